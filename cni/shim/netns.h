@@ -1,0 +1,26 @@
+/* The pod's network namespace, seen from the shim. */
+#ifndef WEFT_NETNS_H
+#define WEFT_NETNS_H
+
+#include <stdbool.h>
+
+/* Opens the namespace file at `path` without ever blocking on it. Answers a descriptor, or -1 with errno. */
+int netns_open(const char *path);
+
+/* True when `netns` is the namespace this process is in, or that cannot be told. */
+bool netns_is_own(int netns);
+
+/*
+ * Moves this process into `netns` and opens a NETLINK_ROUTE socket there; it stays bound to that namespace
+ * wherever it is passed. Answers the socket, or -1 with errno.
+ */
+int netns_route_socket(int netns);
+
+/*
+ * In the namespace this process is in: whatever interface comes later neither listens to router
+ * advertisements (CVE-2020-10749) nor to redirects, and has IPv6 where the kernel has it. False with the path of the setting that
+ * could not be written in `*setting`, and errno.
+ */
+bool netns_harden(const char **setting);
+
+#endif
