@@ -1,0 +1,239 @@
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { equalBytes, fromHex, hex, utf8 } from '../base/bytes.ts';
+import { WeftError } from '../base/weft-error.ts';
+import { fileFault, replaceFile, TEMPORARY_SUFFIX } from './durable-file.io.ts';
+
+/**
+ * The folder in which a node keeps who it is. Mode 0700; within:
+ *
+ *   lock       held as long as a weftd runs on the folder; its text is that process's id
+ *   cluster    hex of the cluster id that the secret gave
+ *   epoch      decimal: how many times a weftd has started on this folder
+ *   identity   the node's private keys, 0600
+ *   version    "1": the format of all this. Written last when the folder is made, so that one without it never
+ *              ran and may be made anew
+ *   weft.db    SQLite: allocations, ring, records of peers
+ *
+ * A folder that lost one of its files is refused, never completed: a node that forgot its epoch would repeat
+ * itself, and one that forgot its keys is another node.
+ */
+export const STATE_VERSION = 1;
+
+export interface StateFolder<Identity> {
+  readonly identity: Identity;
+  /** Boot epoch: rises with every start, on disk before this is returned. At least 1. */
+  readonly epoch: number;
+  /** The kernel's id of this boot: another one means that all pods are gone. */
+  readonly bootId: string;
+  /** Path of the SQLite database. */
+  readonly databasePath: string;
+  /** Lets another weftd take the folder. The kernel does it too when the process ends, however it ends. */
+  close(): void;
+}
+
+export interface StateFolderOptions<Identity> {
+  readonly clusterId: Uint8Array;
+  readonly identity: {
+    create(): Identity;
+    encode(identity: Identity): Uint8Array;
+    /** Undefined where the bytes are no identity. */
+    decode(bytes: Uint8Array): Identity | undefined;
+  };
+  /** Takes an exclusive lock on an open file that ends with the descriptor; false where another holds it. */
+  tryLock(file: number): boolean;
+}
+
+/**
+ * Opens the folder, making it on the first start, and counts the start.
+ *
+ * Throws E_STATE_LOCKED (a second weftd), E_STATE_NEWER, E_STATE_CLUSTER, E_STATE_MODE (open to others),
+ * E_STATE_FOREIGN (somebody else's folder), E_STATE_BROKEN (something lost), E_DISK_FULL, E_STATE_WRITE. The
+ * folder is then as it was before; one that was to be made is gone again.
+ */
+export function openStateFolder<Identity>(
+  path: string,
+  options: StateFolderOptions<Identity>,
+): StateFolder<Identity> {
+  const made = makeFolder(path);
+  let lock: number | undefined;
+  try {
+    checkFolder(path);
+    lock = takeLock(path, options.tryLock);
+    if (readSmall(path, 'version') === undefined) fill(path, options);
+    const state = read(path, options);
+    replaceFile(`${path}/epoch`, utf8(`${state.epoch}\n`));
+    const held = lock;
+    return { ...state, databasePath: `${path}/weft.db`, close: () => closeSync(held) };
+  } catch (error) {
+    if (lock !== undefined) {
+      // Only under the lock: without it the files could be those of a weftd that started at the same moment.
+      if (made) removeMade(path);
+      closeSync(lock);
+    }
+    throw error;
+  }
+}
+
+/** True where the folder was not there. */
+function makeFolder(path: string): boolean {
+  try {
+    return mkdirSync(path, { recursive: true, mode: 0o700 }) !== undefined;
+  } catch (cause) {
+    throw fileFault(`state folder ${path}`, 'cannot be made', cause, 'E_STATE_WRITE');
+  }
+}
+
+/** Judges the folder before anything in it is touched. */
+function checkFolder(path: string): void {
+  const stat = statSync(path);
+  if (stat.uid !== process.geteuid?.()) {
+    throw modeFault(
+      path,
+      `belongs to user ${stat.uid}`,
+      'run weftd as that user, or give another --state-dir',
+    );
+  }
+  const names = new Set(listFolder(path));
+  if (!names.has('version')) {
+    const strange = [...names].find((name) => !MADE_BEFORE_VERSION.has(name.replace(TEMPORARY_SUFFIX, '')));
+    const ran = names.has('epoch') && readSmall(path, 'epoch') !== '0';
+    if (strange !== undefined || ran) {
+      const message = `state folder ${path} has no version file, but holds '${strange ?? 'epoch'}'`;
+      throw new WeftError('E_STATE_FOREIGN', message, 'give a new or empty folder with --state-dir');
+    }
+  }
+  if ((stat.mode & 0o022) !== 0) {
+    throw modeFault(path, 'can be written by others', `see what is in it, then run 'chmod 700 ${path}'`);
+  }
+  if ((stat.mode & 0o077) !== 0) chmodSync(path, 0o700);
+}
+
+const MADE_BEFORE_VERSION = new Set(['lock', 'cluster', 'epoch', 'identity', 'version']);
+
+function takeLock(path: string, tryLock: (file: number) => boolean): number {
+  let file: number | undefined;
+  try {
+    file = openSync(`${path}/lock`, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+    // A lock file that was removed while we waited for it guards nothing (see removeMade).
+    if (tryLock(file) && fstatSync(file).nlink > 0) {
+      ftruncateSync(file);
+      writeSync(file, `${process.pid}\n`, 0);
+      return file;
+    }
+  } catch (cause) {
+    if (file !== undefined) closeSync(file);
+    throw fileFault(`state folder ${path}`, 'cannot be locked', cause, 'E_STATE_WRITE');
+  }
+  closeSync(file);
+  const holder = readSmall(path, 'lock') ?? '';
+  const pid = /^\d+$/.test(holder) ? `, process ${holder}` : '';
+  const remedy = 'stop it first, or give each weftd its own --state-dir';
+  throw new WeftError('E_STATE_LOCKED', `another weftd${pid} runs on state folder ${path}`, remedy);
+}
+
+function fill<Identity>(path: string, options: StateFolderOptions<Identity>): void {
+  replaceFile(`${path}/cluster`, utf8(`${hex(options.clusterId)}\n`));
+  replaceFile(`${path}/epoch`, utf8('0\n'));
+  replaceFile(`${path}/identity`, options.identity.encode(options.identity.create()));
+  replaceFile(`${path}/version`, utf8(`${STATE_VERSION}\n`));
+}
+
+function read<Identity>(
+  path: string,
+  options: StateFolderOptions<Identity>,
+): Pick<StateFolder<Identity>, 'identity' | 'epoch' | 'bootId'> {
+  const version = Number(readSmall(path, 'version'));
+  if (version > STATE_VERSION) {
+    const message = `state folder ${path} is of format ${version}, this weftd knows ${STATE_VERSION}`;
+    throw new WeftError('E_STATE_NEWER', message, 'install the newer weft again');
+  }
+  if (version !== STATE_VERSION) throw broken(path, 'version');
+  const cluster = fromHex(readSmall(path, 'cluster') ?? '');
+  if (cluster?.length !== options.clusterId.length) throw broken(path, 'cluster');
+  if (!equalBytes(cluster, options.clusterId)) {
+    const ids = `${hex(cluster).slice(0, 8)}…, the secret is of ${hex(options.clusterId).slice(0, 8)}…`;
+    const remedy = "give that cluster's secret, or another --state-dir for a node of this one";
+    throw new WeftError('E_STATE_CLUSTER', `state folder ${path} is of cluster ${ids}`, remedy);
+  }
+  const epochText = readSmall(path, 'epoch') ?? '';
+  const epoch = Number(epochText) + 1;
+  if (!/^\d{1,16}$/.test(epochText) || epoch >= Number.MAX_SAFE_INTEGER) throw broken(path, 'epoch');
+  const identity = readIdentity(path, options.identity.decode);
+  return { identity, epoch, bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() };
+}
+
+function readIdentity<Identity>(path: string, decode: (bytes: Uint8Array) => Identity | undefined): Identity {
+  let file: number;
+  try {
+    file = openSync(`${path}/identity`, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (cause) {
+    throw broken(path, 'identity', cause);
+  }
+  try {
+    if ((fstatSync(file).mode & 0o077) !== 0) {
+      const remedy = `if nobody can have read it, run 'chmod 600 ${path}/identity', else remove the folder to become a new node`;
+      throw modeFault(`${path}/identity`, "holds this node's private keys and is open to others", remedy);
+    }
+    const bytes = new Uint8Array(readFileSync(file));
+    const identity = decode(bytes);
+    bytes.fill(0);
+    if (identity === undefined) throw broken(path, 'identity');
+    return identity;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** The text of a small file without its line end; undefined where there is none. */
+function readSmall(path: string, name: string): string | undefined {
+  try {
+    return readFileSync(`${path}/${name}`, 'utf8').slice(0, 256).trim();
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw fileFault(`${path}/${name}`, 'cannot be read', cause, 'E_STATE_BROKEN');
+  }
+}
+
+function listFolder(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch (cause) {
+    throw fileFault(`state folder ${path}`, 'cannot be read', cause, 'E_STATE_WRITE');
+  }
+}
+
+/** Takes back a folder that this start made and could not finish. */
+function removeMade(path: string): void {
+  for (const name of MADE_BEFORE_VERSION) rmSync(`${path}/${name}`, { force: true });
+  try {
+    rmdirSync(path);
+  } catch {
+    // Somebody put something into it meanwhile: then it is not ours to remove.
+  }
+}
+
+function broken(path: string, name: string, cause?: unknown): WeftError {
+  const remedy =
+    "move the folder away to start as a new node, and 'weft rmpeer' the old one from another node";
+  return new WeftError('E_STATE_BROKEN', `state folder ${path} has lost or damaged '${name}'`, remedy, {
+    cause,
+  });
+}
+
+function modeFault(path: string, problem: string, remedy: string): WeftError {
+  return new WeftError('E_STATE_MODE', `${path} ${problem}`, remedy);
+}
