@@ -1,0 +1,15 @@
+// The entry point of the addon. Each part binds its own functions.
+#include "support.h"
+
+NAPI_MODULE_INIT() {
+  // The headers are Debian's libuv, the code is Node's. Version 1 keeps its ABI; make sure of what we embed.
+  if (uv_handle_size(UV_POLL) != sizeof(uv_poll_t) || uv_handle_size(UV_TIMER) != sizeof(uv_timer_t)) {
+    napi_throw_error(env, nullptr, "libuv of this Node has another layout than the headers weft was built with");
+    return nullptr;
+  }
+  weft::bindTun(env, exports);
+  weft::bindNetlink(env, exports);
+  weft::bindLocalSocket(env, exports);
+  weft::bindSocketOptions(env, exports);
+  return exports;
+}

@@ -1,0 +1,90 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { WeftError } from '../base/weft-error.ts';
+
+/** A native object of the addon; opaque here, checked there. */
+export type Handle = object & { readonly __brand: 'Handle' };
+
+/**
+ * The functions of `native/build/weft.node`, one to one. Only the faces beside this file call them; each face
+ * says what its functions mean. A failed call throws {@link SystemError} unless the face says otherwise.
+ */
+export interface Addon {
+  tunOpen(
+    name: string,
+    vnetHeader: 0 | 1,
+    persistent: 0 | 1,
+  ): {
+    readonly handle: Handle;
+    readonly name: string;
+    readonly vnetHeader: boolean;
+    readonly offloads: number;
+  };
+  tunStart(
+    handle: Handle,
+    onBatch: (buffer: Uint8Array, offsets: Int32Array, lengths: Int32Array, count: number) => void,
+    onError: (error: SystemError) => void,
+  ): void;
+  tunWrite(handle: Handle, frame: Uint8Array): number;
+  tunClose(handle: Handle): void;
+
+  netlinkOpen(): Handle;
+  netlinkAdopt(fd: number): Handle;
+  netlinkTransact(
+    handle: Handle,
+    request: Uint8Array,
+    firstSequence: number,
+    count: number,
+    timeoutMs: number,
+  ): Promise<Uint8Array>;
+  netlinkClose(handle: Handle): void;
+
+  socketListen(
+    path: string,
+    backlog: number,
+    connections: number,
+    requestMs: number,
+    answerMs: number,
+    onRequest: (id: number, pid: number, uid: number, gid: number, fds: number[], bytes: Uint8Array) => void,
+  ): Handle;
+  socketAnswer(handle: Handle, id: number, bytes: Uint8Array): boolean;
+  socketDrop(handle: Handle, id: number): void;
+  socketClose(handle: Handle): void;
+
+  setReceiveBuffer(fd: number, bytes: number): number;
+  setSendBuffer(fd: number, bytes: number): number;
+  setPathMtuDiscovery(fd: number, family: 4 | 6, mode: 0 | 1 | 2): number;
+  tryLock(fd: number): number;
+}
+
+/** What the addon throws when the kernel refuses: shaped like Node's own system errors. */
+export interface SystemError extends Error {
+  /** `EPERM`, `EBUSY`, … */
+  readonly code: string;
+  readonly errno: number;
+  /** The call that failed, with its object: `open /dev/net/tun`. */
+  readonly syscall: string;
+}
+
+export function isSystemError(error: unknown): error is SystemError {
+  return error instanceof Error && 'code' in error && 'errno' in error;
+}
+
+let loaded: Addon | undefined;
+
+/**
+ * The addon, loaded at the first call.
+ * @throws WeftError E_NATIVE_MISSING where it is not built or does not fit this Node.
+ */
+export function addon(): Addon {
+  if (loaded) return loaded;
+  try {
+    const path = fileURLToPath(new URL('./build/weft.node', import.meta.url));
+    loaded = createRequire(import.meta.url)(path) as Addon;
+  } catch (cause) {
+    throw new WeftError('E_NATIVE_MISSING', 'the native part of weft is not built', 'run npm run setup', {
+      cause,
+    });
+  }
+  return loaded;
+}

@@ -1,0 +1,133 @@
+import { WeftError } from '../base/weft-error.ts';
+import { addon, type Handle, isSystemError } from './addon.ts';
+
+/** Bounds of the local socket. */
+export const LOCAL_REQUEST_MAX_BYTES = 1024 * 1024;
+export const LOCAL_ANSWER_MAX_BYTES = 16 * 1024 * 1024;
+export const LOCAL_REQUEST_MAX_FDS = 4;
+export const LOCAL_CONNECTIONS = 256;
+/** A request must be complete, and an answer taken, within this. */
+export const LOCAL_REQUEST_TIMEOUT_MS = 5_000;
+/** An answer must be given within this: kubelet's bound for a pod sandbox. */
+export const LOCAL_ANSWER_TIMEOUT_MS = 240_000;
+
+/** A complete request of a local process. */
+export interface LocalRequest {
+  /** Who sent it, as the kernel saw it when the client connected. */
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+  /**
+   * Descriptors that came with it, at most {@link LOCAL_REQUEST_MAX_FDS}. They are closed when the callback
+   * returns: whoever wants one duplicates it before (`RouteSocket.adopt(fd)` does), never after an await.
+   */
+  readonly fds: readonly number[];
+  /** The request without its prefix, 1 to {@link LOCAL_REQUEST_MAX_BYTES} bytes, owned by the receiver. */
+  readonly bytes: Uint8Array;
+  /**
+   * Sends the answer and closes the connection; call once, at any time. False where the client is gone, was
+   * answered already, or waited longer than {@link LOCAL_ANSWER_TIMEOUT_MS}.
+   */
+  answer(bytes: Uint8Array): boolean;
+  /** Closes the connection without an answer. */
+  drop(): void;
+}
+
+export interface LocalSocketOptions {
+  /** Clients that may wait to be accepted. Default 128. */
+  readonly backlog?: number;
+  /** Connections at once; more wait in the backlog. Default {@link LOCAL_CONNECTIONS}. */
+  readonly connections?: number;
+  /** Default {@link LOCAL_REQUEST_TIMEOUT_MS}; kept to within 100 ms. */
+  readonly requestTimeoutMs?: number;
+  /** Default {@link LOCAL_ANSWER_TIMEOUT_MS}; kept to within 100 ms. */
+  readonly answerTimeoutMs?: number;
+}
+
+/**
+ * Serves requests on a unix stream socket, one request and one answer a connection:
+ *
+ * ```
+ *   0                 4
+ *   | length (u32 LE) | length bytes …        descriptors ride on the first byte
+ * ```
+ *
+ * The socket's file has mode 0600, and clients other than root and our own user are closed unheard. A client that
+ * breaks the framing, sends too much, too slowly or too many descriptors is closed without an answer.
+ */
+export class LocalSocket {
+  readonly #handle: Handle;
+
+  private constructor(handle: Handle) {
+    this.#handle = handle;
+  }
+
+  /**
+   * Listens at `path` (at most 107 bytes) and calls `onRequest` once for each complete request. A socket file that
+   * nobody answers on is replaced.
+   * @throws WeftError E_SOCKET_TAKEN where another process serves it or the file is no socket, E_SOCKET else.
+   */
+  static listen(
+    path: string,
+    onRequest: (request: LocalRequest) => void,
+    options: LocalSocketOptions = {},
+  ): LocalSocket {
+    let handle: Handle;
+    const receive = (
+      id: number,
+      pid: number,
+      uid: number,
+      gid: number,
+      fds: number[],
+      bytes: Uint8Array,
+    ): void => {
+      onRequest({
+        pid,
+        uid,
+        gid,
+        fds,
+        bytes,
+        answer: (answer) => addon().socketAnswer(handle, id, answer),
+        drop: () => addon().socketDrop(handle, id),
+      });
+    };
+    try {
+      handle = addon().socketListen(
+        path,
+        options.backlog ?? 128,
+        options.connections ?? LOCAL_CONNECTIONS,
+        options.requestTimeoutMs ?? LOCAL_REQUEST_TIMEOUT_MS,
+        options.answerTimeoutMs ?? LOCAL_ANSWER_TIMEOUT_MS,
+        receive,
+      );
+    } catch (error) {
+      throw explain(path, error);
+    }
+    return new LocalSocket(handle);
+  }
+
+  /** Stops listening, drops every connection and removes the file if it is still ours. Harmless when repeated. */
+  close(): void {
+    addon().socketClose(this.#handle);
+  }
+}
+
+function explain(path: string, cause: unknown): unknown {
+  if (cause instanceof TypeError) {
+    return new WeftError('E_SOCKET', `${path} is too long for a socket`, 'choose a shorter run folder', {
+      cause,
+    });
+  }
+  if (!isSystemError(cause)) return cause;
+  if (cause.code === 'EADDRINUSE') {
+    const remedy = 'stop it, or give this one a run folder of its own';
+    return new WeftError('E_SOCKET_TAKEN', `another weftd serves ${path}`, remedy, { cause });
+  }
+  if (cause.code === 'ENOTSOCK') {
+    return new WeftError('E_SOCKET_TAKEN', `${path} exists and is no socket`, 'remove or rename it', {
+      cause,
+    });
+  }
+  const remedy = 'see that its folder exists and may be written';
+  return new WeftError('E_SOCKET', `cannot listen at ${path}: ${cause.message}`, remedy, { cause });
+}

@@ -1,0 +1,54 @@
+import { addon, type Handle } from './addon.ts';
+
+/** Bounds of one transaction. */
+export const NETLINK_MAX_REQUEST_BYTES = 256 * 1024;
+export const NETLINK_MAX_REPLY_BYTES = 16 * 1024 * 1024;
+export const NETLINK_MAX_MESSAGES = 1024;
+
+/**
+ * A routing netlink socket (AF_NETLINK, NETLINK_ROUTE). It speaks for the network namespace it was opened in,
+ * whatever process holds it: that is how the daemon works inside a pod without entering it.
+ */
+export class RouteSocket {
+  readonly #handle: Handle;
+
+  private constructor(handle: Handle) {
+    this.#handle = handle;
+  }
+
+  /** A socket of this process's own network namespace. Throws SystemError. */
+  static open(): RouteSocket {
+    return new RouteSocket(addon().netlinkOpen());
+  }
+
+  /**
+   * A socket that another process opened and handed us. `fd` is duplicated, so it stays the caller's to close.
+   * Throws SystemError, ENOTSOCK where `fd` is anything but a routing netlink socket.
+   */
+  static adopt(fd: number): RouteSocket {
+    return new RouteSocket(addon().netlinkAdopt(fd));
+  }
+
+  /**
+   * Sends `request`, `count` netlink messages with the sequence numbers `firstSequence`, `firstSequence + 1`, …,
+   * each of which asks for an acknowledgement or is a dump (at most one, and last), and resolves to every
+   * message the kernel answered with, each padded to 4 bytes, the closing NLMSG_ERROR and NLMSG_DONE included.
+   *
+   * Runs off the event loop; one at a time, a second rejects with EBUSY. The kernel carries messages out in order
+   * and does not stop at one that fails. Rejects with SystemError: ETIMEDOUT after `timeoutMs` (at most 60,000;
+   * the kernel may still have done it), EMSGSIZE past a bound above, EBADF after {@link close}.
+   */
+  async transact(
+    request: Uint8Array,
+    firstSequence: number,
+    count: number,
+    timeoutMs: number,
+  ): Promise<Uint8Array> {
+    return addon().netlinkTransact(this.#handle, request, firstSequence, count, timeoutMs);
+  }
+
+  /** Closes the socket, at once or when the transaction under way has ended. Harmless when repeated. */
+  close(): void {
+    addon().netlinkClose(this.#handle);
+  }
+}

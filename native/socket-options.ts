@@ -1,0 +1,36 @@
+import { addon } from './addon.ts';
+
+/** Bytes of socket buffer that keep a tunnel's socket from dropping bursts (wireguard-go's figure). */
+export const TUNNEL_SOCKET_BUFFER_BYTES = 7 * 1024 * 1024;
+
+/**
+ * What a socket does about the path's MTU. `do`: sets DF and obeys ICMP "too big", `probe`: sets DF and ignores it
+ * (for tunnels, which find the MTU by probes of their own and trust no unvalidated ICMP), `off`: lets routers
+ * fragment.
+ */
+export type PathMtuDiscovery = 'off' | 'do' | 'probe';
+
+const MODES = { off: 0, do: 1, probe: 2 } as const;
+
+/**
+ * Sets the receive and send buffers of socket `fd`, past the system's limit where we have CAP_NET_ADMIN, up to it
+ * where not. Returns the bytes granted; undefined where the kernel refused even that.
+ */
+export function setSocketBuffers(
+  fd: number,
+  bytes: number,
+): { readonly receive: number | undefined; readonly send: number | undefined } {
+  const granted = (outcome: number): number | undefined => (outcome < 0 ? undefined : outcome);
+  return {
+    receive: granted(addon().setReceiveBuffer(fd, bytes)),
+    send: granted(addon().setSendBuffer(fd, bytes)),
+  };
+}
+
+/**
+ * Sets path MTU discovery of socket `fd` for packets of `family`; a dual-stack IPv6 socket needs it for both.
+ * False where the kernel refused (the socket is of another kind).
+ */
+export function setPathMtuDiscovery(fd: number, family: 4 | 6, mode: PathMtuDiscovery): boolean {
+  return addon().setPathMtuDiscovery(fd, family, MODES[mode]) === 0;
+}
