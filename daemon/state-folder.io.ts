@@ -3,18 +3,17 @@ import {
   closeSync,
   constants,
   fstatSync,
-  ftruncateSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
-  rmdirSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { equalBytes, fromHex, hex, utf8 } from '../base/bytes.ts';
 import { WeftError } from '../base/weft-error.ts';
+import { FileLock } from '../native/file-lock.ts';
 import { fileFault, replaceFile, TEMPORARY_SUFFIX } from './durable-file.io.ts';
 
 /**
@@ -53,46 +52,41 @@ export interface StateFolderOptions<Identity> {
     /** Undefined where the bytes are no identity. */
     decode(bytes: Uint8Array): Identity | undefined;
   };
-  /** Takes an exclusive lock on an open file that ends with the descriptor; false where another holds it. */
-  tryLock(file: number): boolean;
 }
 
 /**
  * Opens the folder, making it on the first start, and counts the start.
  *
  * Throws E_STATE_LOCKED (a second weftd), E_STATE_NEWER, E_STATE_CLUSTER, E_STATE_MODE (open to others),
- * E_STATE_FOREIGN (somebody else's folder), E_STATE_BROKEN (something lost), E_DISK_FULL, E_STATE_WRITE. The
- * folder is then as it was before; one that was to be made is gone again.
+ * E_STATE_FOREIGN (somebody else's folder), E_STATE_BROKEN (something lost), E_DISK_FULL, E_STATE_WRITE,
+ * E_LOCK. What the folder held is then as it was; one that was to be made holds nothing but the lock file.
  */
 export function openStateFolder<Identity>(
   path: string,
   options: StateFolderOptions<Identity>,
 ): StateFolder<Identity> {
-  const made = makeFolder(path);
-  let lock: number | undefined;
+  makeFolder(path);
+  checkFolder(path);
+  const lock = takeLock(path);
   try {
-    checkFolder(path);
-    lock = takeLock(path, options.tryLock);
     if (readSmall(path, 'version') === undefined) fill(path, options);
     const state = read(path, options);
     replaceFile(`${path}/epoch`, utf8(`${state.epoch}\n`));
-    const held = lock;
-    return { ...state, databasePath: `${path}/weft.db`, close: () => closeSync(held) };
+    return { ...state, databasePath: `${path}/weft.db`, close: () => lock.release() };
   } catch (error) {
-    if (lock !== undefined) {
-      // Only under the lock: without it the files could be those of a weftd that started at the same moment.
-      if (made) removeMade(path);
-      closeSync(lock);
-    }
+    lock.release();
     throw error;
   }
 }
 
-/** True where the folder was not there. */
-function makeFolder(path: string): boolean {
+function makeFolder(path: string): void {
   try {
-    return mkdirSync(path, { recursive: true, mode: 0o700 }) !== undefined;
+    mkdirSync(path, { recursive: true, mode: 0o700 });
   } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') {
+      const remedy = 'remove it, or give another --state-dir';
+      throw new WeftError('E_STATE_WRITE', `state folder ${path} is a file`, remedy, { cause });
+    }
     throw fileFault(`state folder ${path}`, 'cannot be made', cause, 'E_STATE_WRITE');
   }
 }
@@ -124,32 +118,35 @@ function checkFolder(path: string): void {
 
 const MADE_BEFORE_VERSION = new Set(['lock', 'cluster', 'epoch', 'identity', 'version']);
 
-function takeLock(path: string, tryLock: (file: number) => boolean): number {
-  let file: number | undefined;
-  try {
-    file = openSync(`${path}/lock`, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
-    // A lock file that was removed while we waited for it guards nothing (see removeMade).
-    if (tryLock(file) && fstatSync(file).nlink > 0) {
-      ftruncateSync(file);
-      writeSync(file, `${process.pid}\n`, 0);
-      return file;
+function takeLock(path: string): FileLock {
+  const lock = FileLock.take(`${path}/lock`);
+  if (lock) {
+    try {
+      writeFileSync(`${path}/lock`, `${process.pid}\n`);
+      return lock;
+    } catch (cause) {
+      lock.release();
+      throw fileFault(`state folder ${path}`, 'cannot be locked', cause, 'E_STATE_WRITE');
     }
-  } catch (cause) {
-    if (file !== undefined) closeSync(file);
-    throw fileFault(`state folder ${path}`, 'cannot be locked', cause, 'E_STATE_WRITE');
   }
-  closeSync(file);
   const holder = readSmall(path, 'lock') ?? '';
-  const pid = /^\d+$/.test(holder) ? `, process ${holder}` : '';
-  const remedy = 'stop it first, or give each weftd its own --state-dir';
+  const pid = /^\d+$/.test(holder) ? `, process ${holder},` : '';
+  const remedy = 'stop it first, or give each weftd a --state-dir of its own';
   throw new WeftError('E_STATE_LOCKED', `another weftd${pid} runs on state folder ${path}`, remedy);
 }
 
+/** Makes what a new folder holds; takes it back where that cannot be finished. */
 function fill<Identity>(path: string, options: StateFolderOptions<Identity>): void {
-  replaceFile(`${path}/cluster`, utf8(`${hex(options.clusterId)}\n`));
-  replaceFile(`${path}/epoch`, utf8('0\n'));
-  replaceFile(`${path}/identity`, options.identity.encode(options.identity.create()));
-  replaceFile(`${path}/version`, utf8(`${STATE_VERSION}\n`));
+  try {
+    replaceFile(`${path}/cluster`, utf8(`${hex(options.clusterId)}\n`));
+    replaceFile(`${path}/epoch`, utf8('0\n'));
+    replaceFile(`${path}/identity`, options.identity.encode(options.identity.create()));
+    replaceFile(`${path}/version`, utf8(`${STATE_VERSION}\n`));
+  } catch (error) {
+    // The lock file stays: a lock on a name that changes hands guards nothing.
+    for (const name of ['identity', 'epoch', 'cluster']) rmSync(`${path}/${name}`, { force: true });
+    throw error;
+  }
 }
 
 function read<Identity>(
@@ -213,16 +210,6 @@ function listFolder(path: string): string[] {
     return readdirSync(path);
   } catch (cause) {
     throw fileFault(`state folder ${path}`, 'cannot be read', cause, 'E_STATE_WRITE');
-  }
-}
-
-/** Takes back a folder that this start made and could not finish. */
-function removeMade(path: string): void {
-  for (const name of MADE_BEFORE_VERSION) rmSync(`${path}/${name}`, { force: true });
-  try {
-    rmdirSync(path);
-  } catch {
-    // Somebody put something into it meanwhile: then it is not ours to remove.
   }
 }
 

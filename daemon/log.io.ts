@@ -1,0 +1,24 @@
+import { writeSync } from 'node:fs';
+import { instant } from '../base/instant.ts';
+import type { LogLevel } from './config.ts';
+import { Log } from './log.ts';
+
+const STDERR = 2;
+
+/** The log of this process, on standard error. A reader that is gone or does not keep up loses lines, no more. */
+export function stderrLog(options: { readonly level: LogLevel; readonly format: 'text' | 'json' }): Log {
+  return new Log(
+    {
+      write(line) {
+        try {
+          writeSync(STDERR, `${line}\n`);
+        } catch {
+          // EAGAIN, EPIPE: there is nobody to tell.
+        }
+      },
+      now: () => instant(performance.now()),
+      date: () => new Date().toISOString(),
+    },
+    options,
+  );
+}
