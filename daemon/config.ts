@@ -174,7 +174,7 @@ function build(given: Given, hostName: string, faults: WeftError[]): Config {
     advertise: values('advertise', (text) => readAdvertised(text, port)),
     range4: one('ipalloc-range', readRange4, parseCidr(DEFAULT_RANGE4)),
     range6: one<Range | 'derived' | undefined>('ipalloc-range6', readRange6, 'derived'),
-    genesis: one<GenesisSetting>('ipalloc-init', readGenesis, { mode: 'observer' }),
+    genesis: one<GenesisSetting>('ipalloc-init', readGenesis, { mode: 'none' }),
     datapath: one('datapath', readWord(['auto', 'sleeve']), 'auto'),
     mtu: one<number | undefined>('mtu', readMtu, undefined),
     masquerade: one('masquerade', readSwitch, true),

@@ -53,8 +53,8 @@ export const SETTINGS = {
     help:
       "how the cluster's range is dealt out the first time. seed: this node takes all of it and shares on demand; " +
       'give it to ONE node of a new cluster. consensus=A,B,C: the listed nodes agree on who starts; give the same ' +
-      'list to each. observer: wait until another node shares (the default). All are without effect once a range ' +
-      'is dealt',
+      'list to each. observer: wait until another node shares. Without it a node waits too, and its status says ' +
+      'what to do. All are without effect once the range is dealt',
   },
   datapath: {
     kind: 'one',
@@ -84,7 +84,9 @@ export type Reading<T> =
 export type GenesisSetting =
   | { readonly mode: 'seed' }
   | { readonly mode: 'consensus'; readonly electorate: readonly string[] }
-  | { readonly mode: 'observer' };
+  | { readonly mode: 'observer' }
+  /** Nothing was said: as observer, but the status tells that somebody has to start the ring. */
+  | { readonly mode: 'none' };
 
 /** Members of the electorate of `--ipalloc-init consensus=`. More would only make agreement slower. */
 export const MAX_ELECTORATE = 9;

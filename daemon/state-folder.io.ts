@@ -12,7 +12,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { equalBytes, fromHex, hex, utf8 } from '../base/bytes.ts';
+import type { RandomSource } from '../base/random.ts';
 import { WeftError } from '../base/weft-error.ts';
+import { decodeIdentity, encodeIdentity, generateIdentity, type Identity } from '../crypto/identity.ts';
 import { FileLock } from '../native/file-lock.ts';
 import { fileFault, replaceFile, TEMPORARY_SUFFIX } from './durable-file.io.ts';
 
@@ -32,7 +34,7 @@ import { fileFault, replaceFile, TEMPORARY_SUFFIX } from './durable-file.io.ts';
  */
 export const STATE_VERSION = 1;
 
-export interface StateFolder<Identity> {
+export interface StateFolder {
   readonly identity: Identity;
   /** Boot epoch: rises with every start, on disk before this is returned. At least 1. */
   readonly epoch: number;
@@ -44,27 +46,20 @@ export interface StateFolder<Identity> {
   close(): void;
 }
 
-export interface StateFolderOptions<Identity> {
+export interface StateFolderOptions {
   readonly clusterId: Uint8Array;
-  readonly identity: {
-    create(): Identity;
-    encode(identity: Identity): Uint8Array;
-    /** Undefined where the bytes are no identity. */
-    decode(bytes: Uint8Array): Identity | undefined;
-  };
+  /** For the keys of a new node. */
+  readonly random: RandomSource;
 }
 
 /**
- * Opens the folder, making it on the first start, and counts the start.
+ * Opens the folder, making it on the first start, and counts the start. Needs `cryptoReady`.
  *
  * Throws E_STATE_LOCKED (a second weftd), E_STATE_NEWER, E_STATE_CLUSTER, E_STATE_MODE (open to others),
  * E_STATE_FOREIGN (somebody else's folder), E_STATE_BROKEN (something lost), E_DISK_FULL, E_STATE_WRITE,
  * E_LOCK. What the folder held is then as it was; one that was to be made holds nothing but the lock file.
  */
-export function openStateFolder<Identity>(
-  path: string,
-  options: StateFolderOptions<Identity>,
-): StateFolder<Identity> {
+export function openStateFolder(path: string, options: StateFolderOptions): StateFolder {
   makeFolder(path);
   checkFolder(path);
   const lock = takeLock(path);
@@ -136,11 +131,11 @@ function takeLock(path: string): FileLock {
 }
 
 /** Makes what a new folder holds; takes it back where that cannot be finished. */
-function fill<Identity>(path: string, options: StateFolderOptions<Identity>): void {
+function fill(path: string, options: StateFolderOptions): void {
   try {
     replaceFile(`${path}/cluster`, utf8(`${hex(options.clusterId)}\n`));
     replaceFile(`${path}/epoch`, utf8('0\n'));
-    replaceFile(`${path}/identity`, options.identity.encode(options.identity.create()));
+    replaceFile(`${path}/identity`, encodeIdentity(generateIdentity(options.random)));
     replaceFile(`${path}/version`, utf8(`${STATE_VERSION}\n`));
   } catch (error) {
     // The lock file stays: a lock on a name that changes hands guards nothing.
@@ -149,10 +144,7 @@ function fill<Identity>(path: string, options: StateFolderOptions<Identity>): vo
   }
 }
 
-function read<Identity>(
-  path: string,
-  options: StateFolderOptions<Identity>,
-): Pick<StateFolder<Identity>, 'identity' | 'epoch' | 'bootId'> {
+function read(path: string, options: StateFolderOptions): Pick<StateFolder, 'identity' | 'epoch' | 'bootId'> {
   const version = Number(readSmall(path, 'version'));
   if (version > STATE_VERSION) {
     const message = `state folder ${path} is of format ${version}, this weftd knows ${STATE_VERSION}`;
@@ -169,11 +161,11 @@ function read<Identity>(
   const epochText = readSmall(path, 'epoch') ?? '';
   const epoch = Number(epochText) + 1;
   if (!/^\d{1,16}$/.test(epochText) || epoch >= Number.MAX_SAFE_INTEGER) throw broken(path, 'epoch');
-  const identity = readIdentity(path, options.identity.decode);
+  const identity = readIdentity(path);
   return { identity, epoch, bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() };
 }
 
-function readIdentity<Identity>(path: string, decode: (bytes: Uint8Array) => Identity | undefined): Identity {
+function readIdentity(path: string): Identity {
   let file: number;
   try {
     file = openSync(`${path}/identity`, constants.O_RDONLY | constants.O_NOFOLLOW);
@@ -185,11 +177,16 @@ function readIdentity<Identity>(path: string, decode: (bytes: Uint8Array) => Ide
       const remedy = `if nobody can have read it, run 'chmod 600 ${path}/identity', else remove the folder to become a new node`;
       throw modeFault(`${path}/identity`, "holds this node's private keys and is open to others", remedy);
     }
-    const bytes = new Uint8Array(readFileSync(file));
-    const identity = decode(bytes);
-    bytes.fill(0);
-    if (identity === undefined) throw broken(path, 'identity');
-    return identity;
+    const bytes = readFileSync(file);
+    try {
+      return decodeIdentity(bytes);
+    } catch (cause) {
+      throw cause instanceof WeftError && cause.code === 'E_IDENTITY_BROKEN'
+        ? broken(path, 'identity', cause)
+        : cause;
+    } finally {
+      bytes.fill(0);
+    }
   } finally {
     closeSync(file);
   }

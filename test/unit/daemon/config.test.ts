@@ -49,7 +49,7 @@ describe('readConfig', () => {
       peers: [],
       advertise: [],
       range6: 'derived',
-      genesis: { mode: 'observer' },
+      genesis: { mode: 'none' },
       datapath: 'auto',
       mtu: undefined,
       masquerade: true,

@@ -13,21 +13,14 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { equalBytes } from '../../../base/bytes.ts';
+import { seededRandom } from '../../../base/random.ts';
 import { WeftError } from '../../../base/weft-error.ts';
+import { cryptoReady } from '../../../crypto/ready.ts';
 import { openStateFolder, type StateFolderOptions } from '../../../daemon/state-folder.io.ts';
 import { FileLock } from '../../../native/file-lock.ts';
 
-/** Stands for an identity: 32 bytes, of which the first must be 7. */
-function options(clusterByte = 1): StateFolderOptions<Uint8Array> {
-  return {
-    clusterId: new Uint8Array(16).fill(clusterByte),
-    identity: {
-      create: () => new Uint8Array(32).fill(7),
-      encode: (identity) => identity,
-      decode: (bytes) => (bytes.length === 32 && bytes[0] === 7 ? Uint8Array.from(bytes) : undefined),
-    },
-  };
+function options(clusterByte = 1): StateFolderOptions {
+  return { clusterId: new Uint8Array(16).fill(clusterByte), random: seededRandom(1) };
 }
 
 function codeOf(run: () => unknown): string {
@@ -42,6 +35,7 @@ function codeOf(run: () => unknown): string {
 }
 
 describe('openStateFolder', () => {
+  before(() => cryptoReady);
   let parent: string;
   let path: string;
   beforeEach(() => {
@@ -69,10 +63,10 @@ describe('openStateFolder', () => {
 
   it('keeps the identity and raises the epoch, on disk, with every start', () => {
     const first = open();
-    const later = openStateFolder(path, { ...options(), identity: { ...options().identity, create: fail } });
+    const later = openStateFolder(path, { ...options(), random: { bytes: fail } });
     equal(later.epoch, 2);
     equal(content('epoch'), '2\n');
-    ok(equalBytes(first.identity, later.identity));
+    deepEqual(first.identity, later.identity);
     later.close();
     equal(open().epoch, 3);
   });
@@ -91,7 +85,7 @@ describe('openStateFolder', () => {
     writeFileSync(join(path, 'identity.weft-new'), 'half');
     const folder = open();
     equal(folder.epoch, 1);
-    equal(folder.identity[0], 7);
+    equal(folder.identity.peer.length, 64);
   });
 
   it('refuses a second weftd with the first one named', () => {
@@ -211,7 +205,7 @@ describe('openStateFolder', () => {
   });
 
   it('takes everything back when a folder cannot be finished, the lock too', () => {
-    throws(() => openStateFolder(path, { ...options(), identity: { ...options().identity, create: fail } }));
+    throws(() => openStateFolder(path, { ...options(), random: { bytes: fail } }));
     deepEqual(readdirSync(path), ['lock']);
     equal(open().epoch, 1);
   });
