@@ -28,7 +28,7 @@
 #include <unistd.h>
 
 #define CONFIG_SIZE (1u << 20)             /* longest config on stdin */
-#define REQUEST_SIZE (3u << 20)            /* the config escaped (at most doubled) and the environment */
+#define REQUEST_SIZE (1u << 20)            /* longest request the daemon takes: config, escaped, and environment */
 #define ANSWER_SIZE (2u << 20)             /* longest answer: a config's prevResult and our part of the result */
 #define CONTAINER_ID_LENGTH 128            /* longest container id; runtimes use 64 */
 #define INTERFACE_LENGTH 15                /* IFNAMSIZ - 1 */
@@ -293,7 +293,8 @@ static int write_request(struct call *call, struct json_span config) {
     json_put(out, "},\"config\":");
     json_put_string(out, config);
     json_put(out, "}");
-    if (out->overflow) return fail(call->version, CODE_INTERNAL, "the request is larger than its buffer", NULL);
+    if (out->overflow)
+        return fail(call->version, CODE_CONFIG, "the network config is too large for a request of 1 MiB to weftd", NULL);
     return 0;
 }
 

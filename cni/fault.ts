@@ -1,0 +1,58 @@
+/**
+ * Codes of CNI error documents: those the specification lists, the two its reference implementation adds (8 and
+ * 999), and, from 100, our own.
+ */
+export const CNI_CODE = {
+  incompatibleVersion: 1,
+  unsupportedField: 2,
+  unknownContainer: 3,
+  environment: 4,
+  io: 5,
+  decode: 6,
+  config: 7,
+  netns: 8,
+  tryLater: 11,
+  notAvailable: 50,
+  limitedConnectivity: 51,
+  /** The pod already has an interface of that name, or the container is attached already. */
+  exists: 100,
+  /** CHECK: something of the attachment is not as ADD left it. */
+  notAsAttached: 101,
+  internal: 999,
+} as const;
+
+export type CniCode = (typeof CNI_CODE)[keyof typeof CNI_CODE];
+
+/**
+ * Why a CNI call fails, as the runtime will read it. Thrown inside a call, and turned into its answer at one
+ * place ({@link CniPlugin.handle}).
+ */
+export class CniFault extends Error {
+  override name = 'CniFault';
+  readonly code: CniCode;
+  /** A longer description for people, or undefined. */
+  readonly details: string | undefined;
+
+  constructor(
+    code: CniCode,
+    message: string,
+    options: { readonly details?: string; readonly cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.details = options.details;
+  }
+}
+
+/** The error document of CNI 1.1.0, section Error. */
+export interface CniErrorDocument {
+  readonly cniVersion: string;
+  readonly code: number;
+  readonly msg: string;
+  readonly details?: string;
+}
+
+export function errorDocument(cniVersion: string, fault: CniFault): CniErrorDocument {
+  const document = { cniVersion, code: fault.code, msg: fault.message };
+  return fault.details === undefined ? document : { ...document, details: fault.details };
+}

@@ -1,0 +1,82 @@
+import type { Address } from '../base/address.ts';
+import type { Attachment, PodAddresses } from './attachment.ts';
+import type { AttachmentKey } from './key.ts';
+
+/**
+ * What {@link CniPlugin} needs of the rest of the daemon. The shell implements these; so do the tests.
+ */
+
+/** Where pods' addresses come from: the node's ranges of the ring. */
+export interface AddressPool {
+  /**
+   * The addresses of `key`: those it has already, or new ones, on disk before the promise resolves. Rejects with
+   * a {@link CniFault} or WeftError that says why there is none, and always soon after `signal` aborts.
+   */
+  allocate(key: AttachmentKey, signal: AbortSignal): Promise<PodAddresses>;
+  /** Gives the addresses of `key` back, on disk before it resolves. Nothing where it has none. */
+  release(key: AttachmentKey): Promise<void>;
+  /** Everything allocated. */
+  keys(): readonly AttachmentKey[];
+  addressesOf(key: AttachmentKey): PodAddresses | undefined;
+  /** Whether an `allocate` would find an address now. STATUS hangs on it. */
+  state(): PoolState;
+}
+
+export type PoolState = { readonly ready: true } | { readonly ready: false; readonly reason: string };
+
+/** The kernel's side of attachments: links, addresses, routes and neighbours in the pods and on the host. */
+export interface PodNetwork {
+  /**
+   * Takes the netlink socket that came with a request, which the caller may close at once; so this must be called
+   * before anything is awaited. Throws a {@link CniFault} where it is no such socket.
+   */
+  enter(fd: number): Pod;
+  /** The host ends of all attachments, with their routes. */
+  hostLinks(): Promise<readonly HostLink[]>;
+  /** The host end of `key`, or undefined. Its routes are not looked up. */
+  hostLink(key: AttachmentKey): Promise<HostLink | undefined>;
+  /**
+   * Makes the pair and everything on it; the pod's default routes come last. What is made when it fails midway
+   * stays for {@link detach}. Throws a {@link CniFault}, code 100 where the pod has such an interface.
+   */
+  attach(pod: Pod, attachment: Attachment): Promise<void>;
+  /** What of `attachment` is not there, in words for people; nothing when all is. */
+  inspect(pod: Pod, attachment: Attachment): Promise<readonly string[]>;
+  /** Makes the host's end what `attachment` says again; the pod's end is left alone. */
+  repair(attachment: Attachment): Promise<void>;
+  /** Removes the pair of `key` and with it all its addresses, routes and neighbours. False where there is none. */
+  detach(key: AttachmentKey): Promise<boolean>;
+  /** Removes a host end that belongs to nobody. */
+  removeLink(name: string): Promise<void>;
+}
+
+/** A pod as far as one call goes. */
+export interface Pod {
+  hasInterface(name: string): Promise<boolean>;
+  close(): void;
+}
+
+export interface HostLink {
+  readonly name: string;
+  /** What the alias says; undefined for a link whose ADD was cut off before it got one. */
+  readonly owner: { readonly key: AttachmentKey; readonly network: string } | undefined;
+  readonly up: boolean;
+  /** Pod addresses that the host routes to this link. */
+  readonly routes: readonly Address[];
+}
+
+/** Deletions that came while no daemon was there. */
+export interface DeletionSpool {
+  /** What waits, at most MAX_SPOOLED_DELETIONS; `request` is undefined where the file cannot be read. */
+  pending(): Promise<readonly SpooledDeletion[]>;
+  /** Removes one that has been carried out, or never can be. */
+  discard(deletion: SpooledDeletion): Promise<void>;
+  /** Removes that of `key`: a new ADD makes an old deletion void. */
+  forget(key: AttachmentKey): Promise<void>;
+}
+
+export interface SpooledDeletion {
+  readonly name: string;
+  /** As it would have come over the control socket, parsed but not checked. */
+  readonly request: unknown;
+}

@@ -1,0 +1,185 @@
+import { type Address, parseAddress } from '../../../base/address.ts';
+import { Counters } from '../../../base/counters.ts';
+import { type Attachment, hostLinkName, type PodAddresses } from '../../../cni/attachment.ts';
+import { CNI_CODE, CniFault } from '../../../cni/fault.ts';
+import { type AttachmentKey, keyText } from '../../../cni/key.ts';
+import type {
+  AddressPool,
+  DeletionSpool,
+  HostLink,
+  Pod,
+  PodNetwork,
+  PoolState,
+  SpooledDeletion,
+} from '../../../cni/needs.ts';
+import { CniPlugin } from '../../../cni/plugin.ts';
+
+export function address(text: string): Address {
+  const parsed = parseAddress(text);
+  if (!parsed) throw new Error(`${text} is no address`);
+  return parsed;
+}
+
+/** Deals 10.32.0.1, 10.32.0.2 … and fd00::1 …, each address to one key at a time. */
+export class FakePool implements AddressPool {
+  readonly addressesByKey = new Map<string, { key: AttachmentKey; addresses: PodAddresses }>();
+  capacity = 1000;
+  /** Where set, `allocate` waits for it or for the abort. */
+  hold: Promise<void> | undefined;
+  #next = 1;
+
+  async allocate(key: AttachmentKey, signal: AbortSignal): Promise<PodAddresses> {
+    if (this.hold) {
+      const aborted = new Promise<never>((_, reject) => {
+        signal.addEventListener('abort', () => reject(new Error('aborted')));
+      });
+      await Promise.race([this.hold, aborted]);
+    }
+    const known = this.addressesByKey.get(keyText(key));
+    if (known) return known.addresses;
+    if (this.addressesByKey.size >= this.capacity) {
+      throw new CniFault(CNI_CODE.tryLater, 'no address is free');
+    }
+    const addresses = {
+      v4: address(`10.32.0.${this.#next}`),
+      v6: address(`fd00::${this.#next.toString(16)}`),
+    };
+    this.#next++;
+    this.addressesByKey.set(keyText(key), { key, addresses });
+    return addresses;
+  }
+
+  async release(key: AttachmentKey): Promise<void> {
+    this.addressesByKey.delete(keyText(key));
+  }
+
+  keys(): AttachmentKey[] {
+    return [...this.addressesByKey.values()].map(({ key }) => key);
+  }
+
+  addressesOf(key: AttachmentKey): PodAddresses | undefined {
+    return this.addressesByKey.get(keyText(key))?.addresses;
+  }
+
+  state(): PoolState {
+    const full = this.addressesByKey.size >= this.capacity;
+    return full ? { ready: false, reason: 'no address is free' } : { ready: true };
+  }
+}
+
+/** Pods are numbers: the descriptor that came with the request. */
+export class FakeNetwork implements PodNetwork {
+  readonly links = new Map<string, HostLink & { readonly pod: number; readonly ifname: string }>();
+  /** Where set, `attach` makes the pair and then fails with it. */
+  attachFault: Error | undefined;
+  detachFault: Error | undefined;
+  readonly missing: string[] = [];
+  readonly repaired: string[] = [];
+  open = 0;
+
+  enter(fd: number): Pod & { readonly fd: number } {
+    this.open++;
+    return {
+      fd,
+      hasInterface: async (name) => [...this.links.values()].some((l) => l.pod === fd && l.ifname === name),
+      close: () => {
+        this.open--;
+      },
+    };
+  }
+
+  async hostLinks(): Promise<HostLink[]> {
+    return [...this.links.values()];
+  }
+
+  async hostLink(key: AttachmentKey): Promise<HostLink | undefined> {
+    return this.links.get(hostLinkName(key));
+  }
+
+  async attach(pod: Pod, attachment: Attachment): Promise<void> {
+    const { key, network, hostName: name, addresses: routes } = attachment;
+    const fd = (pod as Pod & { fd: number }).fd;
+    this.links.set(name, { name, owner: { key, network }, up: true, routes, pod: fd, ifname: key.ifname });
+    await Promise.resolve();
+    if (this.attachFault) throw this.attachFault;
+  }
+
+  async inspect(): Promise<string[]> {
+    return this.missing;
+  }
+
+  async repair(attachment: Attachment): Promise<void> {
+    this.repaired.push(keyText(attachment.key));
+  }
+
+  async detach(key: AttachmentKey): Promise<boolean> {
+    if (this.detachFault) throw this.detachFault;
+    return this.links.delete(hostLinkName(key));
+  }
+
+  async removeLink(name: string): Promise<void> {
+    this.links.delete(name);
+  }
+}
+
+export class FakeSpool implements DeletionSpool {
+  readonly requestByName = new Map<string, unknown>();
+
+  async pending(): Promise<SpooledDeletion[]> {
+    return [...this.requestByName].map(([name, request]) => ({ name, request }));
+  }
+
+  async discard(deletion: SpooledDeletion): Promise<void> {
+    this.requestByName.delete(deletion.name);
+  }
+
+  async forget(key: AttachmentKey): Promise<void> {
+    this.requestByName.delete(keyText(key));
+  }
+}
+
+/** A plugin on fakes; `expire()` lets every time limit set so far run out. */
+export function fakeWorld() {
+  const pool = new FakePool();
+  const network = new FakeNetwork();
+  const spool = new FakeSpool();
+  const counters = new Counters();
+  const limits: AbortController[] = [];
+  const timeout = (): AbortSignal => {
+    const controller = new AbortController();
+    limits.push(controller);
+    return controller.signal;
+  };
+  const plugin = new CniPlugin({ pool, network, spool, counters, timeout, mtu: () => 1364 });
+  const expire = (): void => {
+    for (const limit of limits) limit.abort();
+  };
+  return { pool, network, spool, counters, plugin, expire };
+}
+
+export interface RequestOptions {
+  readonly containerId?: string;
+  readonly ifname?: string;
+  readonly version?: string;
+  readonly network?: string;
+  readonly config?: Record<string, unknown>;
+}
+
+export function request(command: string, options: RequestOptions = {}): Record<string, unknown> {
+  return {
+    op: 'cni',
+    env: {
+      CNI_COMMAND: command,
+      CNI_CONTAINERID: options.containerId ?? 'pod-a',
+      CNI_IFNAME: options.ifname ?? 'eth0',
+      CNI_NETNS: '/run/netns/a',
+      CNI_PATH: '/opt/cni/bin',
+    },
+    config: JSON.stringify({
+      cniVersion: options.version ?? '1.1.0',
+      name: options.network ?? 'weft',
+      type: 'weft-net',
+      ...options.config,
+    }),
+  };
+}

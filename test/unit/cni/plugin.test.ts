@@ -1,0 +1,343 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { hostLinkName } from '../../../cni/attachment.ts';
+import type { CniAnswer } from '../../../cni/protocol.ts';
+import { fakeWorld, request } from './fakes.ts';
+
+function codeOf(answer: CniAnswer): number {
+  return answer.ok ? 0 : answer.error.code;
+}
+
+async function startedWorld() {
+  const world = fakeWorld();
+  await world.plugin.start();
+  return world;
+}
+
+describe('CniPlugin', () => {
+  it('attaches a pod and names its addresses in the result', async () => {
+    const { plugin, pool, network } = await startedWorld();
+    const answer = await plugin.handle(request('ADD'), [7]);
+    assert.ok(answer.ok);
+    const ips = answer.result?.ips as { address: string }[];
+    assert.deepEqual(
+      ips.map((ip) => ip.address),
+      ['10.32.0.1/32', 'fd00::1/128'],
+    );
+    assert.equal(pool.keys().length, 1);
+    assert.equal(network.links.size, 1);
+    assert.equal(network.open, 0, "the pod's socket is closed");
+  });
+
+  it('refuses a second interface of the same name and leaves the first as it is', async () => {
+    const { plugin, pool, network } = await startedWorld();
+    await plugin.handle(request('ADD'), [7]);
+    const other = await plugin.handle(request('ADD', { containerId: 'pod-b' }), [7]);
+    assert.equal(codeOf(other), 100);
+    const same = await plugin.handle(request('ADD'), [8]);
+    assert.equal(codeOf(same), 100);
+    assert.deepEqual(pool.keys(), [{ containerId: 'pod-a', ifname: 'eth0' }]);
+    assert.equal(network.links.size, 1);
+  });
+
+  it('takes back the pair and the address of an ADD that fails midway', async () => {
+    const { plugin, pool, network } = await startedWorld();
+    network.attachFault = new Error('the kernel said no');
+    const answer = await plugin.handle(request('ADD'), [7]);
+    assert.equal(codeOf(answer), 999);
+    assert.equal(pool.keys().length, 0);
+    assert.equal(network.links.size, 0);
+  });
+
+  it('takes back an ADD whose prevResult cannot be read', async () => {
+    const { plugin, pool, network } = await startedWorld();
+    const answer = await plugin.handle(request('ADD', { config: { prevResult: 'rubbish' } }), [7]);
+    assert.equal(codeOf(answer), 6);
+    assert.equal(pool.keys().length + network.links.size, 0);
+  });
+
+  it('keeps the address while its pair cannot be removed', async () => {
+    const { plugin, pool, network } = await startedWorld();
+    await plugin.handle(request('ADD'), [7]);
+    network.detachFault = new Error('busy');
+    assert.equal(codeOf(await plugin.handle(request('DEL'), [])), 999);
+    assert.equal(pool.keys().length, 1);
+    network.detachFault = undefined;
+    assert.equal(codeOf(await plugin.handle(request('DEL'), [])), 0);
+    assert.equal(pool.keys().length, 0);
+  });
+
+  it('says so when a failed ADD could not be taken back', async () => {
+    const { plugin, network, counters } = await startedWorld();
+    network.attachFault = new Error('the kernel said no');
+    network.detachFault = new Error('busy');
+    const answer = await plugin.handle(request('ADD'), [7]);
+    assert.ok(!answer.ok);
+    assert.match(answer.error.details ?? '', /busy/);
+    assert.equal(counters.get('cni.undo.failed'), 1);
+  });
+
+  it('answers 11 and leaves nothing when no address comes in time', async () => {
+    const { plugin, pool, network, expire } = await startedWorld();
+    pool.hold = new Promise(() => {});
+    const answer = plugin.handle(request('ADD'), [7]);
+    await new Promise(setImmediate);
+    expire();
+    assert.equal(codeOf(await answer), 11);
+    assert.equal(pool.keys().length + network.links.size, 0);
+  });
+
+  it('answers 11 when the pool is full', async () => {
+    const { plugin, pool } = await startedWorld();
+    pool.capacity = 0;
+    assert.equal(codeOf(await plugin.handle(request('ADD'), [7])), 11);
+    assert.equal(codeOf(await plugin.handle(request('STATUS'), [])), 50);
+  });
+
+  it('refuses an ADD without a netlink socket', async () => {
+    const { plugin } = await startedWorld();
+    assert.equal(codeOf(await plugin.handle(request('ADD'), [])), 5);
+  });
+
+  it('deletes as often as asked, also what never was', async () => {
+    const { plugin } = await startedWorld();
+    await plugin.handle(request('ADD'), [7]);
+    for (let i = 0; i < 3; i++) assert.equal(codeOf(await plugin.handle(request('DEL'), [])), 0);
+    const corrupt = request('DEL', { config: { prevResult: [1, 2, 3] } });
+    assert.equal(codeOf(await plugin.handle(corrupt, [])), 0);
+  });
+
+  it('leaves a new pod alone when the deletion of an old one comes late', async () => {
+    const { plugin, pool } = await startedWorld();
+    await plugin.handle(request('ADD', { containerId: 'old' }), [7]);
+    await plugin.handle(request('DEL', { containerId: 'old' }), []);
+    await plugin.handle(request('ADD', { containerId: 'new' }), [7]);
+    await plugin.handle(request('DEL', { containerId: 'old' }), []);
+    assert.deepEqual(pool.keys(), [{ containerId: 'new', ifname: 'eth0' }]);
+  });
+
+  it('runs a DEL that overtakes its ADD after it, and leaves nothing', async () => {
+    const { plugin, pool, network } = await startedWorld();
+    const release = Promise.withResolvers<void>();
+    pool.hold = release.promise;
+    const added = plugin.handle(request('ADD'), [7]);
+    const deleted = plugin.handle(request('DEL'), []);
+    release.resolve();
+    assert.equal(codeOf(await added), 0);
+    assert.equal(codeOf(await deleted), 0);
+    assert.equal(pool.keys().length + network.links.size, 0);
+  });
+
+  it('CHECK names what is missing', async () => {
+    const { plugin, network } = await startedWorld();
+    const added = await plugin.handle(request('ADD'), [7]);
+    assert.ok(added.ok);
+    const check = request('CHECK', { config: { prevResult: added.result } });
+    assert.equal(codeOf(await plugin.handle(check, [7])), 0);
+    network.missing.push('the default route');
+    const answer = await plugin.handle(check, [7]);
+    assert.ok(!answer.ok);
+    assert.equal(answer.error.code, 101);
+    assert.match(answer.error.details ?? '', /the default route/);
+  });
+
+  it('CHECK fails without prevResult, with that of another pod, and for a pod not attached', async () => {
+    const { plugin } = await startedWorld();
+    await plugin.handle(request('ADD'), [7]);
+    assert.equal(codeOf(await plugin.handle(request('CHECK'), [7])), 7);
+    const foreign = { ips: [{ address: '10.32.9.9/32' }] };
+    assert.equal(
+      codeOf(await plugin.handle(request('CHECK', { config: { prevResult: foreign } }), [7])),
+      101,
+    );
+    assert.equal(codeOf(await plugin.handle(request('CHECK', { containerId: 'none' }), [7])), 101);
+  });
+
+  it('refuses commands that are newer than the config', async () => {
+    const { plugin } = await startedWorld();
+    assert.equal(codeOf(await plugin.handle(request('CHECK', { version: '0.3.1' }), [7])), 1);
+    assert.equal(codeOf(await plugin.handle(request('STATUS', { version: '1.0.0' }), [])), 1);
+    assert.equal(codeOf(await plugin.handle(request('GC', { version: '1.0.0' }), [])), 1);
+  });
+
+  it('GC frees what the runtime does not list, of this network alone', async () => {
+    const { plugin, pool, network } = await startedWorld();
+    for (const [i, containerId] of ['a', 'b', 'c'].entries()) {
+      await plugin.handle(request('ADD', { containerId }), [10 + i]);
+    }
+    await plugin.handle(request('ADD', { containerId: 'other', network: 'second' }), [20]);
+    const valid = { 'cni.dev/valid-attachments': [{ containerID: 'b', ifname: 'eth0' }] };
+    assert.equal(codeOf(await plugin.handle(request('GC', { config: valid }), [])), 0);
+    assert.deepEqual(
+      pool.keys().map((key) => key.containerId),
+      ['b', 'other'],
+    );
+    const none = { 'cni.dev/valid-attachments': [] };
+    assert.equal(codeOf(await plugin.handle(request('GC', { config: none }), [])), 0);
+    assert.deepEqual(
+      pool.keys().map((key) => key.containerId),
+      ['other'],
+    );
+    assert.equal(network.links.size, 1);
+  });
+
+  it('GC without its list frees nothing', async () => {
+    const { plugin, pool } = await startedWorld();
+    await plugin.handle(request('ADD'), [7]);
+    assert.equal(codeOf(await plugin.handle(request('GC'), [])), 7);
+    assert.equal(pool.keys().length, 1);
+  });
+
+  it('GC frees an allocation without a pair', async () => {
+    const { plugin, pool, network } = await startedWorld();
+    await plugin.handle(request('ADD'), [7]);
+    network.links.clear();
+    const none = { 'cni.dev/valid-attachments': null };
+    assert.equal(codeOf(await plugin.handle(request('GC', { config: none }), [])), 0);
+    assert.equal(pool.keys().length, 0);
+  });
+
+  it('makes requests wait until it has started, but not STATUS', async () => {
+    const { plugin } = fakeWorld();
+    assert.equal(codeOf(await plugin.handle(request('STATUS'), [])), 50);
+    let answered = false;
+    const added = plugin.handle(request('ADD'), [7]).then((answer) => {
+      answered = true;
+      return answer;
+    });
+    await new Promise(setImmediate);
+    assert.equal(answered, false);
+    await plugin.start();
+    assert.equal(codeOf(await added), 0);
+    assert.equal(codeOf(await plugin.handle(request('STATUS'), [])), 0);
+  });
+
+  it('works off old deletions at start, and throws away what cannot be read', async () => {
+    const { plugin, pool, network, spool } = fakeWorld();
+    const key = { containerId: 'pod-a', ifname: 'eth0' };
+    await pool.allocate(key, new AbortController().signal);
+    const name = hostLinkName(key);
+    network.links.set(name, {
+      name,
+      owner: { key, network: 'weft' },
+      up: true,
+      routes: [],
+      pod: 1,
+      ifname: 'eth0',
+    });
+    spool.requestByName.set('one', request('DEL'));
+    spool.requestByName.set('two', undefined);
+    spool.requestByName.set('three', request('ADD', { containerId: 'evil' }));
+    const report = await plugin.start();
+    assert.deepEqual(report.faults, []);
+    assert.equal(pool.keys().length + network.links.size + spool.requestByName.size, 0);
+  });
+
+  it('a new ADD makes an old deletion void', async () => {
+    const { plugin, spool } = await startedWorld();
+    spool.requestByName.set('pod-a/eth0', request('DEL'));
+    await plugin.handle(request('ADD'), [7]);
+    assert.equal(spool.requestByName.size, 0);
+  });
+
+  it('keeps attached pods over a restart, releases those of an earlier boot, removes what nobody owns', async () => {
+    const { plugin, pool, network } = fakeWorld();
+    const signal = new AbortController().signal;
+    const keys = ['intact', 'broken', 'gone'].map((containerId) => ({ containerId, ifname: 'eth0' }));
+    for (const key of keys) {
+      const { v4, v6 } = await pool.allocate(key, signal);
+      const name = hostLinkName(key);
+      const routes = key.containerId === 'intact' ? [v4!, v6!] : [v4!];
+      const owner = { key, network: 'weft' };
+      if (key.containerId !== 'gone') {
+        network.links.set(name, { name, owner, up: true, routes, pod: 1, ifname: 'eth0' });
+      }
+    }
+    const orphan = 'wv00000000000';
+    network.links.set(orphan, {
+      name: orphan,
+      owner: undefined,
+      up: true,
+      routes: [],
+      pod: 1,
+      ifname: 'eth0',
+    });
+    const report = await plugin.start();
+    assert.deepEqual(report.released, [{ containerId: 'gone', ifname: 'eth0' }]);
+    assert.deepEqual(report.removedLinks, [orphan]);
+    assert.deepEqual(network.repaired, ['broken/eth0']);
+    assert.equal(report.intact, 1);
+    assert.deepEqual(
+      pool.keys().map((key) => key.containerId),
+      ['intact', 'broken'],
+    );
+  });
+
+  it('never rejects, whatever comes over the socket', async () => {
+    const { plugin, network } = await startedWorld();
+    const env = fc.dictionary(
+      fc.constantFrom('CNI_COMMAND', 'CNI_CONTAINERID', 'CNI_IFNAME', 'CNI_NETNS', 'x'),
+      fc.oneof(
+        fc.constantFrom('ADD', 'DEL', 'CHECK', 'GC', 'STATUS', 'eth0', 'a'),
+        fc.string(),
+        fc.jsonValue(),
+      ),
+    );
+    const config = fc.oneof(
+      fc.string(),
+      fc.json(),
+      fc
+        .record({
+          cniVersion: fc.constantFrom('1.1.0', '0.3.1'),
+          name: fc.constant('n'),
+          prevResult: fc.jsonValue(),
+          dns: fc.jsonValue(),
+          'cni.dev/valid-attachments': fc.jsonValue(),
+        })
+        .map((c) => JSON.stringify(c)),
+    );
+    const requests = fc.oneof(fc.jsonValue(), fc.record({ env, config }, { requiredKeys: [] }));
+    await fc.assert(
+      fc.asyncProperty(requests, async (value) => {
+        const answer = await plugin.handle(value, [3]);
+        assert.ok(answer.ok || (Number.isInteger(answer.error.code) && answer.error.msg !== ''));
+        JSON.stringify(answer);
+      }),
+      { numRuns: 2000 },
+    );
+    assert.equal(network.open, 0);
+  });
+
+  it('deals no address twice and leaves nothing, however calls interleave', async () => {
+    const calls = fc.array(
+      fc.record({
+        command: fc.constantFrom('ADD', 'DEL', 'CHECK'),
+        containerId: fc.constantFrom('a', 'b', 'c'),
+        fails: fc.boolean(),
+      }),
+      { maxLength: 30 },
+    );
+    await fc.assert(
+      fc.asyncProperty(calls, async (steps) => {
+        const { plugin, pool, network } = await startedWorld();
+        await Promise.all(
+          steps.map(async ({ command, containerId, fails }, i) => {
+            network.attachFault = fails ? new Error('no') : undefined;
+            await plugin.handle(request(command, { containerId }), [100 + i]);
+          }),
+        );
+        const linked = [...network.links.values()].map((link) => link.owner!.key.containerId).sort();
+        assert.deepEqual(
+          pool
+            .keys()
+            .map((key) => key.containerId)
+            .sort(),
+          linked,
+        );
+        for (const containerId of ['a', 'b', 'c']) await plugin.handle(request('DEL', { containerId }), []);
+        assert.equal(pool.keys().length + network.links.size, 0);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
