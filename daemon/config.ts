@@ -4,6 +4,7 @@ import { parseCidr, type Range } from '../base/range.ts';
 import { WeftError } from '../base/weft-error.ts';
 import { type Given, givenInEnvironment, givenInFile, givenOnCommandLine } from './config-sources.ts';
 import type { PeerHint } from './peer-hint.ts';
+import { printable } from './printable.ts';
 import {
   type GenesisSetting,
   MIN_MTU,
@@ -153,7 +154,7 @@ function build(given: Given, hostName: string, faults: WeftError[]): Config {
     return found.texts.flatMap((text) => {
       const reading = read(text);
       if (reading.ok) return [reading.value];
-      faults.push(valueFault(`${found.source} '${shown(text)}' ${reading.problem}`, reading.remedy));
+      faults.push(valueFault(`${found.source} '${printable(text, 80)}' ${reading.problem}`, reading.remedy));
       return [];
     });
   };
@@ -210,17 +211,11 @@ function crossCheck(config: Config, given: Given, faults: WeftError[]): void {
 
 function nameOfHost(hostName: string, faults: WeftError[]): string {
   const name = readName(hostName);
-  if (!name.ok) faults.push(valueFault(`the host name '${shown(hostName)}' ${name.problem}`, 'give --name'));
+  if (!name.ok)
+    faults.push(valueFault(`the host name '${printable(hostName, 80)}' ${name.problem}`, 'give --name'));
   return hostName;
 }
 
 function valueFault(message: string, remedy: string): WeftError {
   return new WeftError('E_CONFIG_VALUE', message, remedy);
-}
-
-/** A value as it may stand in one line of a terminal: shortened, without control characters. */
-function shown(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-  const line = text.replace(/[\x00-\x1f\x7f-\x9f]/g, '?');
-  return line.length > 80 ? `${line.slice(0, 80)}…` : line;
 }

@@ -1,5 +1,6 @@
 import type { Instant } from '../base/instant.ts';
 import type { LogLevel } from './config.ts';
+import { printable } from './printable.ts';
 
 /** What a log line says beside its message. Values of peers are quoted and shortened when they are written. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -19,8 +20,6 @@ export const LOG_BURST = 10;
 export const LOG_REFILL_MS = 10_000;
 /** Keys whose rate is known at one time; beyond it the one that was silent longest is forgotten. */
 export const MAX_LOG_KEYS = 1024;
-/** Characters of one value; the rest is cut off. */
-export const MAX_LOG_VALUE = 200;
 
 const SEVERITY: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, info: 2, debug: 3 };
 
@@ -126,10 +125,4 @@ function jsonLine(date: string, level: LogLevel, message: string, fields: LogFie
     line[free] = typeof value === 'string' ? printable(value) : value;
   }
   return JSON.stringify(line);
-}
-
-/** One line, safe in a terminal: without control characters and line separators, and bounded. */
-function printable(text: string): string {
-  const cut = text.length > MAX_LOG_VALUE ? `${text.slice(0, MAX_LOG_VALUE)}…` : text;
-  return cut.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, '?');
 }

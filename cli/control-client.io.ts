@@ -1,0 +1,94 @@
+import { connect } from 'node:net';
+import { concat } from '../base/bytes.ts';
+import { WeftError } from '../base/weft-error.ts';
+import {
+  type ControlRequest,
+  type ControlResults,
+  decodeAnswer,
+  encodeMessage,
+  frame,
+  framedLength,
+  MAX_ANSWER_BYTES,
+} from '../daemon/control-protocol.ts';
+
+/** How long an answer may take. Removing a peer waits until its sessions everywhere have ended (180 s). */
+const TIMEOUT_MS = 10_000;
+const REMOVAL_TIMEOUT_MS = 235_000;
+
+/**
+ * Asks the weftd of a run folder. Rejects with the WeftError that the daemon answered, or E_NO_DAEMON,
+ * E_NOT_PERMITTED, E_NO_ANSWER.
+ */
+export async function askDaemon<Op extends keyof ControlResults>(
+  runDir: string,
+  request: ControlRequest & { readonly op: Op },
+  options: { readonly timeoutMs?: number } = {},
+): Promise<ControlResults[Op]> {
+  const path = `${runDir}/weft.sock`;
+  const timeoutMs = options.timeoutMs ?? (request.op === 'rmpeer' ? REMOVAL_TIMEOUT_MS : TIMEOUT_MS);
+  const bytes = await exchange(path, frame(encodeMessage(request)), timeoutMs);
+  const answer = decodeAnswer<Op>(bytes);
+  if (!answer.ok) throw noAnswer(`what answers on ${path} is no weftd`, 'give the --run-dir of a weftd');
+  if (answer.value.ok) return answer.value.result;
+  const { code, message, remedy } = answer.value.error;
+  throw new WeftError(code, message, remedy);
+}
+
+/** Sends one frame and takes one, without its prefix. */
+function exchange(path: string, request: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = [];
+    let received = 0;
+    let length: number | undefined;
+    const socket = connect(path);
+    const settle = (finish: () => void): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      finish();
+    };
+    const timer = setTimeout(() => {
+      const error = noAnswer(
+        `weftd did not answer within ${timeoutMs / 1000} s`,
+        'see its log, then restart it',
+      );
+      settle(() => reject(error));
+    }, timeoutMs);
+    socket.on('connect', () => socket.write(request));
+    socket.on('error', (cause) => settle(() => reject(connectFault(path, cause))));
+    socket.on('data', (chunk) => {
+      chunks.push(chunk);
+      received += chunk.length;
+      length ??= framedLength(concat(...chunks));
+      if (length === undefined) return;
+      const end = 4 + length;
+      if (length > MAX_ANSWER_BYTES) {
+        settle(() => reject(noAnswer('weftd answered too much', 'use the weft of its version')));
+      } else if (received >= end) settle(() => resolve(concat(...chunks).subarray(4, end)));
+    });
+    socket.on('close', () => {
+      const error = noAnswer(
+        'weftd hung up without an answer',
+        'run as root, and use the weft of its version',
+      );
+      settle(() => reject(error));
+    });
+  });
+}
+
+function connectFault(path: string, cause: Error): WeftError {
+  const { code } = cause as NodeJS.ErrnoException;
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new WeftError('E_NOT_PERMITTED', `${path} is not open to this user`, 'run weft as root', {
+      cause,
+    });
+  }
+  if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTSOCK' || code === 'ENOTDIR') {
+    const remedy = 'start weftd, or give its run folder with --run-dir';
+    return new WeftError('E_NO_DAEMON', `no weftd answers on ${path}`, remedy, { cause });
+  }
+  return noAnswer(`asking weftd on ${path} failed: ${cause.message}`, 'see its log');
+}
+
+function noAnswer(message: string, remedy: string): WeftError {
+  return new WeftError('E_NO_ANSWER', message, remedy);
+}

@@ -1,0 +1,113 @@
+import type {
+  IpamResult,
+  IpamSummary,
+  PeerStatus,
+  PeersResult,
+  StatusResult,
+} from '../daemon/control-protocol.ts';
+import { printable } from '../daemon/printable.ts';
+
+/** Texts for people: the results of the control socket as lines and tables. Names of peers are not trusted. */
+
+export function formatStatus(status: StatusResult): string {
+  const connected = status.peers.filter((peer) => peer.state === 'connected').length;
+  const lines = [
+    ...(status.warnings ?? []).map((warning) => `warning    ${printable(warning, 400)}`),
+    `name       ${printable(status.name)}`,
+    `peer       ${printable(status.peerId)}`,
+    `version    ${printable(status.version)}`,
+    `addresses  ${status.addresses.map((address) => printable(address)).join(', ') || 'none yet'}`,
+    `ipam       ${summaryOf(status.ipam)}`,
+    `peers      ${connected} of ${status.peers.length} connected`,
+  ];
+  if (status.peers.length > 0) lines.push('', ...peerTable(status.peers));
+  return text(lines);
+}
+
+export function formatPeers(result: PeersResult): string {
+  const rows = result.peers.map((peer) => [
+    ...peerRow(peer),
+    bytesText(peer.sentBytes),
+    bytesText(peer.receivedBytes),
+    peer.addresses.join(' '),
+  ]);
+  const lines =
+    rows.length > 0 ? table([...PEER_COLUMNS, 'SENT', 'RECEIVED', 'ADDRESSES'], rows) : ['no peers'];
+  return text([
+    ...lines,
+    '',
+    `sought  ${result.seeds.map((seed) => printable(seed)).join(', ') || 'nobody'}`,
+  ]);
+}
+
+export function formatIpam(result: IpamResult): string {
+  const lines = [
+    `state   ${summaryOf(result)}`,
+    `owned   ${result.ranges.map((range) => printable(range)).join(', ') || 'nothing'}`,
+  ];
+  if (result.owners.length > 0) {
+    const rows = result.owners.map((owner) => [owner.range, owner.name, owner.peerId.slice(0, 12)]);
+    lines.push('', ...table(['RANGE', 'OWNER', 'PEER'], rows));
+  }
+  if (result.allocations.length > 0) {
+    const rows = result.allocations.map((each) => [each.addresses.join(' '), each.ifname, each.containerId]);
+    lines.push('', ...table(['ADDRESS', 'INTERFACE', 'CONTAINER'], rows));
+  }
+  return text(lines);
+}
+
+/** Columns as wide as their widest cell, two spaces between, no space at the end of a line. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const cells = [head, ...rows].map((row) => row.map((cell) => printable(cell) || '-'));
+  const widths = head.map((_, column) => Math.max(...cells.map((row) => [...(row[column] ?? '')].length)));
+  return cells.map((row) =>
+    row
+      .map((cell, column) => cell + ' '.repeat(widths[column]! - [...cell].length))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+/** `1.5 MiB`. */
+export function bytesText(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+const PEER_COLUMNS = ['NAME', 'STATE', 'ENDPOINT', 'VIA', 'DATAPATH', 'SUITE', 'RTT', 'PEER'] as const;
+
+function peerTable(peers: readonly PeerStatus[]): string[] {
+  return table(PEER_COLUMNS, peers.map(peerRow));
+}
+
+function peerRow(peer: PeerStatus): string[] {
+  return [
+    peer.name,
+    peer.state,
+    peer.endpoint ?? '',
+    peer.via ?? '',
+    peer.datapath ?? '',
+    peer.suite ?? '',
+    peer.rttMs === null ? '' : `${peer.rttMs.toFixed(1)} ms`,
+    peer.peerId.slice(0, 12),
+  ];
+}
+
+function summaryOf(ipam: IpamSummary): string {
+  const detail = ipam.detail === '' ? '' : `: ${printable(ipam.detail, 400)}`;
+  const families = (['4', '6'] as const).flatMap((family) => {
+    const each = ipam.families[family];
+    return each ? [`IPv${family} ${each.used} used of ${each.owned} owned`] : [];
+  });
+  return [`${ipam.state}${detail}`, ...families].join('; ');
+}
+
+function text(lines: readonly string[]): string {
+  return `${lines.join('\n')}\n`;
+}

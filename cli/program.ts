@@ -1,0 +1,166 @@
+import { Command, CommanderError } from 'commander';
+import { WeftError } from '../base/weft-error.ts';
+import { DEFAULT_PORT, DEFAULT_RUN_DIR } from '../daemon/config.ts';
+import type { ControlRequest, ControlResults } from '../daemon/control-protocol.ts';
+import { parsePeerHint } from '../daemon/peer-hint.ts';
+import { printable } from '../daemon/printable.ts';
+import { readRunDir } from '../daemon/settings.ts';
+import { formatIpam, formatPeers, formatStatus } from './format.ts';
+
+/** What the command line needs of the world around it. */
+export interface World {
+  ask<Op extends keyof ControlResults>(
+    runDir: string,
+    request: ControlRequest & { readonly op: Op },
+  ): Promise<ControlResults[Op]>;
+  /** The text of a new cluster secret, without line end. */
+  newSecret(): string;
+  /** Writes a file of mode 0600; throws E_EXISTS where there is one. */
+  createFile(path: string, content: string): void;
+  out(text: string): void;
+  err(text: string): void;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly version: string;
+}
+
+/** Exit codes of `weft`. */
+export const EXIT = { done: 0, failed: 1, usage: 2, noDaemon: 3 } as const;
+
+interface GlobalOptions {
+  readonly runDir: string;
+  readonly json?: true;
+}
+
+/** Runs one command line (the arguments after the program's name) and gives the exit code. Never rejects. */
+export async function run(argv: readonly string[], world: World): Promise<number> {
+  const program = buildProgram(world);
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return EXIT.done;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    tellError(error, program.opts<GlobalOptions>().json === true, world);
+    if (!(error instanceof WeftError)) return EXIT.failed;
+    if (error.code === 'E_USAGE') return EXIT.usage;
+    return error.code === 'E_NO_DAEMON' ? EXIT.noDaemon : EXIT.failed;
+  }
+}
+
+function buildProgram(world: World): Command {
+  const program = new Command('weft');
+  program
+    .description('Looks into and steers the weftd of this node.')
+    .option('--run-dir <dir>', "weftd's run folder", world.env.WEFT_RUN_DIR ?? DEFAULT_RUN_DIR)
+    .option('--json', 'print JSON; errors too, on standard error')
+    .version(world.version, '--version', 'print the version and exit')
+    .helpOption('-h, --help', 'print this and exit')
+    .configureHelp({ showGlobalOptions: true, helpWidth: 110 })
+    .configureOutput({ writeOut: (text) => world.out(text), writeErr: (text) => world.err(text) })
+    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 no weftd runs.')
+    .exitOverride();
+
+  /** Asks the daemon and prints its answer. */
+  const query = <Op extends keyof ControlResults>(
+    request: ControlRequest & { readonly op: Op },
+    format: (result: ControlResults[Op]) => string,
+  ): Promise<void> => {
+    const options = program.opts<GlobalOptions>();
+    return world.ask<Op>(runDirOf(options), request).then((result) => {
+      world.out(options.json ? jsonText(result) : format(result));
+    });
+  };
+
+  command(program, 'status', "this node, its peers' state, its share of the range").action(() =>
+    query({ op: 'status' }, formatStatus),
+  );
+  command(program, 'peers', 'the peers in full').action(() => query({ op: 'peers' }, formatPeers));
+  command(program, 'ipam', 'who owns which range, and the addresses given out here').action(() =>
+    query({ op: 'ipam' }, formatIpam),
+  );
+  command(program, 'connect', 'seek these peers from now on, until the next start of weftd')
+    .argument('<peer...>', 'NAME, NAME:PORT, ADDRESS or [IPV6]:PORT')
+    .action((peers: string[]) =>
+      query({ op: 'connect', peers: checked(peers) }, (result) => `seeking ${list(result.connecting)}\n`),
+    );
+  command(program, 'forget', 'seek these peers no more')
+    .argument('<peer...>', 'as they were given')
+    .action((peers: string[]) =>
+      query({ op: 'forget', peers: checked(peers) }, (result) => {
+        const unknown = result.unknown.length > 0 ? `not sought: ${list(result.unknown)}\n` : '';
+        return (result.forgotten.length > 0 ? `forgot ${list(result.forgotten)}\n` : '') + unknown;
+      }),
+    );
+  command(program, 'rmpeer', 'take over the ranges of a peer that is gone for good; takes 3 minutes')
+    .argument('<peer>', 'its name, or the start of its id')
+    .action((peer: string) =>
+      query({ op: 'rmpeer', peer }, (result) => {
+        const ranges = result.ranges.length > 0 ? `took over ${list(result.ranges)}` : 'it owned nothing';
+        return `removed ${printable(result.name)} (${printable(result.peerId.slice(0, 12))}): ${ranges}\n`;
+      }),
+    );
+  command(program, 'report', 'everything that helps to judge a fault, as JSON; holds no keys').action(() =>
+    query({ op: 'report' }, jsonText),
+  );
+
+  const secret = command(program, 'secret', "the cluster's secret");
+  command(secret, 'new', 'make the secret of a new cluster')
+    .option('--file <file>', 'write it there, readable by its owner alone, instead of printing it')
+    .action((options: { readonly file?: string }) => {
+      const text = world.newSecret();
+      const json = program.opts<GlobalOptions>().json === true;
+      if (options.file === undefined) {
+        world.out(json ? jsonText({ secret: text }) : `${text}\n`);
+        return;
+      }
+      world.createFile(options.file, `${text}\n`);
+      world.out(
+        json
+          ? jsonText({ file: options.file })
+          : `wrote ${printable(options.file)}; copy it to each node of the cluster, over a channel you trust\n`,
+      );
+    });
+  return program;
+}
+
+function command(parent: Command, name: string, summary: string): Command {
+  return parent.command(name).description(summary).allowExcessArguments(false);
+}
+
+function runDirOf(options: GlobalOptions): string {
+  const reading = readRunDir(options.runDir);
+  if (!reading.ok)
+    throw usage(`--run-dir '${printable(options.runDir, 80)}' ${reading.problem}`, reading.remedy);
+  return reading.value;
+}
+
+/** The peers, unchanged, if each can be one. The daemon knows the default port, and judges again. */
+function checked(peers: readonly string[]): readonly string[] {
+  const wrong = peers.find((peer) => !parsePeerHint(peer, DEFAULT_PORT));
+  if (wrong === undefined) return peers;
+  throw usage(`'${printable(wrong, 80)}' is not a peer`, 'give NAME, NAME:PORT, ADDRESS or [IPV6]:PORT');
+}
+
+function usage(message: string, remedy: string): WeftError {
+  return new WeftError('E_USAGE', message, remedy);
+}
+
+function list(texts: readonly string[]): string {
+  return texts.map((text) => printable(text)).join(', ');
+}
+
+function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
+}
+
+function tellError(error: unknown, json: boolean, world: World): void {
+  const { code, message, remedy } =
+    error instanceof WeftError
+      ? error
+      : {
+          code: 'E_BUG',
+          message: error instanceof Error ? error.message : String(error),
+          remedy: 'report this fault',
+        };
+  if (json) world.err(`${JSON.stringify({ error: { code, message, remedy } })}\n`);
+  else world.err(`weft: ${printable(`${message}; ${remedy}`, 1000)}\n`);
+}

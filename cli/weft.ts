@@ -1,0 +1,39 @@
+import { readFileSync, writeSync } from 'node:fs';
+import { utf8 } from '../base/bytes.ts';
+import { generateClusterSecret } from '../crypto/cluster-secret.ts';
+import { createFile } from '../daemon/durable-file.io.ts';
+import { osRandom } from '../daemon/os-random.io.ts';
+import { askDaemon } from './control-client.io.ts';
+import { run } from './program.ts';
+
+/** The entry point of `weft`. */
+
+process.exitCode = await run(process.argv.slice(2), {
+  ask: askDaemon,
+  newSecret: () => generateClusterSecret(osRandom),
+  createFile: (path, content) => createFile(path, utf8(content)),
+  out: (text) => write(1, text),
+  err: (text) => write(2, text),
+  env: process.env,
+  version: ownVersion(),
+});
+
+/** All of `text`, also into a pipe whose reader is slow; nothing more once the reader is gone (`weft peers | head`). */
+function write(file: 1 | 2, text: string): void {
+  const bytes = utf8(text);
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(file, bytes, at);
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === 'EAGAIN') continue;
+      return;
+    }
+  }
+}
+
+function ownVersion(): string {
+  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    readonly version: string;
+  };
+  return manifest.version;
+}

@@ -1,0 +1,21 @@
+import type { Address } from '../base/address.ts';
+import { concat } from '../base/bytes.ts';
+import type { Counters } from '../base/counters.ts';
+import type { Endpoint } from '../base/endpoint.ts';
+import { after, earliest, type Instant } from '../base/instant.ts';
+import type { PeerId } from '../base/peer-id.ts';
+import type { RandomSource } from '../base/random.ts';
+import type { ClusterKeys } from '../crypto/cluster-secret.ts';
+import { type Identity, sign, verifySignature } from '../crypto/identity.ts';
+import { Gossip } from '../gossip/gossip.ts';
+import type { GossipConfig } from '../gossip/gossip-config.ts';
+import type { GossipOutput, LinkId } from '../gossip/gossip-output.ts';
+import { decodeNodeInfo, encodeNodeInfo, type NodeInfo } from '../gossip/node-info.ts';
+import type { SignedRecord } from '../gossip/record.ts';
+import { Ipam } from '../ipam/ipam.ts';
+import type { IpamStore } from '../ipam/store.ts';
+import { type Allocation, type IpamConfig, type IpamOutput, NODE_KEY } from '../ipam/types.ts';
+import type { Datapath } from '../router/datapath.ts';
+import { Tunnels } from '../router/tunnels.ts';
+import { ControlLinks } from './control-links.ts';
+
