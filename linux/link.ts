@@ -63,7 +63,8 @@ export interface LinkSettings {
   readonly namespace?: NamespaceReference;
 }
 
-export interface VethEnd extends LinkSettings {
+/** An end of a new veth pair. Without `alias`, which the kernel takes from {@link setLink} only. */
+export interface VethEnd extends Omit<LinkSettings, 'alias'> {
   readonly name: string;
 }
 
