@@ -8,6 +8,7 @@ export interface Address {
   readonly value: bigint;
 }
 
+/** Bits of an address of each family. */
 export const ADDRESS_BITS = { 4: 32, 6: 128 } as const;
 
 /** Bytes of an address of each family. */
@@ -50,6 +51,7 @@ export function addressFromBytes(bytes: Uint8Array): Address | undefined {
   return { family: 6, value };
 }
 
+/** Equal family and value: `::ffff:192.0.2.1` is not `192.0.2.1`. */
 export function sameAddress(a: Address, b: Address): boolean {
   return a.family === b.family && a.value === b.value;
 }

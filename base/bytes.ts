@@ -16,6 +16,7 @@ export function utf8Text(bytes: Uint8Array): string | undefined {
   }
 }
 
+/** Two lower-case hex digits a byte. */
 export function hex(bytes: Uint8Array): string {
   let out = '';
   for (const byte of bytes) out += HEX[byte];
@@ -30,6 +31,7 @@ export function fromHex(text: string): Uint8Array | undefined {
   return out;
 }
 
+/** A new array of all parts, one after the other. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;
@@ -56,10 +58,12 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length;
 }
 
+/** The unsigned 16 bits at `at`, least byte first. This and those below do not check bounds: the caller has. */
 export function readU16LE(bytes: Uint8Array, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8);
 }
 
+/** The unsigned 32 bits at `at`, least byte first. */
 export function readU32LE(bytes: Uint8Array, at: number): number {
   return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 }
@@ -69,11 +73,13 @@ export function readU64LE(bytes: Uint8Array, at: number): number {
   return readU32LE(bytes, at) + readU32LE(bytes, at + 4) * 2 ** 32;
 }
 
+/** The low 16 bits of `value`, least byte first. */
 export function writeU16LE(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value;
   bytes[at + 1] = value >>> 8;
 }
 
+/** The low 32 bits of `value`, least byte first. */
 export function writeU32LE(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value;
   bytes[at + 1] = value >>> 8;
@@ -81,24 +87,29 @@ export function writeU32LE(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 3] = value >>> 24;
 }
 
+/** A counter of at most 2^53 as 64 bits, least byte first. */
 export function writeU64LE(bytes: Uint8Array, at: number, value: number): void {
   writeU32LE(bytes, at, value % 2 ** 32);
   writeU32LE(bytes, at + 4, Math.floor(value / 2 ** 32));
 }
 
+/** The unsigned 16 bits at `at` in network order. */
 export function readU16BE(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << 8) | bytes[at + 1]!;
 }
 
+/** The unsigned 32 bits at `at` in network order. */
 export function readU32BE(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
 }
 
+/** The low 16 bits of `value` in network order. */
 export function writeU16BE(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 8;
   bytes[at + 1] = value;
 }
 
+/** The low 32 bits of `value` in network order. */
 export function writeU32BE(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 24;
   bytes[at + 1] = value >>> 16;

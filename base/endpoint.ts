@@ -6,6 +6,7 @@ import { type Address, formatAddress, parseAddress } from './address.ts';
  */
 export type Endpoint = string & { readonly __brand: 'Endpoint' };
 
+/** The endpoint of a socket address, `port` from 1 to 65535. */
 export function endpoint(address: Address, port: number): Endpoint {
   const host = formatAddress(address);
   return (address.family === 4 ? `${host}:${port}` : `[${host}]:${port}`) as Endpoint;
@@ -27,6 +28,7 @@ export function endpointHost(at: Endpoint): string {
   return host.startsWith('[') ? host.slice(1, -1) : host;
 }
 
+/** 1 to 65535. */
 export function endpointPort(at: Endpoint): number {
   return Number(at.slice(at.lastIndexOf(':') + 1));
 }

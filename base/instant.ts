@@ -4,6 +4,7 @@
  */
 export type Instant = number & { readonly __brand: 'Instant' };
 
+/** The point `ms` milliseconds after the clock's zero. */
 export function instant(ms: number): Instant {
   return ms as Instant;
 }

@@ -47,10 +47,12 @@ export function rangeSize(range: Range): bigint {
   return range.end - range.start;
 }
 
+/** Whether `address` is of the range's family and lies in it. */
 export function rangeContains(range: Range, address: Address): boolean {
   return range.family === address.family && range.start <= address.value && address.value < range.end;
 }
 
+/** The addresses in both, or undefined where there are none. */
 export function intersectRanges(a: Range, b: Range): Range | undefined {
   if (a.family !== b.family) return undefined;
   const start = a.start > b.start ? a.start : b.start;
@@ -58,6 +60,7 @@ export function intersectRanges(a: Range, b: Range): Range | undefined {
   return start < end ? { family: a.family, start, end } : undefined;
 }
 
+/** Equal family, start and end. */
 export function sameRange(a: Range, b: Range): boolean {
   return a.family === b.family && a.start === b.start && a.end === b.end;
 }

@@ -1,0 +1,137 @@
+import { deepEqual } from 'node:assert/strict';
+import { isCore, readSource, readSources, type SourceFile } from './source.ts';
+
+/** What each folder may import of ours, beside itself. Entry points, tests and tools may import everything. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  base: [],
+  crypto: ['base'],
+  gossip: ['base'],
+  linux: ['base'],
+  native: ['base'],
+  cni: ['base', 'linux'],
+  ipam: ['base', 'gossip'],
+  router: ['base', 'crypto', 'gossip'],
+};
+const ENTRY_FOLDERS = ['daemon', 'cli', 'test', 'bench', 'tools'];
+/** Folders whose shells (`*.io.ts`) may use the addon. */
+const SHELLS_WITH_ADDON = ['linux', 'cni', 'router'];
+
+/** The only folders of the product that may import a package. */
+const PACKAGE_FOLDERS: Readonly<Record<string, readonly string[]>> = {
+  'libsodium-wrappers': ['crypto'],
+  msgpackr: ['gossip'],
+  commander: ['cli', 'daemon'],
+};
+const TEST_PACKAGES = ['fast-check', 'mocha'];
+
+/** Breaches of direction, one line each. */
+function wrongDirections(files: readonly SourceFile[]): string[] {
+  return files.flatMap((file) => {
+    const allowed = ALLOWED[file.folder];
+    if (!allowed) return ENTRY_FOLDERS.includes(file.folder) ? [] : [`${file.path}: the folder has no rule`];
+    return file.imports.flatMap(({ target, specifier }) => {
+      const folder = target?.split('/', 1)[0];
+      const fine =
+        folder === undefined ||
+        folder === file.folder ||
+        allowed.includes(folder) ||
+        (folder === 'native' && file.path.endsWith('.io.ts') && SHELLS_WITH_ADDON.includes(file.folder));
+      return fine ? [] : [`${file.path} imports ${specifier}`];
+    });
+  });
+}
+
+/** The first cycle through each file that lies on one: `a.ts → b.ts → a.ts`. */
+function cycles(files: readonly SourceFile[]): string[] {
+  const fileByPath = new Map(files.map((file) => [file.path, file]));
+  const done = new Set<string>();
+  const found: string[] = [];
+  const visit = (path: string, trail: readonly string[]): void => {
+    if (trail.includes(path)) found.push([...trail.slice(trail.indexOf(path)), path].join(' → '));
+    if (done.has(path) || trail.includes(path)) return;
+    for (const { target, typeOnly } of fileByPath.get(path)?.imports ?? []) {
+      // The product is split so that not even types go in circles; tests may.
+      if (target !== undefined && !(typeOnly && path.startsWith('test/'))) visit(target, [...trail, path]);
+    }
+    done.add(path);
+  };
+  for (const { path } of files) visit(path, []);
+  return found;
+}
+
+describe('imports', () => {
+  const files = readSources();
+
+  it('go from the outer folders to the inner ones', () => deepEqual(wrongDirections(files), []));
+
+  it('have no cycle, and in the product none of types either', () => deepEqual(cycles(files), []));
+
+  it('name a file with its ending', () => {
+    const wrong = files.flatMap(({ path, imports }) =>
+      imports
+        .filter(({ target }) => target !== undefined && !target.endsWith('.ts'))
+        .map((each) => [path, each.specifier]),
+    );
+    deepEqual(wrong, []);
+  });
+
+  it('take no node module into a core', () => {
+    const wrong = files
+      .filter(({ path }) => isCore(path))
+      .flatMap(({ path, imports }) =>
+        imports
+          .filter(({ specifier }) => specifier.startsWith('node:'))
+          .map((each) => `${path} imports ${each.specifier}`),
+      );
+    deepEqual(wrong, []);
+  });
+
+  it('take no shell into a core, but for its types', () => {
+    const wrong = files
+      .filter(({ path }) => isCore(path))
+      .flatMap(({ path, imports }) =>
+        imports
+          .filter(({ target, typeOnly }) => target?.endsWith('.io.ts') === true && !typeOnly)
+          .map((each) => `${path} imports ${each.specifier}`),
+      );
+    deepEqual(wrong, []);
+  });
+
+  it('take a package only where it is allowed', () => {
+    const wrong = files
+      .filter(({ folder }) => folder !== 'test' && folder !== 'bench')
+      .flatMap(({ path, folder, imports }) =>
+        imports
+          .filter(({ specifier, target }) => target === undefined && !specifier.startsWith('node:'))
+          .filter(({ specifier }) => !PACKAGE_FOLDERS[specifier]?.includes(folder))
+          .map((each) => `${path} imports ${each.specifier}`),
+      );
+    deepEqual(wrong, []);
+  });
+
+  it('take a package of the tests only in tests', () => {
+    const wrong = files
+      .filter(({ folder }) => folder !== 'test')
+      .filter(({ imports }) => imports.some(({ specifier }) => TEST_PACKAGES.includes(specifier)));
+    deepEqual(
+      wrong.map(({ path }) => path),
+      [],
+    );
+  });
+});
+
+describe('the reader of imports', () => {
+  it('sees a wrong direction and a cycle when there is one', () => {
+    const files = [
+      readSource('base/a.ts', "import { b } from '../crypto/b.ts';\nexport const a = b;\n"),
+      readSource('crypto/b.ts', "import type { A } from './c.ts';\nimport {\n  c,\n} from './c.ts';\n"),
+      readSource('crypto/c.ts', "// import { x } from '../router/x.ts'\nexport { b } from './b.ts';\n"),
+    ];
+    deepEqual(wrongDirections(files), ['base/a.ts imports ../crypto/b.ts']);
+    deepEqual(cycles(files).slice(0, 1), ['crypto/b.ts → crypto/c.ts → crypto/b.ts']);
+    deepEqual(
+      files[1]!.imports.map((each) => each.typeOnly),
+      [true, false],
+    );
+  });
+});

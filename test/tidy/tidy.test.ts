@@ -1,0 +1,168 @@
+import { deepEqual, equal } from 'node:assert/strict';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  isCore,
+  projectFiles,
+  ROOT,
+  readSource,
+  readSources,
+  type SourceFile,
+  withoutComments,
+} from './source.ts';
+
+/** Files that are longer than the limit, and why that is right. */
+const LONG_FILES: Readonly<Record<string, string>> = {};
+const MAX_LINES = 400;
+
+/** What a core must not do, as it looks in the code. */
+const IMPURE: readonly (readonly [what: string, pattern: RegExp])[] = [
+  ['reads a clock', /\bDate\.now\b|\bnew Date\b|\bperformance\.now\b|\bprocess\.hrtime\b/],
+  ['reads the random of the process', /\bMath\.random\b|\bcrypto\.(getRandomValues|randomUUID)\b/],
+  ['sets a timer', /\bset(Timeout|Interval|Immediate)\s*\(|\bqueueMicrotask\s*\(/],
+  ['waits', /\bawait\b|\basync\b/],
+  ['logs', /\bconsole\./],
+  ['knows the process', /\bprocess\.|\bglobalThis\b/],
+  ["uses Node's Buffer", /\bBuffer\b/],
+  ['uses any', /:\s*any\b|\bas any\b|<any>/],
+];
+
+/** Cores that must do one of these, and why. */
+const EXEMPT: Readonly<Record<string, readonly string[]>> = {
+  // libsodium is WebAssembly, which is compiled in the background; everything else waits for `cryptoReady`.
+  'crypto/sodium.ts': ['waits'],
+  // A CNI call is a chain of netlink requests, each of which the kernel answers in its time; the shell's promises
+  // are the only thing waited for, and no timer or clock is behind them.
+  'cni/plugin.ts': ['waits'],
+  'cni/keyed-lock.ts': ['waits'],
+};
+
+/** Breaches of purity, one line each. */
+function impurities(files: readonly SourceFile[]): string[] {
+  return files
+    .filter(({ path }) => isCore(path))
+    .flatMap(({ path, code }) =>
+      IMPURE.filter(
+        ([what, pattern]) => pattern.test(withoutStrings(code)) && !EXEMPT[path]?.includes(what),
+      ).map(([what]) => `${path} ${what}`),
+    );
+}
+
+/**
+ * Exports without a docstring. A constant right beneath another one shares its docstring, as do overloads. A type
+ * of one line and a plain number say all in their name.
+ */
+function undocumented(files: readonly SourceFile[]): string[] {
+  return files.flatMap(({ path, lines }) =>
+    lines.flatMap((line, i) => {
+      if (!/^export (abstract |async )?(function|class|interface|type|const|let)\b/.test(line)) return [];
+      const above = lines[i - 1] ?? '';
+      const shared = /^export const/.test(line) && /^export const|^[\]})].*;$/.test(above);
+      const overload = /^export function/.test(line) && /^export function.*;$/.test(above);
+      const plain = /^export (type .*;|const [A-Z0-9_]+ = [\w. *]+;)$/.test(line);
+      return above.endsWith('*/') || shared || overload || plain ? [] : [`${path}:${i + 1}: ${line}`];
+    }),
+  );
+}
+
+function withoutStrings(code: string): string {
+  return code.replace(/'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/g, "''");
+}
+
+describe('sources', () => {
+  const files = readSources();
+  const cores = files.filter(({ path }) => isCore(path));
+
+  it('are found at all', () => equal(cores.length > 10, true));
+
+  it('of cores read no clock, no random, no logger and never wait', () => deepEqual(impurities(files), []));
+
+  it('of cores have a docstring on every export', () => deepEqual(undocumented(cores), []));
+
+  it(`have at most ${MAX_LINES} lines`, () => {
+    const long = files.filter(
+      ({ path, lines }) => lines.length - 1 > MAX_LINES && LONG_FILES[path] === undefined,
+    );
+    deepEqual(
+      long.map(({ path, lines }) => `${path}: ${lines.length - 1}`),
+      [],
+    );
+  });
+
+  it('list as long only what is long', () => {
+    const lengthByPath = new Map(files.map(({ path, lines }) => [path, lines.length - 1]));
+    deepEqual(
+      Object.keys(LONG_FILES).filter((path) => (lengthByPath.get(path) ?? 0) <= MAX_LINES),
+      [],
+    );
+  });
+
+  it('are named in kebab-case', () => {
+    deepEqual(
+      files.filter(({ path }) => !/^[a-z0-9./-]+$/.test(path)).map(({ path }) => path),
+      [],
+    );
+  });
+
+  it('have no test that runs alone or is left out for good', () => {
+    const wrong = files.filter(
+      ({ path, code }) => path.endsWith('.test.ts') && /\b(it|describe)\.(only|skip)\(/.test(code),
+    );
+    deepEqual(
+      wrong.map(({ path }) => path).filter((path) => !path.startsWith('test/tidy/')),
+      [],
+    );
+  });
+});
+
+describe('the files of the project', () => {
+  /** Where a machine's own paths and its package registry would show. This file alone may hold them. */
+  const machine =
+    /\/work\/(main|shared)|\/(home|Users)\/[a-z]|\/tmp\/weft\/|registry\.[a-z0-9-]+\.[a-z]|artifactory|verdaccio/i;
+  const text = projectFiles().filter((path) => !path.startsWith('test/vectors/data/') && path !== 'LICENSE');
+
+  it('name no path of one machine and no registry', () => {
+    const wrong = text.flatMap((path) =>
+      readFileSync(join(ROOT, path), 'utf8')
+        .split('\n')
+        .flatMap((line, i) =>
+          machine.test(line) && path !== 'test/tidy/tidy.test.ts' ? [`${path}:${i + 1}`] : [],
+        ),
+    );
+    deepEqual(wrong, []);
+  });
+
+  it('end with a line end, and may be executed where they start with #!', () => {
+    const wrong = text.filter((path) => {
+      const content = readFileSync(join(ROOT, path), 'utf8');
+      const executable = (statSync(join(ROOT, path)).mode & 0o111) !== 0;
+      return (content !== '' && !content.endsWith('\n')) || content.startsWith('#!') !== executable;
+    });
+    deepEqual(wrong, []);
+  });
+});
+
+describe('the reader of sources', () => {
+  it('sees impurity in code and not in comments and strings', () => {
+    const pure = readSource(
+      'gossip/a.ts',
+      "// Date.now() await\n/* Math.random */ const a = 'process.env';\n",
+    );
+    const impure = readSource('gossip/b.ts', 'const a = Date.now();\nawait b;\n');
+    deepEqual(impurities([pure, impure]), ['gossip/b.ts reads a clock', 'gossip/b.ts waits']);
+    deepEqual(impurities([readSource('gossip/c.io.ts', 'Date.now()')]), []);
+  });
+
+  it('keeps strings that look like comments', () => {
+    equal(withoutComments("const a = 'http://x'; // gone"), "const a = 'http://x';        ");
+    equal(withoutComments('const a = /[/*]+/; b(); /* gone */'), 'const a = /[/*]+/; b();           ');
+  });
+
+  it('sees an export without a docstring', () => {
+    const file = readSource(
+      'base/a.ts',
+      '/** Doc. */\nexport const A = 1;\nexport const B = 2;\n\nexport function c() {}\n',
+    );
+    deepEqual(undocumented([file]), ['base/a.ts:5: export function c() {}']);
+  });
+});
