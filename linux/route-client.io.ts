@@ -110,10 +110,13 @@ export class RouteClient {
     return table === undefined ? all : all.filter((entry) => entry.table === table);
   }
 
-  /** The route that a packet to `address` would take; undefined where there is none. */
-  async routeTo(address: Address): Promise<HostRoute | undefined> {
+  /** The route that a packet to `address` would take, or the table's `entry` for it; undefined where there is none. */
+  async routeTo(
+    address: Address,
+    options: { readonly entry?: boolean } = {},
+  ): Promise<HostRoute | undefined> {
     const refusals = ['ENETUNREACH', 'EHOSTUNREACH', 'EINVAL', 'EACCES'];
-    const messages = await this.#ask(lookUpRoute(address), ...refusals);
+    const messages = await this.#ask(lookUpRoute(address, options), ...refusals);
     return defined(messages.map((message) => parseRoute(message, { cloned: true })))[0];
   }
 

@@ -73,6 +73,7 @@ const RTAX_MTU = 2;
 const RTAX_ADVMSS = 8;
 const RTNH_F_ONLINK = 4;
 const RTM_F_CLONED = 0x200;
+const RTM_F_FIB_MATCH = 0x2000;
 const SCOPE_UNIVERSE = 0;
 const SCOPE_LINK = 253;
 const SCOPE_NOWHERE = 255;
@@ -104,9 +105,13 @@ export function dumpRoutes(family: Family, table = 0): NetlinkRequest {
   );
 }
 
-/** Asks which way a packet to `address` would go; answered with one route message, or ENETUNREACH. */
-export function lookUpRoute(address: Address): NetlinkRequest {
+/**
+ * Asks which way a packet to `address` would go; answered with one route message, or ENETUNREACH. With `entry` the
+ * answer is the table's entry that decides, without what ICMP has taught the kernel about the path since.
+ */
+export function lookUpRoute(address: Address, options: { readonly entry?: boolean } = {}): NetlinkRequest {
   const header = new Uint8Array(HEADER_LENGTH);
+  writeU32LE(header, 8, options.entry ? RTM_F_FIB_MATCH : 0);
   header[0] = familyNumber(address.family);
   header[1] = ADDRESS_BITS[address.family];
   return command(

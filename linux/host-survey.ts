@@ -1,0 +1,96 @@
+import { type Address, compareAddresses } from '../base/address.ts';
+import { formatRange, intersectRanges, parseCidr, type Range, rangeContains } from '../base/range.ts';
+import type { InterfaceAddress } from './interface-address.ts';
+import type { Link } from './link.ts';
+import { block, type HostRoute, ROUTE_PROTOCOL_WEFT } from './route.ts';
+
+/** The host's network as it is: what `surveyHost` read in one go. */
+export interface HostSurvey {
+  readonly links: readonly Link[];
+  readonly addresses: readonly InterfaceAddress[];
+  readonly routes: readonly HostRoute[];
+}
+
+/** Which interfaces are weft's own. */
+export interface OwnLinks {
+  /** The TUN interface, `weft0`. */
+  readonly tun: string;
+  /** What the names of the pods' host ends begin with, `wv`. */
+  readonly podPrefix: string;
+}
+
+/** A range of ours that something on the host uses already. */
+export interface Overlap {
+  readonly range: Range;
+  /** The host's own use, for people: `route 10.33.0.0/16 on eth0`, `address 10.32.0.7 of eth0`. */
+  readonly use: string;
+}
+
+/** Addresses we offer to peers, at most. */
+export const MAX_ADVERTISED_ADDRESSES = 16;
+
+/** 169.254.0.0/16 says nothing to another host, whatever scope it was given. */
+const IPV4_LINK_LOCAL = parseCidr('169.254.0.0/16')!;
+
+/**
+ * The first overlap of `ranges` with what the host uses: its addresses, and its routes except default routes. What
+ * is weft's own (from before a restart) is no overlap.
+ */
+export function findOverlap(
+  survey: HostSurvey,
+  ranges: readonly Range[],
+  own: OwnLinks,
+): Overlap | undefined {
+  const nameByIndex = new Map(survey.links.map((link) => [link.index, link.name]));
+  const foreign = (index: number | undefined): boolean => !isOwn(nameByIndex.get(index ?? 0), own);
+  const uses: { block: Range; use: string }[] = [];
+  for (const { address, prefix, link } of survey.addresses) {
+    const subnet = block(address, prefix);
+    if (subnet && foreign(link)) {
+      uses.push({ block: subnet, use: `address ${formatRange(subnet)} of ${nameByIndex.get(link) ?? link}` });
+    }
+  }
+  for (const { destination, kind, protocol, link } of survey.routes) {
+    const isDefault = destination.start === 0n && destination.end === fullEnd(destination);
+    // Multicast and broadcast entries are the kernel's own; local ones are the addresses seen above.
+    if (isDefault || kind === 'other' || kind === 'local') continue;
+    if (protocol === ROUTE_PROTOCOL_WEFT || !foreign(link)) continue;
+    const where = link === undefined ? '' : ` on ${nameByIndex.get(link) ?? link}`;
+    uses.push({ block: destination, use: `route ${formatRange(destination)}${where}` });
+  }
+  for (const range of ranges) {
+    for (const { block: used, use } of uses) if (intersectRanges(range, used)) return { range, use };
+  }
+  return undefined;
+}
+
+/**
+ * The host's addresses at which peers may find it: global, past duplicate address detection, on an interface that
+ * is up, not a privacy address, not in the pod ranges. IPv4 first; at most {@link MAX_ADVERTISED_ADDRESSES}.
+ */
+export function advertisableAddresses(
+  survey: HostSurvey,
+  ranges: readonly Range[],
+  own: OwnLinks,
+): Address[] {
+  const linkByIndex = new Map(survey.links.map((link) => [link.index, link]));
+  return survey.addresses
+    .filter((entry) => entry.scope === 'global' && entry.usable && !entry.temporary)
+    .filter((entry) => {
+      const link = linkByIndex.get(entry.link);
+      return link?.up === true && !isOwn(link.name, own);
+    })
+    .map((entry) => entry.address)
+    .filter((address) => !rangeContains(IPV4_LINK_LOCAL, address))
+    .filter((address) => !ranges.some((range) => rangeContains(range, address)))
+    .sort(compareAddresses)
+    .slice(0, MAX_ADVERTISED_ADDRESSES);
+}
+
+function isOwn(name: string | undefined, own: OwnLinks): boolean {
+  return name !== undefined && (name === own.tun || name.startsWith(own.podPrefix));
+}
+
+function fullEnd(range: Range): bigint {
+  return range.family === 4 ? 1n << 32n : 1n << 128n;
+}

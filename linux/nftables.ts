@@ -1,0 +1,129 @@
+import type { Family } from '../base/address.ts';
+import { assert } from '../base/assert.ts';
+import { type Range, rangeCidrs } from '../base/range.ts';
+
+/** The packet rules of a node. */
+export interface PacketRules {
+  /** The TUN interface, `weft0`. */
+  readonly tun: string;
+  /** What the names of the pods' host ends begin with, `wv`. */
+  readonly podPrefix: string;
+  /** The cluster's pod ranges, disjoint, of either family or both. */
+  readonly ranges: readonly Range[];
+  /** Whether traffic of pods that leaves the cluster gets the node's address. */
+  readonly masquerade: boolean;
+}
+
+/** The table that is ours alone. Nobody else's is ever read or changed. */
+export const NFT_TABLE = 'inet weft';
+
+/** Named counters of the rules, for status: what was dropped, and why. */
+export const RULE_COUNTERS = [
+  'dropForeign',
+  'dropSpoofed',
+  'dropPodControl',
+  'dropTunnel',
+  'dropLoopback',
+] as const;
+export type RuleCounter = (typeof RULE_COUNTERS)[number];
+
+/**
+ * The whole table as one batch for `nft -f`, which the kernel puts in place of the old one in one step: there is no
+ * moment without rules.
+ *
+ * What holds, for both families:
+ * - A packet from or to a pod address comes in over a pod's veth or over the tunnel, else it is dropped: nobody on
+ *   the underlay can inject one (CVE-2019-14899).
+ * - A pod sends from its own addresses only: the way back to the source must be the very interface. Each pod has
+ *   routes of its own (/32, /128), so no rule names a pod and attaching one changes nothing here.
+ * - A pod's router advertisements, redirects, neighbour discovery and DHCP answers go nowhere (CVE-2020-10749).
+ *   Neighbours are set for good on both sides, so none of it is needed.
+ * - The host's loopback addresses are out of reach, whatever route_localnet says (CVE-2020-8558).
+ * - Out of the tunnel come pod addresses for pod addresses only (the datapath has checked the source already), and
+ *   none that would go straight back: what is for a pod that is gone ends here, and does not circle.
+ * - TCP over the tunnel agrees on segments that fit.
+ * - Traffic of pods that leaves the cluster is masqueraded (`masquerade`). What enters the tunnel from an address
+ *   that is not a pod's gets the node's overlay address, or the far end would drop it.
+ *
+ * All drops sit at priority raw, before connection tracking: refused packets cost no entry.
+ */
+export function renderRules(rules: PacketRules): string {
+  for (const name of [rules.tun, rules.podPrefix]) {
+    assert(
+      /^[A-Za-z0-9_-]{1,15}$/.test(name),
+      'interface names hold no characters that mean something to nft',
+    );
+  }
+  const tun = `"${rules.tun}"`;
+  const pods = `"${rules.podPrefix}*"`;
+  return `table ${NFT_TABLE}
+delete table ${NFT_TABLE}
+table ${NFT_TABLE} {
+${RULE_COUNTERS.map((name) => `  counter ${name} {}`).join('\n')}
+
+${addressSet(4, rules.ranges)}
+${addressSet(6, rules.ranges)}
+
+  chain arrive {
+    type filter hook prerouting priority raw; policy accept;
+    iifname "lo" accept
+    iifname ${pods} goto fromPod
+    iifname ${tun} goto fromTunnel
+    ip saddr @pods4 counter name dropForeign drop
+    ip daddr @pods4 counter name dropForeign drop
+    ip6 saddr @pods6 counter name dropForeign drop
+    ip6 daddr @pods6 counter name dropForeign drop
+  }
+
+  chain fromPod {
+    icmp type { redirect, router-advertisement } counter name dropPodControl drop
+    icmpv6 type { nd-router-advert, nd-redirect, nd-neighbor-solicit, nd-neighbor-advert } counter name dropPodControl drop
+    udp sport 67 udp dport 68 counter name dropPodControl drop
+    udp sport 547 udp dport 546 counter name dropPodControl drop
+    fib saddr . iif oif missing counter name dropSpoofed drop
+    ip daddr 127.0.0.0/8 counter name dropLoopback drop
+    ip6 daddr ::1 counter name dropLoopback drop
+  }
+
+  chain fromTunnel {
+    ip saddr != @pods4 counter name dropTunnel drop
+    ip daddr != @pods4 counter name dropTunnel drop
+    ip6 saddr != @pods6 counter name dropTunnel drop
+    ip6 daddr != @pods6 counter name dropTunnel drop
+    fib daddr oifname ${tun} counter name dropTunnel drop
+  }
+
+  chain clamp {
+    type filter hook forward priority mangle; policy accept;
+    oifname ${tun} tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
+    iifname ${tun} tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
+  }
+
+  chain leave {
+    type nat hook postrouting priority srcnat; policy accept;
+    oifname ${tun} ip saddr != @pods4 masquerade
+    oifname ${tun} ip6 saddr != @pods6 masquerade
+${rules.masquerade ? masqueradeLeaving(tun, pods) : ''}  }
+}
+`;
+}
+
+/** The batch that removes the table; it succeeds where there is none. */
+export function renderRemoval(): string {
+  return `table ${NFT_TABLE}\ndelete table ${NFT_TABLE}\n`;
+}
+
+/** A packet for the node itself never comes here, so node-local traffic keeps its source. */
+function masqueradeLeaving(tun: string, pods: string): string {
+  return `    oifname { "lo", ${tun} } accept
+    oifname ${pods} accept
+    ip saddr @pods4 ip daddr != @pods4 masquerade
+    ip6 saddr @pods6 ip6 daddr != @pods6 masquerade
+`;
+}
+
+function addressSet(family: Family, ranges: readonly Range[]): string {
+  const blocks = ranges.filter((range) => range.family === family).flatMap(rangeCidrs);
+  const elements = blocks.length > 0 ? `; elements = { ${blocks.join(', ')} }` : '';
+  return `  set pods${family} { type ${family === 4 ? 'ipv4_addr' : 'ipv6_addr'}; flags interval; auto-merge${elements} }`;
+}
