@@ -72,6 +72,8 @@ export class Coalescer {
   add(bytes: Uint8Array, ip: IpPacket, csumStart: number): void {
     const enabled = ip.protocol === PROTOCOL_TCP ? this.#tcp : ip.protocol === PROTOCOL_UDP && this.#udp;
     if (!enabled || ip.fragment) {
+      // A later fragment has no ports to find its flow by: it overtakes nobody.
+      if (ip.fragment) this.flush();
       this.#deliverPlain(bytes, ip, csumStart);
       return;
     }
