@@ -53,6 +53,7 @@ export class CniPlugin {
   readonly #started = Promise.withResolvers<void>();
   #ready = false;
   #calls = 0;
+  readonly #waitingForSilence: (() => void)[] = [];
 
   constructor(options: CniPluginOptions) {
     this.#options = options;
@@ -106,7 +107,16 @@ export class CniPlugin {
     } finally {
       this.#calls--;
       pod?.close();
+      if (this.#calls === 0) for (const resolve of this.#waitingForSilence.splice(0)) resolve();
     }
+  }
+
+  /**
+   * Resolves when no call is under way. A daemon that ends removes its socket's name, waits for this (bounded by
+   * its own patience), and goes: so an upgrade cuts no ADD short.
+   */
+  async settled(): Promise<void> {
+    if (this.#calls > 0) await new Promise<void>((resolve) => this.#waitingForSilence.push(resolve));
   }
 
   async #carryOut(request: CniRequest, pod: Pod | undefined): Promise<Record<string, unknown> | null> {

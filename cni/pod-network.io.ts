@@ -1,0 +1,225 @@
+import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { ADDRESS_BITS, type Address, formatAddress } from '../base/address.ts';
+import { equalBytes } from '../base/bytes.ts';
+import { rangeSize, sameRange } from '../base/range.ts';
+import type { Link } from '../linux/link.ts';
+import { deleteLink } from '../linux/link.ts';
+import { isNetlinkError, NetlinkError } from '../linux/netlink-request.ts';
+import { type HostRoute, hostBlock, ROUTE_TABLE_MAIN } from '../linux/route.ts';
+import { RouteClient } from '../linux/route-client.io.ts';
+import { DEFAULT_ROUTE, hostRequests, pairRequest, podRequests } from './attach-requests.ts';
+import { type Attachment, GATEWAY, hostLinkName, isHostLinkName, parseLinkAlias } from './attachment.ts';
+import { CNI_CODE, CniFault } from './fault.ts';
+import { type AttachmentKey, keyText } from './key.ts';
+import type { HostLink, Pod, PodNetwork } from './needs.ts';
+
+/**
+ * Attachments in the kernel. All work goes over two netlink sockets: the host's, and the one that the shim opened
+ * inside the pod's namespace; this process never enters a pod and starts no other.
+ */
+export class KernelPodNetwork implements PodNetwork {
+  readonly #host: RouteClient;
+  /** A descriptor of our own namespace, where the host's ends go. */
+  readonly #namespace: number;
+
+  private constructor(host: RouteClient, namespace: number) {
+    this.#host = host;
+    this.#namespace = namespace;
+  }
+
+  /** For the namespace this process is in. Throws WeftError where its sockets cannot be opened. */
+  static open(): KernelPodNetwork {
+    const host = RouteClient.open();
+    try {
+      return new KernelPodNetwork(host, openSync('/proc/self/ns/net', 'r'));
+    } catch (error) {
+      host.close();
+      throw error;
+    }
+  }
+
+  /** Nothing in the kernel changes: the pods keep their network. */
+  close(): void {
+    this.#host.close();
+    closeSync(this.#namespace);
+  }
+
+  enter(fd: number): Pod {
+    try {
+      return new KernelPod(RouteClient.adopt(fd));
+    } catch (cause) {
+      throw new CniFault(CNI_CODE.io, 'what came with the request is no netlink socket', { cause });
+    }
+  }
+
+  async hostLinks(): Promise<readonly HostLink[]> {
+    const links = (await this.#host.links()).filter(isHostEnd);
+    const routesByLink = new Map<number, Address[]>(links.map(({ index }) => [index, []]));
+    for (const family of [4, 6] as const) {
+      for (const route of await this.#host.routes(family, ROUTE_TABLE_MAIN)) {
+        const { destination } = route;
+        if (route.kind !== 'unicast' || rangeSize(destination) !== 1n || route.link === undefined) continue;
+        routesByLink.get(route.link)?.push({ family, value: destination.start });
+      }
+    }
+    return links.map((link) => hostLinkOf(link, routesByLink.get(link.index) ?? []));
+  }
+
+  async hostLink(key: AttachmentKey): Promise<HostLink | undefined> {
+    const link = await this.#host.link(hostLinkName(key));
+    return link && hostLinkOf(link, []);
+  }
+
+  async attach(pod: Pod, attachment: Attachment): Promise<void> {
+    const inside = clientOf(pod);
+    await explained(async () => {
+      await inside.execute(pairRequest(attachment, this.#namespace));
+      const near = await inside.link(attachment.key.ifname);
+      if (near?.peerIndex === undefined) throw new Error('the pair that was just made is gone');
+      ignoreAdvertisements(attachment.hostName);
+      await this.#host.execute(...hostRequests(attachment, near.peerIndex, 'new'));
+      await inside.execute(...podRequests(attachment, near.index));
+    });
+  }
+
+  async inspect(pod: Pod, attachment: Attachment): Promise<readonly string[]> {
+    return explained(async () => [
+      ...(await podFaults(clientOf(pod), attachment)),
+      ...(await this.#hostFaults(attachment)),
+    ]);
+  }
+
+  async repair(attachment: Attachment): Promise<void> {
+    await explained(async () => {
+      const link = await this.#host.link(attachment.hostName);
+      if (!link) throw new Error(`link ${attachment.hostName} is gone`);
+      ignoreAdvertisements(attachment.hostName);
+      await this.#host.execute(...hostRequests(attachment, link.index, 'repair'));
+    });
+  }
+
+  async detach(key: AttachmentKey): Promise<boolean> {
+    return explained(async () => {
+      const link = await this.#host.link(hostLinkName(key));
+      if (!link) return false;
+      const owner = parseLinkAlias(link.alias ?? '');
+      // Two keys with one name: the link belongs to whom its alias says.
+      if (owner && keyText(owner.key) !== keyText(key)) return false;
+      return this.#remove(link);
+    });
+  }
+
+  async removeLink(name: string): Promise<void> {
+    await explained(async () => {
+      const link = await this.#host.link(name);
+      if (link && isHostEnd(link)) await this.#remove(link);
+    });
+  }
+
+  /** False where it went away by itself: its namespace may be dying at this moment. */
+  async #remove(link: Link): Promise<boolean> {
+    const [error] = await this.#host.attempt(deleteLink(link.index));
+    if (error && !isNetlinkError(error, 'ENODEV')) throw error;
+    return error === undefined;
+  }
+
+  async #hostFaults(attachment: Attachment): Promise<string[]> {
+    const { hostName, addresses } = attachment;
+    const link = await this.#host.link(hostName);
+    if (!link) return [`link ${hostName} on the host`];
+    const faults = link.up ? [] : [`link ${hostName} on the host is down`];
+    for (const address of addresses) {
+      const wanted = hostBlock(address);
+      const routes = await this.#host.routes(address.family, ROUTE_TABLE_MAIN);
+      const found = routes.some((route) => route.link === link.index && sameRange(route.destination, wanted));
+      if (!found) faults.push(`route to ${formatAddress(address)} on the host`);
+    }
+    return faults;
+  }
+}
+
+class KernelPod implements Pod {
+  readonly client: RouteClient;
+
+  constructor(client: RouteClient) {
+    this.client = client;
+  }
+
+  async hasInterface(name: string): Promise<boolean> {
+    return explained(async () => (await this.client.link(name)) !== undefined);
+  }
+
+  close(): void {
+    this.client.close();
+  }
+}
+
+function clientOf(pod: Pod): RouteClient {
+  if (!(pod instanceof KernelPod)) throw new TypeError('the pod is of another network');
+  return pod.client;
+}
+
+async function podFaults(inside: RouteClient, attachment: Attachment): Promise<string[]> {
+  const { key, podMac, addresses } = attachment;
+  const link = await inside.link(key.ifname);
+  if (!link) return [`interface ${key.ifname} in the pod`];
+  const faults: string[] = [];
+  if (!link.up) faults.push(`interface ${key.ifname} in the pod is down`);
+  if (!equalBytes(link.mac, podMac))
+    faults.push(`interface ${key.ifname} in the pod is not the one that was made`);
+  const present = await inside.addresses(link.index);
+  for (const address of addresses) {
+    const { family, value } = address;
+    const has = present.some(
+      (entry) =>
+        entry.address.family === family &&
+        entry.address.value === value &&
+        entry.prefix === ADDRESS_BITS[family],
+    );
+    if (!has) faults.push(`address ${formatAddress(address)} in the pod`);
+    const routes = await inside.routes(family, ROUTE_TABLE_MAIN);
+    if (!routes.some((route) => isDefaultRoute(route, link.index)))
+      faults.push(`default route of IPv${family} in the pod`);
+  }
+  return faults;
+}
+
+function isDefaultRoute(route: HostRoute, link: number): boolean {
+  const { family } = route.destination;
+  return (
+    route.link === link &&
+    sameRange(route.destination, DEFAULT_ROUTE[family]) &&
+    route.gateway?.value === GATEWAY[family].value
+  );
+}
+
+function isHostEnd(link: Link): boolean {
+  return link.kind === 'veth' && isHostLinkName(link.name);
+}
+
+function hostLinkOf(link: Link, routes: readonly Address[]): HostLink {
+  return { name: link.name, owner: parseLinkAlias(link.alias ?? ''), up: link.up, routes };
+}
+
+/**
+ * A pod must not advertise itself as a router to the host (CVE-2020-10749). A forwarding host does not listen
+ * anyway, and the packet filter drops it; where /proc/sys may not be written, those two have to do.
+ */
+function ignoreAdvertisements(hostName: string): void {
+  try {
+    writeFileSync(`/proc/sys/net/ipv6/conf/${hostName}/accept_ra`, '0');
+  } catch {
+    // See above.
+  }
+}
+
+/** What the kernel refuses, as the runtime shall read it. */
+async function explained<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (!(cause instanceof NetlinkError)) throw cause;
+    const code = cause.code === 'EEXIST' ? CNI_CODE.exists : CNI_CODE.io;
+    throw new CniFault(code, `the kernel refused to ${cause.message}`, { cause });
+  }
+}
