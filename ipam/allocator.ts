@@ -1,0 +1,185 @@
+import type { Address, Family } from '../base/address.ts';
+import type { Range } from '../base/range.ts';
+import { WeftError } from '../base/weft-error.ts';
+import { ByteReader, ByteWriter } from './codec.ts';
+import { FreeSpace } from './free-space.ts';
+import type { IpamStore } from './store.ts';
+import { type Allocation, type AllocationKey, NODE_KEY } from './types.ts';
+
+const PREFIX = 'alloc/';
+const FAMILIES = [4, 6] as const;
+
+/**
+ * Addresses of this node's containers: which are in use, for what, and which is next. One address of each family of
+ * the ring per key, all or none. Every change is staged in the store before the method returns.
+ *
+ * ```
+ * store: alloc/<container id>/<ifname> → boot id (length u8, text) | count u8 | { family u8, address 4|16 } …
+ *        cursor/<family>               → address 4|16
+ * ```
+ */
+export class Allocator {
+  readonly #store: IpamStore;
+  readonly #bootId: string;
+  readonly #allocationByKey = new Map<string, Allocation>();
+  #universes: readonly Range[] = [];
+  #spaceByFamily = new Map<Family, FreeSpace>();
+  #owned: readonly Range[] = [];
+
+  /** Reads the store. Throws a WeftError where an allocation in it cannot be read. */
+  constructor(store: IpamStore, bootId: string) {
+    this.#store = store;
+    this.#bootId = bootId;
+    for (const [key, value] of store.entries(PREFIX)) {
+      const allocation = decodeAllocation(key.slice(PREFIX.length), value);
+      if (allocation === undefined)
+        throw new WeftError(
+          'E_STORE_CORRUPT',
+          `the stored allocation ${JSON.stringify(key)} cannot be read`,
+          'restore the state folder from a backup, or remove it and `weft rmpeer` this node from another',
+        );
+      this.#allocationByKey.set(mapKey(allocation.key), allocation);
+    }
+  }
+
+  /** What this node may hand out of, and the whole ring's ranges. To be called whenever either changes. */
+  setOwned(universes: readonly Range[], owned: readonly Range[]): void {
+    this.#universes = universes;
+    this.#owned = owned;
+    for (const { family, start, end } of universes) {
+      const cursor = new ByteReader(this.#store.get(`cursor/${family}`) ?? new Uint8Array(0)).address(
+        family,
+      ).value;
+      const space = this.#spaceByFamily.get(family) ?? new FreeSpace([start, end - 1n], cursor);
+      this.#spaceByFamily.set(family, space);
+      space.rebuild(
+        owned.filter((range) => range.family === family),
+        this.#usedOf(family),
+      );
+    }
+  }
+
+  get size(): number {
+    return this.#allocationByKey.size;
+  }
+
+  get(key: AllocationKey): Allocation | undefined {
+    return this.#allocationByKey.get(mapKey(key));
+  }
+
+  all(): Allocation[] {
+    return [...this.#allocationByKey.values()];
+  }
+
+  space(family: Family): FreeSpace | undefined {
+    return this.#spaceByFamily.get(family);
+  }
+
+  used(family: Family): number {
+    return [...this.#usedOf(family)].length;
+  }
+
+  /** Allocations with an address that this node does not own. */
+  orphaned(): Allocation[] {
+    const owns = ({ family, value }: Address): boolean =>
+      this.#owned.some((range) => range.family === family && range.start <= value && value < range.end);
+    return this.all().filter((allocation) => !allocation.addresses.every(owns));
+  }
+
+  /**
+   * The addresses of `key`, the same as before where it has some; undefined where a family has none free, and then
+   * nothing has changed.
+   */
+  assign(key: AllocationKey): Allocation | undefined {
+    const known = this.get(key);
+    if (known !== undefined) {
+      const confirmed = { ...known, bootId: this.#bootId };
+      if (known.bootId !== this.#bootId) this.#save(confirmed);
+      return confirmed;
+    }
+    const addresses: Address[] = [];
+    for (const { family } of this.#universes) {
+      const value = this.#spaceByFamily.get(family)?.takeNext();
+      if (value === undefined) {
+        for (const taken of addresses) this.#spaceByFamily.get(taken.family)!.giveBack(taken.value);
+        return undefined;
+      }
+      addresses.push({ family, value });
+    }
+    if (addresses.length === 0) return undefined;
+    for (const address of addresses)
+      this.#store.put(`cursor/${address.family}`, new ByteWriter().address(address).finish());
+    const allocation = { key, addresses, bootId: this.#bootId };
+    this.#save(allocation);
+    return allocation;
+  }
+
+  release(key: AllocationKey): boolean {
+    const known = this.get(key);
+    if (known === undefined) return false;
+    this.#allocationByKey.delete(mapKey(key));
+    this.#store.remove(PREFIX + mapKey(key));
+    for (const { family, value } of known.addresses) {
+      if (this.#owned.some((range) => range.family === family && range.start <= value && value < range.end))
+        this.#spaceByFamily.get(family)?.giveBack(value);
+    }
+    return true;
+  }
+
+  /** Allocations of earlier boots, without the node's own addresses. */
+  stale(): Allocation[] {
+    return this.all().filter(({ key, bootId }) => bootId !== this.#bootId && !isNodeKey(key));
+  }
+
+  /** Releases what is not in `keys` (nor the node's own), confirms the rest for this boot; returns what it released. */
+  retain(keys: Iterable<AllocationKey>): Allocation[] {
+    const kept = new Set([...keys].map(mapKey));
+    const gone = this.all().filter(({ key }) => !isNodeKey(key) && !kept.has(mapKey(key)));
+    for (const { key } of gone) this.release(key);
+    for (const { key } of this.all()) this.assign(key);
+    return gone;
+  }
+
+  #save(allocation: Allocation): void {
+    this.#allocationByKey.set(mapKey(allocation.key), allocation);
+    this.#store.put(PREFIX + mapKey(allocation.key), encodeAllocation(allocation));
+  }
+
+  *#usedOf(family: Family): Iterable<bigint> {
+    for (const { addresses } of this.#allocationByKey.values())
+      for (const address of addresses) if (address.family === family) yield address.value;
+  }
+}
+
+/** Not empty, short enough, and without the separator of the store's keys. */
+export function isValidKey({ containerId, ifname }: AllocationKey): boolean {
+  return /^[^/]{1,255}$/u.test(containerId) && /^[^/]{1,15}$/u.test(ifname);
+}
+
+export function mapKey({ containerId, ifname }: AllocationKey): string {
+  return `${containerId}/${ifname}`;
+}
+
+/** The families of `universes`, IPv4 first. */
+export function familiesOf(universes: readonly Range[]): Family[] {
+  return FAMILIES.filter((family) => universes.some((universe) => universe.family === family));
+}
+
+function isNodeKey(key: AllocationKey): boolean {
+  return mapKey(key) === mapKey(NODE_KEY);
+}
+
+function encodeAllocation({ bootId, addresses }: Allocation): Uint8Array {
+  const out = new ByteWriter().text(bootId).u8(addresses.length);
+  for (const address of addresses) out.u8(address.family).address(address);
+  return out.finish();
+}
+
+function decodeAllocation(key: string, value: Uint8Array): Allocation | undefined {
+  const [containerId, ifname, ...rest] = key.split('/');
+  const reader = new ByteReader(value);
+  const bootId = reader.text();
+  const addresses = Array.from({ length: Math.min(reader.u8(), 2) }, () => reader.address(reader.family()));
+  if (!reader.finished || !containerId || !ifname || rest.length > 0) return undefined;
+  return { key: { containerId, ifname }, addresses, bootId };
+}
