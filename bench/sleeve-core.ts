@@ -1,0 +1,154 @@
+/**
+ * What the sleeve's TypeScript and WebAssembly cost a packet, without kernel and sockets: frames go into one sleeve,
+ * its datagrams into another, in one process. Prints one JSON line.
+ *
+ * `bin/weft-node bench/sleeve-core.ts [seconds per case, default 1]`
+ */
+import { writeU16BE, writeU16LE } from '../base/bytes.ts';
+import { Counters } from '../base/counters.ts';
+import { parseEndpoint } from '../base/endpoint.ts';
+import { instant } from '../base/instant.ts';
+import type { PeerId } from '../base/peer-id.ts';
+import { parseCidr } from '../base/range.ts';
+import { cryptoReady } from '../crypto/ready.ts';
+import { foldSum, sumWords, writeIpv4Checksum } from '../router/checksum.ts';
+import { Sleeve } from '../router/sleeve.ts';
+
+const OVERLAY_MTU = 1364;
+const TCP_PAYLOAD = OVERLAY_MTU - 40;
+const BATCH = 32;
+
+const A = 'a'.repeat(64) as PeerId;
+const B = 'b'.repeat(64) as PeerId;
+const endpointA = parseEndpoint('192.0.2.1:6783')!;
+const endpointB = parseEndpoint('192.0.2.2:6783')!;
+
+interface Bench {
+  readonly sender: Sleeve;
+  readonly receiver: Sleeve;
+  readonly datagrams: Uint8Array[];
+  delivered: number;
+  deliveredBytes: number;
+}
+
+/** Two sleeves; what the first transmits is copied to `datagrams`, as a kernel would. */
+function makePair(): Bench {
+  const slots = Array.from({ length: 1500 }, () => new Uint8Array(2048));
+  const bench = { datagrams: [] as Uint8Array[], delivered: 0, deliveredBytes: 0 };
+  const sender = new Sleeve({
+    self: A,
+    counters: new Counters(),
+    overlayMtu: OVERLAY_MTU,
+    sink: {
+      transmit: (_to, bytes) => {
+        const slot = slots[bench.datagrams.length]!;
+        slot.set(bytes);
+        bench.datagrams.push(slot.subarray(0, bytes.length));
+      },
+      deliver: () => {},
+    },
+  });
+  const receiver = new Sleeve({
+    self: B,
+    counters: new Counters(),
+    overlayMtu: OVERLAY_MTU,
+    sink: {
+      transmit: () => {},
+      deliver: (frame) => {
+        bench.delivered++;
+        bench.deliveredBytes += frame.length;
+      },
+    },
+  });
+  const routes = [
+    { range: parseCidr('10.32.0.0/16')!, owner: A },
+    { range: parseCidr('10.33.0.0/16')!, owner: B },
+  ];
+  const [there, back] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
+  const suite = 'chacha20-poly1305';
+  sender.setRoutes(routes);
+  receiver.setRoutes(routes);
+  sender.setPath(B, { kind: 'direct', endpoint: endpointB });
+  receiver.setPath(A, { kind: 'direct', endpoint: endpointA });
+  sender.install({ peer: B, localIndex: 1, remoteIndex: 2, suite, sendKey: there, receiveKey: back });
+  receiver.install({ peer: A, localIndex: 2, remoteIndex: 1, suite, sendKey: back, receiveKey: there });
+  sender.use(1);
+  return Object.assign(bench, { sender, receiver });
+}
+
+/** A frame of the TUN: TCP or UDP over IPv4 with a partial checksum; `gsoSize` makes a super-packet of it. */
+function frame(protocol: 6 | 17, payload: number, gsoSize: number): Uint8Array {
+  const headers = protocol === 6 ? 20 : 8;
+  const bytes = new Uint8Array(10 + 20 + headers + payload).fill(0x5a, 30 + headers);
+  bytes[0] = 1;
+  bytes[1] = gsoSize > 0 ? 1 : 0;
+  writeU16LE(bytes, 4, gsoSize);
+  writeU16LE(bytes, 6, 20);
+  writeU16LE(bytes, 8, protocol === 6 ? 16 : 6);
+  bytes[10] = 0x45;
+  writeU16BE(bytes, 12, bytes.length - 10);
+  bytes[16] = 0x40;
+  bytes[18] = 64;
+  bytes[19] = protocol;
+  bytes.set([10, 32, 0, 1, 10, 33, 0, 1], 22);
+  writeIpv4Checksum(bytes, 10, 20);
+  writeU16BE(bytes, 30, 40000);
+  writeU16BE(bytes, 32, 80);
+  if (protocol === 6) {
+    bytes[42] = 0x50;
+    bytes[43] = 0x10;
+  } else writeU16BE(bytes, 34, headers + payload);
+  const pseudo = sumWords(bytes, 22, 30) + protocol + headers + payload;
+  writeU16BE(bytes, protocol === 6 ? 46 : 36, foldSum(pseudo));
+  return bytes;
+}
+
+/** Runs frames through for `ms` milliseconds; µs per packet on the wire at each side. */
+function measure(input: Uint8Array, framesPerBatch: number, ms: number): Record<string, number> {
+  const bench = makePair();
+  let sendNs = 0n;
+  let receiveNs = 0n;
+  let packets = 0;
+  let bytes = 0;
+  const round = (): void => {
+    const t0 = process.hrtime.bigint();
+    for (let i = 0; i < framesPerBatch; i++) bench.sender.handleTunPacket(input, instant(1));
+    const t1 = process.hrtime.bigint();
+    for (const [i, datagram] of bench.datagrams.entries()) {
+      bench.receiver.handleDatagram(endpointA, datagram, instant(1));
+      if (i % BATCH === BATCH - 1) bench.receiver.endBatch(instant(1));
+    }
+    bench.receiver.endBatch(instant(1));
+    const t2 = process.hrtime.bigint();
+    sendNs += t1 - t0;
+    receiveNs += t2 - t1;
+    packets += bench.datagrams.length;
+    bytes += framesPerBatch * (input.length - 10);
+    bench.datagrams.length = 0;
+  };
+  for (let i = 0; i < 200; i++) round();
+  sendNs = receiveNs = 0n;
+  packets = bytes = bench.delivered = 0;
+  const end = process.hrtime.bigint() + BigInt(ms) * 1_000_000n;
+  while (process.hrtime.bigint() < end) round();
+  const round2 = (value: number): number => Math.round(value * 100) / 100;
+  return {
+    packetsPerSecond: Math.round(packets / (Number(sendNs + receiveNs) / 1e9)),
+    sendUs: round2(Number(sendNs) / 1000 / packets),
+    receiveUs: round2(Number(receiveNs) / 1000 / packets),
+    gbitPerSecondOneCoreEach: round2((bytes * 8) / Number(sendNs > receiveNs ? sendNs : receiveNs)),
+    packetsPerDelivery: round2(packets / bench.delivered),
+  };
+}
+
+await cryptoReady;
+const ms = Number(process.argv[2] ?? 1) * 1000;
+console.log(
+  JSON.stringify({
+    bench: 'sleeve-core',
+    tcpSuperPackets: measure(frame(6, 48 * TCP_PAYLOAD, TCP_PAYLOAD), 4, ms),
+    tcpSinglePackets: measure(frame(6, TCP_PAYLOAD, 0), 128, ms),
+    udp1200: measure(frame(17, 1200, 0), 128, ms),
+    udp64: measure(frame(17, 64, 0), 128, ms),
+  }),
+);
