@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { REPLAY_WINDOW_SIZE, ReplayWindow } from '../../../crypto/replay-window.ts';
+
+/** What the window is to be, without its tricks. */
+class NaiveWindow {
+  readonly #seen = new Set<number>();
+  #newest = -1;
+
+  accept(counter: number): boolean {
+    if (counter > Number.MAX_SAFE_INTEGER || this.#seen.has(counter)) return false;
+    if (this.#newest - counter >= REPLAY_WINDOW_SIZE) return false;
+    this.#seen.add(counter);
+    this.#newest = Math.max(this.#newest, counter);
+    return true;
+  }
+}
+
+describe('replay window', () => {
+  it('reaches back at least 8128 packets', () => {
+    assert.ok(REPLAY_WINDOW_SIZE >= 8128);
+    const window = new ReplayWindow();
+    assert.ok(window.accept(100_000));
+    assert.ok(window.accept(100_000 - REPLAY_WINDOW_SIZE + 1));
+    assert.ok(!window.check(100_000 - REPLAY_WINDOW_SIZE));
+  });
+
+  it('takes each counter once, in any order, at every alignment of the newest', () => {
+    for (let newest = 20_000; newest < 20_064; newest++) {
+      const window = new ReplayWindow();
+      for (let counter = newest - 10; counter <= newest; counter++) assert.ok(window.accept(counter));
+      const oldest = newest - REPLAY_WINDOW_SIZE + 1;
+      assert.ok(window.accept(oldest));
+      assert.ok(!window.accept(oldest - 1));
+      for (let counter = newest - 10; counter <= newest; counter++) assert.ok(!window.accept(counter));
+      assert.ok(!window.accept(oldest));
+    }
+  });
+
+  it('changes nothing on check, nor on a refusal', () => {
+    const window = new ReplayWindow();
+    assert.ok(window.check(50));
+    assert.ok(window.check(50));
+    assert.equal(window.newest, -1);
+    window.accept(50);
+    assert.ok(!window.accept(50));
+    assert.ok(window.accept(49));
+    assert.equal(window.newest, 50);
+  });
+
+  it('refuses what is no exact counter', () => {
+    const window = new ReplayWindow();
+    for (const counter of [2 ** 53, 2 ** 63, Number.NaN, Number.POSITIVE_INFINITY, -1, 1.5]) {
+      assert.ok(!window.accept(counter));
+    }
+    assert.ok(window.accept(2 ** 53 - 1));
+    assert.ok(window.accept(2 ** 53 - 2));
+    assert.ok(!window.accept(2 ** 53 - 1));
+    assert.ok(!window.accept(0));
+  });
+
+  it('agrees with a plain set over any run of steps, jumps and repeats', () => {
+    const step = fc.oneof(
+      fc.integer({ min: -70, max: 70 }),
+      fc.integer({ min: -9000, max: 9000 }),
+      fc.constantFrom(8159, 8160, 8161, 8191, 8192, 8193, -8159, -8160, -8161, 2 ** 32, 2 ** 32 - 1, 2 ** 40),
+    );
+    const start = fc.constantFrom(0, 1, 2 ** 31 - 5, 2 ** 32 - 40, 2 ** 45, 2 ** 53 - 20_000);
+    fc.assert(
+      fc.property(start, fc.array(step, { maxLength: 300 }), (first, steps) => {
+        const window = new ReplayWindow();
+        const naive = new NaiveWindow();
+        let at = first;
+        for (const by of steps) {
+          at = Math.max(0, at + by);
+          const expected = naive.accept(at);
+          assert.equal(window.check(at), expected, `${at}`);
+          assert.equal(window.accept(at), expected, `${at}`);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
