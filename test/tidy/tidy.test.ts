@@ -104,6 +104,16 @@ describe('sources', () => {
     );
   });
 
+  it('have no hook outside a describe, where it would run around the tests of all files', () => {
+    const wrong = files.filter(
+      ({ path, code }) => path.endsWith('.test.ts') && /^(before|after)(Each)?\(/m.test(code),
+    );
+    deepEqual(
+      wrong.map(({ path }) => path),
+      [],
+    );
+  });
+
   it('have no test that runs alone or is left out for good', () => {
     const wrong = files.filter(
       ({ path, code }) => path.endsWith('.test.ts') && /\b(it|describe)\.(only|skip)\(/.test(code),

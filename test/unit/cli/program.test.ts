@@ -1,0 +1,202 @@
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { WeftError } from '../../../base/weft-error.ts';
+import { EXIT, run, type World } from '../../../cli/program.ts';
+import type { ControlResults, PeerStatus } from '../../../daemon/control-protocol.ts';
+
+const PEER: PeerStatus = {
+  name: 'node-b',
+  peerId: 'b'.repeat(64),
+  state: 'connected',
+  endpoint: '192.0.2.2:6783',
+  via: null,
+  datapath: 'sleeve',
+  suite: 'chacha20-poly1305',
+  rttMs: 0.42,
+};
+const IPAM = {
+  state: 'ready',
+  detail: '',
+  ranges: ['10.32.0.0/13'],
+  owned: 524288,
+  used: 3,
+  families: { 4: { owned: '524288', used: 3 } },
+} as const;
+const STATUS: ControlResults['status'] = {
+  name: 'node-a',
+  peerId: 'a'.repeat(64),
+  version: '0.1.0',
+  addresses: ['10.32.0.1'],
+  peers: [PEER, { ...PEER, name: 'evil\u001b[2J\nname', state: 'dead', endpoint: null, rttMs: null }],
+  ipam: IPAM,
+};
+const RESULTS: ControlResults = {
+  status: STATUS,
+  peers: {
+    peers: [{ ...PEER, sentBytes: 1536, receivedBytes: 7, endpoints: [], addresses: ['10.40.0.1'] }],
+    seeds: ['node-b:6783'],
+  },
+  ipam: {
+    ...IPAM,
+    owners: [{ range: '10.32.0.0/13', name: 'node-a', peerId: 'a'.repeat(64) }],
+    allocations: [{ containerId: 'c1', ifname: 'eth0', addresses: ['10.32.0.2'] }],
+  },
+  connect: { connecting: ['b:6783'] },
+  forget: { forgotten: ['b:6783'], unknown: ['c:6783'] },
+  rmpeer: { peerId: 'b'.repeat(64), name: 'node-b', ranges: ['10.40.0.0/13'] },
+  report: { status: STATUS, counters: { dropped: 1 } },
+};
+
+/** A world that answers from {@link RESULTS} and remembers what it was asked. */
+class FakeWorld implements World {
+  readonly asked: [string, unknown][] = [];
+  readonly files = new Map<string, string>();
+  stdout = '';
+  stderr = '';
+  env: Record<string, string> = {};
+  version = '9.9.9';
+  fault: unknown;
+
+  ask: World['ask'] = (runDir, request) => {
+    this.asked.push([runDir, request]);
+    return this.fault === undefined ? Promise.resolve(RESULTS[request.op]) : Promise.reject(this.fault);
+  };
+  newSecret(): string {
+    return 'ab'.repeat(32);
+  }
+  createFile(path: string, content: string): void {
+    if (this.files.has(path))
+      throw new WeftError('E_EXISTS', `${path} is there already`, 'give another name');
+    this.files.set(path, content);
+  }
+  out(text: string): void {
+    this.stdout += text;
+  }
+  err(text: string): void {
+    this.stderr += text;
+  }
+}
+
+describe('weft', () => {
+  let world: FakeWorld;
+  beforeEach(() => {
+    world = new FakeWorld();
+  });
+
+  it('prints the status for people', async () => {
+    equal(await run(['status'], world), EXIT.done);
+    deepEqual(world.stdout.split('\n'), [
+      'name       node-a',
+      `peer       ${'a'.repeat(64)}`,
+      'version    0.1.0',
+      'addresses  10.32.0.1',
+      'ipam       ready; IPv4 3 used of 524288 owned',
+      'peers      1 of 2 connected',
+      '',
+      'NAME           STATE      ENDPOINT        VIA  DATAPATH  SUITE              RTT     PEER',
+      'node-b         connected  192.0.2.2:6783  -    sleeve    chacha20-poly1305  0.4 ms  bbbbbbbbbbbb',
+      'evil?[2J?name  dead       -               -    sleeve    chacha20-poly1305  -       bbbbbbbbbbbb',
+      '',
+    ]);
+    equal(world.stderr, '');
+  });
+
+  for (const op of ['status', 'peers', 'ipam', 'report'] as const) {
+    it(`prints ${op} --json exactly as weftd gave it`, async () => {
+      equal(await run([op, '--json'], world), EXIT.done);
+      deepEqual(JSON.parse(world.stdout), JSON.parse(JSON.stringify(RESULTS[op])));
+      deepEqual(world.asked, [['/run/weft', { op }]]);
+    });
+    it(`prints ${op} for people without control characters`, async () => {
+      equal(await run([op], world), EXIT.done);
+      ok(world.stdout.length > 20);
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+      ok(!/[\x00-\x09\x0b-\x1f\x7f]/.test(world.stdout));
+    });
+  }
+
+  it('takes --run-dir before and after the command, and from the environment', async () => {
+    world.env = { WEFT_RUN_DIR: '/env' };
+    await run(['--run-dir', '/a', 'status'], world);
+    await run(['status', '--run-dir', '/b/'], world);
+    await run(['status'], world);
+    deepEqual(
+      world.asked.map(([runDir]) => runDir),
+      ['/a', '/b', '/env'],
+    );
+  });
+
+  it('passes on what connect, forget and rmpeer were given', async () => {
+    await run(['connect', 'b', '[2001:db8::1]:7'], world);
+    await run(['forget', 'b', 'c', '--json'], world);
+    await run(['rmpeer', 'node-b'], world);
+    deepEqual(
+      world.asked.map(([, request]) => request),
+      [
+        { op: 'connect', peers: ['b', '[2001:db8::1]:7'] },
+        { op: 'forget', peers: ['b', 'c'] },
+        { op: 'rmpeer', peer: 'node-b' },
+      ],
+    );
+    match(world.stdout, /^seeking b:6783\n\{/);
+    match(world.stdout, /removed node-b \(bbbbbbbbbbbb\): took over 10\.40\.0\.0\/13\n$/);
+  });
+
+  const misused: readonly [string, string[], RegExp][] = [
+    ['no command', [], /Usage: weft/],
+    ['an unknown command', ['stats'], /unknown command 'stats'/],
+    ['an unknown option', ['status', '--colour'], /unknown option '--colour'/],
+    ['too many words', ['status', 'now'], /too many arguments/],
+    ['connect without a peer', ['connect'], /missing required argument/],
+    ['a peer that is none', ['connect', 'a b'], /^weft: 'a b' is not a peer; give NAME/],
+    [
+      'a relative run folder',
+      ['status', '--run-dir', 'run'],
+      /^weft: --run-dir 'run' is not an absolute path/,
+    ],
+  ];
+  for (const [what, argv, message] of misused) {
+    it(`exits 2 on ${what} and asks nobody`, async () => {
+      equal(await run(argv, world), EXIT.usage);
+      match(world.stderr, message);
+      deepEqual(world.asked, []);
+    });
+  }
+
+  it('exits 3 where no weftd runs, 1 on what weftd refuses, with one line', async () => {
+    world.fault = new WeftError('E_NO_DAEMON', 'no weftd answers', 'start weftd');
+    equal(await run(['status'], world), EXIT.noDaemon);
+    world.fault = new WeftError('E_PEER_ALIVE', 'node-b\u001b is alive', 'stop it');
+    equal(await run(['rmpeer', 'node-b'], world), EXIT.failed);
+    equal(world.stderr, 'weft: no weftd answers; start weftd\nweft: node-b? is alive; stop it\n');
+    equal(world.stdout, '');
+  });
+
+  it('tells errors as JSON where JSON is wanted', async () => {
+    world.fault = new WeftError('E_NO_DAEMON', 'no weftd answers', 'start weftd');
+    equal(await run(['status', '--json'], world), EXIT.noDaemon);
+    deepEqual(JSON.parse(world.stderr), {
+      error: { code: 'E_NO_DAEMON', message: 'no weftd answers', remedy: 'start weftd' },
+    });
+  });
+
+  it('helps and tells its version with exit code 0', async () => {
+    equal(await run(['--version'], world), EXIT.done);
+    equal(world.stdout, '9.9.9\n');
+    equal(await run(['--help'], world), EXIT.done);
+    equal(await run(['secret', 'new', '--help'], world), EXIT.done);
+    match(world.stdout, /--run-dir/);
+  });
+
+  it('makes a secret and prints it', async () => {
+    equal(await run(['secret', 'new'], world), EXIT.done);
+    equal(world.stdout, `${'ab'.repeat(32)}\n`);
+  });
+
+  it('makes a secret file, never twice, and does not print what is in it', async () => {
+    equal(await run(['secret', 'new', '--file', '/s'], world), EXIT.done);
+    equal(world.files.get('/s'), `${'ab'.repeat(32)}\n`);
+    equal(await run(['secret', 'new', '--file', '/s', '--json'], world), EXIT.failed);
+    equal(JSON.parse(world.stderr).error.code, 'E_EXISTS');
+    ok(!(world.stdout + world.stderr).includes('abab'));
+  });
+});
