@@ -138,9 +138,9 @@ export class Paths {
     if (from.kind === 'relay' && this.#current !== undefined && !this.#suspect) return [];
     if (this.#lastMoveAt !== undefined && now < after(this.#lastMoveAt, MOVE_INTERVAL_MS)) return [];
     this.#lastMoveAt = now;
-    const challenges = [this.#challenge(from, now)];
-    if (this.#current !== undefined) challenges.push(this.#challenge(this.#current, now));
-    return challenges.filter((challenge) => challenge !== undefined);
+    // The path in use first: at equal speed it answers first, and keeps the traffic.
+    const asked = this.#current === undefined ? [from] : [this.#current, from];
+    return asked.map((path) => this.#challenge(path, now)).filter((challenge) => challenge !== undefined);
   }
 
   /**
