@@ -141,8 +141,8 @@ function explain(name: string, cause: SystemError): WeftError {
     return new WeftError('E_TUN_BUSY', `TUN device ${name} is in use by another process`, remedy, { cause });
   }
   if (cause.code === 'EINVAL') {
-    const remedy = 'remove or rename that interface';
-    return new WeftError('E_TUN_NAME', `interface ${name} exists and is no TUN device`, remedy, { cause });
+    const message = `${name} is an interface of another kind, or no name for one`;
+    return new WeftError('E_TUN_NAME', message, 'remove or rename that interface', { cause });
   }
   const remedy = 'see that the interface was not deleted, and restart weftd';
   return new WeftError('E_TUN', `TUN device ${name} failed: ${cause.message}`, remedy, { cause });
