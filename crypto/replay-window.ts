@@ -46,10 +46,9 @@ export class ReplayWindow {
 
   /** Empties the blocks that begin after `newest`, up to the one of `counter`. */
   #clearBetween(newest: number, counter: number): void {
-    const from = newest < 0 ? -1 : Math.floor(newest / BLOCK_BITS);
+    const from = Math.floor(newest / BLOCK_BITS);
     const steps = Math.min(Math.floor(counter / BLOCK_BITS) - from, BLOCK_COUNT);
-    if (steps === BLOCK_COUNT) this.#blocks.fill(0);
-    else for (let i = 1; i <= steps; i++) this.#blocks[(from + i) % BLOCK_COUNT] = 0;
+    for (let i = 1; i <= steps; i++) this.#blocks[(from + i) % BLOCK_COUNT] = 0;
   }
 }
 

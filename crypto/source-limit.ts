@@ -39,7 +39,7 @@ export class SourceLimit {
       this.#bucketBySource.set(source, { tokens: SOURCE_BURST - 1, at: now });
       return true;
     }
-    bucket.tokens = Math.min(SOURCE_BURST, bucket.tokens + Math.max(0, now - bucket.at) / REFILL_MS);
+    bucket.tokens = Math.min(SOURCE_BURST, bucket.tokens + (now - bucket.at) / REFILL_MS);
     bucket.at = now;
     this.#bucketBySource.delete(source);
     this.#bucketBySource.set(source, bucket);

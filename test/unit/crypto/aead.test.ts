@@ -84,6 +84,9 @@ describe('aead', () => {
     assert.deepEqual(aead.seal(0, new Uint8Array(0), new Uint8Array(32).fill(1)), sealed);
     aead.erase();
     assert.equal(aead.open(0, new Uint8Array(0), sealed), undefined);
+    const zeroKey = createAead('chacha20-poly1305', new Uint8Array(32));
+    const forged = zeroKey.seal(0, new Uint8Array(0), k);
+    assert.equal(aead.open(0, new Uint8Array(0), forged), undefined, 'nothing under the wiped key either');
     assert.throws(() => aead.seal(1, new Uint8Array(0), new Uint8Array(0)));
   });
 

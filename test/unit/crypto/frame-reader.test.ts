@@ -40,6 +40,18 @@ describe('frame reader', () => {
     assert.deepEqual(read, [body]);
   });
 
+  it('takes a frame of just its bound, cut or whole', () => {
+    const body = new Uint8Array(3000).fill(7);
+    for (const places of [[], [1], [2], [700], [3001]]) {
+      const reader = new FrameReader(3000);
+      const chunks = cut(frame(body), places);
+      assert.deepEqual(
+        chunks.flatMap((chunk) => readAll(reader, chunk)),
+        [body],
+      );
+    }
+  });
+
   it('refuses an announcement beyond its bound at once and for ever, cut or whole', () => {
     for (const chunks of [[[0xe9, 0x03]], [[0xe9], [0x03]], [[0xe9, 0x03, 1, 2, 3]]]) {
       const reader = new FrameReader(1000);

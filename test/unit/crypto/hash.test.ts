@@ -44,6 +44,13 @@ describe('hash', () => {
     );
   });
 
+  it('makes HMAC with a key of just a block and one byte around it', () => {
+    for (const length of [0, 127, 128, 129]) {
+      const key = new Uint8Array(length).fill(length);
+      assert.equal(hex(hmac(key, utf8('x'))), createHmac('blake2b512', key).update('x').digest('hex'));
+    }
+  });
+
   it('makes HKDF as OpenSSL does, at every length', () => {
     fc.assert(
       fc.property(bytes, bytes, bytes, fc.integer({ min: 1, max: 200 }), (salt, secret, info, length) => {

@@ -26,17 +26,17 @@ let alice: Identity;
 let bob: Identity;
 
 function link(
-  role: 'initiator' | 'responder',
+  role: NoiseRole,
   identity: Identity,
-  payload = new Uint8Array(0),
+  payload: Uint8Array = new Uint8Array(0),
   keys = cluster,
-) {
+): LinkHandshake {
   return new LinkHandshake({ role, identity, cluster: keys, random, payload });
 }
 
 /** Carries bytes between the two, `step` at a time, until both opened or one failed. */
 function connect(a: LinkHandshake, b: LinkHandshake, step = 1 << 20): [OpenedLink, OpenedLink] | LinkFault {
-  const waiting = { a: [] as Uint8Array[], b: [a.start()] };
+  const waiting: { a: Uint8Array[]; b: Uint8Array[] } = { a: [], b: [a.start()] };
   const opened: { a?: OpenedLink; b?: OpenedLink } = {};
   for (let round = 0; round < 4 && !(opened.a && opened.b); round++) {
     for (const side of ['b', 'a'] as const) {
@@ -207,6 +207,21 @@ describe('link handshake', () => {
     const opened = honest.receive(frame(last.value));
     assert.ok(opened.ok && opened.value.opened);
     assert.equal(opened.value.opened.peer, alice.peer);
+  });
+
+  it('refuses words in the first message, which has no forward secrecy to keep them', () => {
+    const talker = new HandshakeState({
+      pattern: 'XXpsk0',
+      role: 'initiator',
+      prologue: concat(utf8('weft link v1'), cluster.clusterId),
+      staticKey: alice.noise,
+      psks: [cluster.psk],
+      random,
+    });
+    const first = talker.writeMessage(utf8('x'));
+    assert.ok(first.ok);
+    const progress = link('responder', bob).receive(frame(first.value));
+    assert.deepEqual(progress, { ok: false, reason: 'bad-credential' });
   });
 
   it('notices that it reached itself', () => {

@@ -37,6 +37,21 @@ describe('replay window', () => {
     }
   });
 
+  it('refuses every replay in its reach after a run without loss, wherever the run ends', () => {
+    for (let length = 9000; length < 9033; length++) {
+      const window = new ReplayWindow();
+      for (let counter = 0; counter < length; counter++) assert.ok(window.accept(counter));
+      for (let counter = 0; counter < length; counter++) assert.ok(!window.check(counter), `${counter}`);
+    }
+  });
+
+  it('loses nothing that comes in late, round after round', () => {
+    const window = new ReplayWindow();
+    for (let start = 0; start < 40_000; start += 100) {
+      for (let late = 99; late >= 0; late--) assert.ok(window.accept(start + late), `${start + late}`);
+    }
+  });
+
   it('changes nothing on check, nor on a refusal', () => {
     const window = new ReplayWindow();
     assert.ok(window.check(50));

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { hkdfSync } from 'node:crypto';
 import fc from 'fast-check';
 import { concat, hex } from '../../../base/bytes.ts';
 import { seededRandom } from '../../../base/random.ts';
+import { createAead } from '../../../crypto/aead.ts';
 import { cryptoReady } from '../../../crypto/ready.ts';
 import {
   CHANNEL_PLAINTEXT_MAX,
@@ -105,12 +107,19 @@ describe('secure channel', () => {
 
   it('moves to a new key after its count of frames, on both sides at once', () => {
     const [a, b] = pair();
-    let first: Uint8Array | undefined;
-    for (let n = 0; n <= CHANNEL_REKEY_FRAMES + 1; n++) {
+    const random = seededRandom(1);
+    const [secret, , handshakeHash] = [random.bytes(32), random.bytes(32), random.bytes(64)];
+    const firstKey = hkdfSync('blake2b512', secret, handshakeHash, 'weft channel v1', 32);
+    const secondKey = hkdfSync('blake2b512', new Uint8Array(firstKey), '', 'weft channel ratchet', 32);
+    const sealedBy = (key: ArrayBuffer, counter: number): Uint8Array => {
+      const header = Uint8Array.of(16, 0);
+      const aead = createAead('chacha20-poly1305', new Uint8Array(key));
+      return concat(header, aead.seal(counter, header, EMPTY));
+    };
+    for (let n = 0; n < CHANNEL_REKEY_FRAMES + 2; n++) {
       const sealed = a.seal(EMPTY);
-      first ??= sealed;
-      // Counters begin anew under the new key: an equal frame here would be a key that did not change.
-      if (n === CHANNEL_REKEY_FRAMES) assert.notDeepEqual(sealed, first);
+      if (n < 2) assert.deepEqual(sealed, sealedBy(firstKey, n));
+      if (n >= CHANNEL_REKEY_FRAMES) assert.deepEqual(sealed, sealedBy(secondKey, n - CHANNEL_REKEY_FRAMES));
       assert.ok(b.receive(sealed).ok, `${n}`);
     }
   }).timeout(10_000);

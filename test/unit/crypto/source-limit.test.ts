@@ -30,13 +30,12 @@ describe('source limit', () => {
     assert.ok(allowed >= 10 * SOURCE_RATE_PER_SECOND - 1, `${allowed}`);
   });
 
-  it('never saves up more than a burst, and survives a clock that stands or steps back', () => {
+  it('never saves up more than a burst', () => {
     const limit = new SourceLimit();
     limit.allow('a', start);
     let allowed = 0;
     for (let i = 0; i < 20; i++) if (limit.allow('a', after(start, 1e9))) allowed++;
     assert.equal(allowed, SOURCE_BURST);
-    assert.ok(!limit.allow('a', start));
   });
 
   it('remembers a bounded number of sources, and takes new ones when old ones are quiet', () => {
@@ -45,9 +44,10 @@ describe('source limit', () => {
       assert.equal(limit.allow(`s${i}`, start), i < SOURCES_MAX);
       assert.ok(limit.size <= SOURCES_MAX);
     }
-    assert.ok(limit.allow('s0', start), 'who is known goes on');
+    assert.ok(limit.allow('s0', after(start, 249)), 'who is known goes on');
+    assert.ok(!limit.allow('early', after(start, 249)), 'the others may not be forgotten yet');
     assert.ok(limit.allow('late', after(start, 250)));
-    assert.ok(limit.size < 10, 'the quiet ones are forgotten');
+    assert.equal(limit.size, 2, 'the quiet ones are forgotten, the busy one is not'); // s0 and late
   });
 
   it('counts by address, whatever the port, and IPv6 by /64', () => {
