@@ -160,6 +160,7 @@ static bool skip_word(struct scan *scan, const char *word) {
 }
 
 static bool skip_array(struct scan *scan, int depth) {
+    if (depth >= JSON_MAX_DEPTH) return false;
     scan->at++;
     skip_space(scan);
     if (take(scan, ']')) return true;
@@ -171,6 +172,7 @@ static bool skip_array(struct scan *scan, int depth) {
 }
 
 static bool skip_object(struct scan *scan, int depth) {
+    if (depth >= JSON_MAX_DEPTH) return false;
     scan->at++;
     skip_space(scan);
     if (take(scan, '}')) return true;
@@ -186,7 +188,6 @@ static bool skip_object(struct scan *scan, int depth) {
 
 /* Passes one value and the white space on both of its sides. */
 static bool skip_value(struct scan *scan, int depth) {
-    if (depth > JSON_MAX_DEPTH) return false;
     skip_space(scan);
     if (scan->at >= scan->end) return false;
     bool good;

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Arrays and objects within each other. */
 #define JSON_MAX_DEPTH 64
 
 /* A piece of a text that belongs to the caller; not NUL-terminated. */

@@ -137,7 +137,8 @@ export function describeCni(name: string, createDaemon: CniDaemonFactory): void 
 
     function addressOf(result: PluginDocument, family: 4 | 6): string {
       const text = result.ips?.find((ip) => ip.address.includes(':') === (family === 6))?.address;
-      assert.ok(text !== undefined && text.endsWith(family === 4 ? '/32' : '/128'), text);
+      assert.ok(text !== undefined, `an address of IPv${family}`);
+      assert.ok(text.endsWith(family === 4 ? '/32' : '/128'), text);
       return text.slice(0, text.indexOf('/'));
     }
 
@@ -276,7 +277,8 @@ export function describeCni(name: string, createDaemon: CniDaemonFactory): void 
         }[];
         assert.equal(link?.address, result.interfaces?.[1]?.mac);
         assert.equal(link?.mtu, result.interfaces?.[1]?.mtu);
-        assert.ok(link !== undefined && link.flags.includes('UP'));
+        assert.ok(link !== undefined);
+        assert.ok(link.flags.includes('UP'));
         const global = link.addr_info.filter(({ scope }) => scope === 'global');
         assert.deepEqual(
           global.map(({ local, prefixlen }) => `${local}/${prefixlen}`),

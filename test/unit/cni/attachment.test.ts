@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { InvariantError } from '../../../base/assert.ts';
+import { utf8 } from '../../../base/bytes.ts';
+import { hostRequests, pairRequest, podRequests } from '../../../cni/attach-requests.ts';
+import {
+  formatMac,
+  hostLinkName,
+  isHostLinkName,
+  linkAlias,
+  parseLinkAlias,
+  planAttachment,
+} from '../../../cni/attachment.ts';
+import { MAX_CONTAINER_ID_LENGTH, MAX_NETWORK_NAME_LENGTH } from '../../../cni/key.ts';
+import { address } from './fakes.ts';
+
+const key = { containerId: 'abc', ifname: 'eth0' };
+const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,40}$/);
+const keys = fc.record(
+  { containerId: name, ifname: fc.stringMatching(/^[a-z][a-z0-9.]{0,14}$/) },
+  { noNullPrototype: true },
+);
+
+describe('an attachment', () => {
+  it('gives every key a host link of its own, always the same, as long as the kernel allows', () => {
+    const names = new Set<string>();
+    for (let i = 0; i < 5000; i++) {
+      const link = hostLinkName({ containerId: `${i}`, ifname: 'eth0' });
+      assert.ok(isHostLinkName(link) && link.length <= 15, link);
+      names.add(link);
+    }
+    assert.equal(names.size, 5000);
+    assert.equal(hostLinkName(key), hostLinkName({ ...key }));
+    assert.notEqual(hostLinkName(key), hostLinkName({ ...key, ifname: 'eth1' }));
+  });
+
+  it('gives both ends unicast addresses of the local space, each its own', () => {
+    fc.assert(
+      fc.property(keys, (some) => {
+        const { hostMac, podMac } = planAttachment(some, 'n', { v4: address('10.0.0.1') }, 1500);
+        for (const mac of [hostMac, podMac]) assert.equal(mac[0]! & 3, 2);
+        assert.notEqual(formatMac(hostMac), formatMac(podMac));
+      }),
+    );
+  });
+
+  it('writes an alias that says whose the link is', () => {
+    fc.assert(
+      fc.property(keys, name, (some, network) => {
+        assert.deepEqual(parseLinkAlias(linkAlias(some, network)), { key: some, network });
+      }),
+    );
+  });
+
+  it('keeps the longest alias within what the kernel stores', () => {
+    const longest = { containerId: 'a'.repeat(MAX_CONTAINER_ID_LENGTH), ifname: 'b'.repeat(15) };
+    assert.ok(utf8(linkAlias(longest, 'c'.repeat(MAX_NETWORK_NAME_LENGTH))).length <= 255);
+  });
+
+  it('does not take another’s alias for its own', () => {
+    for (const alias of [
+      '',
+      'uplink',
+      'a/eth0',
+      'a/eth0/n/x',
+      '../eth0/n',
+      'a//n',
+      'a/eth0/',
+      'a b/eth0/n',
+    ]) {
+      assert.equal(parseLinkAlias(alias), undefined, alias);
+    }
+  });
+
+  it('cannot be planned without an address or for an MTU that carries no IPv6', () => {
+    assert.throws(() => planAttachment(key, 'n', {}, 1500), InvariantError);
+    assert.throws(() => planAttachment(key, 'n', { v4: address('10.0.0.1') }, 1279), InvariantError);
+    assert.throws(() => planAttachment(key, 'n', { v4: address('fd00::1') }, 1500), InvariantError);
+  });
+
+  it('is made pair first, the pod’s default routes last', () => {
+    const attachment = planAttachment(key, 'n', { v4: address('10.0.0.1'), v6: address('fd00::1') }, 1500);
+    const said = [
+      pairRequest(attachment, 3),
+      ...hostRequests(attachment, 7, 'new'),
+      ...podRequests(attachment, 2),
+    ].map(({ what }) => what);
+    assert.deepEqual(said, [
+      `create veth eth0 and ${attachment.hostName}`,
+      'set link 7',
+      'set IPv6 address mode of 7',
+      'set IPv4 settings of 7',
+      'set link 7',
+      'set neighbour 10.0.0.1',
+      'set neighbour fd00::1',
+      'add route 10.0.0.1/32',
+      'add route fd00::1/128',
+      'set link 2',
+      'add address 10.0.0.1/32',
+      'add address fd00::1/128',
+      'set neighbour 169.254.1.1',
+      'set neighbour fe80::1',
+      'add route 0.0.0.0/0',
+      'add route ::/0',
+    ]);
+    const repaired = hostRequests(attachment, 7, 'repair').map(({ what }) => what);
+    assert.ok(repaired.includes('replace route 10.0.0.1/32'));
+  });
+});
