@@ -13,9 +13,13 @@ import { WeftError } from '../base/weft-error.ts';
  * A CNI request carries a netlink socket of the pod's namespace, attached to its first byte by SCM_RIGHTS.
  */
 export type ControlRequest =
-  | { readonly op: 'status' | 'peers' | 'ipam' | 'report' }
+  | { readonly op: 'status' }
+  | { readonly op: 'peers' }
+  | { readonly op: 'ipam' }
+  | { readonly op: 'report' }
   /** Peers as `--peer` takes them; 1 to {@link MAX_REQUEST_PEERS}. */
-  | { readonly op: 'connect' | 'forget'; readonly peers: readonly string[] }
+  | { readonly op: 'connect'; readonly peers: readonly string[] }
+  | { readonly op: 'forget'; readonly peers: readonly string[] }
   /** A name or the start of a peer id. */
   | { readonly op: 'rmpeer'; readonly peer: string }
   /** The CNI_… variables and standard input of a call of the CNI plugin. */
