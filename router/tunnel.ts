@@ -1,13 +1,9 @@
-import { compareBytes, concat, equalBytes } from '../base/bytes.ts';
-import type { Counters } from '../base/counters.ts';
+import { equalBytes } from '../base/bytes.ts';
 import type { Endpoint } from '../base/endpoint.ts';
 import { after, earliest, type Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
-import { type RandomSource, randomUnit } from '../base/random.ts';
-import { CookieJar, MACS_LENGTH, type MacKeys } from '../crypto/cookie.ts';
-import { chooseSuite, type Suite, suiteBitmap } from '../crypto/suite.ts';
-import { type DataKeys, eraseDataKeys } from '../crypto/transport-keys.ts';
-import { Attempt } from './attempt.ts';
+import { randomUnit } from '../base/random.ts';
+import type { Suite } from '../crypto/suite.ts';
 import {
   decodeControlMessage,
   encodeChannelMessage,
@@ -16,13 +12,14 @@ import {
   encodeTokenMessage,
 } from './control-message.ts';
 import { DATA_OVERHEAD } from './data-packet.ts';
-import type { Datapath, Origin, Path } from './datapath.ts';
-import type { Initiation, ReceivedInitiation, ResponsePayload } from './handshake.ts';
-import { GUARD_TOKEN_LENGTH, HandshakeGuard } from './handshake-guard.ts';
+import type { Origin, Path } from './datapath.ts';
+import { Exchange } from './exchange.ts';
+import type { ReceivedInitiation } from './handshake.ts';
 import { Liveness } from './liveness.ts';
 import { PathMtu } from './path-mtu.ts';
-import { type Challenge, Paths, pathKey, samePath } from './paths.ts';
+import { type Challenge, Paths, samePath } from './paths.ts';
 import { REKEY_AFTER_MS, REKEY_JITTER_MS, RESPONDER_REKEY_AFTER_MS, Sessions } from './sessions.ts';
+import type { TunnelContext } from './tunnel-context.ts';
 
 /** What the peer's signed record says of it. */
 export interface PeerInfo {
@@ -47,31 +44,8 @@ export interface TunnelStatus {
   readonly mtuConfirmed: boolean;
 }
 
-/** What one tunnel needs of all of them together. */
-export interface TunnelContext {
-  readonly datapath: Datapath;
-  readonly random: RandomSource;
-  readonly counters: Counters;
-  readonly self: { readonly noiseKey: Uint8Array; readonly epoch: number };
-  /** Bitmaps: what our datapath has, and what the cluster permits. */
-  readonly suites: number;
-  readonly suiteFloor: number;
-  /** The largest inner packet we take, bytes. */
-  readonly mtu: number;
-  allocateIndex(peer: PeerId): number;
-  releaseIndex(localIndex: number): void;
-  /** A fresh initiation with a sequence of its own; undefined where the peer's key is no key. */
-  initiate(to: PeerId, noiseKey: Uint8Array, localIndex: number, token: Uint8Array): Initiation | undefined;
-  /** The keys of the MACs of packets to the holder of `noiseKey`. */
-  macKeys(noiseKey: Uint8Array): MacKeys;
-  /** Sends a handshake packet along `path`. False when the relay cannot be reached. */
-  sendHandshake(packet: Uint8Array, to: PeerId, path: Path, now: Instant): boolean;
-  /** A message of an upper layer came. */
-  message(from: PeerId, channel: number, bytes: Uint8Array): void;
-}
-
 /**
- * The tunnel to one peer: joins the attempt to reach it, its sessions, its paths, the watch over them and the path
+ * The tunnel to one peer: joins the handshakes with it, its sessions, its paths, the watch over them and the path
  * MTU. Each of these is a machine of its own in its own file; here is what one says to the other.
  *
  * ```
@@ -90,22 +64,9 @@ export class Tunnel {
   readonly #sessions: Sessions;
   readonly #paths: Paths;
   readonly #liveness: Liveness;
-  readonly #guard: HandshakeGuard;
+  readonly #exchange: Exchange;
   #mtu: PathMtu;
   #info: PeerInfo;
-  #attempt: Attempt | undefined;
-  #initiation:
-    | { readonly message: Initiation; readonly madeAt: Instant; readonly cookieFrom: Set<string> }
-    | undefined;
-  /** The peer's cookies; at most {@link JARS_MAX}. */
-  readonly #jarByPath = new Map<string, CookieJar>();
-  #peerMacKeys: MacKeys | undefined;
-  /** The last answer given, to be repeated when the same initiation comes again. */
-  #answer:
-    | { readonly ephemeral: Uint8Array; readonly body: Uint8Array; readonly localIndex: number }
-    | undefined;
-  #answeredAt: Instant | undefined;
-  #token: Uint8Array = NO_TOKEN;
   #wanted = false;
   #dead = false;
   #unreachable = false;
@@ -122,7 +83,9 @@ export class Tunnel {
     this.#sessions = new Sessions({ datapath, released: (index) => context.releaseIndex(index) });
     this.#paths = new Paths({ random });
     this.#liveness = new Liveness({ random });
-    this.#guard = new HandshakeGuard({ random });
+    const { noiseKey } = info;
+    const [paths, sessions] = [this.#paths, this.#sessions];
+    this.#exchange = new Exchange({ peer, noiseKey, context, paths, sessions });
     this.#mtu = new PathMtu({ full: context.mtu, random });
     this.#info = info;
     this.#paths.setPublished(info.endpoints, now);
@@ -139,7 +102,7 @@ export class Tunnel {
 
   get state(): TunnelState {
     if (this.#sessions.current !== undefined && !this.#dead) return 'established';
-    if (this.#attempt !== undefined) return 'handshaking';
+    if (this.#exchange.isUnderWay) return 'handshaking';
     return this.#unreachable ? 'unreachable' : 'idle';
   }
 
@@ -163,22 +126,19 @@ export class Tunnel {
     this.#paths.setPublished(info.endpoints, now);
     if (!equalBytes(before.noiseKey, info.noiseKey)) {
       // Sessions with the holder of the old key prove nothing about the peer any more.
-      this.#abandon();
+      this.#exchange.setNoiseKey(info.noiseKey);
       this.#sessions.clear();
-      this.#answer = undefined;
-      this.#jarByPath.clear();
-      this.#peerMacKeys = undefined;
       this.#liveness.stop();
       this.#setPath(undefined, now);
       if (this.#wanted) this.#begin(false, now);
       return;
     }
     const restarted = (this.#sessions.current?.peerEpoch ?? info.epoch) < info.epoch;
-    if (restarted && this.#attempt === undefined) {
+    if (restarted && !this.#exchange.isUnderWay) {
       this.#context.counters.add('tunnel.peerRestarted');
       this.#begin(false, now);
     } else if (info.endpoints.some((endpoint) => !before.endpoints.includes(endpoint))) {
-      this.#attempt?.hurry(now);
+      this.#exchange.hurry(now);
       if (this.#unreachable && this.#wanted) this.want(now);
     }
   }
@@ -186,7 +146,7 @@ export class Tunnel {
   setRelays(relays: readonly PeerId[], now: Instant): void {
     const had = this.#paths.relays.length > 0;
     this.#paths.setRelays(relays);
-    if (!had && relays.length > 0 && this.#paths.candidates().length === 0) this.#attempt?.hurry(now);
+    if (!had && relays.length > 0 && this.#paths.candidates().length === 0) this.#exchange.hurry(now);
   }
 
   /** Keeps a tunnel to the peer from now on. */
@@ -218,106 +178,30 @@ export class Tunnel {
     return body.ok && this.#sessions.current !== undefined && this.#send(body.value);
   }
 
-  /** An initiation in our name was read, and its key is the peer's. */
+  /** An initiation in the peer's name was read, and its key is the peer's. */
   initiationReceived(received: ReceivedInitiation, from: Origin, now: Instant): void {
-    const { counters } = this.#context;
-    const { payload } = received;
-    const answer = this.#answer;
-    const waits = answer !== undefined && this.#sessions.next?.localIndex === answer.localIndex;
-    if (waits && equalBytes(answer.ephemeral, received.ephemeral)) {
-      received.erase();
-      counters.add('handshake.repeated');
-      this.#sendResponse(answer.body, from, now);
-      return;
-    }
-    if (this.#winsAgainst(now)) {
-      received.erase();
-      counters.add('handshake.simultaneous');
-      return;
-    }
-    const echoes = payload.token.some((byte) => byte !== 0);
-    if (!echoes && this.#answeredAt !== undefined && now < after(this.#answeredAt, ANSWER_INTERVAL_MS)) {
-      received.erase();
-      counters.add('handshake.tooSoon');
-      return;
-    }
-    const verdict = this.#guard.judge(payload.epoch, payload.sequence, payload.token, now);
-    if (verdict === 'replay') {
-      received.erase();
-      counters.add('handshake.replayed');
-      return;
-    }
-    this.#answeredAt = now;
-    if (verdict === 'regressed') {
-      counters.add('handshake.regressed');
-      this.#refuse(received, from, now);
-    } else this.#accept(received, from, now);
+    this.#exchange.initiationReceived(received, from, now);
   }
 
   /** A response to the initiation with `localIndex`, its mac1 checked. */
   responseReceived(packet: Uint8Array, localIndex: number, from: Origin, now: Instant): void {
-    const { counters } = this.#context;
-    const initiation = this.#initiation?.message;
-    if (initiation === undefined || initiation.localIndex !== localIndex) {
-      counters.add('handshake.lateResponse');
-      return;
-    }
-    const read = initiation.readResponse(packet);
-    if (!read.ok) {
-      counters.add(`handshake.response.${read.reason}`);
-      // An authentic answer that makes no sense ended that handshake: the next round makes a new initiation.
-      if (read.reason === 'badPayload') this.#dropInitiation();
-      return;
-    }
-    const { payload, keys } = read.value;
-    if (payload.outcome === 'regressed') {
-      counters.add('handshake.weRegressed');
-      this.#dropInitiation();
-      this.#token = payload.token;
-      this.#attempt?.hurry(now);
-      return;
-    }
-    if ((suiteBitmap([payload.suite]) & this.#context.suites & this.#context.suiteFloor) === 0) {
-      eraseDataKeys(keys!);
-      counters.add('handshake.response.badSuite');
-      this.#dropInitiation();
-      return;
-    }
-    this.#installInitiated(localIndex, payload, keys!, from, now);
+    const completed = this.#exchange.responseReceived(packet, localIndex, from, now);
+    if (completed === undefined) return;
+    if (completed.asked) this.#setPath(from, now);
+    this.#context.datapath.use(localIndex);
+    if (!completed.asked) this.#challenge(this.#paths.moved(from, now));
+    this.#established(now);
   }
 
-  /**
-   * A cookie reply for the initiation with `localIndex`: the initiation goes out again there, with mac2. Once a
-   * path for each initiation, so that a recorded reply cannot make us send on and on.
-   */
   cookieReceived(reply: Uint8Array, localIndex: number, from: Origin, now: Instant): void {
-    const { counters } = this.#context;
-    const initiation = this.#initiation;
-    const key = pathKey(from);
-    const jar = this.#jarByPath.get(key);
-    if (
-      initiation?.message.localIndex !== localIndex ||
-      jar === undefined ||
-      initiation.cookieFrom.has(key)
-    ) {
-      counters.add('handshake.lateCookie');
-      return;
-    }
-    const taken = jar.take(reply, now);
-    if (!taken.ok) {
-      counters.add(`handshake.cookie.${taken.reason}`);
-      return;
-    }
-    counters.add('handshake.cookiesTaken');
-    initiation.cookieFrom.add(key);
-    this.#sendInitiation(initiation.message, from, now);
+    this.#exchange.cookieReceived(reply, localIndex, from, now);
   }
 
+  /** The first packet of a session that we answered opened: the peer holds its keys. */
   confirmed(localIndex: number, from: Origin, now: Instant): void {
     if (!this.#sessions.confirm(localIndex)) return;
     const { datapath } = this.#context;
-    this.#abandon();
-    this.#answer = undefined;
+    this.#exchange.confirmed();
     if (this.#paths.current === undefined && this.#paths.isPublished(from)) this.#setPath(from, now);
     datapath.use(localIndex);
     // Where the peer chose another way than we, ours is perhaps dead. Both are asked (paths.ts).
@@ -386,7 +270,7 @@ export class Tunnel {
       if (this.#sessions.current !== undefined) this.#begin(true, now);
     }
     if (this.#retryAt !== undefined && this.#retryAt <= now) this.#begin(false, now);
-    this.#tickAttempt(now);
+    this.#tickExchange(now);
     if (this.#sessions.current === undefined) return;
     this.#tickLiveness(now);
     this.#challenge(this.#paths.tick(now));
@@ -399,7 +283,7 @@ export class Tunnel {
       this.#sessions.nextTimeout(),
       this.#rekeyAt,
       this.#retryAt,
-      this.#attempt?.nextTimeout(),
+      this.#exchange.nextTimeout(),
       session ? this.#liveness.nextTimeout() : undefined,
       session ? this.#paths.nextTimeout() : undefined,
       session && this.#paths.current !== undefined
@@ -410,96 +294,23 @@ export class Tunnel {
 
   /** Ends everything: sessions, keys, path. The tunnel is not used again. */
   close(now: Instant): void {
-    this.#abandon();
+    this.#exchange.confirmed();
     this.#sessions.clear();
-    this.#answer = undefined;
     this.#setPath(undefined, now);
   }
 
   /** Starts an attempt unless one is under way or the last failed a moment ago. */
   #begin(rekey: boolean, now: Instant): void {
-    if (this.#attempt !== undefined) return;
+    if (this.#exchange.isUnderWay) return;
     if (this.#notBefore !== undefined && now < this.#notBefore) return;
     this.#retryAt = undefined;
-    this.#attempt = new Attempt({ now, rekey, random: this.#context.random });
-    this.#tickAttempt(now);
+    this.#exchange.begin(rekey, now);
+    this.#tickExchange(now);
   }
 
-  #tickAttempt(now: Instant): void {
-    const due = this.#attempt?.tick(this.#paths, now);
-    if (due === undefined || due.length === 0) return;
-    if (due === 'gaveUp') {
-      this.#gaveUp(now);
-      return;
-    }
-    const initiation = this.#freshInitiation(now);
-    if (initiation === undefined) return;
-    for (const path of due) {
-      const sent = this.#sendInitiation(initiation, path, now);
-      this.#context.counters.add(sent ? 'handshake.initiationsSent' : 'handshake.initiationsUnsent');
-    }
-  }
-
-  #sendInitiation(initiation: Initiation, path: Path, now: Instant): boolean {
-    const key = pathKey(path);
-    let jar = this.#jarByPath.get(key);
-    if (jar === undefined) {
-      // Cookies are for the address that the peer saw, so each path has its own.
-      if (this.#jarByPath.size >= JARS_MAX) this.#jarByPath.clear();
-      jar = new CookieJar(this.#macKeys());
-      this.#jarByPath.set(key, jar);
-    }
-    const packet = concat(initiation.body, NO_MACS);
-    jar.stamp(packet, now);
-    return this.#context.sendHandshake(packet, this.peer, path, now);
-  }
-
-  /** A response needs no cookie: it is only read where an initiation waits for it. */
-  #sendResponse(body: Uint8Array, path: Path, now: Instant): void {
-    const packet = concat(body, NO_MACS);
-    new CookieJar(this.#macKeys()).stamp(packet, now);
-    this.#context.sendHandshake(packet, this.peer, path, now);
-  }
-
-  #macKeys(): MacKeys {
-    this.#peerMacKeys ??= this.#context.macKeys(this.noiseKey);
-    return this.#peerMacKeys;
-  }
-
-  /** The initiation under way; a new one when it is old. Sent again it stays the same bytes (see #answer). */
-  #freshInitiation(now: Instant): Initiation | undefined {
-    if (this.#initiation !== undefined && now < after(this.#initiation.madeAt, INITIATION_LIFETIME_MS)) {
-      return this.#initiation.message;
-    }
-    this.#dropInitiation();
-    const localIndex = this.#context.allocateIndex(this.peer);
-    const message = this.#context.initiate(this.peer, this.noiseKey, localIndex, this.#token);
-    this.#token = NO_TOKEN;
-    if (message === undefined) {
-      this.#context.releaseIndex(localIndex);
-      this.#context.counters.add('handshake.badPeerKey');
-      return undefined;
-    }
-    this.#initiation = { message, madeAt: now, cookieFrom: new Set() };
-    return message;
-  }
-
-  #dropInitiation(keepIndex = false): void {
-    if (this.#initiation === undefined) return;
-    const { localIndex } = this.#initiation.message;
-    this.#initiation.message.erase();
-    this.#initiation = undefined;
-    if (!keepIndex) this.#context.releaseIndex(localIndex);
-  }
-
-  #abandon(): void {
-    this.#attempt = undefined;
-    this.#dropInitiation();
-  }
-
-  #gaveUp(now: Instant): void {
+  #tickExchange(now: Instant): void {
+    if (this.#exchange.tick(now) !== 'gaveUp') return;
     this.#context.counters.add('tunnel.gaveUp');
-    this.#abandon();
     this.#notBefore = after(now, GIVE_UP_PAUSE_MS);
     if (this.#wanted) {
       this.#retryAt = after(now, UNREACHABLE_RETRY_MS * (1 + randomUnit(this.#context.random)));
@@ -513,81 +324,7 @@ export class Tunnel {
     this.#liveness.stop();
     this.#rekeyAt = undefined;
     if (this.#wanted) this.#begin(false, now);
-    if (this.#attempt === undefined) this.#setPath(undefined, now);
-  }
-
-  /** Whether we drop the peer's initiation because our own, under way at the same time, has precedence. */
-  #winsAgainst(now: Instant): boolean {
-    if (this.#attempt === undefined || this.#initiation === undefined) return false;
-    if (now > after(this.#attempt.startedAt, SIMULTANEOUS_MS)) return false;
-    return compareBytes(this.#context.self.noiseKey, this.noiseKey) < 0;
-  }
-
-  #refuse(received: ReceivedInitiation, from: Origin, now: Instant): void {
-    const { epoch } = this.#context.self;
-    const token = this.#guard.token(now);
-    const response = received.respond({ outcome: 'regressed', epoch, mtu: this.#context.mtu, token });
-    if (response.ok) this.#sendResponse(response.value.body, from, now);
-  }
-
-  #accept(received: ReceivedInitiation, from: Origin, now: Instant): void {
-    const { counters, self } = this.#context;
-    const { payload, remoteIndex } = received;
-    const suite = chooseSuite(this.#context.suites, payload.suites, this.#context.suiteFloor);
-    if (suite === undefined) {
-      received.erase();
-      counters.add('handshake.noCommonSuite');
-      return;
-    }
-    const localIndex = this.#context.allocateIndex(this.peer);
-    const response = received.respond({
-      outcome: 'accepted',
-      epoch: self.epoch,
-      mtu: this.#context.mtu,
-      suite,
-      index: localIndex,
-    });
-    if (!response.ok) {
-      this.#context.releaseIndex(localIndex);
-      counters.add('handshake.badPeerKey');
-      return;
-    }
-    const keys = response.value.keys!;
-    this.#sessions.installResponded(
-      { peer: this.peer, localIndex, remoteIndex, suite, ...keys },
-      { peerEpoch: payload.epoch, peerMtu: payload.mtu },
-      now,
-    );
-    eraseDataKeys(keys);
-    const { body } = response.value;
-    this.#answer = { ephemeral: received.ephemeral, body, localIndex };
-    this.#attempt?.postpone(SIMULTANEOUS_MS, now);
-    counters.add('handshake.answered');
-    this.#sendResponse(body, from, now);
-  }
-
-  #installInitiated(
-    localIndex: number,
-    payload: Extract<ResponsePayload, { outcome: 'accepted' }>,
-    keys: DataKeys,
-    from: Origin,
-    now: Instant,
-  ): void {
-    const { datapath } = this.#context;
-    const asked = this.#attempt?.hasAsked(from) ?? false;
-    this.#sessions.installInitiated(
-      { peer: this.peer, localIndex, remoteIndex: payload.index, suite: payload.suite, ...keys },
-      { peerEpoch: payload.epoch, peerMtu: payload.mtu },
-      now,
-    );
-    eraseDataKeys(keys);
-    this.#attempt = undefined;
-    this.#dropInitiation(true);
-    this.#context.counters.add('handshake.completed');
-    if (asked) this.#setPath(from, now);
-    datapath.use(localIndex);
-    if (!asked) this.#challenge(this.#paths.moved(from, now));
-    this.#established(now);
+    if (!this.#exchange.isUnderWay) this.#setPath(undefined, now);
   }
 
   /** A session has become current and the datapath uses it. */
@@ -693,17 +430,6 @@ export class Tunnel {
   }
 }
 
-const NO_MACS = new Uint8Array(MACS_LENGTH);
-/** As many as there can be paths, and some that are gone. */
-const JARS_MAX = 16;
-/** No echo of a token (handshake-guard.ts). */
-const NO_TOKEN = new Uint8Array(GUARD_TOKEN_LENGTH);
-/** An initiation is sent again as it is for this long, then made anew. */
-export const INITIATION_LIFETIME_MS = 5000;
-/** How long our own initiation outranks the peer's, when our static key is the lower; also how long it then waits. */
-export const SIMULTANEOUS_MS = 1000;
-/** Least time between two initiations of one peer that are answered. */
-export const ANSWER_INTERVAL_MS = 50;
 /** An index that we do not know is no alarm when the peer was heard this lately. */
 export const HEARD_MS = 1000;
 /** After an attempt failed a waiting packet starts none for this long. */

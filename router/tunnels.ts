@@ -17,7 +17,8 @@ import { Deadlines } from './deadlines.ts';
 import { type HandshakeSelf, Initiation, isInitiation, isResponse, ReceivedInitiation } from './handshake.ts';
 import { IPV6_MINIMUM_MTU } from './path-mtu.ts';
 import { pathKey } from './paths.ts';
-import { type PeerInfo, Tunnel, type TunnelContext, type TunnelState, type TunnelStatus } from './tunnel.ts';
+import { type PeerInfo, Tunnel, type TunnelState, type TunnelStatus } from './tunnel.ts';
+import type { TunnelContext } from './tunnel-context.ts';
 
 export interface TunnelsConfig {
   /** The largest inner packet, bytes: the underlay's MTU less 136. At least 1280. */

@@ -6,7 +6,6 @@ import { INITIATION_LENGTH, RESPONSE_LENGTH } from '../../../router/handshake.ts
 import { at, type Flight, mesh, Net, Node, pair } from './tunnel-net.ts';
 
 const isInitiation = ({ bytes }: Flight): boolean => bytes[0] === 1;
-const isResponse = ({ bytes }: Flight): boolean => bytes[0] === 2;
 const isData = ({ bytes }: Flight): boolean => bytes[0] === 4;
 
 describe('tunnels: making one', () => {
