@@ -220,24 +220,22 @@ export class CniPlugin {
 
   /**
    * Removes every attachment of the network that the runtime does not list. An allocation without a pair has no
-   * pod and so no network any more; it goes with any GC.
+   * pod and so no network any more; it goes with any GC. Without a list (cnitool sends none, having deleted by
+   * itself what it knows) nothing else goes: an omission must not cost running pods their network.
    */
   async #collect({ config }: CniRequest): Promise<void> {
     const { pool, network, counters } = this.#options;
-    if (!config.validAttachments) {
-      throw new CniFault(CNI_CODE.config, 'GC needs cni.dev/valid-attachments in the network config');
-    }
-    const valid = new Set(config.validAttachments.map(keyText));
+    const valid = config.validAttachments && new Set(config.validAttachments.map(keyText));
     const found = new Map<string, AttachmentKey>();
     for (const key of pool.keys()) found.set(keyText(key), key);
     for (const { owner } of await network.hostLinks()) if (owner) found.set(keyText(owner.key), owner.key);
     const faults: string[] = [];
     for (const [text, key] of found) {
-      if (valid.has(text)) continue;
+      if (valid?.has(text)) continue;
       try {
         await this.#lock.run(key, async () => {
           const owner = (await network.hostLink(key))?.owner;
-          if (owner && owner.network !== config.name) return;
+          if (owner && (!valid || owner.network !== config.name)) return;
           await this.#delete(key);
           counters.add('cni.collected');
         });

@@ -181,11 +181,13 @@ describe('CniPlugin', () => {
     assert.equal(network.links.size, 1);
   });
 
-  it('GC without its list frees nothing', async () => {
-    const { plugin, pool } = await startedWorld();
-    await plugin.handle(request('ADD'), [7]);
-    assert.equal(codeOf(await plugin.handle(request('GC'), [])), 7);
-    assert.equal(pool.keys().length, 1);
+  it('GC without its list frees nothing that a pod uses', async () => {
+    const { plugin, pool, network } = await startedWorld();
+    await plugin.handle(request('ADD', { containerId: 'a' }), [7]);
+    await plugin.handle(request('ADD', { containerId: 'b' }), [8]);
+    network.links.delete(hostLinkName({ containerId: 'b', ifname: 'eth0' }));
+    assert.equal(codeOf(await plugin.handle(request('GC'), [])), 0);
+    assert.deepEqual(pool.keys(), [{ containerId: 'a', ifname: 'eth0' }]);
   });
 
   it('GC frees an allocation without a pair', async () => {
