@@ -1,0 +1,128 @@
+/**
+ * How long attaching and detaching a pod takes, beside Debian's bridge + host-local plugins in the same run:
+ *
+ *   bench/cni-attach.ts [ROUNDS [PODS]]
+ *
+ * A round adds and deletes PODS pods one after the other with the one, then with the other. Prints one line of JSON:
+ * percentiles over all rounds in milliseconds, from start to end of the plugin process, and their ratios (under 1:
+ * weft is faster). The bridge gives its pods IPv4 alone, for with IPv6 it waits for duplicate address detection;
+ * weft gives both. `together` is the time until PODS_TOGETHER pods that start at once are all attached.
+ */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type PluginCall, runPlugin } from '../test/netns/cni-runner.ts';
+import { SmallDaemon } from '../test/netns/cni-small-daemon.ts';
+import { Namespace } from '../test/netns/namespaces.ts';
+
+const PODS_TOGETHER = 100;
+const MAX_PODS = 200;
+
+interface Contender {
+  readonly binary: string | undefined;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly addMs: number[];
+  readonly delMs: number[];
+}
+
+const rounds = Number(process.argv[2] ?? 5);
+const podCount = Math.min(Number(process.argv[3] ?? 20), MAX_PODS);
+const folder = mkdtempSync(join(tmpdir(), 'weft-bench-'));
+const node = await Namespace.create('cg');
+const pods: Namespace[] = [];
+const daemon = new SmallDaemon(node, folder);
+
+try {
+  await daemon.start({ capacity: 1000 });
+  for (let i = 0; i < Math.max(podCount, PODS_TOGETHER); i++) pods.push(await Namespace.create('cgm'));
+  const weft = contender(undefined, { cniVersion: '1.0.0', name: 'weft', type: 'weft-net', runDir: folder });
+  const bridge = contender('/usr/lib/cni/bridge', {
+    cniVersion: '1.0.0',
+    name: 'bridge',
+    type: 'bridge',
+    bridge: 'cgbr0',
+    isGateway: true,
+    ipam: {
+      type: 'host-local',
+      dataDir: join(folder, 'host-local'),
+      ranges: [[{ subnet: '10.99.0.0/16' }]],
+      routes: [{ dst: '0.0.0.0/0' }],
+    },
+  });
+  const contenders = existsSync('/usr/lib/cni/bridge') ? [weft, bridge] : [weft];
+  for (const one of contenders) await attachOneByOne({ ...one, addMs: [], delMs: [] }, 3);
+  for (let round = 0; round < rounds; round++) {
+    const order = round % 2 === 0 ? contenders : contenders.toReversed();
+    for (const one of order) await attachOneByOne(one, podCount);
+  }
+  const together = await attachTogether(weft);
+  const times = { weft: summary(weft), bridge: summary(bridge) };
+  const ratios = Object.fromEntries(
+    Object.entries(times.weft).map(([name, ms]) => [
+      name,
+      round3(ms / times.bridge[name as keyof typeof times.bridge]),
+    ]),
+  );
+  const figures = {
+    bench: 'cni-attach',
+    rounds,
+    pods: podCount,
+    ms: times,
+    ratios,
+    together: { pods: PODS_TOGETHER, ms: together },
+  };
+  console.log(JSON.stringify(figures));
+} finally {
+  await daemon.stop('SIGKILL');
+  for (const namespace of [node, ...pods]) await namespace.delete();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+function contender(binary: string | undefined, config: Readonly<Record<string, unknown>>): Contender {
+  return { binary, config, addMs: [], delMs: [] };
+}
+
+async function attachOneByOne(one: Contender, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) one.addMs.push(await call(one, 'ADD', i));
+  for (let i = 0; i < count; i++) one.delMs.push(await call(one, 'DEL', i));
+}
+
+async function attachTogether(one: Contender): Promise<number> {
+  const started = performance.now();
+  await Promise.all(Array.from({ length: PODS_TOGETHER }, (_, i) => call(one, 'ADD', i)));
+  const ms = performance.now() - started;
+  for (let i = 0; i < PODS_TOGETHER; i++) await call(one, 'DEL', i);
+  return round3(ms);
+}
+
+async function call({ binary, config }: Contender, command: 'ADD' | 'DEL', i: number): Promise<number> {
+  const pod: PluginCall = {
+    command,
+    node: node.path,
+    containerId: `bench-${i}`,
+    netns: pods[i]!.path,
+    ifname: 'eth0',
+    config,
+  };
+  const outcome = await runPlugin(binary === undefined ? pod : { ...pod, binary });
+  if (outcome.code !== 0) throw new Error(`${command} failed: ${outcome.stdout}${outcome.stderr}`);
+  return outcome.ms;
+}
+
+function summary({ addMs, delMs }: Contender): Record<'addP50' | 'addP95' | 'delP50' | 'delP95', number> {
+  return {
+    addP50: percentile(addMs, 0.5),
+    addP95: percentile(addMs, 0.95),
+    delP50: percentile(delMs, 0.5),
+    delP95: percentile(delMs, 0.95),
+  };
+}
+
+function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return round3(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN);
+}
+
+function round3(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}
