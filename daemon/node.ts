@@ -1,21 +1,427 @@
-import type { Address } from '../base/address.ts';
-import { concat } from '../base/bytes.ts';
+import { type Address, compareAddresses } from '../base/address.ts';
 import type { Counters } from '../base/counters.ts';
 import type { Endpoint } from '../base/endpoint.ts';
 import { after, earliest, type Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import type { RandomSource } from '../base/random.ts';
 import type { ClusterKeys } from '../crypto/cluster-secret.ts';
+import { blake2b512 } from '../crypto/hash.ts';
 import { type Identity, sign, verifySignature } from '../crypto/identity.ts';
+import { type Suite, suiteBitmap } from '../crypto/suite.ts';
 import { Gossip } from '../gossip/gossip.ts';
 import type { GossipConfig } from '../gossip/gossip-config.ts';
-import type { GossipOutput, LinkId } from '../gossip/gossip-output.ts';
-import { decodeNodeInfo, encodeNodeInfo, type NodeInfo } from '../gossip/node-info.ts';
-import type { SignedRecord } from '../gossip/record.ts';
+import type { GossipOutput, LinkId, MemberState } from '../gossip/gossip-output.ts';
+import { decodeNodeInfo, type NodeInfo } from '../gossip/node-info.ts';
+import type { SignedRecord, Slot } from '../gossip/record.ts';
 import { Ipam } from '../ipam/ipam.ts';
 import type { IpamStore } from '../ipam/store.ts';
-import { type Allocation, type IpamConfig, type IpamOutput, NODE_KEY } from '../ipam/types.ts';
-import type { Datapath } from '../router/datapath.ts';
-import { Tunnels } from '../router/tunnels.ts';
-import { ControlLinks } from './control-links.ts';
+import {
+  type AllocationKey,
+  type IpamConfig,
+  type IpamOutput,
+  NODE_KEY,
+  type RequestId,
+} from '../ipam/types.ts';
+import type { Datapath, DatapathEvents, Path } from '../router/datapath.ts';
+import type { TunnelState } from '../router/tunnel.ts';
+import { type TunnelEvent, Tunnels } from '../router/tunnels.ts';
+import { ControlLinks, type LinkOutput } from './control-links.ts';
 
+/** Channels of opaque control messages over a tunnel. */
+const CHANNEL_SWIM = 1;
+const CHANNEL_IPAM = 2;
+
+/** In clusters up to this size every node keeps a tunnel to every other, before any packet asks for it. */
+export const EAGER_MESH_NODES = 64;
+
+/** How often relays are chosen anew from the overlay graph. */
+const RELAYS_EVERY_MS = 1_000;
+
+/** A node that has no overlay address of its own asks for one again after this. */
+const ADDRESS_RETRY_MS = 1_000;
+
+export interface NodeOptions {
+  readonly identity: Identity;
+  readonly clusterKeys: ClusterKeys;
+  /** Rises with every start. */
+  readonly bootEpoch: number;
+  readonly bootId: string;
+  readonly name: string;
+  readonly version: string;
+  /** Where peers may reach us, TCP and UDP alike. */
+  readonly endpoints: readonly Endpoint[];
+  /** Bytes: of the underlay, and the largest packet of the overlay. */
+  readonly underlayMtu: number;
+  readonly overlayMtu: number;
+  /** What `datapath` can seal with. */
+  readonly suites: readonly Suite[];
+  /** Its events are to be sent to {@link WeftNode.datapathEvents}. */
+  readonly datapath: Datapath;
+  readonly store: IpamStore;
+  readonly ipam: Pick<IpamConfig, 'ranges' | 'init'> & Partial<IpamConfig>;
+  readonly gossip?: Partial<GossipConfig>;
+  readonly random: RandomSource;
+  readonly counters: Counters;
+}
+
+export type NodeOutput =
+  | LinkOutput
+  /** To be kept on disk, so that a restart finds its peers; and to be dropped from there. */
+  | { readonly type: 'keepRecord'; readonly record: SignedRecord }
+  | { readonly type: 'dropRecord'; readonly origin: PeerId; readonly slot: Slot }
+  /** The node's own overlay addresses, IPv4 first: new or other ones. */
+  | { readonly type: 'ownAddresses'; readonly addresses: readonly Address[] }
+  /** Answers to {@link WeftNode.ipam}'s requests, and its news. */
+  | Extract<
+      IpamOutput,
+      { type: 'allocated' | 'allocateFailed' | 'removed' | 'removeFailed' | 'fault' | 'fenced' }
+    >
+  | { readonly type: 'member'; readonly peer: PeerId; readonly name: string; readonly state: MemberState }
+  | {
+      readonly type: 'tunnel';
+      readonly peer: PeerId;
+      readonly name: string;
+      readonly state: TunnelState;
+      readonly path: Path | undefined;
+    }
+  /** A peer signed two records under one version: it lies, was cloned, or was restored from a backup. */
+  | { readonly type: 'equivocation'; readonly peer: PeerId }
+  /** Peers hold a later record of ours than we do: the epoch is to be raised past `epoch`, on disk, at once. */
+  | { readonly type: 'rolledBack'; readonly epoch: number };
+
+/**
+ * A whole node without its surroundings: gossip, ring, tunnels and control links, joined. Pure: time and bytes in,
+ * {@link NodeOutput}s out, so that the daemon runs it on sockets and the simulator by the hundred on virtual time.
+ *
+ * After a batch of inputs the shell calls {@link settle}, carries out what {@link poll} gives, and arms a timer for
+ * {@link nextTimeout}. Data packets do not come through here: they go between the shell and the datapath.
+ */
+export class WeftNode {
+  readonly gossip: Gossip;
+  readonly ipam: Ipam;
+  readonly tunnels: Tunnels;
+  readonly #options: NodeOptions;
+  readonly #links: ControlLinks;
+  readonly #outputs: NodeOutput[] = [];
+  readonly #nodeInfoByPeer = new Map<PeerId, NodeInfo>();
+  #ownAddresses: readonly Address[] = [];
+  #addressRequest: RequestId | undefined;
+  #addressAt: Instant | undefined;
+  #relaysAt: Instant | undefined;
+
+  constructor(options: NodeOptions) {
+    const { identity, clusterKeys, bootEpoch, random, counters, datapath } = options;
+    this.#options = options;
+    this.gossip = new Gossip({
+      self: identity.peer,
+      clusterId: clusterKeys.clusterId,
+      epoch: bootEpoch,
+      crypto: {
+        sign: (message) => sign(identity, message),
+        verify: verifySignature,
+        hash: (bytes) => blake2b512(bytes),
+      },
+      random,
+      counters,
+      ...(options.gossip === undefined ? {} : { config: options.gossip }),
+    });
+    this.ipam = new Ipam({
+      self: identity.peer,
+      name: options.name,
+      bootId: options.bootId,
+      random,
+      counters,
+      store: options.store,
+      config: options.ipam,
+    });
+    this.tunnels = new Tunnels({
+      identity,
+      clusterKeys,
+      bootEpoch,
+      suites: options.suites,
+      random,
+      counters,
+      datapath,
+      config: { mtu: options.overlayMtu },
+    });
+    const { gossip } = this;
+    this.#links = new ControlLinks({
+      identity,
+      clusterKeys,
+      bootEpoch,
+      random,
+      counters,
+      events: {
+        opened: (link, peer, byUs, remote, now) => gossip.linkOpened(link, peer, byUs, remote, now),
+        frame: (link, bytes, now) => void gossip.handleFrame(link, bytes, now),
+        closed: (link, now) => gossip.linkClosed(link, now),
+        dialFailed: (endpoint, now) => gossip.dialFailed(endpoint, now),
+      },
+    });
+  }
+
+  get peer(): PeerId {
+    return this.#options.identity.peer;
+  }
+
+  /** What the datapath is to tell its events to. */
+  get datapathEvents(): DatapathEvents {
+    return this.tunnels;
+  }
+
+  /** Our own overlay addresses, IPv4 first; empty until the ring gave us some. */
+  get ownAddresses(): readonly Address[] {
+    return this.#ownAddresses;
+  }
+
+  /** What `peer` last said of itself. */
+  infoOf(peer: PeerId): NodeInfo | undefined {
+    return this.#nodeInfoByPeer.get(peer);
+  }
+
+  /** Begins, with the records that were kept from before. Once, before all else. */
+  start(kept: readonly SignedRecord[], now: Instant): void {
+    this.ipam.start(now);
+    this.gossip.restore(kept, now);
+    this.#publishInfo(now);
+    this.#askForAddress(now);
+    this.settle(now);
+  }
+
+  /** Where to look for peers, all of it: replaces what was given before. */
+  setSeeds(endpoints: readonly Endpoint[], now: Instant): void {
+    this.gossip.setSeeds(endpoints, now);
+  }
+
+  // ── control links: what the shell tells of TCP connections ──
+
+  linkAccepted(remote: Endpoint, now: Instant): LinkId | undefined {
+    return this.#links.accept(remote, now);
+  }
+
+  linkConnected(link: LinkId): void {
+    this.#links.connected(link);
+  }
+
+  linkReceived(link: LinkId, bytes: Uint8Array, now: Instant): void {
+    this.#links.receive(link, bytes, now);
+  }
+
+  linkLost(link: LinkId, now: Instant): void {
+    this.#links.lost(link, now);
+  }
+
+  // ── addresses ──
+
+  /** Asks for the addresses of a pod; `allocated` or `allocateFailed` follows. */
+  allocate(key: AllocationKey, now: Instant): RequestId {
+    return this.ipam.allocate(key, now);
+  }
+
+  // ── time ──
+
+  tick(now: Instant): void {
+    this.#links.tick(now);
+    this.gossip.tick(now);
+    this.ipam.tick(now);
+    this.tunnels.tick(now);
+    if (this.#addressAt !== undefined && now >= this.#addressAt) this.#askForAddress(now);
+    if (this.#relaysAt === undefined || now >= this.#relaysAt) this.#chooseRelays(now);
+    this.settle(now);
+  }
+
+  nextTimeout(): Instant | undefined {
+    return earliest(
+      this.#links.nextTimeout(),
+      this.gossip.nextTimeout(),
+      this.ipam.nextTimeout(),
+      this.tunnels.nextTimeout(),
+      this.#addressAt,
+      this.#relaysAt,
+    );
+  }
+
+  /**
+   * Lets the cores tell each other what is new until nothing is. Whatever ipam promised is on disk before it leaves.
+   * Throws what the store throws (E_DISK_FULL): the daemon must then end, for nothing may leave.
+   */
+  settle(now: Instant): void {
+    for (let quiet = false; !quiet; ) {
+      quiet = true;
+      for (let out = this.gossip.poll(); out !== undefined; out = this.gossip.poll()) {
+        quiet = false;
+        this.#fromGossip(out, now);
+      }
+      for (let out = this.tunnels.poll(); out !== undefined; out = this.tunnels.poll()) {
+        quiet = false;
+        this.#fromTunnels(out, now);
+      }
+      this.#options.store.flush();
+      for (let out = this.ipam.poll(); out !== undefined; out = this.ipam.poll()) {
+        quiet = false;
+        this.#fromIpam(out, now);
+      }
+    }
+    for (let out = this.#links.poll(); out !== undefined; out = this.#links.poll()) this.#outputs.push(out);
+  }
+
+  poll(): NodeOutput | undefined {
+    return this.#outputs.shift();
+  }
+
+  #fromGossip(out: GossipOutput, now: Instant): void {
+    switch (out.type) {
+      case 'frame':
+        this.#links.send(out.link, out.bytes);
+        return;
+      case 'packet':
+        this.tunnels.sendControl(out.to, CHANNEL_SWIM, out.bytes, now);
+        return;
+      case 'dial':
+        this.#links.dial(out.endpoint, now);
+        return;
+      case 'closeLink':
+        this.#links.close(out.link);
+        return;
+      case 'record':
+        this.#outputs.push({ type: 'keepRecord', record: out.record });
+        this.#takeRecord(out.record, now);
+        return;
+      case 'recordGone':
+        this.#outputs.push({ type: 'dropRecord', origin: out.origin, slot: out.slot });
+        if (out.slot === 'node') this.#forgetPeer(out.origin, now);
+        return;
+      case 'ownRecordAhead':
+        this.#takeRecord(out.record, now);
+        this.#outputs.push({ type: 'rolledBack', epoch: out.record.epoch });
+        return;
+      case 'equivocation':
+        this.#outputs.push({ type: 'equivocation', peer: out.kept.origin });
+        return;
+      case 'member':
+        this.ipam.memberChanged(out.peer, out.state, now);
+        if (out.state === 'suspect') this.tunnels.suspectPath(out.peer, now);
+        if (out.state === 'alive') this.#wantTunnel(out.peer, now);
+        this.#outputs.push({
+          type: 'member',
+          peer: out.peer,
+          name: this.#nameOf(out.peer),
+          state: out.state,
+        });
+    }
+  }
+
+  #fromTunnels(out: TunnelEvent, now: Instant): void {
+    if (out.type === 'message') {
+      if (out.channel === CHANNEL_SWIM) this.gossip.handlePacket(out.from, out.bytes, now);
+      else if (out.channel === CHANNEL_IPAM) this.ipam.handleMessage(out.from, out.bytes, now);
+      else this.#options.counters.add('control.unknownChannel');
+      return;
+    }
+    const { peer, state, path } = out;
+    this.#outputs.push({ type: 'tunnel', peer, name: this.#nameOf(peer), state, path });
+  }
+
+  #fromIpam(out: IpamOutput, now: Instant): void {
+    switch (out.type) {
+      case 'publish':
+        this.gossip.publish(out.slot, out.payload, now);
+        return;
+      case 'message':
+        this.tunnels.sendControl(out.to, CHANNEL_IPAM, out.bytes, now);
+        return;
+      case 'ringChanged':
+        this.#options.datapath.setRoutes(this.ipam.owners());
+        return;
+      case 'freeChanged':
+        this.#publishInfo(now);
+        return;
+      case 'allocated':
+        if (out.request === this.#addressRequest) this.#gotAddress(out.allocation.addresses, now);
+        else this.#outputs.push(out);
+        return;
+      case 'allocateFailed':
+        if (out.request !== this.#addressRequest) this.#outputs.push(out);
+        else {
+          this.#addressRequest = undefined;
+          this.#addressAt = after(now, ADDRESS_RETRY_MS);
+        }
+        return;
+      default:
+        this.#outputs.push(out);
+    }
+  }
+
+  #takeRecord(record: SignedRecord, now: Instant): void {
+    const { origin, slot, payload } = record;
+    if (slot !== 'node') {
+      const taken = this.ipam.handleRecord({ origin, slot, payload }, now);
+      if (!taken.ok) this.#options.counters.add(`ipam.record.${taken.reason}`);
+      return;
+    }
+    if (origin === this.peer) return;
+    const info = decodeNodeInfo(payload);
+    if (!info.ok) {
+      this.#options.counters.add('node.badInfo');
+      return;
+    }
+    this.#nodeInfoByPeer.set(origin, info.value);
+    const { noiseKey, endpoints, free } = info.value;
+    const set = this.tunnels.setPeer(origin, { noiseKey, endpoints, epoch: record.epoch }, now);
+    if (!set.ok) this.#options.counters.add(`tunnel.${set.reason}`);
+    this.ipam.handleNode(origin, { free }, now);
+    this.#wantTunnel(origin, now);
+  }
+
+  /** In a small mesh tunnels are made before a packet waits for one. */
+  #wantTunnel(peer: PeerId, now: Instant): void {
+    if (this.#nodeInfoByPeer.size <= EAGER_MESH_NODES) this.tunnels.want(peer, now);
+  }
+
+  #forgetPeer(peer: PeerId, now: Instant): void {
+    this.#nodeInfoByPeer.delete(peer);
+    this.tunnels.removePeer(peer, now);
+  }
+
+  #chooseRelays(now: Instant): void {
+    this.#relaysAt = after(now, RELAYS_EVERY_MS);
+    for (const peer of this.tunnels.peers) {
+      if (this.tunnels.status(peer)?.path?.kind === 'direct') continue;
+      this.tunnels.setRelays(peer, this.gossip.nextHops(peer), now);
+    }
+  }
+
+  #publishInfo(now: Instant): void {
+    const { name, endpoints, identity, version, suites, underlayMtu } = this.#options;
+    const free = this.ipam.freeHints();
+    this.gossip.setInfo(
+      {
+        name,
+        endpoints,
+        noiseKey: identity.noise.publicKey,
+        version,
+        addresses: this.#ownAddresses,
+        suites: suiteBitmap(suites),
+        mtu: underlayMtu,
+        free,
+      },
+      now,
+    );
+  }
+
+  #askForAddress(now: Instant): void {
+    this.#addressAt = undefined;
+    this.#addressRequest = this.ipam.allocate(NODE_KEY, now);
+  }
+
+  #gotAddress(addresses: readonly Address[], now: Instant): void {
+    this.#addressRequest = undefined;
+    this.#ownAddresses = [...addresses].sort(compareAddresses);
+    this.#outputs.push({ type: 'ownAddresses', addresses: this.#ownAddresses });
+    this.#publishInfo(now);
+  }
+
+  #nameOf(peer: PeerId): string {
+    return this.#nodeInfoByPeer.get(peer)?.name ?? '';
+  }
+}

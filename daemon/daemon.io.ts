@@ -1,0 +1,293 @@
+import { mkdirSync } from 'node:fs';
+import { formatAddress } from '../base/address.ts';
+import { Counters } from '../base/counters.ts';
+import { formatRange } from '../base/range.ts';
+import { WeftError } from '../base/weft-error.ts';
+import { DeletionFolder } from '../cni/deletion-spool.io.ts';
+import { CniPlugin } from '../cni/plugin.ts';
+import { KernelPodNetwork } from '../cni/pod-network.io.ts';
+import { parseClusterSecret } from '../crypto/cluster-secret.ts';
+import { cryptoReady } from '../crypto/ready.ts';
+import { SLEEVE_SUITES } from '../crypto/suite.ts';
+import { SqliteStore } from '../ipam/sqlite-store.io.ts';
+import { NODE_KEY } from '../ipam/types.ts';
+import { configureHostNetwork, refuseOverlap } from '../linux/host-network.io.ts';
+import type { OwnLinks } from '../linux/host-survey.ts';
+import { applyRules } from '../linux/nftables.io.ts';
+import { RouteClient } from '../linux/route-client.io.ts';
+import {
+  setPathMtuDiscovery,
+  setSocketBuffers,
+  TUNNEL_SOCKET_BUFFER_BYTES,
+} from '../native/socket-options.ts';
+import { openTun } from '../native/tun.ts';
+import { SleeveIo } from '../router/sleeve.io.ts';
+import { Sleeve } from '../router/sleeve.ts';
+import { RingAddressPool } from './address-pool.ts';
+import type { Config } from './config.ts';
+import { controlHandlers, Removals } from './control-handlers.ts';
+import { serveControl } from './control-server.io.ts';
+import type { Log } from './log.ts';
+import { WeftNode } from './node.ts';
+import { logOutput } from './node-log.ts';
+import { clock, NodeLoop } from './node-loop.io.ts';
+import { osRandom } from './os-random.io.ts';
+import { PeerSeeds } from './peer-seeds.io.ts';
+import { podRanges } from './pod-ranges.ts';
+import { RecordStore } from './record-store.ts';
+import { readSecretFile } from './secret-file.io.ts';
+import { openStateFolder } from './state-folder.io.ts';
+import type { StatusContext } from './status.ts';
+import { TcpLinks } from './tcp-links.io.ts';
+import { readUnderlay } from './underlay.io.ts';
+import { ownVersion } from './version.io.ts';
+
+/** Names of everything of ours in the kernel. */
+const OWN: OwnLinks = { tun: 'weft0', podPrefix: 'wv' };
+
+/** A seed that knows peers listens this long for a ring of theirs before it starts one. */
+const SEED_WAIT_MS = 1_500;
+
+/** After SIGTERM: time for the goodbye to reach the peers. */
+const GOODBYE_MS = 100;
+
+/**
+ * One running weftd: everything constructed, wired and started. Whatever {@link Daemon.start} opened is closed again
+ * where it fails. Nothing is taken out of the kernel at the end: pods keep their links, routes and addresses.
+ */
+export class Daemon {
+  readonly #closers: (() => void)[] = [];
+  readonly #log: Log;
+  #node: WeftNode | undefined;
+  #loop: NodeLoop | undefined;
+
+  private constructor(log: Log) {
+    this.#log = log;
+  }
+
+  /**
+   * Starts a weftd; resolves when it serves. `onFault` is told what ends it later (disk full, TUN gone).
+   * Rejects with a WeftError that says what is wrong and what to do.
+   */
+  static async start(config: Config, log: Log, onFault: (error: unknown) => void): Promise<Daemon> {
+    const daemon = new Daemon(log);
+    try {
+      await daemon.#start(config, onFault);
+    } catch (error) {
+      daemon.#close();
+      throw error;
+    }
+    return daemon;
+  }
+
+  /** Says goodbye and ends. */
+  async stop(): Promise<void> {
+    this.#node?.gossip.leave(clock());
+    this.#loop?.settleNow();
+    await new Promise((resolve) => setTimeout(resolve, GOODBYE_MS));
+    this.#close();
+  }
+
+  async #start(config: Config, onFault: (error: unknown) => void): Promise<void> {
+    const log = this.#log;
+    await cryptoReady;
+    const keys = parseClusterSecret(readSecretFile(config.secretFile));
+    const ranges = podRanges(config, keys);
+    const client = this.#open(RouteClient.open(), (it) => it.close());
+    await refuseOverlap(client, ranges, OWN);
+    const underlay = await readUnderlay(client, config, ranges, OWN);
+    const counters = new Counters();
+
+    const folder = this.#open(
+      openStateFolder(config.stateDir, { clusterId: keys.clusterId, random: osRandom }),
+      (it) => it.close(),
+    );
+    const store = this.#open(SqliteStore.open(folder.databasePath), (it) => it.close());
+    const records = new RecordStore(store);
+
+    const tun = this.#open(openTun(OWN.tun), (it) => it.close());
+    const io = this.#open(
+      await SleeveIo.open({
+        port: config.port,
+        ...(config.listen.length === 0 ? {} : { listen: hostsOf(config) }),
+        tun,
+        counters,
+        tuneSocket: (descriptor, family) => {
+          setSocketBuffers(descriptor, TUNNEL_SOCKET_BUFFER_BYTES);
+          setPathMtuDiscovery(descriptor, family, 'probe');
+        },
+      }),
+      (it) => it.close(),
+    );
+    const datapath = new Sleeve({
+      self: folder.identity.peer,
+      counters,
+      sink: io,
+      overlayMtu: underlay.overlayMtu,
+      config: { coalesceTcp: tun.offloads.writeTcp, coalesceUdp: tun.offloads.writeUdp },
+    });
+
+    const node = new WeftNode({
+      identity: folder.identity,
+      clusterKeys: keys,
+      bootEpoch: folder.epoch,
+      bootId: folder.bootId,
+      name: config.name,
+      version: ownVersion(),
+      endpoints: underlay.endpoints,
+      underlayMtu: underlay.mtu,
+      overlayMtu: underlay.overlayMtu,
+      suites: SLEEVE_SUITES,
+      datapath,
+      store,
+      ipam: { ranges, init: config.genesis, seedWaitMs: config.peers.length === 0 ? 0 : SEED_WAIT_MS },
+      random: osRandom,
+      counters,
+    });
+    this.#node = node;
+
+    const context: StatusContext = {
+      node,
+      name: config.name,
+      version: ownVersion(),
+      datapath,
+      datapathName: 'sleeve',
+      counters,
+      seeds: () => seeds.hints,
+    };
+    const removals = new Removals(context);
+    const pool = new RingAddressPool({
+      allocate: (key) => {
+        loop.wake();
+        return node.allocate(key, clock());
+      },
+      release: (key) => {
+        node.ipam.release(key, clock());
+        loop.settleNow();
+      },
+      allocations: () => node.ipam.allocations(),
+      addressesOf: (key) => node.ipam.allocation(key)?.addresses,
+      status: () => node.ipam.status(),
+    });
+    const network = {
+      ...OWN,
+      ranges,
+      addresses: node.ipam.allocation(NODE_KEY)?.addresses ?? [],
+      mtu: underlay.overlayMtu,
+    };
+    const loop = new NodeLoop({
+      node,
+      onFault,
+      onOutput: (out) => {
+        logOutput(log, out);
+        switch (out.type) {
+          case 'keepRecord':
+            records.put(out.record);
+            return;
+          case 'dropRecord':
+            records.remove(out);
+            return;
+          case 'ownAddresses':
+            void configureHostNetwork(client, { ...network, addresses: out.addresses }).catch(onFault);
+            return;
+          case 'allocated':
+          case 'allocateFailed':
+            pool.answer(out);
+            return;
+          case 'removed':
+          case 'removeFailed':
+            removals.answer(out);
+            return;
+          case 'rolledBack':
+            onFault(rolledBack());
+        }
+      },
+    });
+    this.#loop = loop;
+    this.#closers.push(() => loop.stop());
+    datapath.setEvents(loop.watched(node.datapathEvents));
+
+    const seeds = new PeerSeeds({
+      onChange: (endpoints) => {
+        node.setSeeds(endpoints, clock());
+        loop.wake();
+      },
+      onFault: (peer, reason) => log.warn('a peer name does not resolve', { peer, reason }, peer),
+    });
+    this.#closers.push(() => seeds.stop());
+
+    loop.links = this.#open(
+      await TcpLinks.listen(config.listen.length === 0 ? ['::'] : hostsOf(config), config.port, {
+        accepted: (remote) => node.linkAccepted(remote, clock()),
+        connected: loop.waking((link) => node.linkConnected(link)),
+        received: loop.waking((link, bytes) => node.linkReceived(link, bytes, clock())),
+        closed: loop.waking((link) => node.linkLost(link, clock())),
+      }),
+      (it) => it.closeAll(),
+    );
+
+    // From here on the kernel is changed; before, everything that can be refused has been.
+    mkdirSync(config.runDir, { recursive: true, mode: 0o755 });
+    await applyRules({ ...OWN, ranges, masquerade: config.masquerade });
+    await configureHostNetwork(client, network);
+    io.start({
+      onDatagram: (from, bytes) => datapath.handleDatagram(from, bytes, clock()),
+      onFrame: (frame) => datapath.handleTunPacket(frame, clock()),
+      onBatchEnd: () => datapath.endBatch(clock()),
+      onTunError: onFault,
+    });
+    node.start(records.all(), clock());
+    loop.wake();
+
+    const plugin = new CniPlugin({
+      pool,
+      network: this.#open(KernelPodNetwork.open(), (it) => it.close()),
+      spool: new DeletionFolder(config.runDir),
+      mtu: () => underlay.overlayMtu,
+      counters,
+      timeout: (ms) => AbortSignal.timeout(ms),
+    });
+    const handlers = controlHandlers({
+      context,
+      seeds,
+      removals,
+      port: config.port,
+      now: clock,
+      wake: loop.wake,
+    });
+    this.#open(serveControl(`${config.runDir}/weft.sock`, handlers, plugin), (it) => it.close());
+    const report = await plugin.start();
+    for (const fault of report.faults) log.warn('a pod could not be put right', { fault }, fault);
+    log.info('serving', {
+      name: config.name,
+      peer: node.peer,
+      port: config.port,
+      mtu: underlay.overlayMtu,
+      ranges: ranges.map(formatRange).join(' '),
+      pods: report.intact + report.repaired.length,
+    });
+    void seeds.add(config.peers);
+  }
+
+  /** Notes how to close what was just opened. */
+  #open<T>(it: T, close: (it: T) => void): T {
+    this.#closers.push(() => close(it));
+    return it;
+  }
+
+  #close(): void {
+    for (const close of this.#closers.splice(0).reverse()) close();
+  }
+}
+
+function hostsOf(config: Config): string[] {
+  return config.listen.map(formatAddress);
+}
+
+function rolledBack(): WeftError {
+  return new WeftError(
+    'E_STATE_ROLLED_BACK',
+    'peers remember more of this node than its state folder does: it was restored from a backup, or runs twice',
+    'see that no other weftd has a copy of this folder; after that the restart goes on by itself',
+  );
+}

@@ -1,0 +1,40 @@
+import { shortPeerId } from '../base/peer-id.ts';
+import type { Log } from './log.ts';
+import type { NodeOutput } from './node.ts';
+
+/** Writes what a person should know of a node's news. */
+export function logOutput(log: Log, out: NodeOutput): void {
+  switch (out.type) {
+    case 'member':
+      log.info(`peer is ${out.state}`, { peer: shortPeerId(out.peer), name: out.name }, `member ${out.peer}`);
+      return;
+    case 'tunnel': {
+      const { peer, name, state, path } = out;
+      const way = path?.kind === 'direct' ? { endpoint: path.endpoint } : {};
+      const relay = path?.kind === 'relay' ? { via: shortPeerId(path.via) } : {};
+      log.info(`tunnel is ${state}`, { peer: shortPeerId(peer), name, ...way, ...relay }, `tunnel ${peer}`);
+      return;
+    }
+    case 'fault':
+      log.error(out.fault.message, { code: out.fault.code, remedy: out.fault.remedy });
+      return;
+    case 'fenced':
+      log.error('this node was removed from the ring', {
+        remedy: 'empty its state folder to join as a new node, and restart its pods',
+      });
+      return;
+    case 'equivocation':
+      log.warn('a peer signed two different records at once: it was cloned or restored', {
+        peer: shortPeerId(out.peer),
+      });
+      return;
+    case 'allocateFailed':
+      log.warn('no address for a pod', { container: out.key.containerId, reason: out.reason });
+      return;
+    case 'removed':
+      log.info('the ranges of a removed peer are ours', { peer: shortPeerId(out.peer) });
+      return;
+    default:
+      return;
+  }
+}

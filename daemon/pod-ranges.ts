@@ -1,0 +1,21 @@
+import { addressFromBytes } from '../base/address.ts';
+import { concat } from '../base/bytes.ts';
+import type { Range } from '../base/range.ts';
+import type { ClusterKeys } from '../crypto/cluster-secret.ts';
+import type { Config } from './config.ts';
+
+/** The cluster's pod ranges, IPv4 first: those of the settings, IPv6 from the cluster's own prefix by default. */
+export function podRanges(
+  config: Pick<Config, 'range4' | 'range6'>,
+  keys: Pick<ClusterKeys, 'ula'>,
+): Range[] {
+  const range6 = config.range6 === 'derived' ? uniqueLocalRange(keys.ula) : config.range6;
+  return [config.range4, range6].filter((range) => range !== undefined);
+}
+
+/** The /64 with subnet id 0 below fd00::/8 and `globalId`, 5 bytes (RFC 4193 §3.1). */
+function uniqueLocalRange(globalId: Uint8Array): Range {
+  const prefix = concat(Uint8Array.of(0xfd), globalId, new Uint8Array(10));
+  const start = addressFromBytes(prefix)!.value;
+  return { family: 6, start, end: start + (1n << 64n) };
+}

@@ -1,0 +1,50 @@
+import { type Address, sameAddress } from '../base/address.ts';
+import { type Endpoint, endpoint } from '../base/endpoint.ts';
+import type { Range } from '../base/range.ts';
+import { surveyHost } from '../linux/host-network.io.ts';
+import { advertisableAddresses, type OwnLinks } from '../linux/host-survey.ts';
+import type { RouteClient } from '../linux/route-client.io.ts';
+import { IPV6_MINIMUM_MTU } from '../router/path-mtu.ts';
+import type { Config } from './config.ts';
+
+/** What tunnel and relay envelope add to a packet, with UDP over IPv6 (docs/wire.md). */
+export const OVERLAY_OVERHEAD = 136;
+
+/** Taken where the host has no address yet: an Ethernet's. */
+const DEFAULT_UNDERLAY_MTU = 1500;
+
+/** How this node stands in the network that carries its tunnels. */
+export interface Underlay {
+  /** Where to tell peers that we are. */
+  readonly endpoints: readonly Endpoint[];
+  /** Bytes: the smallest of the interfaces that have those addresses; and the largest packet of the overlay. */
+  readonly mtu: number;
+  readonly overlayMtu: number;
+}
+
+/** Looks at the host's interfaces. The addresses are those listened on, or given by --advertise. */
+export async function readUnderlay(
+  client: RouteClient,
+  config: Pick<Config, 'advertise' | 'listen' | 'mtu' | 'port'>,
+  ranges: readonly Range[],
+  own: OwnLinks,
+): Promise<Underlay> {
+  const survey = await surveyHost(client);
+  const addresses = advertisableAddresses(survey, ranges, own).filter(
+    (address) => config.listen.length === 0 || config.listen.some((one) => sameAddress(one, address)),
+  );
+  const mtus = addresses.map((address) => linkMtu(survey, address)).filter((mtu) => mtu !== undefined);
+  const mtu = mtus.length > 0 ? Math.min(...mtus) : DEFAULT_UNDERLAY_MTU;
+  const endpoints = addresses.map((address) => endpoint(address, config.port));
+  return {
+    endpoints: config.advertise.length > 0 ? config.advertise : endpoints,
+    mtu,
+    // IPv6 needs 1280 whatever lies beneath; where that is too much for a path, the path MTU probes say so.
+    overlayMtu: config.mtu ?? Math.max(mtu - OVERLAY_OVERHEAD, IPV6_MINIMUM_MTU),
+  };
+}
+
+function linkMtu(survey: Awaited<ReturnType<typeof surveyHost>>, address: Address): number | undefined {
+  const entry = survey.addresses.find((candidate) => sameAddress(candidate.address, address));
+  return survey.links.find((link) => link.index === entry?.link)?.mtu;
+}
