@@ -1,3 +1,4 @@
+import type { Socket } from 'node:dgram';
 import { addon } from './addon.ts';
 
 /** Bytes of socket buffer that keep a tunnel's socket from dropping bursts (wireguard-go's figure). */
@@ -33,4 +34,19 @@ export function setSocketBuffers(
  */
 export function setPathMtuDiscovery(fd: number, family: 4 | 6, mode: PathMtuDiscovery): boolean {
   return addon().setPathMtuDiscovery(fd, family, MODES[mode]) === 0;
+}
+
+/**
+ * The descriptor of a bound UDP socket; undefined where it is closed or Node no longer keeps it where it did. Node
+ * has no public way to it, and its `_handle` warns, so this reads the state that `_handle` stands for.
+ */
+export function udpDescriptor(socket: Socket): number | undefined {
+  const key = Object.getOwnPropertySymbols(socket).find((symbol) => symbol.description === 'state symbol');
+  const state = key && (socket as unknown as Record<symbol, UdpState>)[key];
+  const fd = state?.handle?.fd;
+  return fd !== undefined && fd >= 0 ? fd : undefined;
+}
+
+interface UdpState {
+  readonly handle?: { readonly fd?: number } | null;
 }
