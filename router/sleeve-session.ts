@@ -106,6 +106,7 @@ export class SleeveSession {
     this.#receiveAead.erase();
     // Past the limit for good: a call that still holds this session cannot seal with an erased key.
     this.#sendCounter = this.#limits.stopAfterMessages;
+    this.#reported = 'dead';
   }
 
   get #tooManyFailures(): boolean {

@@ -343,27 +343,58 @@ describe('a pair of sleeves', () => {
     assert.deepEqual(rebuilt, whole.subarray(20));
   });
 
-  it('confirms a session once, and tells when the peer has moved, but not too often', () => {
+  it('confirms a session once, and tells when the peer has moved: by its newest packet, not too often', () => {
     const net = pair();
     const elsewhere = parseEndpoint('198.51.100.7:1')!;
     const packets: Uint8Array[] = [];
-    for (let i = 0; i < 4; i++) {
+    for (let i = 0; i < 6; i++) {
       net.send(0, plain(udpPacket(V4, pattern(i))));
       packets.push(net.nodes[0]!.transmitted.pop()!.bytes);
     }
     const { sleeve, events } = net.nodes[1]!;
+    const names = (): string[] => events.map(({ name }) => name);
     sleeve.handleDatagram(net.nodes[0]!.endpoint, packets[0]!, net.now);
-    sleeve.handleDatagram(elsewhere, packets[2]!, net.now);
-    sleeve.handleDatagram(elsewhere, packets[1]!, net.now); // older than the newest
-    sleeve.handleDatagram(elsewhere, packets[3]!, net.now); // too soon
-    assert.deepEqual(
-      events.map(({ name }) => name),
-      ['confirmed', 'moved'],
-    );
+    sleeve.handleDatagram(net.nodes[0]!.endpoint, packets[2]!, net.now);
+    sleeve.handleDatagram(elsewhere, packets[1]!, net.now); // valid, but older than the newest
+    assert.deepEqual(names(), ['confirmed']);
+    sleeve.handleDatagram(elsewhere, packets[3]!, net.now);
+    sleeve.handleDatagram(elsewhere, packets[4]!, after(net.now, 49));
+    assert.deepEqual(names(), ['confirmed', 'moved']);
     assert.deepEqual(events[1]!.args, [2, { kind: 'direct', endpoint: elsewhere }, net.now]);
+    sleeve.handleDatagram(elsewhere, packets[5]!, after(net.now, 50));
+    assert.deepEqual(names(), ['confirmed', 'moved', 'moved']);
     // Moving is for the control core to decide: we still send to where we sent.
     net.send(1, plain(udpPacket({ source: '10.33.0.1', destination: '10.32.0.1' }, pattern(3))));
     assert.equal(net.nodes[1]!.transmitted[0]!.to, net.nodes[0]!.endpoint);
+  });
+
+  it('survives a control core that acts from within its events', () => {
+    const net = new SleeveNet(2, {
+      limits: { rekeyAfterMessages: 2, stopAfterMessages: 3, maxFailedOpens: 9 },
+    });
+    net.link(0, 1);
+    const { sleeve } = net.nodes[0]!;
+    const quiet = {
+      sessionWanted() {},
+      confirmed() {},
+      moved() {},
+      control() {},
+      foreign() {},
+      unknownIndex() {},
+    };
+    // A new session whenever one is worn or missing, used at once: its first act is to send what waits.
+    const renew = (): void => void net.connect(0, 1);
+    sleeve.setEvents({ ...quiet, sessionWanted: renew, exhausted: renew });
+    const sent = tcpPacket({ ...V4, flags: 0x18, partial: true }, pattern(9 * 1000));
+    net.send(0, frameOf(sent, { flags: 1, gsoType: 1, gsoSize: 1000, csumStart: 20, csumOffset: 16 }));
+    for (let i = 0; i < 20; i++) net.send(0, plain(udpPacket(V4, pattern(100, i))));
+    net.run();
+    // The super-packet outlived its session's three messages; every packet after it came through, in order.
+    assert.deepEqual(
+      packetsAt(net, 1).filter((one) => one[9] === 17),
+      Array.from({ length: 20 }, (_, i) => udpPacket(V4, pattern(100, i))),
+    );
+    assert.equal(sleeve.stats(net.nodes[1]!.id).sentPackets, 3 + 20);
   });
 
   it('does not send with a session before it is told to use it', () => {
@@ -534,6 +565,16 @@ describe('sleeves with a relay', () => {
     assert.equal(count(net, 2, 'sleeve.relay.tooFar'), 1);
     assert.equal(count(net, 2, 'sleeve.in.nestedEnvelope'), 1);
     assert.equal(net.wire.length, 0);
+  });
+
+  it('uses a relay only over a direct path, so envelopes never nest', () => {
+    const net = trio();
+    net.nodes[0]!.sleeve.setPath(net.nodes[2]!.id, { kind: 'relay', via: net.nodes[1]!.id });
+    net.send(0, plain(udpPacket(V4, CANARY)));
+    const path = { kind: 'relay', via: net.nodes[2]!.id } as const;
+    assert.equal(net.nodes[0]!.sleeve.sendForeign(path, net.nodes[1]!.id, Uint8Array.of(1)), false);
+    assert.equal(net.wire.length, 0);
+    assert.deepEqual(eventsAt(net, 0), ['sessionWanted']);
   });
 
   it('does not loop when two relays point at each other', () => {
