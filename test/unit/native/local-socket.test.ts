@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { concat, utf8, writeU32LE } from '../../../base/bytes.ts';
 import { WeftError } from '../../../base/weft-error.ts';
 import {
@@ -11,6 +14,7 @@ import {
   LocalSocket,
   type LocalSocketOptions,
 } from '../../../native/local-socket.ts';
+import { RouteSocket } from '../../../native/netlink.ts';
 
 function framed(bytes: Uint8Array, length = bytes.length): Uint8Array {
   const prefix = new Uint8Array(4);
@@ -162,6 +166,36 @@ describe('the local socket', () => {
     server!.close();
     listen((next) => next.answer(next.bytes));
     assert.equal((await exchange(framed(utf8('x')))).length, 5);
+  });
+
+  it('takes up to four descriptors, refuses more, and keeps none of them', async () => {
+    const source = fileURLToPath(new URL('../../netns/inside/pass-route-socket.c', import.meta.url));
+    const sender = join(folder, 'sender');
+    execFileSync('gcc', ['-O1', '-o', sender, source]);
+    const counts: number[] = [];
+    listen((request) => {
+      counts.push(request.fds.length);
+      RouteSocket.adopt(request.fds[0]!).close();
+      request.answer(utf8('taken'));
+    });
+    const send = async (copies: number): Promise<string> => {
+      const outcome = await promisify(execFile)(sender, [path, 'request', String(copies)]).catch(() => ({
+        stdout: '',
+      }));
+      return outcome.stdout;
+    };
+    await send(1); // whatever Node opens once is open now
+    const before = readdirSync('/proc/self/fd').length;
+    for (const [copies, answer] of [
+      [1, 'taken'],
+      [4, 'taken'],
+      [5, ''],
+      [200, ''],
+    ] as const) {
+      assert.equal(await send(copies), answer, `${copies} descriptors`);
+    }
+    assert.deepEqual(counts, [1, 1, 4]);
+    assert.ok(readdirSync('/proc/self/fd').length <= before, 'descriptors stay open');
   });
 
   it('is there for its owner alone, replaces a dead socket, and removes its own at the end', () => {
