@@ -67,7 +67,8 @@ interface Target {
  * The sleeve's shell: its UDP sockets and its TUN.
  *
  * Copies: `dgram` sends at once while the kernel has room (libuv's try-send) and otherwise keeps the buffer until it
- * has. So every packet is copied to a slot, and a slot that was kept is left to its socket and replaced.
+ * has. So packets are copied to one slot; should the socket keep it, it is left to the socket and replaced, and while
+ * packets queue there each is a copy of its own, up to {@link MAX_SEND_QUEUE_BYTES}.
  *
  * Nothing here throws once it is open: failures to send, receive or write are counted.
  */
@@ -127,13 +128,14 @@ export class SleeveIo implements DatapathSink {
       this.#counters.add('sleeve.io.noSocket');
       return;
     }
-    const { socket } = target;
-    if (socket.getSendQueueSize() > MAX_SEND_QUEUE_BYTES) {
-      this.#counters.add('sleeve.io.sendQueueFull');
+    const { socket, port, host } = target;
+    if (socket.getSendQueueCount() > 0) {
+      if (socket.getSendQueueSize() > MAX_SEND_QUEUE_BYTES) this.#counters.add('sleeve.io.sendQueueFull');
+      else socket.send(bytes.slice(), port, host, this.#onSent);
       return;
     }
     this.#slot.set(bytes);
-    socket.send(this.#slot, 0, bytes.length, target.port, target.host, this.#onSent);
+    socket.send(this.#slot, 0, bytes.length, port, host, this.#onSent);
     if (socket.getSendQueueCount() > 0) this.#slot = new Uint8Array(MAX_DATAGRAM);
   }
 

@@ -126,9 +126,11 @@ export class Sleeve implements Datapath {
 
   setPath(peer: PeerId, path: Path | undefined): void {
     const known = path === undefined ? this.#state.knownPeer(peer) : this.#state.peer(peer);
-    if (known === undefined || samePath(known.path, path)) return;
-    known.path = path;
-    this.#outbound.flush(known);
+    if (known === undefined) return;
+    if (!samePath(known.path, path)) {
+      known.path = path;
+      this.#outbound.flush(known);
+    }
     this.#state.forgetIfIdle(known);
     this.#tellWorn();
   }
