@@ -30,8 +30,11 @@ export type GossipOutput =
   | { readonly type: 'dial'; readonly endpoint: Endpoint; readonly expected?: PeerId }
   /** Send what is queued, then close. No `linkClosed` is needed in answer; one is harmless. */
   | { readonly type: 'closeLink'; readonly link: LinkId; readonly reason: CloseReason }
-  /** A record, verified, newer than any held of its origin and slot (own ones too): persist, feed other cores. */
-  | { readonly type: 'record'; readonly record: SignedRecord }
+  /**
+   * A record, verified, newer than any held of its origin and slot (own ones too): persist, feed other cores.
+   * `restored`: it came from disk by `Gossip.restore`, so it need not be persisted again.
+   */
+  | { readonly type: 'record'; readonly record: SignedRecord; readonly restored: boolean }
   /** The record store forgot it for want of room: delete it from disk. Never of slot `ring`. */
   | { readonly type: 'recordGone'; readonly origin: PeerId; readonly slot: Slot }
   /**

@@ -65,9 +65,13 @@ export class RecordStore {
     for (const origin of this.#originsByBucket[index] ?? []) yield* this.#recordsOf(origin);
   }
 
-  /** Whether `record` could be held without evicting anything. */
-  hasRoomFor(record: SignedRecord): boolean {
-    if (!this.#bySlotByOrigin.has(record.origin) && this.originCount >= this.#limits.maxOrigins) return false;
+  /** Whether the origin of `record` is held, or one more origin may be. */
+  hasOriginFor(record: SignedRecord): boolean {
+    return this.#bySlotByOrigin.has(record.origin) || this.originCount < this.#limits.maxOrigins;
+  }
+
+  /** Whether the payload of `record`, in place of the one it would replace, stays within the bytes permitted. */
+  hasBytesFor(record: SignedRecord): boolean {
     const freed = this.get(record.origin, record.slot)?.record.payload.length ?? 0;
     return this.#bytes - freed + record.payload.length <= this.#limits.maxBytes;
   }

@@ -88,13 +88,13 @@ describe('record store', () => {
 
   it('says when there is no room for another origin or for more bytes', () => {
     const store = storeOf([0, 1, 2, 3, 4, 5, 6].map((n) => held(n, 0, 1, 1)));
-    assert.equal(store.hasRoomFor(held(7, 0, 1, 1).record), true);
+    assert.equal(store.hasOriginFor(held(7, 0, 1, 1).record), true);
     store.put(held(7, 0, 1, 1));
-    assert.equal(store.hasRoomFor(held(8, 0, 1, 1).record), false);
-    assert.equal(store.hasRoomFor(held(7, 2, 1, 1).record), true);
+    assert.equal(store.hasOriginFor(held(8, 0, 1, 1).record), false);
+    assert.equal(store.hasOriginFor(held(7, 2, 1, 1).record), true);
     const bytes = (count: number): number[] => Array.from({ length: count }, () => 0);
-    assert.equal(store.hasRoomFor(held(7, 0, 1, 2, bytes(993)).record), true);
-    assert.equal(store.hasRoomFor(held(7, 0, 1, 2, bytes(994)).record), false);
+    assert.equal(store.hasBytesFor(held(7, 0, 1, 2, bytes(993)).record), true);
+    assert.equal(store.hasBytesFor(held(7, 0, 1, 2, bytes(994)).record), false);
   });
 
   it('evicts an origin whole, and never one with a ring record', () => {
