@@ -127,14 +127,15 @@ export class GenesisPaxos {
     const row = decoded.value;
     if (origin === this.#options.self) return ok(undefined);
     if (!this.#options.electorate.includes(row.name)) return fail('not-listed');
-    if (row.name === this.#options.name) {
-      // Our name under another id: we are the second to bear it, or somebody took it. Without a vote nothing breaks.
-      const neverVoted = this.#own.promised.round === 0 && this.#own.accepted === undefined;
-      if (neverVoted && this.#decided === undefined) this.#abstain();
-      return fail('name-taken');
-    }
     const bound = this.#peerByName.get(row.name);
-    if (bound === undefined) {
+    if (row.name === this.#options.name && bound === this.#options.self) {
+      // Our name under another id: we are the second to bear it, or somebody took it. Without a vote nothing breaks,
+      // so whoever has not voted yet stands back.
+      const neverVoted = this.#own.promised.round === 0 && this.#own.accepted === undefined;
+      if (!neverVoted || this.#abstains || this.#decided !== undefined) return fail('name-taken');
+      this.#abstain();
+      this.#bind(row.name, origin);
+    } else if (bound === undefined) {
       if ([...this.#peerByName.values()].includes(origin)) return fail('name-taken');
       this.#bind(row.name, origin);
     } else if (bound !== origin) return fail('name-taken');
@@ -236,7 +237,7 @@ export class GenesisPaxos {
   }
 
   #electors(): PeerId[] {
-    return [this.#options.self, ...this.#rowByPeer.keys()].sort();
+    return [...(this.#abstains ? [] : [this.#options.self]), ...this.#rowByPeer.keys()].sort();
   }
 
   #highestRound(): number {

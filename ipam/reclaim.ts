@@ -1,0 +1,337 @@
+import { after, earliest, type Instant } from '../base/instant.ts';
+import type { PeerId } from '../base/peer-id.ts';
+import { ByteReader, ByteWriter } from './codec.ts';
+import type { AcceptedVote, IpamMessage, RefuseReason } from './messages.ts';
+import type { Ring } from './ring.ts';
+import { type Ballot, compareBallots, type NewEntry } from './ring-log.ts';
+import type { IpamStore } from './store.ts';
+import type { RemoveFailure, RequestId } from './types.ts';
+
+/**
+ * Taking over the ranges of a peer that is gone for good: alive → suspect → fenced → reclaimed.
+ *
+ * The subject's own log names its council, so nobody but the subject chooses its judges. The council agrees by Paxos,
+ * one instance per subject, on (heir, cut): who gets the ranges, and how much of the subject's log counts.
+ *
+ *   1. *prepare*: the initiator asks the council for promises. A member promises only if its own gossip does not see
+ *      the subject alive, and says how much of the subject's log it knows. Other live peers are asked too, for that
+ *      length alone.
+ *   2. *wait* `safeWaitMs`: sessions with the subject end, and what it wrote last spreads. If it is seen alive
+ *      meanwhile, the removal is off.
+ *   3. *propose*: the council votes, each member by an entry in its own log. A member whose view of the subject's log
+ *      is longer or shorter than the cut does not vote yet.
+ *   4. With a majority of votes in their logs every peer's evaluation moves the ranges (ring-view.ts). Votes are never
+ *      taken back: the removal is permanent, and the subject sees it when it returns.
+ *
+ * An initiator that dies halfway is no harm: the next one has a higher ballot, and has to finish what may have been
+ * decided already, as Paxos demands.
+ */
+export interface ReclaimHost {
+  readonly self: PeerId;
+  readonly ring: Ring;
+  readonly store: IpamStore;
+  readonly safeWaitMs: number;
+  /** Gossip sees the peer alive. */
+  isAlive(peer: PeerId): boolean;
+  send(to: PeerId, message: IpamMessage): void;
+  /** Appends to our log, stages and publishes it. False where it does not fit, or this node may not. */
+  append(entries: readonly NewEntry[]): boolean;
+  done(request: RequestId, peer: PeerId, failure: RemoveFailure | undefined): void;
+}
+
+/** Removals that this node drives at the same time. */
+export const REMOVAL_LIMIT = 16;
+/** Peers beside the council that are asked what they know of the subject. */
+export const WITNESS_LIMIT = 240;
+const RETRY_MS = 500;
+const RETRY_LIMIT_MS = 5000;
+/** How long the promises, and later the votes, may take. */
+export const AGREE_LIMIT_MS = 30_000;
+/** A bad peer must not use up the rounds. */
+const ROUND_JUMP_LIMIT = 10_000;
+
+interface Attempt {
+  readonly request: RequestId;
+  readonly subject: PeerId;
+  phase: 'prepare' | 'wait' | 'propose';
+  round: number;
+  promises: Map<PeerId, AcceptedVote | undefined>;
+  readonly answered: Set<PeerId>;
+  readonly sawAlive: Set<PeerId>;
+  /** The longest log of the subject that anybody reports. */
+  longest: number;
+  retryAt: Instant;
+  retryMs: number;
+  /** Set once, when the first majority has promised: what the wait is for does not depend on ballots. */
+  waitUntil: Instant | undefined;
+  deadline: Instant;
+}
+
+export class Reclaim {
+  readonly #host: ReclaimHost;
+  readonly #attemptBySubject = new Map<PeerId, Attempt>();
+
+  constructor(host: ReclaimHost) {
+    this.#host = host;
+  }
+
+  pending(): PeerId[] {
+    return [...this.#attemptBySubject.keys()];
+  }
+
+  /** Starts a removal; its outcome comes by {@link ReclaimHost.done}, perhaps at once. */
+  remove(request: RequestId, subject: PeerId, now: Instant): void {
+    const { ring, self } = this.#host;
+    const finish = (failure: RemoveFailure | undefined): void => this.#host.done(request, subject, failure);
+    if (subject === self) return finish('self');
+    const removal = ring.removal(subject);
+    if (removal !== undefined) return finish(removal.heir === self ? undefined : 'lost-race');
+    const council = ring.view.members.has(subject) ? ring.council(subject) : undefined;
+    if (council === undefined) return finish('unknown-peer');
+    if (this.#host.isAlive(subject)) return finish('peer-alive');
+    if (2 * (council.size - 1) <= council.size) return finish('too-few-members');
+    if (this.#attemptBySubject.size >= REMOVAL_LIMIT || this.#attemptBySubject.has(subject))
+      return finish('busy');
+    const round = (this.#promised(subject)?.round ?? 0) + 1;
+    this.#attemptBySubject.set(subject, {
+      request,
+      subject,
+      phase: 'prepare',
+      round,
+      promises: new Map(),
+      answered: new Set(),
+      sawAlive: new Set(),
+      longest: 0,
+      retryAt: now,
+      retryMs: RETRY_MS,
+      waitUntil: undefined,
+      deadline: after(now, AGREE_LIMIT_MS),
+    });
+    this.tick(now);
+  }
+
+  handle(from: PeerId, message: IpamMessage, now: Instant): void {
+    switch (message.kind) {
+      case 'prepare':
+        return this.#handlePrepare(from, message);
+      case 'propose':
+        return this.#handlePropose(from, message);
+      case 'promise':
+      case 'refuse':
+        return this.#handleAnswer(from, message, now);
+    }
+  }
+
+  /** Also to be called when the ring or a peer's state has changed. */
+  tick(now: Instant): void {
+    for (const attempt of [...this.#attemptBySubject.values()]) this.#drive(attempt, now);
+  }
+
+  nextTimeout(): Instant | undefined {
+    let first: Instant | undefined;
+    for (const attempt of this.#attemptBySubject.values()) {
+      first = earliest(
+        first,
+        attempt.retryAt,
+        attempt.phase === 'wait' ? attempt.waitUntil : attempt.deadline,
+      );
+    }
+    return first;
+  }
+
+  #drive(attempt: Attempt, now: Instant): void {
+    const { ring, self } = this.#host;
+    const { subject } = attempt;
+    const removal = ring.removal(subject);
+    if (removal !== undefined) return this.#finish(attempt, removal.heir === self ? undefined : 'lost-race');
+    if (this.#host.isAlive(subject)) return this.#finish(attempt, 'peer-alive');
+    const council = ring.council(subject)!;
+    const majority = Math.floor(council.size / 2) + 1;
+    const aliveVotes = [...attempt.sawAlive].filter((peer) => council.has(peer)).length;
+    if (council.size - 1 - aliveVotes < majority) return this.#finish(attempt, 'peer-alive');
+    const promised = [...attempt.promises.keys()].filter((peer) => council.has(peer)).length;
+    if (attempt.phase === 'prepare' && promised >= majority) {
+      attempt.phase = 'wait';
+      attempt.waitUntil ??= after(now, this.#host.safeWaitMs);
+    }
+    if (attempt.phase === 'wait' && now >= attempt.waitUntil!) {
+      if (promised < majority) {
+        // A higher ballot came in between; ask again with a higher one still.
+        attempt.phase = 'prepare';
+      } else attempt.phase = 'propose';
+      attempt.deadline = after(now, AGREE_LIMIT_MS);
+      attempt.retryAt = now;
+      attempt.retryMs = RETRY_MS;
+    }
+    if (attempt.phase !== 'wait' && now >= attempt.deadline)
+      return this.#finish(attempt, attempt.sawAlive.size > 0 ? 'peer-alive' : 'no-majority');
+    if (now < attempt.retryAt) return;
+    attempt.retryAt = after(now, attempt.retryMs);
+    attempt.retryMs = Math.min(attempt.retryMs * 2, RETRY_LIMIT_MS);
+    if (attempt.phase === 'propose') this.#propose(attempt, council, now);
+    else this.#prepare(attempt, council);
+  }
+
+  #prepare(attempt: Attempt, council: ReadonlySet<PeerId>): void {
+    const { ring, self } = this.#host;
+    const { subject, round } = attempt;
+    const witnesses = [...ring.view.members].filter((peer) => !council.has(peer) && this.#host.isAlive(peer));
+    const message = { kind: 'prepare', subject, round, logLength: ring.log(subject)!.bytes.length } as const;
+    for (const peer of [...council, ...witnesses.slice(0, WITNESS_LIMIT)]) {
+      if (peer === subject || peer === self || attempt.answered.has(peer)) continue;
+      this.#host.send(peer, message);
+    }
+    // The initiator promises itself, on disk, also where it has no vote: so it never uses a ballot twice.
+    const own: Ballot = { round, proposer: self };
+    const promised = this.#promised(subject);
+    if (promised && compareBallots(promised, own) > 0) return this.#startOver(attempt, promised.round);
+    this.#putPromise(subject, own);
+    attempt.promises.set(self, this.#ownVote(subject));
+  }
+
+  #propose(attempt: Attempt, council: ReadonlySet<PeerId>, now: Instant): void {
+    const { ring, self } = this.#host;
+    const { subject, round } = attempt;
+    const length = ring.log(subject)!.bytes.length;
+    const accepted = [...attempt.promises]
+      .flatMap(([peer, vote]) => (vote && council.has(peer) ? [vote] : []))
+      .sort((a, b) => compareBallots(b, a))[0];
+    // Somebody says it knows more of the subject's log than we: that should come by gossip first. A liar cannot hold
+    // us up for ever; and whoever has a vote and does know more will not vote for too short a cut.
+    const patient = now < after(attempt.deadline, -AGREE_LIMIT_MS / 2);
+    if (accepted === undefined && attempt.longest > length && patient) return;
+    const message = {
+      kind: 'propose',
+      subject,
+      round,
+      heir: accepted?.heir ?? self,
+      cut: accepted?.cut ?? length,
+    } as const;
+    for (const peer of council) {
+      if (peer === subject || peer === self) continue;
+      this.#host.send(peer, message);
+    }
+    if (council.has(self)) this.#vote(self, message);
+  }
+
+  #handlePrepare(from: PeerId, message: IpamMessage & { kind: 'prepare' }): void {
+    const { subject, round } = message;
+    const refused = this.#objection(from, subject, round);
+    if (refused !== undefined) return this.#refuse(from, subject, round, refused);
+    // Only who has a vote has to remember its promise; that also bounds what others can make us store.
+    if (this.#host.ring.council(subject)!.has(this.#host.self))
+      this.#putPromise(subject, { round, proposer: from });
+    const accepted = this.#ownVote(subject);
+    this.#host.send(from, { kind: 'promise', subject, round, logLength: this.#lengthOf(subject), accepted });
+  }
+
+  #handlePropose(from: PeerId, message: IpamMessage & { kind: 'propose' }): void {
+    const { subject, round } = message;
+    const refused = this.#vote(from, message);
+    if (refused !== undefined) this.#refuse(from, subject, round, refused);
+  }
+
+  /** Votes for `proposer`'s proposal, unless there is a reason not to. */
+  #vote(proposer: PeerId, message: IpamMessage & { kind: 'propose' }): RefuseReason | undefined {
+    const { subject, round, heir, cut } = message;
+    const refused = this.#objection(proposer, subject, round);
+    if (refused !== undefined) return refused;
+    const { ring, self } = this.#host;
+    if (!ring.council(subject)!.has(self) || heir === subject) return 'unable';
+    if (!ring.log(subject)!.ends.includes(cut)) return 'length';
+    // A cut that loses what we know the subject wrote is only right where it may have been decided already.
+    if (cut !== this.#lengthOf(subject) && !this.#votedFor(subject, heir, cut)) return 'length';
+    const ballot: Ballot = { round, proposer };
+    const last = this.#ownVote(subject);
+    if (last && compareBallots(last, ballot) === 0)
+      return last.heir === heir && last.cut === cut ? undefined : 'ballot';
+    this.#putPromise(subject, ballot);
+    return this.#host.append([{ kind: 'accept', subject, ballot, heir, cut }]) ? undefined : 'unable';
+  }
+
+  /** Why this node neither promises nor votes at this ballot. */
+  #objection(proposer: PeerId, subject: PeerId, round: number): RefuseReason | undefined {
+    const { ring, self } = this.#host;
+    const { members } = ring.view;
+    if (subject === self || this.#host.isAlive(subject)) return 'alive';
+    if (!members.has(self) || !members.has(proposer) || ring.log(subject) === undefined) return 'unable';
+    if (!members.has(subject) && ring.removal(subject) === undefined) return 'unable';
+    const promised = this.#promised(subject);
+    if (round > (promised?.round ?? 0) + ROUND_JUMP_LIMIT) return 'unable';
+    if (promised && compareBallots(promised, { round, proposer }) > 0) return 'ballot';
+    return undefined;
+  }
+
+  #handleAnswer(from: PeerId, message: IpamMessage & { kind: 'promise' | 'refuse' }, now: Instant): void {
+    const attempt = this.#attemptBySubject.get(message.subject);
+    if (attempt === undefined || message.round !== attempt.round) return;
+    if (!this.#host.ring.view.members.has(from)) return;
+    if (message.kind === 'promise' && attempt.phase !== 'propose') {
+      attempt.longest = Math.max(attempt.longest, message.logLength);
+      attempt.answered.add(from);
+      attempt.sawAlive.delete(from);
+      attempt.promises.set(from, message.accepted);
+    } else if (message.kind === 'refuse') {
+      if (message.reason === 'alive') attempt.sawAlive.add(from);
+      if (message.reason === 'ballot' && message.promisedRound <= attempt.round + ROUND_JUMP_LIMIT)
+        this.#startOver(attempt, message.promisedRound);
+    }
+    this.#drive(attempt, now);
+  }
+
+  /** Begins again above `round`; the time already waited counts. */
+  #startOver(attempt: Attempt, round: number): void {
+    attempt.round = Math.max(attempt.round, round) + 1;
+    attempt.promises = new Map();
+    attempt.answered.clear();
+    if (attempt.phase === 'propose') attempt.phase = 'prepare';
+  }
+
+  #refuse(to: PeerId, subject: PeerId, round: number, reason: RefuseReason): void {
+    const promisedRound = this.#promised(subject)?.round ?? 0;
+    this.#host.send(to, {
+      kind: 'refuse',
+      subject,
+      round,
+      reason,
+      promisedRound,
+      logLength: this.#lengthOf(subject),
+    });
+  }
+
+  #finish(attempt: Attempt, failure: RemoveFailure | undefined): void {
+    this.#attemptBySubject.delete(attempt.subject);
+    this.#host.done(attempt.request, attempt.subject, failure);
+  }
+
+  #lengthOf(subject: PeerId): number {
+    return this.#host.ring.log(subject)?.bytes.length ?? 0;
+  }
+
+  #ownVote(subject: PeerId): AcceptedVote | undefined {
+    const vote = this.#host.ring
+      .log(this.#host.self)
+      ?.accepts.findLast((accept) => accept.subject === subject);
+    return vote && { ...vote.ballot, heir: vote.heir, cut: vote.cut };
+  }
+
+  /** Some member of the council has voted for this outcome, at whatever ballot. */
+  #votedFor(subject: PeerId, heir: PeerId, cut: number): boolean {
+    const { ring } = this.#host;
+    return [...ring.council(subject)!].some((peer) =>
+      ring
+        .log(peer)
+        ?.accepts.some((vote) => vote.subject === subject && vote.heir === heir && vote.cut === cut),
+    );
+  }
+
+  #promised(subject: PeerId): Ballot | undefined {
+    const stored = this.#host.store.get(`removal/promise/${subject}`);
+    const reader = stored && new ByteReader(stored);
+    return reader && { round: reader.u32(), proposer: reader.peer() };
+  }
+
+  #putPromise(subject: PeerId, { round, proposer }: Ballot): void {
+    this.#host.store.put(`removal/promise/${subject}`, new ByteWriter().u32(round).peer(proposer).finish());
+  }
+}
