@@ -136,7 +136,7 @@ describe("the node's part of the host's network", () => {
     });
   });
 
-  it('knows the addresses peers can reach and the MTU of the way, believing no ICMP', async () => {
+  it('knows the addresses peers can reach and the MTU of the way as it is set up', async () => {
     const far = await Namespace.create('nf');
     try {
       await connect(

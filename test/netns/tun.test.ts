@@ -6,6 +6,7 @@ import { connect, eventually, Namespace } from './namespaces.ts';
 const PAIR = fileURLToPath(new URL('./inside/tun-pair.ts', import.meta.url));
 const ECHO = fileURLToPath(new URL('./inside/tcp-echo.ts', import.meta.url));
 const FAULTS = fileURLToPath(new URL('./inside/tun-faults.ts', import.meta.url));
+const DATAGRAM = fileURLToPath(new URL('./inside/datagram.ts', import.meta.url));
 const BYTES = 8_000_000;
 
 interface Seen {
@@ -30,6 +31,8 @@ describe('a TUN device', () => {
     node = await Namespace.create('nf');
     pod = await Namespace.create('nf');
     far = await Namespace.create('nf');
+    // Without link-local addresses the far side sends nothing by itself, so counters count our packets only.
+    await far.run('sysctl', '-qw', 'net.ipv6.conf.default.addr_gen_mode=1');
     pair = node.startProgram(PAIR, [far.name]);
     await nextLine(pair);
     await far.run('ip', 'address', 'add', '10.33.0.1/32', 'dev', 'far0');
@@ -96,6 +99,21 @@ describe('a TUN device', () => {
     const { mss } = await seen();
     // The answers' SYN is far0's own, 1364 less headers as well.
     assert.deepEqual([...new Set(mss.slice(from))].sort(), [1364 - 60, 1364 - 40]);
+  });
+
+  it('is no way to send packets in circles, or through a node to somewhere else', async () => {
+    const dropped = async (): Promise<number> => {
+      const text = await node.run('nft', 'list', 'counter', 'inet', 'weft', 'dropTunnel');
+      return Number(/packets (\d+)/.exec(text)![1]);
+    };
+    await far.run('ip', 'route', 'add', '192.0.2.0/24', 'dev', 'far0');
+    const before = await dropped();
+    await far.program(DATAGRAM, 'send', '10.32.0.5', '10.33.0.1');
+    assert.equal(await dropped(), before, 'a pod that is there gets its packets');
+    await far.program(DATAGRAM, 'send', '10.32.0.99', '10.33.0.1');
+    assert.equal(await dropped(), before + 1, 'one that is not ends them');
+    await far.program(DATAGRAM, 'send', '192.0.2.7', '10.33.0.1');
+    assert.equal(await dropped(), before + 2, 'what is no pod is not reached');
   });
 
   it('tells of its end when somebody deletes it', async () => {
