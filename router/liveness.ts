@@ -23,10 +23,8 @@ export class Liveness {
   /** Pings without a pong so far, oldest first; at most {@link PINGS_LOST}. */
   #unanswered: { readonly token: Uint8Array; readonly sentAt: Instant }[] = [];
   #hurried = false;
-  #sentPackets = 0;
   #receivedPackets = 0;
-  #lastSentChangeAt: Instant | undefined;
-  #lastReceivedChangeAt: Instant | undefined;
+  #startedAt: Instant | undefined;
   #rttMs: number | undefined;
 
   constructor(options: { readonly random: RandomSource }) {
@@ -40,10 +38,8 @@ export class Liveness {
 
   /** A session was established: watching begins with a first ping, which also confirms the session. */
   start(stats: TunnelStats, now: Instant): void {
-    this.#sentPackets = stats.sentPackets;
     this.#receivedPackets = stats.receivedPackets;
-    this.#lastSentChangeAt = now;
-    this.#lastReceivedChangeAt = now;
+    this.#startedAt = now;
     this.#unanswered = [];
     this.#hurried = false;
     this.#checkAt = after(now, this.#jittered(CHECK_MS));
@@ -84,7 +80,6 @@ export class Liveness {
     this.#rttMs = this.#rttMs === undefined ? sample : this.#rttMs + (sample - this.#rttMs) / 8;
     this.#unanswered = [];
     this.#hurried = false;
-    this.#lastReceivedChangeAt = now;
     this.#checkAt = after(now, this.#jittered(CHECK_MS));
     return true;
   }
@@ -93,20 +88,18 @@ export class Liveness {
   tick(stats: TunnelStats, now: Instant): 'ping' | 'dead' | undefined {
     if (this.#checkAt === undefined || this.#checkAt > now) return undefined;
     this.#checkAt = after(now, this.#jittered(CHECK_MS));
-    const sent = stats.sentPackets !== this.#sentPackets;
     const received = stats.receivedPackets !== this.#receivedPackets;
-    this.#sentPackets = stats.sentPackets;
     this.#receivedPackets = stats.receivedPackets;
-    if (sent) this.#lastSentChangeAt = now;
-    if (received) this.#lastReceivedChangeAt = now;
     if (this.#unanswered.length >= PINGS_LOST) {
       this.stop();
       return 'dead';
     }
     if (this.#unanswered.length > 0 || this.#hurried) return 'ping';
     if (isUnanswered(stats) && isOver(stats.lastReceivedAt, CHECK_MS / 2, now)) return 'ping';
-    if (isOver(this.#lastReceivedChangeAt, IDLE_PING_MS, now)) return 'ping';
-    if (received && isOver(this.#lastSentChangeAt, KEEPALIVE_MS, now)) return 'ping';
+    if (isOver(stats.lastReceivedAt ?? this.#startedAt, IDLE_PING_MS, now)) return 'ping';
+    // Half a check early, so that it comes after ten seconds and not after fifteen.
+    if (received && isOver(stats.lastSentAt ?? this.#startedAt, KEEPALIVE_MS - CHECK_MS / 2, now))
+      return 'ping';
     return undefined;
   }
 

@@ -2,7 +2,13 @@ import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
 import { type Instant, instant } from '../../../base/instant.ts';
 import { seededRandom } from '../../../base/random.ts';
-import { BASE_MTU, IPV6_MINIMUM_MTU, PathMtu, SEARCH_AGAIN_MS, SEARCH_STEP } from '../../../router/path-mtu.ts';
+import {
+  BASE_MTU,
+  IPV6_MINIMUM_MTU,
+  PathMtu,
+  SEARCH_AGAIN_MS,
+  SEARCH_STEP,
+} from '../../../router/path-mtu.ts';
 
 /** Runs the search against a path that carries `passes` bytes, until `end`; how many probes it took. */
 function search(mtu: PathMtu, passes: number, start: Instant, ms: number): number {
