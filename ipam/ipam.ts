@@ -533,8 +533,10 @@ export class Ipam {
 
   #handleAsk(from: PeerId, request: number, families: number, now: Instant): void {
     const last = this.#grantByPeer.get(from);
-    if (last?.request === request && last.outcome !== 'unknown' && last.outcome !== 'busy')
-      return this.#send(from, { kind: 'answer', request, outcome: last.outcome });
+    if (last?.request === request && last.outcome !== 'unknown' && last.outcome !== 'busy') {
+      this.#send(from, { kind: 'answer', request, outcome: last.outcome });
+      return;
+    }
     const busy = last?.outcome === 'granted' && now < after(last.at, GRANT_INTERVAL_MS);
     const outcome = busy ? 'busy' : this.#grantTo(from, families);
     if (outcome !== 'busy') {

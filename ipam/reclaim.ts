@@ -83,15 +83,29 @@ export class Reclaim {
   remove(request: RequestId, subject: PeerId, now: Instant): void {
     const { ring, self } = this.#host;
     const finish = (failure: RemoveFailure | undefined): void => this.#host.done(request, subject, failure);
-    if (subject === self) return finish('self');
+    if (subject === self) {
+      finish('self');
+      return;
+    }
     const removal = ring.removal(subject);
-    if (removal !== undefined) return finish(removal.heir === self ? undefined : 'lost-race');
+    if (removal !== undefined) {
+      finish(removal.heir === self ? undefined : 'lost-race');
+      return;
+    }
     const council = ring.view.members.has(subject) ? ring.council(subject) : undefined;
-    if (council === undefined) return finish('unknown-peer');
-    if (this.#host.isAlive(subject)) return finish('peer-alive');
-    if (2 * (council.size - 1) <= council.size) return finish('too-few-members');
-    if (this.#attemptBySubject.size >= REMOVAL_LIMIT || this.#attemptBySubject.has(subject))
-      return finish('busy');
+    if (council === undefined) {
+      finish('unknown-peer');
+      return;
+    }
+    if (this.#host.isAlive(subject)) {
+      finish('peer-alive');
+      return;
+    }
+    if (2 * (council.size - 1) <= council.size) {
+      finish('too-few-members');
+      return;
+    }
+    if (this.#attemptBySubject.size >= REMOVAL_LIMIT || this.#attemptBySubject.has(subject)) finish('busy');
     const round = (this.#promised(subject)?.round ?? 0) + 1;
     this.#attemptBySubject.set(subject, {
       request,
@@ -113,12 +127,14 @@ export class Reclaim {
   handle(from: PeerId, message: IpamMessage, now: Instant): void {
     switch (message.kind) {
       case 'prepare':
-        return this.#handlePrepare(from, message);
+        this.#handlePrepare(from, message);
+        break;
       case 'propose':
-        return this.#handlePropose(from, message);
+        this.#handlePropose(from, message);
+        break;
       case 'promise':
       case 'refuse':
-        return this.#handleAnswer(from, message, now);
+        this.#handleAnswer(from, message, now);
     }
   }
 
@@ -143,12 +159,21 @@ export class Reclaim {
     const { ring, self } = this.#host;
     const { subject } = attempt;
     const removal = ring.removal(subject);
-    if (removal !== undefined) return this.#finish(attempt, removal.heir === self ? undefined : 'lost-race');
-    if (this.#host.isAlive(subject)) return this.#finish(attempt, 'peer-alive');
+    if (removal !== undefined) {
+      this.#finish(attempt, removal.heir === self ? undefined : 'lost-race');
+      return;
+    }
+    if (this.#host.isAlive(subject)) {
+      this.#finish(attempt, 'peer-alive');
+      return;
+    }
     const council = ring.council(subject)!;
     const majority = Math.floor(council.size / 2) + 1;
     const aliveVotes = [...attempt.sawAlive].filter((peer) => council.has(peer)).length;
-    if (council.size - 1 - aliveVotes < majority) return this.#finish(attempt, 'peer-alive');
+    if (council.size - 1 - aliveVotes < majority) {
+      this.#finish(attempt, 'peer-alive');
+      return;
+    }
     const promised = [...attempt.promises.keys()].filter((peer) => council.has(peer)).length;
     if (attempt.phase === 'prepare' && promised >= majority) {
       attempt.phase = 'wait';
@@ -163,8 +188,10 @@ export class Reclaim {
       attempt.retryAt = now;
       attempt.retryMs = RETRY_MS;
     }
-    if (attempt.phase !== 'wait' && now >= attempt.deadline)
-      return this.#finish(attempt, attempt.sawAlive.size > 0 ? 'peer-alive' : 'no-majority');
+    if (attempt.phase !== 'wait' && now >= attempt.deadline) {
+      this.#finish(attempt, attempt.sawAlive.size > 0 ? 'peer-alive' : 'no-majority');
+      return;
+    }
     if (now < attempt.retryAt) return;
     attempt.retryAt = after(now, attempt.retryMs);
     attempt.retryMs = Math.min(attempt.retryMs * 2, RETRY_LIMIT_MS);
@@ -184,7 +211,10 @@ export class Reclaim {
     // The initiator promises itself, on disk, also where it has no vote: so it never uses a ballot twice.
     const own: Ballot = { round, proposer: self };
     const promised = this.#promised(subject);
-    if (promised && compareBallots(promised, own) > 0) return this.#startOver(attempt, promised.round);
+    if (promised && compareBallots(promised, own) > 0) {
+      this.#startOver(attempt, promised.round);
+      return;
+    }
     this.#putPromise(subject, own);
     attempt.promises.set(self, this.#ownVote(subject));
   }
@@ -217,7 +247,10 @@ export class Reclaim {
   #handlePrepare(from: PeerId, message: IpamMessage & { kind: 'prepare' }): void {
     const { subject, round } = message;
     const refused = this.#objection(from, subject, round);
-    if (refused !== undefined) return this.#refuse(from, subject, round, refused);
+    if (refused !== undefined) {
+      this.#refuse(from, subject, round, refused);
+      return;
+    }
     // Only who has a vote has to remember its promise; that also bounds what others can make us store.
     if (this.#host.ring.council(subject)!.has(this.#host.self))
       this.#putPromise(subject, { round, proposer: from });
