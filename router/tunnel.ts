@@ -73,6 +73,7 @@ export class Tunnel {
   #retryAt: Instant | undefined;
   #notBefore: Instant | undefined;
   #rekeyAt: Instant | undefined;
+  #recoveredAt: Instant | undefined;
   #verifyMtuAt: Instant | undefined;
   #verifiedAtBytes = 0;
 
@@ -162,8 +163,13 @@ export class Tunnel {
 
   /** The session is unknown to the peer or to us: a handshake is due, though a session may stand. */
   recover(now: Instant): void {
-    const heard = this.#context.datapath.stats(this.peer).lastReceivedAt;
-    if (this.#sessions.current !== undefined && heard !== undefined && now < after(heard, HEARD_MS)) return;
+    if (this.#sessions.current !== undefined) {
+      // Anyone can write the peer's address on a packet: beside a session it is a hint and no more.
+      const heard = this.#context.datapath.stats(this.peer).lastReceivedAt;
+      if (heard !== undefined && now < after(heard, HEARD_MS)) return;
+      if (this.#recoveredAt !== undefined && now < after(this.#recoveredAt, RECOVER_INTERVAL_MS)) return;
+      this.#recoveredAt = now;
+    }
     this.#begin(false, now);
   }
 
@@ -355,6 +361,7 @@ export class Tunnel {
     if (verdict !== 'dead') return;
     this.#context.counters.add('tunnel.pathDead');
     this.#dead = true;
+    this.#notBefore = undefined; // an attempt that failed earlier had another cause
     this.#paths.suspect();
     this.#begin(false, now);
   }
@@ -432,6 +439,8 @@ export class Tunnel {
 
 /** An index that we do not know is no alarm when the peer was heard this lately. */
 export const HEARD_MS = 1000;
+/** And otherwise an alarm this often at most, while there is a session. */
+export const RECOVER_INTERVAL_MS = 10_000;
 /** After an attempt failed a waiting packet starts none for this long. */
 export const GIVE_UP_PAUSE_MS = 5000;
 /** A wanted peer that is unreachable is tried again after this and up to twice as long. */

@@ -494,6 +494,15 @@ describe('tunnels: keeping one', () => {
     }
     assert.equal(b.counters.get('handshake.initiationsSent'), before);
     assert.ok(b.counters.get('tunnel.unknownIndex') > 10);
+    // Nor many beside an idle one.
+    for (let i = 0; i < 600; i++) {
+      const bytes = new Uint8Array(64);
+      bytes[0] = 4;
+      bytes[4] = i + 1;
+      net.inject({ from: a.endpoints[0]!, to: b.endpoints[0]!, bytes });
+      net.run(100);
+    }
+    assert.ok(b.counters.get('handshake.initiationsSent') - before <= 7);
   });
 
   it('end at once when the peer is removed, with all its state', () => {
