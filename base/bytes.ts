@@ -116,3 +116,11 @@ export function writeU32BE(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 2] = value >>> 8;
   bytes[at + 3] = value;
 }
+
+/**
+ * The same bytes as a plain `Uint8Array`. Node hands out `Buffer`s, whose `slice` is a view and not a copy: every
+ * shell passes what it received through here before a core sees it.
+ */
+export function plainBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+}

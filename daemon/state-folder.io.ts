@@ -11,7 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { equalBytes, fromHex, hex, utf8 } from '../base/bytes.ts';
+import { equalBytes, fromHex, hex, plainBytes, utf8 } from '../base/bytes.ts';
 import type { RandomSource } from '../base/random.ts';
 import { WeftError } from '../base/weft-error.ts';
 import { decodeIdentity, encodeIdentity, generateIdentity, type Identity } from '../crypto/identity.ts';
@@ -177,7 +177,7 @@ function readIdentity(path: string): Identity {
       const remedy = `if nobody can have read it, run 'chmod 600 ${path}/identity', else remove the folder to become a new node`;
       throw modeFault(`${path}/identity`, "holds this node's private keys and is open to others", remedy);
     }
-    const bytes = readFileSync(file);
+    const bytes = plainBytes(readFileSync(file));
     try {
       return decodeIdentity(bytes);
     } catch (cause) {

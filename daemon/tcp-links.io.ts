@@ -1,5 +1,6 @@
 import { createServer, type Server, Socket } from 'node:net';
 import { parseAddress } from '../base/address.ts';
+import { plainBytes } from '../base/bytes.ts';
 import { type Endpoint, endpoint, endpointHost, endpointPort } from '../base/endpoint.ts';
 import { WeftError } from '../base/weft-error.ts';
 import type { LinkId } from '../gossip/gossip-output.ts';
@@ -106,7 +107,7 @@ export class TcpLinks {
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEPALIVE_MS);
     socket.on('data', (bytes) => {
-      if (this.#socketByLink.get(link) === socket) this.#events.received(link, bytes);
+      if (this.#socketByLink.get(link) === socket) this.#events.received(link, plainBytes(bytes));
     });
     socket.on('error', () => {}); // 'close' follows
     socket.on('close', () => {

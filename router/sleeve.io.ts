@@ -1,6 +1,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { addressBytes, addressFromBytes, type Family, parseAddress } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
+import { plainBytes } from '../base/bytes.ts';
 import type { Counters } from '../base/counters.ts';
 import { type Endpoint, endpoint, endpointHost, endpointPort } from '../base/endpoint.ts';
 import { WeftError } from '../base/weft-error.ts';
@@ -207,7 +208,7 @@ export class SleeveIo implements DatapathSink {
       // The check phase follows the poll phase, in which libuv has read what the socket had (up to 32 datagrams).
       setImmediate(this.#endBatch);
     }
-    this.#handlers?.onDatagram(origin, bytes);
+    this.#handlers?.onDatagram(origin, plainBytes(bytes));
   }
 
   readonly #endBatch = (): void => {
