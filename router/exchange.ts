@@ -42,7 +42,8 @@ export class Exchange {
   #answer:
     | { readonly ephemeral: Uint8Array; readonly body: Uint8Array; readonly localIndex: number }
     | undefined;
-  #answeredAt: Instant | undefined;
+  /** Only what was accepted counts: no recording may use up the peer's share. */
+  #acceptedAt: Instant | undefined;
   #token: Uint8Array = NO_TOKEN;
 
   /** `noiseKey`: the peer's static key, 32 bytes. */
@@ -114,7 +115,7 @@ export class Exchange {
       return;
     }
     const echoes = payload.token.some((byte) => byte !== 0);
-    if (!echoes && this.#answeredAt !== undefined && now < after(this.#answeredAt, ANSWER_INTERVAL_MS)) {
+    if (!echoes && this.#acceptedAt !== undefined && now < after(this.#acceptedAt, ACCEPT_INTERVAL_MS)) {
       received.erase();
       counters.add('handshake.tooSoon');
       return;
@@ -125,7 +126,6 @@ export class Exchange {
       counters.add('handshake.replayed');
       return;
     }
-    this.#answeredAt = now;
     if (verdict === 'regressed') {
       counters.add('handshake.regressed');
       this.#refuse(received, from, now);
@@ -326,6 +326,7 @@ export class Exchange {
     eraseDataKeys(keys);
     const { body } = response.value;
     this.#answer = { ephemeral: received.ephemeral, body, localIndex };
+    this.#acceptedAt = now;
     this.#attempt?.postpone(SIMULTANEOUS_MS, now);
     counters.add('handshake.answered');
     this.#sendResponse(body, from, now);
@@ -341,5 +342,5 @@ const NO_TOKEN = new Uint8Array(GUARD_TOKEN_LENGTH);
 export const INITIATION_LIFETIME_MS = 5000;
 /** How long our own initiation outranks the peer's, when our static key is the lower; also how long it then waits. */
 export const SIMULTANEOUS_MS = 1000;
-/** Least time between two initiations of one peer that are answered. */
-export const ANSWER_INTERVAL_MS = 50;
+/** Least time between two initiations of one peer that make sessions. */
+export const ACCEPT_INTERVAL_MS = 50;
