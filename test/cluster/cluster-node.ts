@@ -29,6 +29,8 @@ export class ClusterNode {
   readonly logFile: string;
   readonly pods: ClusterPod[] = [];
   readonly #options: NodeOptions;
+  /** When weftd was last started, by performance.now(). */
+  startedAt = 0;
   #process: ChildProcess | undefined;
   #log: WriteStream | undefined;
 
@@ -72,6 +74,7 @@ export class ClusterNode {
   async start(extra: readonly string[] = []): Promise<void> {
     const [program, ...rest] = inNamespace(this.namespace, [...this.command(), ...extra]);
     this.#log ??= createWriteStream(this.logFile, { flags: 'a' });
+    this.startedAt = performance.now();
     const child = spawn(program!, rest, { stdio: ['ignore', 'pipe', 'pipe'], cwd: '/' });
     child.stdout.pipe(this.#log, { end: false });
     child.stderr.pipe(this.#log, { end: false });

@@ -56,7 +56,21 @@ export class Capture {
   }
 
   static async start(namespace: string, file: string): Promise<Capture> {
-    const tcpdump = ['tcpdump', '-i', 'any', '-s', '0', '-U', '-Z', 'root', '-B', '65536', '-w', file];
+    const tcpdump = [
+      'tcpdump',
+      '-i',
+      'any',
+      '-s',
+      '0',
+      '-U',
+      '--immediate-mode',
+      '-Z',
+      'root',
+      '-B',
+      '65536',
+      '-w',
+      file,
+    ];
     const [program, ...rest] = inNamespace(namespace, tcpdump);
     const child = spawn(program!, rest, { stdio: ['ignore', 'ignore', 'pipe'] });
     let said = '';
