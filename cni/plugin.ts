@@ -1,4 +1,4 @@
-import { assert, unreachable } from '../base/assert.ts';
+import { assert, InvariantError, unreachable } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
 import { WeftError } from '../base/weft-error.ts';
 import { type Attachment, planAttachment } from './attachment.ts';
@@ -81,7 +81,7 @@ export class CniPlugin {
   }
 
   /**
-   * Carries out one request and never rejects.
+   * Carries out one request. Rejects for nothing but a broken invariant.
    *
    * @param value the parsed frame, not trusted.
    * @param fds descriptors that came with it. Taken over (by duplication) before the first await, so the caller
@@ -346,7 +346,9 @@ function deletionKey(request: unknown): AttachmentKey | undefined {
   }
 }
 
+/** A broken invariant is no fault of the call's: it goes on upwards and ends the daemon. */
 function asFault(error: unknown): CniFault {
+  if (error instanceof InvariantError) throw error;
   if (error instanceof CniFault) return error;
   if (error instanceof WeftError) {
     return new CniFault(CNI_CODE.tryLater, error.message, { details: error.remedy, cause: error });

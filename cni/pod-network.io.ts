@@ -3,14 +3,14 @@ import { ADDRESS_BITS, type Address, formatAddress } from '../base/address.ts';
 import { equalBytes } from '../base/bytes.ts';
 import { rangeSize, sameRange } from '../base/range.ts';
 import type { Link } from '../linux/link.ts';
-import { deleteLink } from '../linux/link.ts';
-import { isNetlinkError, NetlinkError } from '../linux/netlink-request.ts';
+import { NetlinkError } from '../linux/netlink-request.ts';
 import { type HostRoute, hostBlock, ROUTE_TABLE_MAIN } from '../linux/route.ts';
 import { RouteClient } from '../linux/route-client.io.ts';
 import { DEFAULT_ROUTE, hostRequests, pairRequest, podRequests } from './attach-requests.ts';
 import { type Attachment, GATEWAY, hostLinkName, isHostLinkName, parseLinkAlias } from './attachment.ts';
 import { CNI_CODE, CniFault } from './fault.ts';
 import { type AttachmentKey, keyText } from './key.ts';
+import { LinkReaper } from './link-reaper.io.ts';
 import type { HostLink, Pod, PodNetwork } from './needs.ts';
 
 /**
@@ -21,10 +21,12 @@ export class KernelPodNetwork implements PodNetwork {
   readonly #host: RouteClient;
   /** A descriptor of our own namespace, where the host's ends go. */
   readonly #namespace: number;
+  readonly #reaper: LinkReaper;
 
   private constructor(host: RouteClient, namespace: number) {
     this.#host = host;
     this.#namespace = namespace;
+    this.#reaper = new LinkReaper(host);
   }
 
   /** For the namespace this process is in. Throws WeftError where its sockets cannot be opened. */
@@ -40,6 +42,7 @@ export class KernelPodNetwork implements PodNetwork {
 
   /** Nothing in the kernel changes: the pods keep their network. */
   close(): void {
+    this.#reaper.close();
     this.#host.close();
     closeSync(this.#namespace);
   }
@@ -105,22 +108,16 @@ export class KernelPodNetwork implements PodNetwork {
       const owner = parseLinkAlias(link.alias ?? '');
       // Two keys with one name: the link belongs to whom its alias says.
       if (owner && keyText(owner.key) !== keyText(key)) return false;
-      return this.#remove(link);
+      await this.#reaper.remove(link.index);
+      return true;
     });
   }
 
   async removeLink(name: string): Promise<void> {
     await explained(async () => {
       const link = await this.#host.link(name);
-      if (link && isHostEnd(link)) await this.#remove(link);
+      if (link && isHostEnd(link)) await this.#reaper.remove(link.index);
     });
-  }
-
-  /** False where it went away by itself: its namespace may be dying at this moment. */
-  async #remove(link: Link): Promise<boolean> {
-    const [error] = await this.#host.attempt(deleteLink(link.index));
-    if (error && !isNetlinkError(error, 'ENODEV')) throw error;
-    return error === undefined;
   }
 
   async #hostFaults(attachment: Attachment): Promise<string[]> {

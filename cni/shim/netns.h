@@ -17,9 +17,9 @@ bool netns_is_own(int netns);
 int netns_route_socket(int netns);
 
 /*
- * In the namespace this process is in: whatever interface comes later neither listens to router
- * advertisements (CVE-2020-10749) nor to redirects, and has IPv6 where the kernel has it. False with the path of the setting that
- * could not be written in `*setting`, and errno.
+ * In the namespace this process is in: whatever interface comes later listens neither to router advertisements
+ * (CVE-2020-10749) nor to redirects, and has IPv6 where the kernel has it. False with errno, and in `*setting` the
+ * path of what could not be written.
  */
 bool netns_harden(const char **setting);
 

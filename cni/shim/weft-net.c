@@ -316,7 +316,7 @@ static int open_pod(const struct call *call, int *netns) {
 static int enter_pod(const struct call *call, int netns, int *route_socket) {
     *route_socket = netns_route_socket(netns);
     if (*route_socket < 0)
-        return fail(call->version, CODE_IO, "no netlink socket could be opened in the network namespace CNI_NETNS",
+        return fail(call->version, CODE_IO, "no netlink socket could be opened in the namespace CNI_NETNS",
                     strerror(errno));
     const char *setting;
     if (strcmp(call->command->name, "ADD") == 0 && !netns_harden(&setting)) {
@@ -431,7 +431,7 @@ int main(void) {
     const char *name = variable("CNI_COMMAND");
     if (name == NULL)
         return fail(LATEST_VERSION, CODE_ENVIRONMENT,
-                    "environment variables are missing: CNI_COMMAND (this is a CNI plugin, run by the container runtime)",
+                    "environment variables are missing: CNI_COMMAND (this is a CNI plugin, for container runtimes)",
                     NULL);
     struct call call = {.version = LATEST_VERSION};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)

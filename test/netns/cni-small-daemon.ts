@@ -7,7 +7,10 @@ import type { Namespace } from './namespaces.ts';
 
 const DAEMON = fileURLToPath(new URL('./cni-daemon.ts', import.meta.url));
 
-/** cni-daemon.ts in the node's namespace. */
+const WEFT_NODE = fileURLToPath(new URL('../../bin/weft-node', import.meta.url));
+const NET_ADMIN_ALONE = ['--bounding-set', '-all,+net_admin', '--inh-caps', '-all'];
+
+/** cni-daemon.ts in the node's namespace, with CAP_NET_ADMIN and no other capability: more it must not need. */
 export class SmallDaemon implements CniDaemon {
   readonly runDir: string;
   readonly #node: Namespace;
@@ -19,7 +22,8 @@ export class SmallDaemon implements CniDaemon {
   }
 
   async start({ capacity = 200, allocateDelayMs = 0 }: CniDaemonOptions = {}): Promise<void> {
-    const child = this.#node.startProgram(DAEMON, [this.runDir, String(capacity), String(allocateDelayMs)]);
+    const program = [WEFT_NODE, DAEMON, this.runDir, String(capacity), String(allocateDelayMs)];
+    const child = this.#node.start('setpriv', [...NET_ADMIN_ALONE, ...program]);
     this.#process = child;
     let errors = '';
     child.stderr?.on('data', (data: Buffer) => {

@@ -587,6 +587,20 @@ export function describeCni(name: string, createDaemon: CniDaemonFactory): void 
         }
       });
 
+      it('leaves nothing when it is killed amid ADDs and their DELs come after its restart', async () => {
+        for (const killAfterMs of [1, 2, 3, 4, 6, 8, 12]) {
+          const adding = [0, 1, 2].map((i) => call('ADD', i, `amid-${i}`));
+          await new Promise((resolve) => setTimeout(resolve, killAfterMs));
+          await stopDaemon('SIGKILL');
+          await withDaemon({});
+          for (const outcome of await Promise.all(adding)) {
+            if (outcome.code !== 0) assert.equal(outcome.json?.code, 11, outcome.stdout);
+          }
+          for (const i of [0, 1, 2]) assert.equal((await call('DEL', i, `amid-${i}`)).code, 0);
+          assert.deepEqual([await hostLinks(), await daemon.allocations()], [[], []]);
+        }
+      });
+
       it('releases after a reboot what belonged to the old boot, in any order with new pods', async () => {
         await add(0, 'old-0');
         await add(1, 'old-1');

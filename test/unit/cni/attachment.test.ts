@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { InvariantError } from '../../../base/assert.ts';
-import { utf8 } from '../../../base/bytes.ts';
+import { hex, utf8 } from '../../../base/bytes.ts';
 import { hostRequests, pairRequest, podRequests } from '../../../cni/attach-requests.ts';
 import {
   formatMac,
@@ -12,6 +12,7 @@ import {
   planAttachment,
 } from '../../../cni/attachment.ts';
 import { MAX_CONTAINER_ID_LENGTH, MAX_NETWORK_NAME_LENGTH } from '../../../cni/key.ts';
+import { deleteTogether } from '../../../cni/link-group.ts';
 import { address } from './fakes.ts';
 
 const key = { containerId: 'abc', ifname: 'eth0' };
@@ -105,5 +106,20 @@ describe('an attachment', () => {
     ]);
     const repaired = hostRequests(attachment, 7, 'repair').map(({ what }) => what);
     assert.ok(repaired.includes('replace route 10.0.0.1/32'));
+  });
+
+  it('goes alone by its index, and with others by a group that is deleted at once', () => {
+    assert.deepEqual(
+      deleteTogether([7], 9).map(({ what }) => what),
+      ['delete link 7'],
+    );
+    const together = deleteTogether([7, 8], 0x01020304);
+    assert.deepEqual(
+      together.map(({ what }) => what),
+      ['group link 7', 'group link 8', 'delete 2 links'],
+    );
+    const group = '08001b0004030201'; // length 8, IFLA_GROUP, the number
+    assert.equal(hex(together[0]!.body), `0000000007000000${'00'.repeat(8)}${group}`);
+    assert.equal(hex(together[2]!.body), `${'00'.repeat(16)}${group}`);
   });
 });

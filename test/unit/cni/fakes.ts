@@ -20,7 +20,7 @@ export function address(text: string): Address {
   return parsed;
 }
 
-/** Deals 10.32.0.1, 10.32.0.2 … and fd00::1 …, each address to one key at a time. */
+/** Deals 10.32.0.1, 10.32.0.2 … and fd00::1 …, none of them twice. */
 export class FakePool implements AddressPool {
   readonly addressesByKey = new Map<string, { key: AttachmentKey; addresses: PodAddresses }>();
   capacity = 1000;
@@ -40,10 +40,8 @@ export class FakePool implements AddressPool {
     if (this.addressesByKey.size >= this.capacity) {
       throw new CniFault(CNI_CODE.tryLater, 'no address is free');
     }
-    const addresses = {
-      v4: address(`10.32.0.${this.#next}`),
-      v6: address(`fd00::${this.#next.toString(16)}`),
-    };
+    const v4 = address(`10.32.${this.#next >> 8}.${this.#next & 255}`);
+    const addresses = { v4, v6: address(`fd00::${this.#next.toString(16)}`) };
     this.#next++;
     this.addressesByKey.set(keyText(key), { key, addresses });
     return addresses;

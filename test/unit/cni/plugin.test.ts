@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { InvariantError } from '../../../base/assert.ts';
 import { hostLinkName } from '../../../cni/attachment.ts';
+import { MAX_CALLS } from '../../../cni/plugin.ts';
 import type { CniAnswer } from '../../../cni/protocol.ts';
 import { fakeWorld, request } from './fakes.ts';
 
@@ -212,6 +214,42 @@ describe('CniPlugin', () => {
     await plugin.start();
     assert.equal(codeOf(await added), 0);
     assert.equal(codeOf(await plugin.handle(request('STATUS'), [])), 0);
+  });
+
+  it('says when no call is under way any more', async () => {
+    const { plugin, pool } = await startedWorld();
+    await plugin.settled();
+    const release = Promise.withResolvers<void>();
+    pool.hold = release.promise;
+    const added = plugin.handle(request('ADD'), [7]);
+    let settled = false;
+    const waiting = plugin.settled().then(() => {
+      settled = true;
+    });
+    await new Promise(setImmediate);
+    assert.equal(settled, false);
+    release.resolve();
+    await waiting;
+    assert.equal(codeOf(await added), 0);
+  });
+
+  it('tells callers beyond its limit to try later', async () => {
+    const { plugin, pool } = await startedWorld();
+    const release = Promise.withResolvers<void>();
+    pool.hold = release.promise;
+    const calls = Array.from({ length: MAX_CALLS }, (_, i) =>
+      plugin.handle(request('ADD', { containerId: `c${i}` }), [1000 + i]),
+    );
+    assert.equal(codeOf(await plugin.handle(request('DEL'), [])), 11);
+    release.resolve();
+    assert.ok((await Promise.all(calls)).every((answer) => codeOf(answer) !== 999));
+    assert.equal(codeOf(await plugin.handle(request('DEL'), [])), 0);
+  });
+
+  it('does not hide a broken invariant behind an answer', async () => {
+    const { plugin, pool } = await startedWorld();
+    pool.allocate = async () => ({}); // a pool that promises an address and deals none
+    await assert.rejects(plugin.handle(request('ADD'), [7]), InvariantError);
   });
 
   it('works off old deletions at start, and throws away what cannot be read', async () => {
