@@ -84,6 +84,7 @@ export class Admission {
   }
 }
 
+/** What is to be done with an initiation. */
 export type Admittance =
   | { readonly type: 'admit' }
   | { readonly type: 'refuse' }

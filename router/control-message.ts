@@ -18,6 +18,7 @@
 import { readU16LE, writeU16LE } from '../base/bytes.ts';
 import { fail, ok, type Result } from '../base/result.ts';
 
+/** One message, read. */
 export type ControlMessage =
   | { readonly type: 'channel'; readonly channel: number; readonly bytes: Uint8Array }
   | { readonly type: 'challenge' | 'answer' | 'ping' | 'pong'; readonly token: Uint8Array }
@@ -78,6 +79,7 @@ export function encodeMtuProbe(token: Uint8Array, size: number): Uint8Array {
   return mtuMessage('mtuProbe', token, size, size);
 }
 
+/** The answer to a probe of `size` bytes. */
 export function encodeMtuAck(token: Uint8Array, size: number): Uint8Array {
   return mtuMessage('mtuAck', token, size, MTU_MESSAGE_LENGTH);
 }

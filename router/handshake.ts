@@ -234,6 +234,7 @@ export function isResponse(packet: Uint8Array): boolean {
   return packet.length === RESPONSE_LENGTH && readU32LE(packet, 0) === PACKET_RESPONSE;
 }
 
+/** The 68 bytes of the diagram above. */
 export function encodeInitiationPayload(payload: InitiationPayload): Uint8Array {
   const out = new Uint8Array(INITIATION_PAYLOAD_LENGTH);
   writeU64LE(out, 0, payload.epoch);
@@ -257,6 +258,7 @@ export function decodeInitiationPayload(bytes: Uint8Array): InitiationPayload | 
   return { epoch, sequence, peer, suites: bytes[48]!, mtu, token: bytes.slice(52) };
 }
 
+/** The 32 bytes of the diagram above. */
 export function encodeResponsePayload(payload: ResponsePayload): Uint8Array {
   const out = new Uint8Array(RESPONSE_PAYLOAD_LENGTH);
   writeU16LE(out, 2, payload.mtu);
@@ -304,6 +306,7 @@ const INITIATION_PAYLOAD_LENGTH = 52 + GUARD_TOKEN_LENGTH;
 const RESPONSE_PAYLOAD_LENGTH = 16 + GUARD_TOKEN_LENGTH;
 const OUTCOME_ACCEPTED = 0;
 const OUTCOME_REGRESSED = 1;
+/** Lengths without mac1 and mac2, and with them. */
 export const INITIATION_BODY_LENGTH = HEADER_LENGTH + 32 + (32 + 16) + (INITIATION_PAYLOAD_LENGTH + 16);
 export const INITIATION_LENGTH = INITIATION_BODY_LENGTH + MACS_LENGTH;
 export const RESPONSE_BODY_LENGTH = HEADER_LENGTH + 32 + (RESPONSE_PAYLOAD_LENGTH + 16);

@@ -136,6 +136,7 @@ export interface LinkProgress {
   readonly frames: readonly Uint8Array[];
 }
 
+/** The other end of an open link. */
 export interface LinkPeer {
   readonly id: PeerId;
   /** Its X25519 static key, 32 bytes. */

@@ -226,6 +226,7 @@ interface OutstandingChallenge extends Challenge {
   againAt: Instant | undefined;
 }
 
+/** Whether the two lead the same way. */
 export function samePath(a: Path, b: Path): boolean {
   if (a.kind === 'direct') return b.kind === 'direct' && a.endpoint === b.endpoint;
   return b.kind === 'relay' && a.via === b.via;

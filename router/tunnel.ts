@@ -3,46 +3,23 @@ import type { Endpoint } from '../base/endpoint.ts';
 import { after, earliest, type Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import { randomUnit } from '../base/random.ts';
-import type { Suite } from '../crypto/suite.ts';
 import {
   decodeControlMessage,
   encodeChannelMessage,
   encodeMtuAck,
-  encodeMtuProbe,
   encodeTokenMessage,
 } from './control-message.ts';
-import { DATA_OVERHEAD } from './data-packet.ts';
 import type { Origin, Path } from './datapath.ts';
 import { Exchange } from './exchange.ts';
 import type { ReceivedInitiation } from './handshake.ts';
 import { Liveness } from './liveness.ts';
-import { PathMtu } from './path-mtu.ts';
 import { type Challenge, Paths, samePath } from './paths.ts';
 import { REKEY_AFTER_MS, REKEY_JITTER_MS, RESPONDER_REKEY_AFTER_MS, Sessions } from './sessions.ts';
 import type { TunnelContext } from './tunnel-context.ts';
+import { TunnelMtu } from './tunnel-mtu.ts';
+import type { PeerInfo, TunnelState, TunnelStatus } from './tunnel-status.ts';
 
-/** What the peer's signed record says of it. */
-export interface PeerInfo {
-  /** X25519 static key, 32 bytes. */
-  readonly noiseKey: Uint8Array;
-  readonly endpoints: readonly Endpoint[];
-  /** The boot epoch of the record: a rise means that the peer has restarted and lost its sessions. */
-  readonly epoch: number;
-}
-
-export type TunnelState = 'idle' | 'handshaking' | 'established' | 'unreachable';
-
-export interface TunnelStatus {
-  readonly peer: PeerId;
-  readonly state: TunnelState;
-  readonly path: Path | undefined;
-  readonly suite: Suite | undefined;
-  /** Smoothed, milliseconds. */
-  readonly rttMs: number | undefined;
-  /** The largest inner packet of the path, bytes, and whether a probe of that size came through. */
-  readonly mtu: number;
-  readonly mtuConfirmed: boolean;
-}
+export type { PeerInfo, TunnelState, TunnelStatus } from './tunnel-status.ts';
 
 /**
  * The tunnel to one peer: joins the handshakes with it, its sessions, its paths, the watch over them and the path
@@ -65,7 +42,7 @@ export class Tunnel {
   readonly #paths: Paths;
   readonly #liveness: Liveness;
   readonly #exchange: Exchange;
-  #mtu: PathMtu;
+  readonly #mtu: TunnelMtu;
   #info: PeerInfo;
   #wanted = false;
   #dead = false;
@@ -74,8 +51,6 @@ export class Tunnel {
   #notBefore: Instant | undefined;
   #rekeyAt: Instant | undefined;
   #recoveredAt: Instant | undefined;
-  #verifyMtuAt: Instant | undefined;
-  #verifiedAtBytes = 0;
 
   constructor(peer: PeerId, info: PeerInfo, context: TunnelContext, now: Instant) {
     this.peer = peer;
@@ -87,10 +62,9 @@ export class Tunnel {
     const { noiseKey } = info;
     const [paths, sessions] = [this.#paths, this.#sessions];
     this.#exchange = new Exchange({ peer, noiseKey, context, paths, sessions });
-    this.#mtu = new PathMtu({ full: context.mtu, random });
+    this.#mtu = new TunnelMtu(peer, context);
     this.#info = info;
     this.#paths.setPublished(info.endpoints, now);
-    datapath.setMtu(peer, this.#mtu.effective);
   }
 
   get noiseKey(): Uint8Array {
@@ -252,9 +226,7 @@ export class Tunnel {
         this.#send(encodeMtuAck(message.token, message.size), from);
         return;
       case 'mtuAck':
-        if (!this.#mtu.acknowledged(message.token, message.size, now)) {
-          this.#context.counters.add('control.staleMtuAck');
-        } else this.#context.datapath.setMtu(this.peer, this.#mtu.effective);
+        this.#mtu.acknowledged(message.token, message.size, now);
     }
   }
 
@@ -280,7 +252,7 @@ export class Tunnel {
     if (this.#sessions.current === undefined) return;
     this.#tickLiveness(now);
     this.#challenge(this.#paths.tick(now));
-    this.#tickMtu(now);
+    if (this.#paths.current !== undefined) this.#mtu.tick(now);
   }
 
   nextTimeout(): Instant | undefined {
@@ -292,9 +264,7 @@ export class Tunnel {
       this.#exchange.nextTimeout(),
       session ? this.#liveness.nextTimeout() : undefined,
       session ? this.#paths.nextTimeout() : undefined,
-      session && this.#paths.current !== undefined
-        ? earliest(this.#mtu.nextTimeout(), this.#verifyMtuAt)
-        : undefined,
+      session && this.#paths.current !== undefined ? this.#mtu.nextTimeout() : undefined,
     );
   }
 
@@ -344,14 +314,10 @@ export class Tunnel {
     this.#rekeyAt = session.initiator
       ? after(now, REKEY_AFTER_MS - REKEY_JITTER_MS * randomUnit(random))
       : after(now, RESPONDER_REKEY_AFTER_MS + REKEY_JITTER_MS * randomUnit(random));
-    const full = Math.min(this.#context.mtu, session.peerMtu);
-    if (full !== this.#mtu.full) {
-      this.#mtu = new PathMtu({ full, random });
-      this.#restartMtu(now);
-    }
+    this.#mtu.setFull(Math.min(this.#context.mtu, session.peerMtu), now);
     this.#liveness.start(datapath.stats(this.peer), now);
     this.#ping(now); // the first packet of the initiator confirms the session to the responder
-    this.#tickMtu(now);
+    if (this.#paths.current !== undefined) this.#mtu.tick(now);
   }
 
   #tickLiveness(now: Instant): void {
@@ -370,31 +336,6 @@ export class Tunnel {
     this.#send(encodeTokenMessage('ping', this.#liveness.ping(now)));
   }
 
-  #tickMtu(now: Instant): void {
-    if (this.#paths.current === undefined) return;
-    if (this.#verifyMtuAt !== undefined && this.#verifyMtuAt <= now) {
-      this.#verifyMtuAt = after(now, VERIFY_MTU_MS);
-      const { sentBytes } = this.#context.datapath.stats(this.peer);
-      if (sentBytes - this.#verifiedAtBytes >= VERIFY_MTU_BYTES) this.#mtu.verify(now);
-      this.#verifiedAtBytes = sentBytes;
-    }
-    const before = this.#mtu.effective;
-    for (let probe = this.#mtu.tick(now); probe !== undefined; probe = this.#mtu.tick(now)) {
-      this.#context.datapath.sendControl(this.peer, encodeMtuProbe(probe.token, probe.size), {
-        padTo: probe.size + DATA_OVERHEAD,
-      });
-    }
-    if (this.#mtu.effective === before) return;
-    this.#context.counters.add('tunnel.mtuLowered');
-    this.#context.datapath.setMtu(this.peer, this.#mtu.effective);
-  }
-
-  #restartMtu(now: Instant): void {
-    this.#mtu.restart(now);
-    this.#verifyMtuAt = after(now, VERIFY_MTU_MS);
-    this.#context.datapath.setMtu(this.peer, this.#mtu.effective);
-  }
-
   #answered(token: Uint8Array, from: Origin, now: Instant): void {
     const outcome = this.#paths.answered(token, from, now);
     this.#context.counters.add(`path.${outcome}`);
@@ -404,7 +345,7 @@ export class Tunnel {
     this.#unreachable = false;
     this.#liveness.start(this.#context.datapath.stats(this.peer), now);
     this.#ping(now);
-    this.#tickMtu(now);
+    if (this.#paths.current !== undefined) this.#mtu.tick(now);
   }
 
   #challenge(challenges: readonly Challenge[]): void {
@@ -426,7 +367,7 @@ export class Tunnel {
   /** {@link Paths.current} has changed to another path. */
   #pathTaken(now: Instant): void {
     this.#context.datapath.setPath(this.peer, this.#paths.current);
-    this.#restartMtu(now);
+    this.#mtu.restart(now);
   }
 
   /** Along the path in use; where there is none, back along `fallback`. */
@@ -445,6 +386,3 @@ export const RECOVER_INTERVAL_MS = 10_000;
 export const GIVE_UP_PAUSE_MS = 5000;
 /** A wanted peer that is unreachable is tried again after this and up to twice as long. */
 export const UNREACHABLE_RETRY_MS = 30_000;
-/** The path MTU in use is confirmed this often, when that much was sent meanwhile. */
-export const VERIFY_MTU_MS = 30_000;
-export const VERIFY_MTU_BYTES = 65_536;

@@ -1,8 +1,7 @@
 import { assert } from '../base/assert.ts';
 import { equalBytes, readU32LE } from '../base/bytes.ts';
 import type { Counters } from '../base/counters.ts';
-import type { Endpoint } from '../base/endpoint.ts';
-import { after, earliest, type Instant } from '../base/instant.ts';
+import { earliest, type Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import type { RandomSource } from '../base/random.ts';
 import { fail, ok, type Result } from '../base/result.ts';
@@ -14,12 +13,18 @@ import { Admission, DEFAULT_LOAD_PER_SECOND } from './admission.ts';
 import { PACKET_COOKIE, PACKET_INITIATION, PACKET_RESPONSE } from './data-packet.ts';
 import type { Datapath, DatapathEvents, Origin, Path } from './datapath.ts';
 import { Deadlines } from './deadlines.ts';
+import { EndpointClaims } from './endpoint-claims.ts';
 import { type HandshakeSelf, Initiation, isInitiation, isResponse, ReceivedInitiation } from './handshake.ts';
 import { IPV6_MINIMUM_MTU } from './path-mtu.ts';
 import { pathKey } from './paths.ts';
-import { type PeerInfo, Tunnel, type TunnelState, type TunnelStatus } from './tunnel.ts';
+import { StartTurns } from './start-turns.ts';
+import { Tunnel } from './tunnel.ts';
 import type { TunnelContext } from './tunnel-context.ts';
+import type { PeerInfo, TunnelEvent, TunnelStatus } from './tunnel-status.ts';
 
+export type { TunnelEvent } from './tunnel-status.ts';
+
+/** Settings of a node's tunnels. */
 export interface TunnelsConfig {
   /** The largest inner packet, bytes: the underlay's MTU less 136. At least 1280. */
   readonly mtu: number;
@@ -29,24 +34,12 @@ export interface TunnelsConfig {
   readonly loadPerSecond: number;
 }
 
+/** For an underlay of 1500 bytes and a cluster that permits all suites. */
 export const DEFAULT_TUNNELS_CONFIG: TunnelsConfig = {
   mtu: 1364,
   suiteFloor: DEFAULT_FLOOR,
   loadPerSecond: DEFAULT_LOAD_PER_SECOND,
 };
-
-export type TunnelEvent =
-  /** A message of an upper layer; `bytes` are the receiver's. */
-  | { readonly type: 'message'; readonly from: PeerId; readonly channel: number; readonly bytes: Uint8Array }
-  /** What is now so; changes in between may have been skipped. */
-  | {
-      readonly type: 'peerState';
-      readonly peer: PeerId;
-      readonly state: TunnelState;
-      readonly path: Path | undefined;
-      readonly suite: Suite | undefined;
-      readonly rttMs: number | undefined;
-    };
 
 /**
  * The control core of the router: a tunnel to each peer, made, kept and moved, over whatever datapath there is.
@@ -69,13 +62,9 @@ export class Tunnels implements DatapathEvents {
   readonly #tunnelByPeer = new Map<PeerId, Tunnel>();
   /** Whose index it is: of a session or of an initiation under way. At most 4 a peer. */
   readonly #tunnelByIndex = new Map<number, Tunnel>();
-  /** Published endpoints; more peers than one may claim the same. */
-  readonly #peersByEndpoint = new Map<Endpoint, Set<PeerId>>();
+  readonly #claims = new EndpointClaims();
   readonly #deadlines = new Deadlines<PeerId>();
-  /** Wanted peers whose first initiation waits for its turn. */
-  readonly #waiting = new Set<PeerId>();
-  #startsAt: Instant | undefined;
-  #starts = 0;
+  readonly #turns = new StartTurns();
   readonly #messages: TunnelEvent[] = [];
   readonly #changed = new Set<PeerId>();
   readonly #reported = new Map<PeerId, TunnelStatus>();
@@ -132,16 +121,16 @@ export class Tunnels implements DatapathEvents {
     }
     const known = this.#tunnelByPeer.get(peer);
     if (known !== undefined) {
-      this.#forgetEndpoints(known);
+      this.#claims.forget(peer, known.endpoints);
       known.setInfo(info, now);
-      this.#noteEndpoints(known);
+      this.#claims.note(peer, known.endpoints);
       this.#settle(known);
       return ok(undefined);
     }
     if (this.#tunnelByPeer.size >= PEERS_MAX) return fail('tooMany');
     const tunnel = new Tunnel(peer, info, this.#context, now);
     this.#tunnelByPeer.set(peer, tunnel);
-    this.#noteEndpoints(tunnel);
+    this.#claims.note(peer, tunnel.endpoints);
     this.#settle(tunnel);
     return ok(undefined);
   }
@@ -151,10 +140,10 @@ export class Tunnels implements DatapathEvents {
     const tunnel = this.#tunnelByPeer.get(peer);
     if (tunnel === undefined) return;
     tunnel.close(now);
-    this.#forgetEndpoints(tunnel);
+    this.#claims.forget(peer, tunnel.endpoints);
     this.#tunnelByPeer.delete(peer);
     this.#deadlines.set(peer, undefined);
-    this.#waiting.delete(peer);
+    this.#turns.remove(peer);
     this.#changed.delete(peer);
     this.#reported.delete(peer);
   }
@@ -170,14 +159,14 @@ export class Tunnels implements DatapathEvents {
     });
   }
 
-  /** Makes and keeps a tunnel to the peer. Many at once take turns, {@link STARTS_PER_TURN} a turn. */
+  /** Makes and keeps a tunnel to the peer. Many at once take turns, see start-turns.ts. */
   want(peer: PeerId, now: Instant): void {
     const tunnel = this.#tunnelByPeer.get(peer);
     if (tunnel === undefined) return;
-    if (tunnel.state === 'established' || this.#takeTurn(now)) {
+    if (tunnel.state === 'established' || this.#turns.take(now)) {
       tunnel.want(now);
       this.#settle(tunnel);
-    } else this.#waiting.add(peer);
+    } else this.#turns.wait(peer, now);
   }
 
   /** The failure detector doubts the peer: its path is judged within about a second. */
@@ -211,7 +200,9 @@ export class Tunnels implements DatapathEvents {
   }
 
   tick(now: Instant): void {
-    if (this.#waiting.size > 0) this.#startWaiting(now);
+    for (let peer = this.#turns.next(now); peer !== undefined; peer = this.#turns.next(now)) {
+      this.#with(peer, (tunnel) => tunnel.want(now));
+    }
     for (let peer = this.#deadlines.takeDue(now); peer !== undefined; peer = this.#deadlines.takeDue(now)) {
       const tunnel = this.#tunnelByPeer.get(peer);
       if (tunnel === undefined) continue;
@@ -223,8 +214,7 @@ export class Tunnels implements DatapathEvents {
   }
 
   nextTimeout(): Instant | undefined {
-    const turn = this.#waiting.size > 0 ? after(this.#startsAt!, START_TURN_MS) : undefined;
-    return earliest(this.#deadlines.next(), turn);
+    return earliest(this.#deadlines.next(), this.#turns.nextTimeout());
   }
 
   /** The next event; call until undefined. */
@@ -281,7 +271,7 @@ export class Tunnels implements DatapathEvents {
   unknownIndex(_receiverIndex: number, from: Origin, now: Instant): void {
     this.#counters.add('tunnel.unknownIndex');
     if (from.kind !== 'direct') return; // a relay's envelope does not tell whose packet it is
-    for (const peer of this.#peersByEndpoint.get(from.endpoint) ?? []) {
+    for (const peer of this.#claims.claimants(from.endpoint)) {
       this.#with(peer, (tunnel) => tunnel.recover(now));
     }
   }
@@ -364,11 +354,8 @@ export class Tunnels implements DatapathEvents {
 
   #sendHandshake(packet: Uint8Array, to: PeerId, path: Path, now: Instant): boolean {
     const sent = this.#datapath.sendForeign(path, to, packet);
-    if (!sent && path.kind === 'relay') {
-      // A relay that we have no session with is of no use until we have one.
-      this.#waiting.add(path.via);
-      this.#startsAt ??= now;
-    }
+    // A relay that we have no session with is of no use until we have one.
+    if (!sent && path.kind === 'relay') this.#turns.wait(path.via, now);
     return sent;
   }
 
@@ -378,24 +365,6 @@ export class Tunnels implements DatapathEvents {
       return;
     }
     this.#messages.push({ type: 'message', from, channel, bytes });
-  }
-
-  #takeTurn(now: Instant): boolean {
-    if (this.#startsAt === undefined || now >= after(this.#startsAt, START_TURN_MS)) {
-      this.#startsAt = now;
-      this.#starts = 0;
-    }
-    if (this.#starts >= STARTS_PER_TURN) return false;
-    this.#starts++;
-    return true;
-  }
-
-  #startWaiting(now: Instant): void {
-    for (const peer of this.#waiting) {
-      if (!this.#takeTurn(now)) return;
-      this.#waiting.delete(peer);
-      this.#with(peer, (tunnel) => tunnel.want(now));
-    }
   }
 
   // ── bookkeeping ──
@@ -428,25 +397,6 @@ export class Tunnels implements DatapathEvents {
       this.#changed.add(tunnel.peer);
     } else this.#changed.delete(tunnel.peer);
   }
-
-  #noteEndpoints(tunnel: Tunnel): void {
-    for (const endpoint of tunnel.endpoints) {
-      let peers = this.#peersByEndpoint.get(endpoint);
-      if (peers === undefined) {
-        peers = new Set();
-        this.#peersByEndpoint.set(endpoint, peers);
-      }
-      if (peers.size < CLAIMANTS_MAX) peers.add(tunnel.peer);
-    }
-  }
-
-  #forgetEndpoints(tunnel: Tunnel): void {
-    for (const endpoint of tunnel.endpoints) {
-      const peers = this.#peersByEndpoint.get(endpoint);
-      peers?.delete(tunnel.peer);
-      if (peers?.size === 0) this.#peersByEndpoint.delete(endpoint);
-    }
-  }
 }
 
 function isSame(a: Path | undefined, b: Path | undefined): boolean {
@@ -456,8 +406,3 @@ function isSame(a: Path | undefined, b: Path | undefined): boolean {
 export const PEERS_MAX = 20_000;
 /** Messages of upper layers that wait to be polled; more are dropped, as datagrams may be. */
 export const MESSAGES_MAX = 4096;
-/** Peers that may claim one endpoint and be woken by a packet from it. */
-export const CLAIMANTS_MAX = 4;
-/** First initiations in one turn, and the length of a turn: each costs some X25519 multiplications. */
-export const STARTS_PER_TURN = 32;
-export const START_TURN_MS = 50;

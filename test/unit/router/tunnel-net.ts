@@ -16,7 +16,8 @@ import { cryptoReady } from '../../../crypto/ready.ts';
 import { SLEEVE_SUITES } from '../../../crypto/suite.ts';
 import { checksum } from '../../../router/checksum.ts';
 import { Sleeve } from '../../../router/sleeve.ts';
-import { type TunnelEvent, Tunnels, type TunnelsConfig } from '../../../router/tunnels.ts';
+import type { TunnelEvent } from '../../../router/tunnel-status.ts';
+import { Tunnels, type TunnelsConfig } from '../../../router/tunnels.ts';
 
 await cryptoReady;
 

@@ -279,7 +279,7 @@ describe('tunnels: hostile handshakes', () => {
   });
 
   it('of a peer that restarts without end make at most 20 sessions a second', () => {
-    const { net, nodes } = mesh(2, 51);
+    const { net, nodes } = mesh(2, 51, { loadPerSecond: 1e6 });
     const [a, b] = nodes as [Node, Node];
     for (let i = 0; i < 200; i++) {
       a.start(10 + i);
