@@ -276,8 +276,6 @@ export class Tunnels implements DatapathEvents {
     }
   }
 
-  // ── packets that are not data ──
-
   #initiation(packet: Uint8Array, from: Origin, now: Instant): void {
     if (!isInitiation(packet)) {
       this.#counters.add('handshake.badForm');
@@ -330,8 +328,6 @@ export class Tunnels implements DatapathEvents {
     }
   }
 
-  // ── what the tunnels need of each other ──
-
   #allocateIndex(peer: PeerId): number {
     const tunnel = this.#tunnelByPeer.get(peer);
     assert(tunnel !== undefined, 'an index is for a peer that was set');
@@ -367,8 +363,6 @@ export class Tunnels implements DatapathEvents {
     this.#messages.push({ type: 'message', from, channel, bytes });
   }
 
-  // ── bookkeeping ──
-
   #with(peer: PeerId, act: (tunnel: Tunnel) => void): void {
     const tunnel = this.#tunnelByPeer.get(peer);
     if (tunnel === undefined) return;
@@ -392,15 +386,11 @@ export class Tunnels implements DatapathEvents {
       before === undefined ||
       before.state !== state ||
       before.suite !== suite ||
-      !isSame(before.path, path)
+      (before.path && pathKey(before.path)) !== (path && pathKey(path))
     ) {
       this.#changed.add(tunnel.peer);
     } else this.#changed.delete(tunnel.peer);
   }
-}
-
-function isSame(a: Path | undefined, b: Path | undefined): boolean {
-  return a === b || (a !== undefined && b !== undefined && pathKey(a) === pathKey(b));
 }
 
 export const PEERS_MAX = 20_000;
