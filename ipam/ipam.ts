@@ -2,7 +2,7 @@ import type { Address, Family } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
 import { hex } from '../base/bytes.ts';
 import type { Counters } from '../base/counters.ts';
-import { after, earliest, type Instant } from '../base/instant.ts';
+import { after, earliest, type Instant, instant } from '../base/instant.ts';
 import { type PeerId, shortPeerId } from '../base/peer-id.ts';
 import { shuffle } from '../base/random.ts';
 import type { Range } from '../base/range.ts';
@@ -57,6 +57,12 @@ export const WAITING_LIMIT = 1024;
 export const COUNCIL_LIMIT = 15;
 /** A peer gets at most one grant in this time. */
 export const GRANT_INTERVAL_MS = 200;
+/**
+ * A node that comes back to a ring hands nothing new out before it has listened: a moment after the first peer is
+ * seen alive, or for so long where none is. It may have been removed meanwhile, and has to hear of it first.
+ */
+export const RETURN_LISTEN_MS = 300;
+export const RETURN_ALONE_MS = 2000;
 /** A node asks for more before it runs dry: when less than this part of what it owns is free. */
 const LOW_WATER = 8n;
 const FAMILIES = [4, 6] as const;
@@ -94,6 +100,9 @@ export class Ipam {
   #log: RingLog;
   #logDirty = false;
   #startedAt: Instant | undefined;
+  /** Until then we may not know that we were removed. */
+  #listenUntil: Instant = instant(0);
+  #listened = true;
   #rollback: 'E_RING_ROLLBACK' | 'E_RING_FORK' | undefined;
   #logFull = false;
   #faultCodes = new Set<string>();
@@ -143,6 +152,8 @@ export class Ipam {
     assert(this.#startedAt === undefined, 'start() is called once');
     this.#startedAt = now;
     this.#logDirty = this.#log.bytes.length > 1;
+    const alone = councilOf(this.#self, this.#log).size === 1;
+    this.#listenUntil = after(now, alone ? 0 : RETURN_ALONE_MS);
     this.#update(now);
   }
 
@@ -173,6 +184,8 @@ export class Ipam {
 
   /** What gossip thinks of a peer. Steers whom we ask and vetoes removals; never changes who owns what. */
   memberChanged(peer: PeerId, state: 'alive' | 'suspect' | 'dead' | 'left', now: Instant): void {
+    const listenUntil = after(now, RETURN_LISTEN_MS);
+    if (state === 'alive' && listenUntil < this.#listenUntil) this.#listenUntil = listenUntil;
     if (state === 'alive') this.#alive.add(peer);
     else this.#alive.delete(peer);
     if (state === 'alive' && this.#seeker.outcome !== undefined) this.#seeker.reset();
@@ -315,6 +328,8 @@ export class Ipam {
     let next = earliest(this.#reclaim.nextTimeout(), this.#paxos?.nextTimeout());
     if (this.#wantedFamilies() !== 0 || this.#seeker.busy) next = earliest(next, this.#seeker.nextTimeout());
     for (const list of this.#waitingByKey.values()) next = earliest(next, list[0]?.deadline);
+    // Answered at the latest then, if the wait is what holds them up; a tick more does no harm.
+    if (this.#waitingCount > 0 && !this.#listened) next = earliest(next, this.#listenUntil);
     if (
       this.#config.init.mode === 'seed' &&
       this.#ring.view.genesis === undefined &&
@@ -333,6 +348,7 @@ export class Ipam {
 
   #update(now: Instant): void {
     if (this.#startedAt === undefined) return;
+    this.#listened = now >= this.#listenUntil;
     this.#joinRing(now);
     this.#keepCouncil();
     this.#refreshOwned();
@@ -426,7 +442,8 @@ export class Ipam {
     const operational = this.#operational();
     const blocked = this.#ring.removal(this.#self) ? 'fenced' : this.#blockingFault() ? 'fault' : undefined;
     for (const [key, list] of [...this.#waitingByKey]) {
-      const allocation = operational ? this.#allocator.assign(list[0]!.key) : undefined;
+      const mayAssign = operational && (this.#listened || this.#allocator.get(list[0]!.key) !== undefined);
+      const allocation = mayAssign ? this.#allocator.assign(list[0]!.key) : undefined;
       const failure =
         blocked ?? (operational && this.#seeker.outcome === 'pool-full' ? 'pool-full' : undefined);
       if (allocation !== undefined) {
@@ -537,7 +554,8 @@ export class Ipam {
       this.#send(from, { kind: 'answer', request, outcome: last.outcome });
       return;
     }
-    const busy = last?.outcome === 'granted' && now < after(last.at, GRANT_INTERVAL_MS);
+    const recent = last?.outcome === 'granted' && now < after(last.at, GRANT_INTERVAL_MS);
+    const busy = recent || !this.#listened;
     const outcome = busy ? 'busy' : this.#grantTo(from, families);
     if (outcome !== 'busy') {
       this.#grantByPeer.delete(from);
