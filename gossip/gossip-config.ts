@@ -34,7 +34,7 @@ export interface GossipConfig {
 export const DEFAULT_GOSSIP_CONFIG: GossipConfig = {
   linkTarget: 8,
   minOutgoing: 3,
-  linkHighWater: 12,
+  linkHighWater: 10,
   maxIncoming: 24,
   fullMeshUpTo: 8,
   maxConcurrentDials: 8,

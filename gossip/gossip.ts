@@ -387,6 +387,7 @@ export class Gossip {
         this.#hear(frame.rumours);
         return ok(undefined);
       case 'redirect':
+        link.redirected = true;
         this.#overlay.addHints(link.peer, frame.endpoints, this.#now);
         return ok(undefined);
       case 'keepalive':
@@ -544,7 +545,7 @@ export class Gossip {
     this.#linksChanged();
     this.#overlay.closed(link, reason, this.#now);
     // A lost connection is the quickest sign of a dead peer: ask at once.
-    const unexpected = reason === undefined || reason === 'silent';
+    const unexpected = (reason === undefined && !link.redirected) || reason === 'silent';
     if (unexpected && !this.#links.has(link.peer) && this.#membership.isPresent(link.peer)) {
       this.#swim.doubt(link.peer, this.#now);
     }

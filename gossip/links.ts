@@ -16,6 +16,8 @@ export interface Link {
   saidAt: Instant;
   /** Faults that an honest peer does not commit. */
   offences: number;
+  /** The far end has announced that it will close, and where to go instead. */
+  redirected: boolean;
   readonly outbox: LinkOutbox;
 }
 
@@ -76,6 +78,7 @@ export class Links {
       heardAt: now,
       saidAt: now,
       offences: 0,
+      redirected: false,
       outbox: new LinkOutbox(),
     };
     const links = [...this.to(link.peer), link];

@@ -9,7 +9,7 @@ import { accuserOf, type Rumour, type RumourState } from './rumour.ts';
  * Who is there, and how sure we are: SWIM's suspicion with Lifeguard's timeouts, on the ground of signed records.
  *
  * ```
- *              hearsay "alive", heard                    timeout, hearsay "dead"
+ *              hearsay "alive", heard                    timeout
  *   unknown ──────────────────────────▶ alive ──▶ suspect ─────────────────────▶ dead
  *                                         ▲  ◀──────┘ heard, newer record           │
  *                                         └─────────────────────────────────────────┘ heard, newer record + "alive"
@@ -23,8 +23,9 @@ import { accuserOf, type Rumour, type RumourState } from './rumour.ts';
  * 2. *A newer record* of the subject: it lived when it wrote that. Clears suspicion.
  * 3. *Our own probe failed* (swim.ts): suspect.
  * 4. *Hearsay*. "suspect" is adopted, with the accuser counted as a confirmation, so that all timers run together.
- *    "dead" completes a suspicion, but cannot strike down a member we believe alive: that only raises a *doubt*, and
- *    we ask the subject. So after a healed partition no stale obituary makes anybody's state flap.
+ *    "dead" is one more accuser where we suspect too, and where we do not it only raises a *doubt*: we ask the
+ *    subject. So slander alone kills nobody, since the shortest timeout leaves time to refute; and after a healed
+ *    partition no stale obituary makes anybody's state flap.
  */
 export class Membership {
   readonly #self: PeerId;
@@ -130,8 +131,8 @@ export class Membership {
         return;
       case 'dead':
         if (entry.state === 'alive') this.#events.doubt(rumour.subject);
-        else if (entry.state === 'suspect' || entry.state === 'unknown')
-          this.#set(rumour.subject, 'dead', now);
+        else if (entry.state === 'suspect') this.#accuse(rumour.subject, entry, rumour.accuser, now);
+        else if (entry.state === 'unknown') this.#set(rumour.subject, 'dead', now);
     }
   }
 

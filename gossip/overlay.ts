@@ -10,6 +10,7 @@ import type { Link, Links } from './links.ts';
 import type { Membership } from './membership.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { OverlayGraph } from './overlay-graph.ts';
+import { TokenBucket } from './token-bucket.ts';
 
 /** Seed endpoints; `setSeeds` takes the first so many. */
 export const MAX_SEEDS = 64;
@@ -17,12 +18,15 @@ export const MAX_SEEDS = 64;
 export const MAX_HINTS = 32;
 /** How often the links are looked over, unless something happens. */
 const REVIEW_MS = 500;
+/** Above full-mesh size links are made by and by, since those that others dial meanwhile count too. */
+const DIAL_BURST = 2;
+const DIALS_PER_SECOND = 3;
 /** After something happened (a link gone, a member found) so soon, with jitter. */
 const REVIEW_SOON_MS = 20;
 /** In a full mesh the peer with the higher identity waits so long for the lower one to dial. */
 const YIELD_MS = 600;
 /** A live member must be outside our component for so long before it is dialled: records of new links lag. */
-const OUTSIDE_FOR_MS = 1500;
+const OUTSIDE_FOR_MS = 5_000;
 /** A peer that sent us away is left alone so long. */
 const AVOID_MS = 60_000;
 /** How often a link too many is given up. */
@@ -51,6 +55,7 @@ export class Overlay {
   readonly #peerBySeed = new Map<Endpoint, PeerId>();
   readonly #hints = new Set<Endpoint>();
   readonly #avoidUntil = new Map<PeerId, Instant>();
+  readonly #pace = new TokenBucket(DIAL_BURST, DIALS_PER_SECOND);
   #outsideSince: Instant | undefined;
   #nextReviewAt: Instant | undefined;
   #nextRevivalAt: Instant | undefined;
@@ -149,9 +154,11 @@ export class Overlay {
       this.#dial(endpoint, undefined, now);
     }
     for (const endpoint of this.#hints) {
-      if (this.#missing() <= 0) break;
-      if (this.#dialler.canDial(endpoint, now)) this.#hints.delete(endpoint);
-      this.#dial(endpoint, undefined, now);
+      if (this.#missing() <= this.#dialler.pendingCount || !this.#pace.has(now)) break;
+      this.#hints.delete(endpoint);
+      const peer = this.#peerAt(endpoint);
+      if (peer !== undefined && this.#options.links.has(peer)) continue;
+      if (this.#dial(endpoint, peer, now)) this.#pace.take(now);
     }
   }
 
@@ -166,14 +173,28 @@ export class Overlay {
       else if (state === 'unknown') unknown.push(peer);
     }
     const mesh = membership.presentCount <= config.fullMeshUpTo;
-    const candidates = [...shuffle(this.#random, present), ...shuffle(this.#random, unknown)];
+    const candidates = [...this.#fewestLinksFirst(present), ...shuffle(this.#random, unknown)];
     let missing = mesh ? config.fullMeshUpTo : this.#missing() - this.#dialler.pendingCount;
     for (const peer of candidates) {
-      if (missing <= 0) return;
+      if (missing <= 0 || (!mesh && !this.#pace.has(now))) return;
       const since = membership.since(peer);
       if (mesh && self > peer && since !== undefined && now - since < YIELD_MS) continue;
-      if (this.#dialPeer(peer, now)) missing--;
+      if (!this.#dialPeer(peer, now)) continue;
+      missing--;
+      if (!mesh) this.#pace.take(now);
     }
+  }
+
+  /** Shuffled, except that of each random pair the peer with fewer links comes first: evens out the degrees. */
+  #fewestLinksFirst(peers: PeerId[]): PeerId[] {
+    shuffle(this.#random, peers);
+    const half = peers.length >> 1;
+    const degree = (peer: PeerId): number => this.#options.graph.degreeOf(peer);
+    for (let i = 0; i < half; i++) {
+      const other = i + half;
+      if (degree(peers[other]!) < degree(peers[i]!)) [peers[i], peers[other]] = [peers[other]!, peers[i]!];
+    }
+    return peers;
   }
 
   #dialOutside(now: Instant): void {

@@ -17,10 +17,10 @@ import {
 
 /** Pings in flight on behalf of others; further requests are dropped and counted. */
 export const MAX_RELAYED_PINGS = 128;
-/** Members in doubt that are being asked; further doubts are dropped (they come again). */
-export const MAX_DOUBTS = 64;
-/** Lifeguard's local health: 0 (well) … 8 (so slow ourselves that we had better not accuse others). */
-export const MAX_HEALTH_MULTIPLIER = 8;
+/** Probes in flight: the one of the round, and those of members in doubt; further doubts are dropped and counted. */
+export const MAX_PROBES = 64;
+/** Lifeguard's local health: 0 (well) … 4 (so slow ourselves that we had better not accuse others quickly). */
+export const MAX_HEALTH_MULTIPLIER = 4;
 
 /**
  * SWIM's failure detector with Lifeguard's local health, over datagrams through the tunnels.
@@ -36,15 +36,12 @@ export class Swim {
   readonly #options: SwimOptions;
   readonly #random: RandomSource;
   #round: PeerId[] = [];
-  #probe: Probe | undefined;
+  /** At most one for each target. */
+  readonly #probeByTarget = new Map<PeerId, Probe>();
   #nextProbeAt: Instant | undefined;
   #number: number;
   #health = 0;
   readonly #relayedByNumber = new Map<number, RelayedPing>();
-  readonly #doubtByPeer = new Map<
-    PeerId,
-    { readonly number: number; readonly askedAt: Instant; readonly until: Instant }
-  >();
 
   constructor(options: SwimOptions) {
     this.#options = options;
@@ -67,16 +64,11 @@ export class Swim {
     this.#worsen(1);
   }
 
-  /** Pings `peer` now, out of turn; without an ack in time it is suspected. */
+  /** Probes `peer` now, out of turn. */
   doubt(peer: PeerId, now: Instant): void {
-    if (this.#doubtByPeer.has(peer)) return;
-    if (this.#doubtByPeer.size >= MAX_DOUBTS) {
-      this.#options.counters.add('gossip.swim.doubt-dropped');
-      return;
-    }
-    const number = this.#nextNumber();
-    this.#doubtByPeer.set(peer, { number, askedAt: now, until: after(now, 2 * this.#timeoutMs()) });
-    this.#send(peer, { kind: 'ping', number });
+    if (this.#probeByTarget.has(peer)) return;
+    if (this.#probeByTarget.size >= MAX_PROBES) this.#options.counters.add('gossip.swim.doubt-dropped');
+    else this.#startProbe(peer, now);
   }
 
   /** A datagram from `from`, whom the tunnel has authenticated. Returns its rumours. */
@@ -95,18 +87,12 @@ export class Swim {
         this.#acked(from, packet.number, now);
         break;
       case 'nack':
-        if (this.#probe?.number === packet.number) this.#probe.silentRelays.delete(from);
+        this.#probeOf(packet.number)?.silentRelays.delete(from);
     }
     return { ok: true, value: packet.rumours };
   }
 
   tick(now: Instant): void {
-    for (const [peer, doubt] of this.#doubtByPeer) {
-      if (doubt.until > now) continue;
-      this.#doubtByPeer.delete(peer);
-      if (!this.#options.membership.heardSince(peer, doubt.askedAt))
-        this.#options.membership.suspect(peer, now);
-    }
     for (const [number, relayed] of this.#relayedByNumber) {
       if (!relayed.nacked && relayed.nackAt <= now) {
         relayed.nacked = true;
@@ -114,46 +100,46 @@ export class Swim {
       }
       if (relayed.until <= now) this.#relayedByNumber.delete(number);
     }
-    if (this.#probe && this.#probe.indirectAt !== undefined && this.#probe.indirectAt <= now) {
-      this.#probe.indirectAt = undefined;
-      this.#askOthers(this.#probe);
+    for (const probe of this.#probeByTarget.values()) {
+      if (probe.endsAt <= now) this.#finishProbe(probe, now);
+      else if (probe.indirectAt !== undefined && probe.indirectAt <= now) this.#askOthers(probe);
     }
     if (this.#nextProbeAt !== undefined && this.#nextProbeAt <= now) {
-      this.#finishProbe(now);
-      this.#startProbe(now);
+      this.#nextProbeAt = after(now, this.#intervalMs());
+      const target = this.#nextTarget();
+      if (target !== undefined) this.#startProbe(target, now);
       this.#pingAbsent();
     }
   }
 
   nextTimeout(): Instant | undefined {
-    let first = earliest(this.#nextProbeAt, this.#probe?.indirectAt);
-    for (const doubt of this.#doubtByPeer.values()) first = earliest(first, doubt.until);
+    let first = this.#nextProbeAt;
+    for (const probe of this.#probeByTarget.values()) first = earliest(first, probe.indirectAt, probe.endsAt);
     for (const each of this.#relayedByNumber.values())
       first = earliest(first, each.nacked ? each.until : each.nackAt);
     return first;
   }
 
-  #startProbe(now: Instant): void {
-    const { membership, config } = this.#options;
-    const scale = this.#health + 1;
-    this.#nextProbeAt = after(now, config.probeIntervalMs * scale);
-    const target = this.#nextTarget();
-    if (target === undefined) return;
+  #startProbe(target: PeerId, now: Instant): void {
+    if (this.#probeByTarget.has(target)) return;
     const number = this.#nextNumber();
-    const indirectAt = after(now, this.#timeoutMs());
-    this.#probe = { target, number, startedAt: now, indirectAt, silentRelays: new Set() };
-    const rumour = membership.stateOf(target) === 'suspect' ? membership.rumourOf(target) : undefined;
-    this.#send(target, { kind: 'ping', number }, rumour);
+    this.#probeByTarget.set(target, {
+      target,
+      number,
+      startedAt: now,
+      indirectAt: after(now, this.#options.config.probeTimeoutMs * (this.#health + 1)),
+      endsAt: after(now, this.#intervalMs()),
+      silentRelays: new Set(),
+    });
+    this.#send(target, { kind: 'ping', number }, this.#rumourOfAbsence(target));
   }
 
-  #finishProbe(now: Instant): void {
-    const probe = this.#probe;
-    this.#probe = undefined;
-    if (!probe) return;
+  #finishProbe(probe: Probe, now: Instant): void {
     const { membership, counters } = this.#options;
+    this.#probeByTarget.delete(probe.target);
     if (membership.heardSince(probe.target, probe.startedAt)) return; // its links speak, though the tunnel does not
     counters.add('gossip.swim.probe-failed');
-    this.#worsen(probe.silentRelays.size > 0 ? probe.silentRelays.size : 0);
+    this.#worsen(probe.silentRelays.size);
     membership.suspect(probe.target, now);
   }
 
@@ -175,6 +161,7 @@ export class Swim {
   }
 
   #askOthers(probe: Probe): void {
+    probe.indirectAt = undefined;
     const others = this.#inState((state) => state === 'alive').filter((peer) => peer !== probe.target);
     for (const relay of shuffle(this.#random, others).slice(0, this.#options.config.indirectProbes)) {
       probe.silentRelays.add(relay);
@@ -213,28 +200,27 @@ export class Swim {
       until: after(now, 4 * timeoutMs),
       nacked: false,
     });
-    this.#send(target, { kind: 'ping', number }, this.#rumourOfSuspect(target));
+    this.#send(target, { kind: 'ping', number }, this.#rumourOfAbsence(target));
   }
 
   #acked(from: PeerId, number: number, now: Instant): void {
-    if (this.#doubtByPeer.get(from)?.number === number) this.#doubtByPeer.delete(from);
     const relayed = this.#relayedByNumber.get(number);
     if (relayed && relayed.target === from) {
       this.#relayedByNumber.delete(number);
       this.#send(relayed.asker, { kind: 'ack', number: relayed.number });
       return;
     }
-    const probe = this.#probe;
-    if (probe?.number !== number) return;
-    if (from !== probe.target && !probe.silentRelays.has(from)) return;
-    this.#probe = undefined;
+    const probe = this.#probeOf(number);
+    if (!probe || (from !== probe.target && !probe.silentRelays.has(from))) return;
+    this.#probeByTarget.delete(probe.target);
     this.#health = Math.max(0, this.#health - 1);
     // A relay's word that the target answered ends this probe; it does not prove life, so it clears no suspicion.
     if (from !== probe.target) this.#options.counters.add('gossip.swim.indirect-ack');
     else this.#options.membership.heard(from, now);
   }
 
-  #rumourOfSuspect(peer: PeerId): Rumour | undefined {
+  /** What its subject should hear first, to take it back. */
+  #rumourOfAbsence(peer: PeerId): Rumour | undefined {
     const rumour = this.#options.membership.rumourOf(peer);
     return rumour?.state === 'alive' ? undefined : rumour;
   }
@@ -256,8 +242,14 @@ export class Swim {
     return this.#number;
   }
 
-  #timeoutMs(): number {
-    return this.#options.config.probeTimeoutMs * (this.#health + 1);
+  #probeOf(number: number): Probe | undefined {
+    for (const probe of this.#probeByTarget.values()) if (probe.number === number) return probe;
+    return undefined;
+  }
+
+  /** From one probe to the next, and from a probe to its verdict. */
+  #intervalMs(): number {
+    return this.#options.config.probeIntervalMs * (this.#health + 1);
   }
 
   #worsen(by: number): void {
@@ -282,6 +274,8 @@ interface Probe {
   readonly startedAt: Instant;
   /** When others are to be asked; undefined once they were. */
   indirectAt: Instant | undefined;
+  /** When the target is suspected. */
+  readonly endsAt: Instant;
   /** Asked, and neither ack nor nack came. */
   readonly silentRelays: Set<PeerId>;
 }
