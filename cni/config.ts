@@ -65,6 +65,7 @@ export function configVersion(text: string): CniVersion {
   return CNI_VERSIONS.find((known) => known === version) ?? '1.1.0';
 }
 
+/** Whether `value` is a JSON object: neither null nor an array. */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

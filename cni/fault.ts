@@ -52,6 +52,7 @@ export interface CniErrorDocument {
   readonly details?: string;
 }
 
+/** The error of a call as the runtime reads it (CNI 1.1.0, Error). `details` are left out where there are none. */
 export function errorDocument(cniVersion: string, fault: CniFault): CniErrorDocument {
   const document = { cniVersion, code: fault.code, msg: fault.message };
   return fault.details === undefined ? document : { ...document, details: fault.details };

@@ -29,6 +29,7 @@ export function isContainerId(text: string): boolean {
   return text.length <= MAX_CONTAINER_ID_LENGTH && isName(text);
 }
 
+/** CNI 1.1.0, network configuration: the form of a container id, at most {@link MAX_NETWORK_NAME_LENGTH} characters. */
 export function isNetworkName(text: string): boolean {
   return text.length <= MAX_NETWORK_NAME_LENGTH && isName(text);
 }

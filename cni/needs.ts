@@ -56,6 +56,7 @@ export interface Pod {
   close(): void;
 }
 
+/** The host's end of an attachment, as the kernel has it. */
 export interface HostLink {
   readonly name: string;
   /** What the alias says; undefined for a link whose ADD was cut off before it got one. */
@@ -75,6 +76,7 @@ export interface DeletionSpool {
   forget(key: AttachmentKey): Promise<void>;
 }
 
+/** One DEL that waits in the spool. */
 export interface SpooledDeletion {
   readonly name: string;
   /** As it would have come over the control socket, parsed but not checked. */

@@ -11,6 +11,7 @@ import { type CniAnswer, type CniCommand, type CniRequest, parseRequest } from '
 import { reconcile } from './reconcile.ts';
 import { attachmentResult, missingFromResult } from './result.ts';
 
+/** What a {@link CniPlugin} is made of. */
 export interface CniPluginOptions {
   readonly pool: AddressPool;
   readonly network: PodNetwork;

@@ -46,6 +46,7 @@ const CREDENTIAL_LABEL = utf8('weft link credential v1');
 const CREDENTIAL_LENGTH = 32 + SIGNATURE_LENGTH;
 const EMPTY = new Uint8Array(0);
 
+/** What one side of a link's handshake needs. */
 export interface LinkHandshakeOptions {
   readonly role: NoiseRole;
   readonly identity: Identity;
@@ -77,6 +78,7 @@ export interface LinkProgress {
   readonly opened?: OpenedLink;
 }
 
+/** A link whose handshake is over: who is there, and the channel to it. */
 export interface OpenedLink {
   readonly channel: SecureChannel;
   readonly peer: PeerId;
@@ -88,6 +90,7 @@ export interface OpenedLink {
   readonly plaintexts: readonly Uint8Array[];
 }
 
+/** One side of the handshake of a TCP link (Noise XXpsk0 with signed names); the opening essay has the messages. */
 export class LinkHandshake {
   readonly #options: LinkHandshakeOptions;
   readonly #noise: HandshakeState;

@@ -77,6 +77,7 @@ export interface SplitKeys {
   readonly handshakeHash: Uint8Array;
 }
 
+/** The HandshakeState of the Noise specification (revision 34, §5.3), for one side of one handshake. */
 export class HandshakeState {
   readonly #pattern: HandshakePattern;
   readonly #role: NoiseRole;

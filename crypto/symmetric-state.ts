@@ -138,6 +138,7 @@ export class SymmetricState {
   }
 }
 
+/** What a failed read puts back. */
 export interface SymmetricSnapshot {
   readonly ck: Uint8Array;
   readonly h: Uint8Array;

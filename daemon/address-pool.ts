@@ -5,7 +5,7 @@ import type { AttachmentKey } from '../cni/key.ts';
 import type { AddressPool, PoolState } from '../cni/needs.ts';
 import type { AllocateFailure, AllocationKey, IpamStatus, RequestId } from '../ipam/types.ts';
 import { NODE_KEY } from '../ipam/types.ts';
-import type { NodeOutput } from './node.ts';
+import type { NodeOutput } from './node-types.ts';
 
 /** What the pool needs of the node's ipam and of the shell's loop. */
 export interface PoolSource {

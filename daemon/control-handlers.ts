@@ -5,7 +5,7 @@ import { WeftError } from '../base/weft-error.ts';
 import type { RemoveFailure, RequestId } from '../ipam/types.ts';
 import type { RemovePeerResult } from './control-protocol.ts';
 import type { ControlHandlers } from './control-server.io.ts';
-import type { NodeOutput } from './node.ts';
+import type { NodeOutput } from './node-types.ts';
 import { formatPeerHint, type PeerHint, parsePeerHint } from './peer-hint.ts';
 import { printable } from './printable.ts';
 import { ipamResult, nameOf, peersResult, reportResult, type StatusContext, statusResult } from './status.ts';

@@ -1,31 +1,21 @@
 import { type Address, compareAddresses } from '../base/address.ts';
-import type { Counters } from '../base/counters.ts';
 import type { Endpoint } from '../base/endpoint.ts';
 import { after, earliest, type Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
-import type { RandomSource } from '../base/random.ts';
-import type { ClusterKeys } from '../crypto/cluster-secret.ts';
 import { blake2b512 } from '../crypto/hash.ts';
-import { type Identity, sign, verifySignature } from '../crypto/identity.ts';
-import { type Suite, suiteBitmap } from '../crypto/suite.ts';
+import { sign, verifySignature } from '../crypto/identity.ts';
+import { suiteBitmap } from '../crypto/suite.ts';
 import { Gossip } from '../gossip/gossip.ts';
-import type { GossipConfig } from '../gossip/gossip-config.ts';
-import type { GossipOutput, LinkId, MemberState } from '../gossip/gossip-output.ts';
+import type { GossipOutput, LinkId } from '../gossip/gossip-output.ts';
 import { decodeNodeInfo, type NodeInfo } from '../gossip/node-info.ts';
-import type { SignedRecord, Slot } from '../gossip/record.ts';
+import type { SignedRecord } from '../gossip/record.ts';
 import { Ipam } from '../ipam/ipam.ts';
-import type { IpamStore } from '../ipam/store.ts';
-import {
-  type AllocationKey,
-  type IpamConfig,
-  type IpamOutput,
-  NODE_KEY,
-  type RequestId,
-} from '../ipam/types.ts';
-import type { Datapath, DatapathEvents, Path } from '../router/datapath.ts';
-import type { TunnelState } from '../router/tunnel.ts';
-import { type TunnelEvent, Tunnels } from '../router/tunnels.ts';
-import { ControlLinks, type LinkOutput } from './control-links.ts';
+import { type AllocationKey, type IpamOutput, NODE_KEY, type RequestId } from '../ipam/types.ts';
+import type { DatapathEvents } from '../router/datapath.ts';
+import type { TunnelEvent } from '../router/tunnel-status.ts';
+import { Tunnels } from '../router/tunnels.ts';
+import { ControlLinks } from './control-links.ts';
+import type { NodeOptions, NodeOutput } from './node-types.ts';
 
 /** Channels of opaque control messages over a tunnel. */
 const CHANNEL_SWIM = 1;
@@ -39,55 +29,6 @@ const RELAYS_EVERY_MS = 1_000;
 
 /** A node that has no overlay address of its own asks for one again after this. */
 const ADDRESS_RETRY_MS = 1_000;
-
-export interface NodeOptions {
-  readonly identity: Identity;
-  readonly clusterKeys: ClusterKeys;
-  /** Rises with every start. */
-  readonly bootEpoch: number;
-  readonly bootId: string;
-  readonly name: string;
-  readonly version: string;
-  /** Where peers may reach us, TCP and UDP alike. */
-  readonly endpoints: readonly Endpoint[];
-  /** Bytes: of the underlay, and the largest packet of the overlay. */
-  readonly underlayMtu: number;
-  readonly overlayMtu: number;
-  /** What `datapath` can seal with. */
-  readonly suites: readonly Suite[];
-  /** Its events are to be sent to {@link WeftNode.datapathEvents}. */
-  readonly datapath: Datapath;
-  readonly store: IpamStore;
-  readonly ipam: Pick<IpamConfig, 'ranges' | 'init'> & Partial<IpamConfig>;
-  readonly gossip?: Partial<GossipConfig>;
-  readonly random: RandomSource;
-  readonly counters: Counters;
-}
-
-export type NodeOutput =
-  | LinkOutput
-  /** To be kept on disk, so that a restart finds its peers; and to be dropped from there. */
-  | { readonly type: 'keepRecord'; readonly record: SignedRecord }
-  | { readonly type: 'dropRecord'; readonly origin: PeerId; readonly slot: Slot }
-  /** The node's own overlay addresses, IPv4 first: new or other ones. */
-  | { readonly type: 'ownAddresses'; readonly addresses: readonly Address[] }
-  /** Answers to {@link WeftNode.ipam}'s requests, and its news. */
-  | Extract<
-      IpamOutput,
-      { type: 'allocated' | 'allocateFailed' | 'removed' | 'removeFailed' | 'fault' | 'fenced' }
-    >
-  | { readonly type: 'member'; readonly peer: PeerId; readonly name: string; readonly state: MemberState }
-  | {
-      readonly type: 'tunnel';
-      readonly peer: PeerId;
-      readonly name: string;
-      readonly state: TunnelState;
-      readonly path: Path | undefined;
-    }
-  /** A peer signed two records under one version: it lies, was cloned, or was restored from a backup. */
-  | { readonly type: 'equivocation'; readonly peer: PeerId }
-  /** Peers hold a later record of ours than we do: the epoch is to be raised past `epoch`, on disk, at once. */
-  | { readonly type: 'rolledBack'; readonly epoch: number };
 
 /**
  * A whole node without its surroundings: gossip, ring, tunnels and control links, joined. Pure: time and bytes in,

@@ -107,10 +107,12 @@ export function parseInterfaceAddress(message: NetlinkMessage): InterfaceAddress
   };
 }
 
+/** The family of an AF_ number; undefined for any but AF_INET and AF_INET6. */
 export function familyOf(number: number): 4 | 6 | undefined {
   return number === AF_INET ? 4 : number === AF_INET6 ? 6 : undefined;
 }
 
+/** AF_INET or AF_INET6. */
 export function familyNumber(family: 4 | 6): number {
   return family === 4 ? AF_INET : AF_INET6;
 }

@@ -160,6 +160,7 @@ export function getLink(link: LinkReference): NetlinkRequest {
   return command(`get link ${link}`, RTM_GETLINK, 0, join([linkHeader(link, {}), ...nameOf(link)]));
 }
 
+/** Lists all interfaces of the namespace (RTM_GETLINK). */
 export function dumpLinks(): NetlinkRequest {
   return dump('list links', RTM_GETLINK, linkHeader(0, {}));
 }

@@ -40,6 +40,7 @@ const NLA_F_NESTED = 0x8000;
 const NLA_TYPE_MASK = 0x3fff;
 const ATTRIBUTE_HEADER_LENGTH = 4;
 
+/** One message: nlmsghdr and payload, padded to 4 bytes (netlink(7)). */
 export function encodeMessage(
   type: number,
   flags: number,
@@ -123,10 +124,12 @@ export function attribute(type: number, value: Uint8Array): Uint8Array {
   return out;
 }
 
+/** An attribute of one unsigned byte. */
 export function u8Attribute(type: number, value: number): Uint8Array {
   return attribute(type, Uint8Array.of(value));
 }
 
+/** An attribute of an unsigned 32-bit number, in the machine's order (little endian). */
 export function u32Attribute(type: number, value: number): Uint8Array {
   return attribute(type, u32(value));
 }
@@ -136,6 +139,7 @@ export function textAttribute(type: number, text: string): Uint8Array {
   return attribute(type, utf8(`${text}\0`));
 }
 
+/** An attribute that holds attributes, flagged NLA_F_NESTED. */
 export function nestedAttribute(type: number, ...parts: readonly Uint8Array[]): Uint8Array {
   return attribute(type | NLA_F_NESTED, join(parts));
 }
@@ -147,6 +151,7 @@ export function u32(value: number): Uint8Array {
   return out;
 }
 
+/** The parts behind one another, in fresh bytes. */
 export function join(parts: readonly Uint8Array[]): Uint8Array {
   const out = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
   let at = 0;

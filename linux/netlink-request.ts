@@ -28,6 +28,7 @@ export function dump(what: string, type: number, body: Uint8Array): NetlinkReque
   return { what, type, flags: NLM_F_REQUEST | NLM_F_DUMP, body };
 }
 
+/** Whether the kernel answers with a list that NLMSG_DONE ends, instead of an acknowledgement. */
 export function isDump(request: NetlinkRequest): boolean {
   return (request.flags & NLM_F_DUMP) === NLM_F_DUMP && (request.flags & NLM_F_ACK) === 0;
 }

@@ -59,6 +59,7 @@ export const PAD_TO = 16;
 /** No sender counts further; leaves every counter exact as a JavaScript number. */
 export const MAX_COUNTER = Number.MAX_SAFE_INTEGER;
 
+/** Writes the 16 bytes of the outer header of a data packet at `at`; they are the AEAD's associated data. */
 export function writeOuterHeader(out: Uint8Array, at: number, receiverIndex: number, counter: number): void {
   out[at] = PACKET_DATA;
   out[at + 1] = 0;
@@ -78,6 +79,7 @@ export function isForeignPacket(packet: Uint8Array): boolean {
   return packet.length > 0 && packet[0]! >= PACKET_INITIATION && packet[0]! <= PACKET_COOKIE;
 }
 
+/** The receiver index of a packet of at least 8 bytes. */
 export function receiverIndexOf(packet: Uint8Array): number {
   return readU32LE(packet, 4);
 }

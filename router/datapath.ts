@@ -30,7 +30,11 @@ export interface Datapath {
    * path not in use). `padTo`: pad the outer UDP payload to this many bytes (path MTU probes).
    * False when there is no session or no path; the message is not kept.
    */
-  sendControl(peer: PeerId, body: Uint8Array, options?: { readonly via?: Path; readonly padTo?: number }): boolean;
+  sendControl(
+    peer: PeerId,
+    body: Uint8Array,
+    options?: { readonly via?: Path; readonly padTo?: number },
+  ): boolean;
   /**
    * Sends an outer packet that is not data (handshake, cookie) along `path`: plainly to an endpoint, or wrapped
    * in an envelope for a relay. False when the relay has no session.
@@ -53,15 +57,18 @@ export interface DataSession {
   readonly receiveKey: Uint8Array;
 }
 
+/** A way to a peer: an endpoint of the underlay, or another peer that passes packets on. */
 export type Path =
   | { readonly kind: 'direct'; readonly endpoint: Endpoint }
   | { readonly kind: 'relay'; readonly via: PeerId };
 
+/** A part of the pod range and the peer that owns it. */
 export interface Route {
   readonly range: Range;
   readonly owner: PeerId;
 }
 
+/** Counters of one tunnel; bytes are those of inner packets. */
 export interface TunnelStats {
   readonly sentPackets: number;
   readonly sentBytes: number;

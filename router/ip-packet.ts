@@ -59,6 +59,7 @@ const DESTINATION_OPTIONS = 60;
 /** Headers of the same form that nobody sends between pods, and that hide what follows: mobility, HIP, shim6, experiments. */
 const UNREAD_EXTENSIONS: readonly number[] = [135, 139, 140, 253, 254];
 
+/** A result to parse into, again and again. */
 export function emptyIpPacket(): IpPacket {
   return {
     family: 4,

@@ -28,9 +28,9 @@ import {
   sourceAt,
 } from './ip-packet.ts';
 import { TCP_CHECKSUM, UDP_CHECKSUM } from './segmentation.ts';
-import type { SleevePeer } from './sleeve-peer.ts';
+import type { PeerSession, SleevePeer } from './sleeve-peer.ts';
 import type { SleeveSender } from './sleeve-sender.ts';
-import type { OpenFault, SleeveSession } from './sleeve-session.ts';
+import type { OpenFault } from './sleeve-session.ts';
 import { relayIdOf, type SleeveState, samePath } from './sleeve-state.ts';
 import { VNET_HEADER_LENGTH } from './vnet-header.ts';
 
@@ -113,7 +113,7 @@ export class SleeveInbound {
     this.#coalescer.flush();
   }
 
-  #handleData(session: SleeveSession, packet: Uint8Array, from: Endpoint, via: SleevePeer | undefined): void {
+  #handleData(session: PeerSession, packet: Uint8Array, from: Endpoint, via: SleevePeer | undefined): void {
     const peer = session.peer;
     const plaintext = via === undefined ? this.#plaintext : this.#relayedPlaintext;
     const outcome = session.open(packet, plaintext, PLAINTEXT_AT, this.#verdict);
@@ -132,7 +132,7 @@ export class SleeveInbound {
   }
 
   #dispatch(
-    session: SleeveSession,
+    session: PeerSession,
     plaintext: Uint8Array,
     length: number,
     from: Endpoint,
@@ -227,7 +227,7 @@ export class SleeveInbound {
   }
 
   /** Tells the control core of a session's first packet, and of a peer that sends from elsewhere than we send to. */
-  #noticeOrigin(session: SleeveSession, from: Endpoint, via: SleevePeer | undefined): void {
+  #noticeOrigin(session: PeerSession, from: Endpoint, via: SleevePeer | undefined): void {
     const state = this.#state;
     if (!session.confirmed) {
       session.confirmed = true;
@@ -263,7 +263,7 @@ export class SleeveInbound {
     state.events?.unknownIndex(receiverIndexOf(packet), originOf(from, via), state.now);
   }
 
-  #tellExhausted(session: SleeveSession): void {
+  #tellExhausted(session: PeerSession): void {
     const limit = session.takeExhausted();
     if (limit !== undefined) this.#state.events?.exhausted(session.localIndex, limit, this.#state.now);
   }

@@ -4,6 +4,9 @@ import type { Path, TunnelStats } from './datapath.ts';
 import type { SleeveSession } from './sleeve-session.ts';
 import { type WaitingBudget, WaitingPackets } from './waiting-packets.ts';
 
+/** A session that knows its peer. */
+export type PeerSession = SleeveSession<SleevePeer>;
+
 /** All the sleeve keeps of one peer. */
 export class SleevePeer {
   readonly id: PeerId;
@@ -11,7 +14,7 @@ export class SleevePeer {
   /** Sessions that may receive, the current one among them. */
   sessions = 0;
   /** The session that packets are sealed with. */
-  current: SleeveSession | undefined;
+  current: PeerSession | undefined;
   path: Path | undefined;
   /** The largest IP packet its path carries. */
   mtu: number;

@@ -17,8 +17,7 @@ import {
   writeInnerHeader,
 } from './data-packet.ts';
 import type { Path } from './datapath.ts';
-import type { SleevePeer } from './sleeve-peer.ts';
-import type { SleeveSession } from './sleeve-session.ts';
+import type { PeerSession, SleevePeer } from './sleeve-peer.ts';
 import { relayIdOf, type SleeveState } from './sleeve-state.ts';
 
 /** Where an outer packet begins in the buffer: before it is room for an envelope around it. */
@@ -43,7 +42,7 @@ export class SleeveSender {
   readonly buffer = new Uint8Array(BODY_AT + MAX_BODY_LENGTH + 256 + 2 * TAG_LENGTH);
   readonly #state: SleeveState;
   /** Sessions that sealed since the last {@link takeWorn}, where that reached a limit. */
-  #worn: SleeveSession[] = [];
+  #worn: PeerSession[] = [];
 
   constructor(state: SleeveState) {
     this.#state = state;
@@ -97,7 +96,7 @@ export class SleeveSender {
   }
 
   /** Sessions that reached a limit by sealing, once each: told to the control core when no packet is in work. */
-  takeWorn(): readonly SleeveSession[] {
+  takeWorn(): readonly PeerSession[] {
     if (this.#worn.length === 0) return this.#worn;
     const worn = this.#worn;
     this.#worn = [];
@@ -151,7 +150,7 @@ export class SleeveSender {
     return true;
   }
 
-  #seal(session: SleeveSession, packet: Uint8Array): void {
+  #seal(session: PeerSession, packet: Uint8Array): void {
     session.seal(packet);
     const peer = session.peer;
     peer.sentPackets++;

@@ -3,7 +3,6 @@ import { type Aead, createAead, type SuiteLimits } from '../crypto/aead.ts';
 import { ReplayWindow } from '../crypto/replay-window.ts';
 import { counterOf, OUTER_HEADER_LENGTH, TAG_LENGTH, writeOuterHeader } from './data-packet.ts';
 import type { DataSession } from './datapath.ts';
-import type { SleevePeer } from './sleeve-peer.ts';
 
 /** Why a packet of a session was dropped. */
 export type OpenFault = 'counter' | 'replay' | 'forged' | 'dead';
@@ -14,8 +13,9 @@ export type OpenFault = 'counter' | 'replay' | 'forged' | 'dead';
  * Invariants: no counter seals twice (it advances before sealing); the replay window moves only for packets whose
  * tag verified (RFC 6479); past its limits a session neither seals nor opens.
  */
-export class SleeveSession {
-  readonly peer: SleevePeer;
+export class SleeveSession<Peer> {
+  /** Whose session it is, as its owner keeps it. */
+  readonly peer: Peer;
   readonly localIndex: number;
   readonly remoteIndex: number;
   readonly #limits: SuiteLimits;
@@ -31,7 +31,7 @@ export class SleeveSession {
   /** When the control core last heard that packets come from elsewhere. */
   movedReportedAt: Instant | undefined;
 
-  constructor(session: DataSession, peer: SleevePeer, limits: SuiteLimits) {
+  constructor(session: DataSession, peer: Peer, limits: SuiteLimits) {
     this.peer = peer;
     this.localIndex = session.localIndex;
     this.remoteIndex = session.remoteIndex;

@@ -7,7 +7,7 @@ import type { Suite } from '../crypto/suite.ts';
 import { RELAY_ID_LENGTH } from './data-packet.ts';
 import type { DatapathEvents, DataSession, Path, Route } from './datapath.ts';
 import { RouteTable } from './route-table.ts';
-import { SleevePeer } from './sleeve-peer.ts';
+import { type PeerSession, SleevePeer } from './sleeve-peer.ts';
 import { SleeveSession } from './sleeve-session.ts';
 import type { WaitingBudget } from './waiting-packets.ts';
 
@@ -47,7 +47,7 @@ export class SleeveState {
   readonly #peerById = new Map<PeerId, SleevePeer>();
   /** By the first 16 bytes of the PeerId in hex, as envelopes name their destination. */
   readonly #peerByRelayId = new Map<string, SleevePeer>();
-  readonly #sessionByIndex = new Map<number, SleeveSession>();
+  readonly #sessionByIndex = new Map<number, PeerSession>();
   #peerByOwner: SleevePeer[] = [];
 
   constructor(options: {
@@ -95,7 +95,7 @@ export class SleeveState {
     if (this.#peerByRelayId.get(relayIdOf(peer.id)) === peer) this.#peerByRelayId.delete(relayIdOf(peer.id));
   }
 
-  session(localIndex: number): SleeveSession | undefined {
+  session(localIndex: number): PeerSession | undefined {
     return this.#sessionByIndex.get(localIndex);
   }
 

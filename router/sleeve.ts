@@ -27,6 +27,7 @@ const NO_STATS: TunnelStats = {
   lastSentAt: undefined,
 };
 
+/** What a {@link Sleeve} is made of. */
 export interface SleeveOptions {
   readonly self: PeerId;
   readonly counters: Counters;

@@ -38,6 +38,7 @@ export const GSO_UDP_L4 = 5;
 /** Or-ed to a TCP type when the first segment carries CWR (RFC 3168). */
 export const GSO_ECN = 0x80;
 
+/** A header to read into, again and again: no offload. */
 export function emptyVnetHeader(): VnetHeader {
   return { flags: 0, gsoType: GSO_NONE, headerLength: 0, gsoSize: 0, csumStart: 0, csumOffset: 0 };
 }
@@ -52,6 +53,7 @@ export function readVnetHeader(bytes: Uint8Array, at: number, into: VnetHeader):
   into.csumOffset = readU16LE(bytes, at + 8);
 }
 
+/** Writes the 10 bytes of `header` at `at`. */
 export function writeVnetHeader(bytes: Uint8Array, at: number, header: VnetHeader): void {
   bytes[at] = header.flags;
   bytes[at + 1] = header.gsoType;

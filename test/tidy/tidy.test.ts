@@ -51,7 +51,7 @@ function impurities(files: readonly SourceFile[]): string[] {
 
 /**
  * Exports without a docstring. A constant right beneath another one shares its docstring, as do overloads. A type
- * of one line and a plain number say all in their name.
+ * of one line and a plain number say all in their name, a type whose members are documented says it there.
  */
 function undocumented(files: readonly SourceFile[]): string[] {
   return files.flatMap(({ path, lines }) =>
@@ -60,8 +60,11 @@ function undocumented(files: readonly SourceFile[]): string[] {
       const above = lines[i - 1] ?? '';
       const shared = /^export const/.test(line) && /^export const|^[\]})].*;$/.test(above);
       const overload = /^export function/.test(line) && /^export function.*;$/.test(above);
+      const byMember = /^export (interface|type)\b/.test(line) && /^\s+\/\*\*/.test(lines[i + 1] ?? '');
       const plain = /^export (type .*;|const [A-Z0-9_]+ = [\w. *]+;)$/.test(line);
-      return above.endsWith('*/') || shared || overload || plain ? [] : [`${path}:${i + 1}: ${line}`];
+      return above.endsWith('*/') || shared || overload || byMember || plain
+        ? []
+        : [`${path}:${i + 1}: ${line}`];
     }),
   );
 }

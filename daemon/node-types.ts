@@ -1,0 +1,67 @@
+import type { Address } from '../base/address.ts';
+import type { Counters } from '../base/counters.ts';
+import type { Endpoint } from '../base/endpoint.ts';
+import type { PeerId } from '../base/peer-id.ts';
+import type { RandomSource } from '../base/random.ts';
+import type { ClusterKeys } from '../crypto/cluster-secret.ts';
+import type { Identity } from '../crypto/identity.ts';
+import type { Suite } from '../crypto/suite.ts';
+import type { GossipConfig } from '../gossip/gossip-config.ts';
+import type { MemberState } from '../gossip/gossip-output.ts';
+import type { SignedRecord, Slot } from '../gossip/record.ts';
+import type { IpamStore } from '../ipam/store.ts';
+import type { IpamConfig, IpamOutput } from '../ipam/types.ts';
+import type { Datapath, Path } from '../router/datapath.ts';
+import type { TunnelState } from '../router/tunnel-status.ts';
+import type { LinkOutput } from './control-links.ts';
+
+/** What a `WeftNode` is made of. */
+export interface NodeOptions {
+  readonly identity: Identity;
+  readonly clusterKeys: ClusterKeys;
+  /** Rises with every start. */
+  readonly bootEpoch: number;
+  readonly bootId: string;
+  readonly name: string;
+  readonly version: string;
+  /** Where peers may reach us, TCP and UDP alike. */
+  readonly endpoints: readonly Endpoint[];
+  /** Bytes: of the underlay, and the largest packet of the overlay. */
+  readonly underlayMtu: number;
+  readonly overlayMtu: number;
+  /** What `datapath` can seal with. */
+  readonly suites: readonly Suite[];
+  /** Its events are to be sent to `WeftNode.datapathEvents`. */
+  readonly datapath: Datapath;
+  readonly store: IpamStore;
+  readonly ipam: Pick<IpamConfig, 'ranges' | 'init'> & Partial<IpamConfig>;
+  readonly gossip?: Partial<GossipConfig>;
+  readonly random: RandomSource;
+  readonly counters: Counters;
+}
+
+/** What a node tells its shell, in order. */
+export type NodeOutput =
+  | LinkOutput
+  /** To be kept on disk, so that a restart finds its peers; and to be dropped from there. */
+  | { readonly type: 'keepRecord'; readonly record: SignedRecord }
+  | { readonly type: 'dropRecord'; readonly origin: PeerId; readonly slot: Slot }
+  /** The node's own overlay addresses, IPv4 first: new or other ones. */
+  | { readonly type: 'ownAddresses'; readonly addresses: readonly Address[] }
+  /** Answers to requests of addresses and removals, and its news. */
+  | Extract<
+      IpamOutput,
+      { type: 'allocated' | 'allocateFailed' | 'removed' | 'removeFailed' | 'fault' | 'fenced' }
+    >
+  | { readonly type: 'member'; readonly peer: PeerId; readonly name: string; readonly state: MemberState }
+  | {
+      readonly type: 'tunnel';
+      readonly peer: PeerId;
+      readonly name: string;
+      readonly state: TunnelState;
+      readonly path: Path | undefined;
+    }
+  /** A peer signed two records under one version: it lies, was cloned, or was restored from a backup. */
+  | { readonly type: 'equivocation'; readonly peer: PeerId }
+  /** Peers hold a later record of ours than we do: the epoch is to be raised past `epoch`, on disk, at once. */
+  | { readonly type: 'rolledBack'; readonly epoch: number };
