@@ -15,7 +15,7 @@ const FAMILIES = [4, 6] as const;
  *
  * ```
  * store: alloc/<container id>/<ifname> → boot id (length u8, text) | count u8 | { family u8, address 4|16 } …
- *        cursor/<family>               → address 4|16
+ *        cursor/<family>               → the address handed out last, 4|16
  * ```
  */
 export class Allocator {
@@ -47,9 +47,8 @@ export class Allocator {
     this.#universes = universes;
     this.#owned = owned;
     for (const { family, start, end } of universes) {
-      const cursor = new ByteReader(this.#store.get(`cursor/${family}`) ?? new Uint8Array(0)).address(
-        family,
-      ).value;
+      const last = this.#store.get(`cursor/${family}`);
+      const cursor = last === undefined ? start : new ByteReader(last).address(family).value + 1n;
       const space = this.#spaceByFamily.get(family) ?? new FreeSpace([start, end - 1n], cursor);
       this.#spaceByFamily.set(family, space);
       space.rebuild(

@@ -55,6 +55,8 @@ import {
 export const WAITING_LIMIT = 1024;
 /** Members of a node's council. A majority of it can remove the node; more would only make its log longer. */
 export const COUNCIL_LIMIT = 15;
+/** Members that a council has at the least, where there are as many, before its peer gets a range. */
+export const COUNCIL_MINIMUM = 3;
 /** A peer gets at most one grant in this time. */
 export const GRANT_INTERVAL_MS = 200;
 /**
@@ -96,6 +98,8 @@ export class Ipam {
   readonly #alive = new Set<PeerId>();
   readonly #freeByPeer = new Map<PeerId, { readonly 4?: number; readonly 6?: number }>();
   readonly #grantByPeer = new Map<PeerId, { request: number; outcome: AskOutcome; at: Instant }>();
+  /** Logs have come since then that no update has looked at. */
+  #staleSince: Instant | undefined;
   #nextRequest = 1;
   #log: RingLog;
   #logDirty = false;
@@ -166,7 +170,9 @@ export class Ipam {
       record.slot === 'ring'
         ? this.#handleLog(record.origin, record.payload)
         : (this.#paxos?.handleRow(record.origin, record.payload, now) ?? ok(undefined));
-    if (result.ok) this.#update(now);
+    // A restart brings a thousand logs at once: the ring is evaluated once for all of them, by the tick that is due now.
+    if (result.ok && record.slot === 'ring' && record.origin !== this.#self) this.#staleSince ??= now;
+    else if (result.ok) this.#update(now);
     else this.#counters.add(`ipam.${record.slot}-record.${result.reason}`);
     return result;
   }
@@ -325,7 +331,7 @@ export class Ipam {
 
   /** When {@link tick} is due next; in the past where it is due at once. */
   nextTimeout(): Instant | undefined {
-    let next = earliest(this.#reclaim.nextTimeout(), this.#paxos?.nextTimeout());
+    let next = earliest(this.#staleSince, this.#reclaim.nextTimeout(), this.#paxos?.nextTimeout());
     if (this.#wantedFamilies() !== 0 || this.#seeker.busy) next = earliest(next, this.#seeker.nextTimeout());
     for (const list of this.#waitingByKey.values()) next = earliest(next, list[0]?.deadline);
     // Answered at the latest then, if the wait is what holds them up; a tick more does no harm.
@@ -348,6 +354,7 @@ export class Ipam {
 
   #update(now: Instant): void {
     if (this.#startedAt === undefined) return;
+    this.#staleSince = undefined;
     this.#listened = now >= this.#listenUntil;
     this.#joinRing(now);
     this.#keepCouncil();
@@ -362,11 +369,11 @@ export class Ipam {
   /** Takes up the ring that peers show, or makes one where that is for us to do. */
   #joinRing(now: Instant): void {
     if (this.#rollback !== undefined) return;
+    const { genesisKey } = this.#ring.view;
+    if (genesisKey !== undefined && genesisKey === this.#log.genesisKey) return;
     const genesis = this.#genesisToJoin(now);
     if (genesis === undefined || !sameUniverses(genesis.universes, this.#config.ranges)) return;
     if (this.#log.genesis !== undefined && !this.#mayChangeOver()) return;
-    const key = hex(encodeGenesis(genesis));
-    if (key === this.#log.genesisKey) return;
     this.#append([{ kind: 'genesis', genesis }]);
   }
 
@@ -392,13 +399,8 @@ export class Ipam {
     return (
       used === 0 &&
       this.#log.bytes.length < RING_LOG_GRANT_LIMIT &&
-      this.#genesisEntries() < GENESIS_ENTRY_LIMIT
+      this.#log.genesisCount < GENESIS_ENTRY_LIMIT
     );
-  }
-
-  #genesisEntries(): number {
-    // Every change-over adds a genesis of at least 100 bytes; a log this short cannot hold too many of them.
-    return Math.floor(this.#log.bytes.length / 100);
   }
 
   #newGenesis(owners: readonly PeerId[]): Genesis {
@@ -416,7 +418,7 @@ export class Ipam {
       changes.push({ kind: 'leave', peer });
       council.delete(peer);
     }
-    for (const peer of [...members].sort()) {
+    for (const peer of council.size < COUNCIL_LIMIT ? [...members].sort() : []) {
       if (council.size >= COUNCIL_LIMIT) break;
       if (council.has(peer) || !this.#alive.has(peer)) continue;
       changes.push({ kind: 'join', peer });
@@ -571,6 +573,10 @@ export class Ipam {
     if (!this.#operational() || peer === this.#self) return 'no-ring';
     const { view } = this.#ring;
     if (!view.members.has(peer) || view.forked.has(peer)) return 'unknown';
+    // What a peer without judges owns could never be taken back from it: it has to name some first.
+    let living = 1;
+    for (const member of view.members) if (this.#alive.has(member)) living++;
+    if (this.#ring.council(peer)!.size < Math.min(living, COUNCIL_MINIMUM)) return 'unknown';
     if (this.#log.bytes.length > RING_LOG_GRANT_LIMIT) {
       this.#logFull = true;
       return 'none';

@@ -35,6 +35,8 @@ export interface RingLog {
   readonly genesis: Genesis | undefined;
   /** The bytes of the genesis entry as a map key: equal only where the whole genesis is equal. */
   readonly genesisKey: string | undefined;
+  /** Genesis entries so far, of at most {@link GENESIS_ENTRY_LIMIT}. */
+  readonly genesisCount: number;
   readonly grants: readonly Grant[];
   readonly council: readonly CouncilChange[];
   readonly accepts: readonly Accept[];
@@ -271,5 +273,5 @@ function parseRingLog(bytes: Uint8Array): RingLog | undefined {
     if (!valid || !reader.ok) return undefined;
     ends.push(reader.at);
   }
-  return { bytes, forked: false, ends, peers, genesis, genesisKey, grants, council, accepts };
+  return { bytes, forked: false, ends, peers, genesis, genesisKey, genesisCount, grants, council, accepts };
 }

@@ -21,6 +21,8 @@ import { SegmentMap } from './segments.ts';
  */
 export interface RingView {
   readonly genesis: Genesis | undefined;
+  /** As {@link RingLog.genesisKey}. */
+  readonly genesisKey: string | undefined;
   /** Another genesis is believed in by some peer. */
   readonly rivals: number;
   readonly segmentsByFamily: { readonly 4: SegmentMap; readonly 6: SegmentMap };
@@ -56,6 +58,7 @@ export function evaluateRing(logs: Logs): RingView {
   applyGrants(segmentsByFamily, logs, loyal, removals);
   return {
     genesis,
+    genesisKey,
     rivals,
     segmentsByFamily,
     removals,
@@ -110,6 +113,10 @@ function electGenesis(
  * A removal is decided once a majority of the subject's council, as of the voted cut of the subject's own log, has
  * accepted it at one ballot. Votes are never taken back (logs only grow), so a decision stays. Until the subject's
  * log is known up to the cut, it cannot be judged and does not count yet.
+ *
+ * A subject that contradicts itself before the cut has destroyed its own list of judges, perhaps in order to undo its
+ * removal. Then the proposal with most votes is decided, if these are two or more: any decision made before the fork
+ * came to light has that many, and no single peer has.
  */
 function decideRemovals(logs: Logs, loyal: readonly PeerId[]): Map<PeerId, Removal> {
   const votesByKey = new Map<string, { vote: Accept; voters: Set<PeerId> }>();
@@ -122,17 +129,32 @@ function decideRemovals(logs: Logs, loyal: readonly PeerId[]): Map<PeerId, Remov
     }
   }
   const decidedBySubject = new Map<PeerId, Accept[]>();
+  const mostBySubject = new Map<PeerId, number>();
+  const fallbackBySubject = new Map<PeerId, Accept[]>();
+  const add = (map: Map<PeerId, Accept[]>, vote: Accept): void => {
+    const found = map.get(vote.subject);
+    if (found) found.push(vote);
+    else map.set(vote.subject, [vote]);
+  };
   for (const { vote, voters } of votesByKey.values()) {
     const log = logs.get(vote.subject);
-    if (log === undefined || log.bytes.length < vote.cut || vote.heir === vote.subject) continue;
-    const council = councilOf(vote.subject, log, vote.cut);
-    let count = 0;
-    for (const voter of voters) if (voter !== vote.subject && council.has(voter)) count++;
-    if (2 * count <= council.size) continue;
-    decidedBySubject.set(vote.subject, [...(decidedBySubject.get(vote.subject) ?? []), vote]);
+    if (log === undefined || vote.heir === vote.subject) continue;
+    voters.delete(vote.subject);
+    if (log.bytes.length >= vote.cut) {
+      const council = councilOf(vote.subject, log, vote.cut);
+      let count = 0;
+      for (const voter of voters) if (council.has(voter)) count++;
+      if (2 * count > council.size) add(decidedBySubject, vote);
+    } else if (log.forked && voters.size >= 2) {
+      const most = mostBySubject.get(vote.subject) ?? 0;
+      if (voters.size < most) continue;
+      if (voters.size > most) fallbackBySubject.delete(vote.subject);
+      mostBySubject.set(vote.subject, voters.size);
+      add(fallbackBySubject, vote);
+    }
   }
   const removals = new Map<PeerId, Removal>();
-  for (const [subject, votes] of decidedBySubject) {
+  for (const [subject, votes] of [...fallbackBySubject, ...decidedBySubject]) {
     votes.sort(
       (a, b) =>
         compareBallots(a.ballot, b.ballot) || (a.heir < b.heir ? -1 : a.heir > b.heir ? 1 : a.cut - b.cut),

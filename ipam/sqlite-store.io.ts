@@ -81,6 +81,11 @@ export class SqliteStore implements IpamStore {
     this.#staged.clear();
   }
 
+  /** The file may not grow beyond so many pages of 4 KiB from now on: stands in for a full disk in tests. */
+  limitPages(count: number): void {
+    this.#database.exec(`PRAGMA max_page_count = ${Math.floor(count)}`);
+  }
+
   /** Closes the file. What was staged and not flushed is lost. */
   close(): void {
     this.#database.close();

@@ -64,7 +64,7 @@ describe('the ring', () => {
       grant('10.32.0.0/16', C, 2), // only half is B's
     ];
     for (const entry of wrong) {
-      const logs = { [A]: logOf(believes, grant('10.32.128.0/17', B, 1)) };
+      const logs: Record<PeerId, RingLog> = { [A]: logOf(believes, grant('10.32.128.0/17', B, 1)) };
       assert.deepEqual(ownersOf(viewOf({ ...logs, [B]: logOf(believes, entry) })), ownersOf(viewOf(logs)));
     }
   });
@@ -178,6 +178,16 @@ describe('the ring', () => {
     assert.equal(ownerOf(view, '10.32.128.1'), B);
     assert.equal(ownerOf(view, '10.32.64.1'), A);
     assert.equal(joinLogs(log, left).log, log);
+  });
+
+  it('does not let a removed peer undo its removal by contradicting itself', () => {
+    const subject = logOf(believes, ...[B, C, D].map((peer): NewEntry => ({ kind: 'join', peer })));
+    const votes = vote(A, B, subject.bytes.length);
+    const others = { [B]: logOf(believes, votes), [C]: logOf(believes, votes), [D]: logOf(believes, votes) };
+    const denial = joinLogs(subject, logOf(believes, grant('10.32.0.0/17', A, 1))).log;
+    assert.ok(denial.forked && denial.bytes.length < subject.bytes.length);
+    assert.equal(viewOf({ ...others, [A]: denial }).removals.get(A)?.heir, B);
+    assert.equal(viewOf({ [B]: others[B]!, [A]: denial }).removals.size, 0, 'one voter alone takes nothing');
   });
 
   it('keeps the longer history when a peer shows a shorter one', () => {

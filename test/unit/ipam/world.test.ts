@@ -293,6 +293,7 @@ describe('several Ipams', () => {
     const host = other.addHost();
     const { payload } = world.board('ring')[0]!;
     host.ipam!.handleRecord({ origin: peerId(500), slot: 'ring', payload }, other.now);
+    host.ipam!.tick(other.now);
     other.settle(host);
     const { state, detail } = host.ipam!.status();
     assert.equal(state, 'fault');
