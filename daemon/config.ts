@@ -7,7 +7,6 @@ import type { PeerHint } from './peer-hint.ts';
 import { printable } from './printable.ts';
 import {
   type GenesisSetting,
-  MIN_MTU,
   type Reading,
   readAdvertised,
   readGenesis,
@@ -197,10 +196,6 @@ function crossCheck(config: Config, given: Given, faults: WeftError[]): void {
     faults.push(
       valueFault('neither an IPv4 nor an IPv6 range is left', 'give --ipalloc-range or --ipalloc-range6'),
     );
-  }
-  if (config.mtu !== undefined && config.mtu < MIN_MTU[6] && config.range6 !== undefined) {
-    const problem = `${given.get('mtu')!.source} '${config.mtu}' is too small for IPv6`;
-    faults.push(valueFault(problem, `give at least ${MIN_MTU[6]}, or --ipalloc-range6 none`));
   }
   if (config.stateDir === config.runDir) {
     faults.push(

@@ -91,8 +91,8 @@ export type GenesisSetting =
 /** Members of the electorate of `--ipalloc-init consensus=`. More would only make agreement slower. */
 export const MAX_ELECTORATE = 9;
 
-/** Overlay MTU in bytes: at least what each family demands of a link (RFC 791, RFC 8200 §5). */
-export const MIN_MTU = { 4: 576, 6: 1280 } as const;
+/** Overlay MTU in bytes: at least what IPv6 demands of a link (RFC 8200 §5), whichever families the pods have. */
+export const MIN_MTU = 1280;
 /** 65,535 less the 136 bytes that tunnel and relay add. */
 export const MAX_MTU = 65_399;
 
@@ -121,7 +121,7 @@ export function readPort(text: string): Reading<number> {
 }
 
 export function readMtu(text: string): Reading<number> {
-  return readInteger(text, MIN_MTU[4], MAX_MTU, 'an MTU');
+  return readInteger(text, MIN_MTU, MAX_MTU, 'an MTU');
 }
 
 export function readListen(text: string): Reading<Address> {
