@@ -237,10 +237,6 @@ describe('readConfig', () => {
     });
   }
 
-  it('accepts a small MTU where there is no IPv6', () => {
-    equal(configOf(['--mtu', '1000', '--ipalloc-range6', 'none']).mtu, 1000);
-  });
-
   it('refuses an unknown variable by name, and leaves other prefixes alone', () => {
     deepEqual(faultsOf([], { env: { WEFTY: '1', PATH: '/bin' } }), []);
     match(
