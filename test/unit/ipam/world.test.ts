@@ -211,6 +211,30 @@ describe('several Ipams', () => {
     }
   });
 
+  it('finish what an initiator that died halfway may have decided', () => {
+    const world = new World({ seed: 31, init: seedFirst });
+    for (let i = 0; i < 5; i++) world.addHost();
+    world.runUntil(() => world.hosts.every((host) => host.ipam!.status().ranges.length > 0), 20_000);
+    world.run(3000);
+    const [a, b, c, , victim] = world.hosts;
+    world.crash(victim!);
+    world.run(500);
+    world.remove(a!, victim!.peer);
+    world.run(1500);
+    // Everybody has promised. Now only b hears the proposal, and then the initiator is gone.
+    for (const other of [2, 3, 4]) world.cut.add(`0|${other}`);
+    const votes = (host: typeof a) => host!.ipam!.status().logBytes;
+    const before = votes(b);
+    world.runUntil(() => votes(b) > before, 10_000);
+    world.crash(a!);
+    world.run(1000);
+    const request = world.remove(c!, victim!.peer);
+    world.runUntil(() => c!.answers.has(request), 90_000);
+    const answer = c!.answers.get(request)!;
+    assert.equal(answer.type === 'removeFailed' && answer.reason, 'lost-race');
+    assert.deepEqual(c!.ipam!.status().removed, [{ peer: victim!.peer, heir: a!.peer }]);
+  });
+
   it('form one ring by consensus, and no other in spite of loss, crashes and late starters', () => {
     for (let seed = 40; seed < 60; seed++) {
       const electorate = ['node-0', 'node-1', 'node-2'];
