@@ -84,6 +84,8 @@ export class World {
   readonly cut = new Set<string>();
   /** What may be sure to be in nobody's use: peers whose containers were declared gone. */
   readonly buried = new Set<PeerId>();
+  /** Answers of allocate that brought addresses. */
+  allocations = 0;
   now: Instant = instant(1000);
   readonly #board = new Map<string, Posting>();
   #sequence = 0;
@@ -296,6 +298,7 @@ export class World {
         this.#send(host, out.to, (to) => to.ipam!.handleMessage(host.peer, out.bytes, this.now));
         break;
       case 'allocated':
+        this.allocations++;
         host.answers.set(out.request, out);
         host.live.set(`${out.allocation.key.containerId}/${out.allocation.key.ifname}`, out.allocation);
         break;
