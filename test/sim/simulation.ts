@@ -1,8 +1,8 @@
-import { formatAddress } from '../../base/address.ts';
+import type { Address } from '../../base/address.ts';
 import { concat, hex, utf8 } from '../../base/bytes.ts';
 import { type PeerId, shortPeerId } from '../../base/peer-id.ts';
 import { type RandomSource, seededRandom, shuffle } from '../../base/random.ts';
-import { formatRange, parseCidr, type Range } from '../../base/range.ts';
+import { parseCidr, type Range } from '../../base/range.ts';
 import { type ClusterKeys, parseClusterSecret } from '../../crypto/cluster-secret.ts';
 import { cryptoReady } from '../../crypto/ready.ts';
 import { NODE_KEY } from '../../ipam/types.ts';
@@ -179,14 +179,12 @@ export function ringOf(node: VirtualNode): string {
   if (core === undefined) return '';
   return core.ipam
     .owners()
-    .map(({ range, owner }) => `${formatRange(range)} ${shortPeerId(owner)}`)
+    .map(({ range: { family, start, end }, owner }) => `${family} ${start} ${end} ${owner}`)
     .join('\n');
 }
 
 /** A node's addresses of a container, IPv4 first; of {@link NODE_KEY} its own. */
-function addressesOf(node: VirtualNode, containerId: string) {
+function addressesOf(node: VirtualNode, containerId: string): readonly Address[] {
   if (containerId === NODE_KEY.containerId) return node.core?.ownAddresses ?? [];
   return node.podByContainer.get(containerId) ?? [];
 }
-
-export { formatAddress };

@@ -1,0 +1,5 @@
+/** Who attacks. */
+export interface Attackers {
+  /** Does one harmful thing. */
+  strike(): void;
+}
