@@ -76,8 +76,8 @@ export interface Accept {
 
 export type LogFault = 'too-large' | 'malformed' | 'bad-version';
 
-/** Bytes of a 'ring' record's payload. */
-export const RING_LOG_LIMIT = 65_536;
+/** Bytes of a 'ring' record's payload: what gossip carries, 63 KiB (a record with its envelope must fit one frame). */
+export const RING_LOG_LIMIT = 63 * 1024;
 /** Beyond this a node makes no more grants: the rest is kept for votes and council changes. */
 export const RING_LOG_GRANT_LIMIT = 56 * 1024;
 /** Genesis entries in a log: joining a ring, and changing over to another while nothing was granted. */

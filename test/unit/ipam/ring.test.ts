@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { PeerId } from '../../../base/peer-id.ts';
 import type { Range } from '../../../base/range.ts';
+import { MAX_PAYLOAD_LENGTH } from '../../../gossip/record.ts';
 import { Ring } from '../../../ipam/ring.ts';
 import {
   appendToLog,
@@ -481,3 +482,9 @@ function walk(ring: Ring, value: bigint, upTo: number): { owner: PeerId; version
   }
   return { owner, version: upTo };
 }
+
+describe('a full ring log', () => {
+  it('fits the record that gossip carries it in', () => {
+    assert.equal(RING_LOG_LIMIT, MAX_PAYLOAD_LENGTH.ring);
+  });
+});
