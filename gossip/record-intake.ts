@@ -121,9 +121,12 @@ export class RecordIntake {
     const rate = this.#rateByKey.get(key) ?? new TokenBucket(UPDATE_BURST, UPDATES_PER_SECOND);
     if (!rate.has(now)) return fail('rate');
     if (!this.#store.hasBytesFor(record)) return fail('full');
-    const victim = this.#store.hasOriginFor(record) ? undefined : this.#leastWanted();
-    if (!this.#store.hasOriginFor(record) && (victim === undefined || !this.#evictions.has(now)))
-      return fail('full');
+    let victim: PeerId | undefined;
+    if (!this.#store.hasOriginFor(record)) {
+      // Charged for the search, which is what costs.
+      victim = this.#evictions.take(now) ? this.#leastWanted() : undefined;
+      if (victim === undefined || !this.#store.isEvictable(victim)) return fail('full');
+    }
     const info = this.#readInfo(record);
     if (!info) return fail('payload');
     if (!this.#crypto.verify(record.origin, message, record.signature)) return fail('signature');
