@@ -24,7 +24,7 @@ export class TokenBucket {
   has(now: Instant): boolean {
     const elapsedMs = Math.max(0, now - (this.#at ?? now));
     this.#tokens = Math.min(this.#burst, this.#tokens + (elapsedMs * this.#perSecond) / 1000);
-    this.#at = now;
+    this.#at = Math.max(now, this.#at ?? now) as Instant;
     return this.#tokens >= 1;
   }
 }
