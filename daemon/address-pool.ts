@@ -33,6 +33,7 @@ export class RingAddressPool implements AddressPool {
     this.#waitingByRequest.set(request, waiting);
     const abort = (): void =>
       waiting.reject(new CniFault(CNI_CODE.tryLater, 'no address came in time; try again later'));
+    if (signal.aborted) abort();
     signal.addEventListener('abort', abort, { once: true });
     try {
       return await waiting.promise;

@@ -45,6 +45,8 @@ export class WeftNode {
   readonly #links: ControlLinks;
   readonly #outputs: NodeOutput[] = [];
   readonly #nodeInfoByPeer = new Map<PeerId, NodeInfo>();
+  /** Peers that the ring has removed for good. */
+  readonly #removed = new Set<PeerId>();
   #ownAddresses: readonly Address[] = [];
   #addressRequest: RequestId | undefined;
   #addressAt: Instant | undefined;
@@ -132,6 +134,11 @@ export class WeftNode {
   /** Where to look for peers, all of it: replaces what was given before. */
   setSeeds(endpoints: readonly Endpoint[], now: Instant): void {
     this.gossip.setSeeds(endpoints, now);
+  }
+
+  /** After `rolledBack`: our records carry this epoch from now on, which is on disk already. */
+  raiseEpoch(epoch: number, now: Instant): void {
+    this.gossip.raiseEpoch(epoch, now);
   }
 
   // ── control links: what the shell tells of TCP connections ──
@@ -273,6 +280,7 @@ export class WeftNode {
         return;
       case 'ringChanged':
         this.#options.datapath.setRoutes(this.ipam.owners());
+        for (const { peer } of this.ipam.status().removed) this.#shutOut(peer, now);
         return;
       case 'freeChanged':
         this.#publishInfo(now);
@@ -307,6 +315,7 @@ export class WeftNode {
       return;
     }
     this.#nodeInfoByPeer.set(origin, info.value);
+    if (this.#removed.has(origin)) return;
     const { noiseKey, endpoints, free } = info.value;
     const set = this.tunnels.setPeer(origin, { noiseKey, endpoints, epoch: record.epoch }, now);
     if (!set.ok) this.#options.counters.add(`tunnel.${set.reason}`);
@@ -317,6 +326,13 @@ export class WeftNode {
   /** In a small mesh tunnels are made before a packet waits for one. */
   #wantTunnel(peer: PeerId, now: Instant): void {
     if (this.#nodeInfoByPeer.size <= EAGER_MESH_NODES) this.tunnels.want(peer, now);
+  }
+
+  /** A removed peer gets no tunnel any more: what it owned is another's. Gossip still tells it that it is removed. */
+  #shutOut(peer: PeerId, now: Instant): void {
+    if (this.#removed.has(peer)) return;
+    this.#removed.add(peer);
+    this.tunnels.removePeer(peer, now);
   }
 
   #forgetPeer(peer: PeerId, now: Instant): void {

@@ -42,6 +42,8 @@ export interface StateFolder {
   readonly bootId: string;
   /** Path of the SQLite database. */
   readonly databasePath: string;
+  /** Counts as if `epoch` had been this start, on disk before it returns. Lower than ours: nothing. */
+  raiseEpoch(epoch: number): void;
   /** Lets another weftd take the folder. The kernel does it too when the process ends, however it ends. */
   close(): void;
 }
@@ -66,12 +68,26 @@ export function openStateFolder(path: string, options: StateFolderOptions): Stat
   try {
     if (readSmall(path, 'version') === undefined) fill(path, options);
     const state = read(path, options);
-    replaceFile(`${path}/epoch`, utf8(`${state.epoch}\n`));
-    return { ...state, databasePath: `${path}/weft.db`, close: () => lock.release() };
+    writeEpoch(path, state.epoch);
+    let highest = state.epoch;
+    return {
+      ...state,
+      databasePath: `${path}/weft.db`,
+      raiseEpoch(epoch) {
+        if (epoch <= highest) return;
+        writeEpoch(path, epoch);
+        highest = epoch;
+      },
+      close: () => lock.release(),
+    };
   } catch (error) {
     lock.release();
     throw error;
   }
+}
+
+function writeEpoch(path: string, epoch: number): void {
+  replaceFile(`${path}/epoch`, utf8(`${epoch}\n`));
 }
 
 function makeFolder(path: string): void {

@@ -1,0 +1,22 @@
+import { deepEqual } from 'node:assert/strict';
+import { fromHex } from '../../../base/bytes.ts';
+import { formatRange, parseCidr } from '../../../base/range.ts';
+import { podRanges } from '../../../daemon/pod-ranges.ts';
+
+const ula = fromHex('0102030405')!;
+const range4 = parseCidr('10.32.0.0/12')!;
+
+describe('podRanges', () => {
+  it("derives the IPv6 range from the cluster's global id, subnet 0", () => {
+    deepEqual(podRanges({ range4, range6: 'derived' }, { ula }).map(formatRange), [
+      '10.32.0.0/12',
+      'fd01:203:405::/64',
+    ]);
+  });
+
+  it('takes the ranges that are given, and leaves out a family that is not', () => {
+    const range6 = parseCidr('fd00:1::/64')!;
+    deepEqual(podRanges({ range4: undefined, range6 }, { ula }).map(formatRange), ['fd00:1::/64']);
+    deepEqual(podRanges({ range4, range6: undefined }, { ula }).map(formatRange), ['10.32.0.0/12']);
+  });
+});
