@@ -52,7 +52,7 @@ const MAX_FRUITLESS_BACKOFF_MS = 30_000;
  *   A ── records ─▶ B
  * ```
  *
- * *Full exchange*, every 30 s and slower in large clusters: all versions and states to one link, whatever the digests.
+ * *Full exchange*, every 30 s and slower in large clusters: all versions, and who is suspect or dead, to one link, whatever the digests.
  *
  * A link whose differences never mend (one side has no room, or skips a future slot) is asked ever more rarely.
  */
@@ -164,7 +164,11 @@ export class Dissemination {
       this.#nextFullSyncAt = after(now, this.#fullSyncIntervalMs());
       const link = this.#randomLink(() => true);
       if (link) {
-        this.#sendRumours(link, this.#options.allRumours());
+        // That somebody lives is told on a new link, and shows itself; what may have been missed is the rest.
+        this.#sendRumours(
+          link,
+          this.#options.allRumours().filter((rumour) => rumour.state !== 'alive'),
+        );
         this.#sendVersions(link, allBuckets());
       }
     }

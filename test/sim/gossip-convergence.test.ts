@@ -162,14 +162,14 @@ describe('gossip in a simulated network', () => {
       net.runUntil(20_000, () => net.agreed()),
       'formed',
     );
-    net.run(20_000);
+    net.run(30_000);
     const degrees = net.nodes.map((node) => node.gossip!.links().length);
     assert.ok(Math.min(...degrees) >= 6, `fewest links ${Math.min(...degrees)}`);
     assert.ok(degrees.reduce((a, b) => a + b) / 100 < 13, 'links on average');
     assert.ok(Math.max(...degrees) <= 24 + 12, `most links ${Math.max(...degrees)}`);
     for (const from of [5, 50, 95]) within(2000, spread(net, net.nodes[from]!, 5000), 'record spread');
-    const idle = worstBytesPerSecond(net, 20_000);
-    assert.ok(idle < 5000, `${idle} B/s`);
+    const idle = worstBytesPerSecond(net, 30_000);
+    assert.ok(idle < 5000, `${idle} B/s at the busiest node`);
     for (const node of net.nodes) {
       for (const other of net.nodes) {
         if (node !== other) assert.ok(node.gossip!.nextHops(other.id).length > 0, 'a way to everybody');
