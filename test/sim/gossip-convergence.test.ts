@@ -186,7 +186,7 @@ describe('gossip in a simulated network', () => {
   });
 
   it('a node that leaves is gone at once, unsuspected, and can come back', () => {
-    const net = cluster(10, 5);
+    const net = cluster(10, 5, 0);
     net.run(10_000);
     const leaver = net.nodes[4]!;
     net.act(leaver, (gossip, now) => gossip.leave(now));
