@@ -21,6 +21,7 @@ import {
   TUNNEL_SOCKET_BUFFER_BYTES,
 } from '../native/socket-options.ts';
 import { openTun } from '../native/tun.ts';
+import { openUdp } from '../native/udp.ts';
 import { SleeveIo } from '../router/sleeve.io.ts';
 import { Sleeve } from '../router/sleeve.ts';
 import { RingAddressPool } from './address-pool.ts';
@@ -112,6 +113,7 @@ export class Daemon {
         ...(config.listen.length === 0 ? {} : { listen: hostsOf(config) }),
         tun,
         counters,
+        openUdp,
         tuneSocket: (descriptor, family) => {
           setSocketBuffers(descriptor, TUNNEL_SOCKET_BUFFER_BYTES);
           setPathMtuDiscovery(descriptor, family, 'probe');

@@ -8,6 +8,7 @@ NAPI_MODULE_INIT() {
     return nullptr;
   }
   weft::bindTun(env, exports);
+  weft::bindUdp(env, exports);
   weft::bindNetlink(env, exports);
   weft::bindLocalSocket(env, exports);
   weft::bindSocketOptions(env, exports);

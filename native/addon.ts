@@ -28,6 +28,34 @@ export interface Addon {
   tunWrite(handle: Handle, frame: Uint8Array): number;
   tunClose(handle: Handle): void;
 
+  udpOpen(
+    family: 4 | 6,
+    address: Uint8Array,
+    port: number,
+  ): {
+    readonly handle: Handle;
+    readonly fd: number;
+    readonly port: number;
+    readonly segments: boolean;
+    readonly joins: boolean;
+  };
+  udpStart(
+    handle: Handle,
+    onBatch: (buffer: Uint8Array, words: Uint32Array, count: number) => void,
+    onWritable: () => void,
+    onError: (errno: number) => void,
+  ): void;
+  udpSend(
+    handle: Handle,
+    address: Uint8Array,
+    port: number,
+    data: Uint8Array,
+    length: number,
+    segment: number,
+  ): number;
+  udpAwaitWritable(handle: Handle): void;
+  udpClose(handle: Handle): void;
+
   netlinkOpen(): Handle;
   netlinkAdopt(fd: number): Handle;
   netlinkTransact(

@@ -166,6 +166,7 @@ struct Binding {
 };
 
 void bindTun(napi_env env, napi_value exports);
+void bindUdp(napi_env env, napi_value exports);
 void bindNetlink(napi_env env, napi_value exports);
 void bindLocalSocket(napi_env env, napi_value exports);
 void bindSocketOptions(napi_env env, napi_value exports);

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { Counters } from '../../../base/counters.ts';
 import { type Endpoint, parseEndpoint } from '../../../base/endpoint.ts';
 import { WeftError } from '../../../base/weft-error.ts';
-import { canonicalEndpoint, SleeveIo, type SleeveTun } from '../../../router/sleeve.io.ts';
+import { openUdp } from '../../../native/udp.ts';
+import { canonicalEndpoint } from '../../../router/dgram-socket.io.ts';
+import { SleeveIo, type SleeveTun } from '../../../router/sleeve.io.ts';
 import { checksumsHold, frameOf, pattern, udpPacket } from './ip-packets.ts';
 
 const V4 = { source: '10.32.0.1', destination: '10.33.0.1' };
@@ -63,34 +65,88 @@ describe('the shell of the sleeve', () => {
     for (const io of opened.splice(0)) io.close();
   });
 
-  it('carries datagrams, each from its sender, and ends their batch behind them', async () => {
-    const tuned: number[] = [];
-    const left = await open({ tuneSocket: (descriptor) => tuned.push(descriptor) });
-    const right = await open();
-    assert.equal(tuned.length, 1);
-    const scratch = new Uint8Array(1400);
-    const received: [Endpoint, number][] = [];
-    let ended = 0;
-    await new Promise<void>((resolve) => {
-      right.io.start({
-        onDatagram: (from, bytes) => {
-          assert.ok(bytes.every((byte) => byte === bytes[0]));
-          received.push([from, bytes[0]!]);
-        },
-        onFrame: () => {},
-        onBatchEnd: () => {
-          ended++;
-          if (received.length === 20) resolve();
-        },
+  for (const [kind, openSocket] of [
+    ['dgram', {}],
+    ['batches', { openUdp }],
+  ] as const) {
+    it(`carries datagrams, each from its sender, and ends their batch behind them (${kind})`, async () => {
+      const tuned: number[] = [];
+      const left = await open({ tuneSocket: (descriptor) => tuned.push(descriptor), ...openSocket });
+      const right = await open(openSocket);
+      assert.equal(tuned.length, 1);
+      const scratch = new Uint8Array(1400);
+      const received: [Endpoint, number, number][] = [];
+      let ended = 0;
+      await new Promise<void>((resolve) => {
+        right.io.start({
+          onDatagram: (from, bytes) => {
+            assert.ok(bytes.every((byte) => byte === bytes[0]));
+            received.push([from, bytes.length, bytes[0]!]);
+          },
+          onFrame: () => {},
+          onBatchEnd: () => {
+            ended++;
+            if (received.length === 20) resolve();
+          },
+        });
+        // The buffer is reused at once: what arrives must not be what came later.
+        for (let i = 0; i < 20; i++) left.io.transmit(right.at, scratch.fill(i).subarray(i));
       });
-      // The buffer is reused at once: what arrives must not be what came later.
-      for (let i = 0; i < 20; i++) left.io.transmit(right.at, scratch.fill(i));
+      assert.deepEqual(
+        received,
+        Array.from({ length: 20 }, (_, i) => [left.at, 1400 - i, i]),
+      );
+      assert.ok(ended < 20, 'several datagrams to a batch');
     });
-    assert.deepEqual(
-      received,
-      Array.from({ length: 20 }, (_, i) => [left.at, i]),
-    );
-    assert.ok(ended < 20, 'several datagrams to a batch');
+
+    it(`what a batch of frames gives rise to arrives in order (${kind})`, async () => {
+      const tun = fakeTun();
+      const left = await open({ tun, ...openSocket });
+      const right = await open(openSocket);
+      const lengths = [...Array(100).fill(1400), 300, 1400, 64, 64, 1400, 1500, 1500, 20];
+      const received: number[] = [];
+      await new Promise<void>((resolve) => {
+        right.io.start({
+          onDatagram: (_from, bytes) => {
+            assert.ok(bytes.every((byte) => byte === received.length % 256));
+            received.push(bytes.length);
+          },
+          onFrame: () => {},
+          onBatchEnd: () => received.length === lengths.length && resolve(),
+        });
+        left.io.start({
+          onDatagram: () => {},
+          onFrame: () => {
+            for (const [i, length] of lengths.entries()) {
+              left.io.transmit(right.at, new Uint8Array(length).fill(i));
+            }
+          },
+          onBatchEnd: () => {},
+        });
+        tun.emit([frameOf(udpPacket(V4, pattern(20)))]);
+      });
+      assert.deepEqual(received, lengths);
+    });
+
+    it(`carries datagrams over IPv6 (${kind})`, async () => {
+      const left = await open({ listen: ['::1'], ...openSocket });
+      const right = await open({ listen: ['::1'], ...openSocket });
+      const from = await new Promise<Endpoint>((resolve) => {
+        right.io.start({ onDatagram: resolve, onFrame: () => {}, onBatchEnd: () => {} });
+        left.io.transmit(parseEndpoint(`[::1]:${right.io.port}`)!, new Uint8Array(9));
+      });
+      assert.equal(from, `[::1]:${left.io.port}`);
+    });
+  }
+
+  it('counts what the batched socket cannot send', async () => {
+    const { io, counters, at } = await open({ openUdp });
+    io.start({ onDatagram: () => {}, onFrame: () => {}, onBatchEnd: () => {} });
+    io.transmit(at, new Uint8Array(65_535));
+    assert.equal(counters.get('sleeve.io.messageTooLarge'), 1);
+    const fails = (code: string) => (error: unknown) => error instanceof WeftError && error.code === code;
+    await assert.rejects(open({ port: io.port, openUdp }), fails('E_PORT_TAKEN'));
+    await assert.rejects(open({ listen: ['192.0.2.77'], openUdp }), fails('E_LISTEN_ADDRESS'));
   });
 
   it('counts what cannot be sent and never throws', async () => {

@@ -1,0 +1,94 @@
+import { addressBytes, parseAddress } from '../base/address.ts';
+import { addon, type Handle } from './addon.ts';
+
+/** Bytes between the beginnings of two messages in a batch. */
+export const UDP_SLOT_BYTES = 65_536;
+
+/** 32-bit words that describe one message of a batch. */
+export const UDP_WORDS = 7;
+
+/** Datagrams in one send: what every kernel with UDP_SEGMENT takes. */
+export const UDP_MAX_SEGMENTS = 64;
+
+/**
+ * Receives a batch of `count` messages. Message `i` is at `i * UDP_SLOT_BYTES` of `buffer`, described by the words
+ * from `i * UDP_WORDS`:
+ *
+ * ```
+ *   0        1         2      3 … 6
+ *   | length | segment | port | address |   IPv4 in word 3, network order read as numbers
+ * ```
+ *
+ * `segment` is 0 where the message is one datagram; else it is datagrams of `segment` bytes from one sender, the last
+ * may be shorter. All arrays are reused: they are valid until the callback returns.
+ */
+export type OnUdpBatch = (buffer: Uint8Array, words: Uint32Array, count: number) => void;
+
+/**
+ * A UDP socket that moves datagrams in batches (Linux: UDP_SEGMENT, UDP_GRO, recvmmsg). `node:dgram` costs a system
+ * call, an object and a copy for each datagram; this a few for each batch. See docs/adr/0005-udp-batches.md.
+ */
+export interface UdpSocket {
+  readonly family: 4 | 6;
+  readonly descriptor: number;
+  /** The port it is bound to. */
+  readonly port: number;
+  /** The kernel takes several datagrams in one {@link send}; tried out over the loopback. */
+  readonly segments: boolean;
+  /** Begins to read, once. `onWritable`: see {@link awaitWritable}. `onError`: a read failed; it goes on reading. */
+  start(onBatch: OnUdpBatch, onWritable: () => void, onError: (errno: number) => void): void;
+  /**
+   * Sends `data[0, length)` to `address` (4 or 16 bytes) as datagrams of `segment` bytes, the last may be shorter; at
+   * most {@link UDP_MAX_SEGMENTS}. Bytes sent, or −errno: −EAGAIN (−11) where the kernel has no room, −EMSGSIZE (−90)
+   * where a datagram is too large, −EIO (−5) or −EINVAL (−22) where it cannot send several at once after all.
+   */
+  send(address: Uint8Array, port: number, data: Uint8Array, length: number, segment: number): number;
+  /** Calls `onWritable` once, as soon as the kernel has room again. */
+  awaitWritable(): void;
+  /** Harmless when repeated. */
+  close(): void;
+}
+
+/**
+ * Binds a socket to `host` (an IP address) and `port` (0: any). It serves the family of `host` alone.
+ * @throws SystemError (as Node's: EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, …; EINVAL where `host` is no address),
+ * WeftError E_NATIVE_MISSING.
+ */
+export function openUdp(host: string, port: number): UdpSocket {
+  const address = parseAddress(host);
+  const bytes = address === undefined ? new Uint8Array(0) : addressBytes(address);
+  return new NativeUdp(address?.family ?? 4, addon().udpOpen(address?.family ?? 4, bytes, port));
+}
+
+class NativeUdp implements UdpSocket {
+  readonly family: 4 | 6;
+  readonly descriptor: number;
+  readonly port: number;
+  readonly segments: boolean;
+  readonly #handle: Handle;
+  readonly #send = addon().udpSend;
+
+  constructor(family: 4 | 6, opened: ReturnType<ReturnType<typeof addon>['udpOpen']>) {
+    this.family = family;
+    this.descriptor = opened.fd;
+    this.port = opened.port;
+    this.segments = opened.segments;
+    this.#handle = opened.handle;
+  }
+
+  start(onBatch: OnUdpBatch, onWritable: () => void, onError: (errno: number) => void): void {
+    addon().udpStart(this.#handle, onBatch, onWritable, onError);
+  }
+
+  send(address: Uint8Array, port: number, data: Uint8Array, length: number, segment: number): number {
+    return this.#send(this.#handle, address, port, data, length, segment);
+  }
+
+  awaitWritable(): void {
+    addon().udpAwaitWritable(this.#handle);
+  }
+
+  close(): void {
+    addon().udpClose(this.#handle);
+  }
+}
