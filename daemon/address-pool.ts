@@ -60,10 +60,10 @@ export class RingAddressPool implements AddressPool {
   }
 
   state(): PoolState {
-    const { state, detail, owned, used } = this.#source.status();
+    const { state, detail, owned, free } = this.#source.status();
     if (state !== 'ready') return { ready: false, reason: detail };
     for (const family of [4, 6] as const) {
-      if (owned[family] > 0n && BigInt(used[family]) >= owned[family]) {
+      if (owned[family] > 0n && free[family] === 0n) {
         return { ready: false, reason: `all IPv${family} addresses of this node are in use` };
       }
     }

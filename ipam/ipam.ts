@@ -307,6 +307,7 @@ export class Ipam {
     const blocking = faults.find(({ code }) => BLOCKING.has(code));
     const ready = this.#operational();
     const size = (family: Family): bigint => this.#allocator.space(family)?.owned ?? 0n;
+    const free = (family: Family): bigint => this.#allocator.space(family)?.count ?? 0n;
     return {
       state: fenced ? 'fenced' : blocking ? 'fault' : ready ? 'ready' : 'waiting',
       detail: blocking ? `${blocking.message}; ${blocking.remedy}` : ready ? '' : this.#waitingFor(),
@@ -316,6 +317,7 @@ export class Ipam {
       ranges: this.rangesOf(this.#self),
       owned: { 4: size(4), 6: size(6) },
       used: { 4: this.#allocator.used(4), 6: this.#allocator.used(6) },
+      free: { 4: free(4), 6: free(6) },
       orphaned: this.#allocator.orphaned(),
       pending: { allocations: this.#waitingCount, removals: this.#reclaim.pending() },
       removed: [...this.#ring.view.removals].map(([peer, { heir }]) => ({ peer, heir })),
@@ -446,8 +448,8 @@ export class Ipam {
     for (const [key, list] of [...this.#waitingByKey]) {
       const mayAssign = operational && (this.#listened || this.#allocator.get(list[0]!.key) !== undefined);
       const allocation = mayAssign ? this.#allocator.assign(list[0]!.key) : undefined;
-      const failure =
-        blocked ?? (operational && this.#seeker.outcome === 'pool-full' ? 'pool-full' : undefined);
+      const full = operational && (this.#seeker.outcome === 'pool-full' || (mayAssign && this.#ownsAll()));
+      const failure = blocked ?? (full ? 'pool-full' : undefined);
       if (allocation !== undefined) {
         for (const { request } of this.#takeWaiting(key))
           this.#outputs.push({ type: 'allocated', request, allocation });
@@ -481,6 +483,11 @@ export class Ipam {
         wanted |= family === 4 ? 1 : 2;
     }
     return wanted;
+  }
+
+  /** Nobody else has anything to give. */
+  #ownsAll(): boolean {
+    return this.owners().every(({ owner }) => owner === this.#self);
   }
 
   /** Live owners, those first who say that they have most; equal ones in random order. */

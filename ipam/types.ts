@@ -145,9 +145,10 @@ export interface IpamStatus {
   readonly revision: number;
   /** What this node owns. */
   readonly ranges: readonly Range[];
-  /** Addresses owned and in use, by family. */
+  /** Addresses owned, in use, and free to be handed out, by family. Some owned ones are neither: a range's first. */
   readonly owned: { readonly 4: bigint; readonly 6: bigint };
   readonly used: { readonly 4: number; readonly 6: number };
+  readonly free: { readonly 4: bigint; readonly 6: bigint };
   /** Allocations that lie in ranges which this node does not own (any more): restart those pods. */
   readonly orphaned: readonly Allocation[];
   readonly pending: { readonly allocations: number; readonly removals: readonly PeerId[] };

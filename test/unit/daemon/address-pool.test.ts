@@ -18,6 +18,7 @@ const READY: IpamStatus = {
   ranges: [],
   owned: { 4: 4n, 6: 4n },
   used: { 4: 1, 6: 1 },
+  free: { 4: 1n, 6: 3n },
   orphaned: [],
   pending: { allocations: 0, removals: [] },
   removed: [],
@@ -88,6 +89,8 @@ describe('RingAddressPool', () => {
     };
     equal(state({}), 'ready');
     equal(state({ state: 'waiting', detail: 'no ring yet' }), 'no ring yet');
+    equal(state({ free: { 4: 0n, 6: 3n } }), 'all IPv4 addresses of this node are in use');
+    equal(state({ owned: { 4: 0n, 6: 4n }, free: { 4: 0n, 6: 3n } }), 'ready');
     equal(state({ owned: { 4: 0n, 6: 0n } }), 'this node has no range of addresses yet');
   });
 });
