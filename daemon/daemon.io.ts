@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { formatAddress } from '../base/address.ts';
 import { Counters } from '../base/counters.ts';
 import { formatRange } from '../base/range.ts';
@@ -15,6 +15,7 @@ import { configureHostNetwork, refuseOverlap } from '../linux/host-network.io.ts
 import type { OwnLinks } from '../linux/host-survey.ts';
 import { applyRules } from '../linux/nftables.io.ts';
 import { RouteClient } from '../linux/route-client.io.ts';
+import type { LocalSocket } from '../native/local-socket.ts';
 import {
   setPathMtuDiscovery,
   setSocketBuffers,
@@ -36,6 +37,7 @@ import { osRandom } from './os-random.io.ts';
 import { PeerSeeds } from './peer-seeds.io.ts';
 import { podRanges } from './pod-ranges.ts';
 import { RecordStore } from './record-store.ts';
+import { openRunFolder } from './run-folder.io.ts';
 import { readSecretFile } from './secret-file.io.ts';
 import { openStateFolder } from './state-folder.io.ts';
 import type { StatusContext } from './status.ts';
@@ -49,7 +51,10 @@ const OWN: OwnLinks = { tun: 'weft0', podPrefix: 'wv' };
 /** A seed that knows peers listens this long for a ring of theirs before it starts one. */
 const SEED_WAIT_MS = 1_500;
 
-/** After SIGTERM: time for the goodbye to reach the peers. */
+/** After SIGTERM: time for calls of the CNI plugin that are under way. Whoever is cut off gets code 11, or is spooled. */
+const SETTLE_MS = 2_000;
+
+/** After that: time for the goodbye to reach the peers. */
 const GOODBYE_MS = 100;
 
 /**
@@ -61,6 +66,8 @@ export class Daemon {
   readonly #log: Log;
   #node: WeftNode | undefined;
   #loop: NodeLoop | undefined;
+  #control: LocalSocket | undefined;
+  #plugin: CniPlugin | undefined;
 
   private constructor(log: Log) {
     this.#log = log;
@@ -81,11 +88,17 @@ export class Daemon {
     return daemon;
   }
 
-  /** Says goodbye and ends. */
+  /** Ends: shims that come now wait for the next weftd, calls under way get their answers, peers a goodbye. */
   async stop(): Promise<void> {
+    this.#control?.hide();
+    const patience = delay(SETTLE_MS);
+    await Promise.race([this.#plugin?.settled(), patience]);
     this.#node?.gossip.leave(clock());
     this.#loop?.settleNow();
-    await new Promise((resolve) => setTimeout(resolve, GOODBYE_MS));
+    await delay(GOODBYE_MS);
+    // Those who were in the backlog when the name went.
+    await Promise.race([this.#plugin?.settled(), patience]);
+    await nextTurn();
     this.#close();
   }
 
@@ -228,8 +241,8 @@ export class Daemon {
       (it) => it.closeAll(),
     );
 
+    openRunFolder(config.runDir);
     // From here on the kernel is changed; before, everything that can be refused has been.
-    mkdirSync(config.runDir, { recursive: true, mode: 0o755 });
     await applyRules({ ...OWN, ranges, masquerade: config.masquerade });
     await configureHostNetwork(client, network);
     io.start({
@@ -257,7 +270,9 @@ export class Daemon {
       now: clock,
       wake: loop.wake,
     });
-    this.#open(serveControl(`${config.runDir}/weft.sock`, handlers, plugin), (it) => it.close());
+    this.#plugin = plugin;
+    const path = `${config.runDir}/weft.sock`;
+    this.#control = this.#open(serveControl(path, handlers, plugin), (it) => it.close());
     const report = await plugin.start();
     for (const fault of report.faults) log.warn('a pod could not be put right', { fault }, fault);
     log.info('serving', {

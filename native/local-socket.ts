@@ -1,3 +1,4 @@
+import { lstatSync, rmSync, type Stats } from 'node:fs';
 import { WeftError } from '../base/weft-error.ts';
 import { addon, type Handle, isSystemError } from './addon.ts';
 
@@ -57,9 +58,14 @@ export interface LocalSocketOptions {
  */
 export class LocalSocket {
   readonly #handle: Handle;
+  readonly #path: string;
+  /** The file as it was made, so that no other is ever removed. */
+  readonly #made: Stats | undefined;
 
-  private constructor(handle: Handle) {
+  private constructor(handle: Handle, path: string) {
     this.#handle = handle;
+    this.#path = path;
+    this.#made = lstatSync(path, { throwIfNoEntry: false });
   }
 
   /**
@@ -103,7 +109,17 @@ export class LocalSocket {
     } catch (error) {
       throw explain(path, error);
     }
-    return new LocalSocket(handle);
+    return new LocalSocket(handle, path);
+  }
+
+  /**
+   * Removes the file if it is still ours: clients that come now find nobody, or our successor. Those that came
+   * before are served. Harmless when repeated.
+   */
+  hide(): void {
+    const found = lstatSync(this.#path, { throwIfNoEntry: false });
+    if (found && found.dev === this.#made?.dev && found.ino === this.#made.ino)
+      rmSync(this.#path, { force: true });
   }
 
   /** Stops listening, drops every connection and removes the file if it is still ours. Harmless when repeated. */
