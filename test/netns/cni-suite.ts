@@ -20,7 +20,7 @@ import { Namespace } from './namespaces.ts';
  */
 
 export interface CniDaemonOptions {
-  /** Pods that get an address. Default 200. */
+  /** Pods that get an address, or, where the daemon has a least number, 8 at most. Default: many. */
   readonly capacity?: number;
   /** Lets every allocation take so long, where the daemon can; so that an ADD can be caught midway. */
   readonly allocateDelayMs?: number;
@@ -511,9 +511,21 @@ export function describeCni(name: string, createDaemon: CniDaemonFactory): void 
 
       it('is code 50 when no address is free, and ADD code 11', async () => {
         await withDaemon({ capacity: 1 });
-        await add(0);
-        assertError(await call('STATUS'), 50);
-        assertError(await call('ADD', 1), 11);
+        const more: Namespace[] = [];
+        try {
+          while ((await call('STATUS')).code === 0) {
+            assert.ok(more.length < 8);
+            more.push(await Namespace.create('cgm'));
+            await add(0, `full-${more.length}`, { netns: more.at(-1)!.path });
+          }
+          assertError(await call('STATUS'), 50);
+          assertError(await call('ADD'), 11);
+          assert.equal((await call('DEL', 0, 'full-1')).code, 0);
+          assert.equal((await call('STATUS')).code, 0);
+          await add();
+        } finally {
+          for (const pod of more) await pod.delete();
+        }
       });
     });
 
