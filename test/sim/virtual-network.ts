@@ -19,6 +19,9 @@ export const FAIR_WEATHER: Weather = { loss: 0, duplicate: 0, reorder: 0, delayM
 /** A late datagram is this much later, at most. */
 const REORDER_MS = 30;
 
+/** Flows that a NAT remembers. */
+const MAX_FLOWS = 4096;
+
 /** One machine on the network. */
 export interface Host {
   readonly number: number;
@@ -29,6 +32,8 @@ export interface Host {
   /** Behind a NAT that forwards nothing: reachable only by whom it has sent to since it was mapped, over UDP. */
   readonly behindNat: boolean;
   readonly contacted: Set<Endpoint>;
+  /** Which of its endpoints somebody has sent to, through the NAT: answers go out from there, as conntrack has it. */
+  readonly answersFrom: Map<Endpoint, Endpoint>;
   /** Takes in a datagram. The bytes are its own. */
   datagram: (from: Endpoint, bytes: Uint8Array) => void;
 }
@@ -73,6 +78,7 @@ export class VirtualNetwork {
       mapped: published,
       behindNat,
       contacted: new Set(),
+      answersFrom: new Map(),
       datagram: () => {},
     };
     this.hosts.push(host);
@@ -86,6 +92,7 @@ export class VirtualNetwork {
     if (host.mapped !== host.published) this.#hostByEndpoint.delete(host.mapped);
     host.mapped = endpoint(parseAddress(`198.51.100.${host.number % 250}`)!, ++this.#lastPort);
     host.contacted.clear();
+    host.answersFrom.clear();
     this.#hostByEndpoint.set(host.mapped, host);
   }
 
@@ -97,11 +104,12 @@ export class VirtualNetwork {
 
   /** Sends a datagram of `from`. */
   transmit(from: Host, to: Endpoint, bytes: Uint8Array): void {
-    this.tap.datagram(from.mapped, to, bytes);
+    const source = from.answersFrom.get(to) ?? from.mapped;
+    this.tap.datagram(source, to, bytes);
     from.contacted.add(to);
     const target = this.#hostByEndpoint.get(to);
     if (target === undefined || this.isCut(from, target)) return;
-    this.#carry(from.mapped, target, to, bytes);
+    this.#carry(source, target, to, bytes);
   }
 
   /** A datagram of somebody who is no machine of ours and may name any source. */
@@ -151,6 +159,8 @@ export class VirtualNetwork {
       this.queue.in(this.delay() + late, () => {
         if (target.mapped !== to && (target.published !== to || target.behindNat)) return; // rebound meanwhile
         if (target.behindNat && !target.contacted.has(from)) return;
+        if (target.mapped !== target.published && target.answersFrom.size < MAX_FLOWS)
+          target.answersFrom.set(from, to);
         target.datagram(from, bytes.slice());
       });
     }
