@@ -1,7 +1,8 @@
-import { open, opendir, unlink } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, open, opendir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AttachmentKey, keyText } from './key.ts';
-import type { DeletionSpool, SpooledDeletion } from './needs.ts';
+import type { DeletionSpool } from './needs.ts';
 
 /** As many as the shim ever lets wait. */
 export const MAX_SPOOLED_DELETIONS = 256;
@@ -20,21 +21,7 @@ export class DeletionFolder implements DeletionSpool {
     this.#folder = join(runDir, 'deletions');
   }
 
-  async pending(): Promise<readonly SpooledDeletion[]> {
-    const out: SpooledDeletion[] = [];
-    for (const name of await this.#names()) out.push({ name, request: await this.#read(name) });
-    return out;
-  }
-
-  async discard(deletion: SpooledDeletion): Promise<void> {
-    await this.#remove(deletion.name);
-  }
-
-  async forget(key: AttachmentKey): Promise<void> {
-    await this.#remove(spoolFileName(key));
-  }
-
-  async #names(): Promise<string[]> {
+  async pending(): Promise<readonly string[]> {
     const names: string[] = [];
     try {
       for await (const entry of await opendir(this.#folder)) {
@@ -47,8 +34,14 @@ export class DeletionFolder implements DeletionSpool {
     return names.sort();
   }
 
-  async #read(name: string): Promise<unknown> {
-    const file = await open(join(this.#folder, name), 'r');
+  async read(name: string): Promise<unknown> {
+    let file: FileHandle;
+    try {
+      file = await open(join(this.#folder, name), constants.O_RDONLY | constants.O_NOFOLLOW);
+    } catch (error) {
+      if (isMissing(error)) return undefined; // a shim found a daemon after all and took it back
+      throw error;
+    }
     try {
       const { size } = await file.stat();
       if (size > MAX_SPOOLED_BYTES) return undefined;
@@ -59,6 +52,14 @@ export class DeletionFolder implements DeletionSpool {
     } finally {
       await file.close();
     }
+  }
+
+  async discard(name: string): Promise<void> {
+    await this.#remove(name);
+  }
+
+  async forget(key: AttachmentKey): Promise<void> {
+    await this.#remove(spoolFileName(key));
   }
 
   async #remove(name: string): Promise<void> {

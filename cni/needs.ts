@@ -68,17 +68,14 @@ export interface HostLink {
 
 /** Deletions that came while no daemon was there. */
 export interface DeletionSpool {
-  /** What waits, at most MAX_SPOOLED_DELETIONS; `request` is undefined where the file cannot be read. */
-  pending(): Promise<readonly SpooledDeletion[]>;
+  /** Names of what waits, at most MAX_SPOOLED_DELETIONS. */
+  pending(): Promise<readonly string[]>;
+  /** The request as it would have come over the control socket, not checked; undefined where it is none. */
+  read(name: string): Promise<unknown>;
   /** Removes one that has been carried out, or never can be. */
-  discard(deletion: SpooledDeletion): Promise<void>;
+  discard(name: string): Promise<void>;
   /** Removes that of `key`: a new ADD makes an old deletion void. */
   forget(key: AttachmentKey): Promise<void>;
 }
 
 /** One DEL that waits in the spool. */
-export interface SpooledDeletion {
-  readonly name: string;
-  /** As it would have come over the control socket, parsed but not checked. */
-  readonly request: unknown;
-}

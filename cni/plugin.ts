@@ -250,14 +250,14 @@ export class CniPlugin {
     }
   }
 
-  /** One that failed stays in the spool for the next start; one that cannot be read never could be, and goes. */
+  /** One that failed stays in the spool for the next start; one that is no deletion never becomes one, and goes. */
   async #drain(faults: string[]): Promise<number> {
     const { spool, counters } = this.#options;
-    const done = await each(await spool.pending(), faults, async (deletion) => {
-      const key = deletionKey(deletion.request);
+    const done = await each(await spool.pending(), faults, async (name) => {
+      const key = deletionKey(await spool.read(name));
       if (key) await this.#delete(key);
       else counters.add('cni.spool.unreadable');
-      await spool.discard(deletion);
+      await spool.discard(name);
     });
     return done.length;
   }

@@ -77,10 +77,15 @@ export class KernelPodNetwork implements PodNetwork {
     const inside = clientOf(pod);
     await explained(async () => {
       await inside.execute(pairRequest(attachment, this.#namespace));
-      const near = await inside.link(attachment.key.ifname);
-      if (near?.peerIndex === undefined) throw new Error('the pair that was just made is gone');
+      const [near, far] = await Promise.all([
+        inside.link(attachment.key.ifname),
+        this.#host.link(attachment.hostName),
+      ]);
+      // A process in the pod may have put another link in the place of its end: nothing of the host is named by it.
+      if (near === undefined || far === undefined || near.peerIndex !== far.index)
+        throw new Error('the pair that was just made is gone');
       ignoreAdvertisements(attachment.hostName);
-      await this.#host.execute(...hostRequests(attachment, near.peerIndex, 'new'));
+      await this.#host.execute(...hostRequests(attachment, far.index, 'new'));
       await inside.execute(...podRequests(attachment, near.index));
     });
   }

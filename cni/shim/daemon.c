@@ -51,6 +51,15 @@ bool read_all(int descriptor, char *out, size_t size, size_t *length, int64_t de
     }
 }
 
+/* Only root's daemon, or our own user's, gets a request and is believed. EPERM else. */
+static bool is_trusted(int connection) {
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return false;
+    errno = EPERM;
+    return peer.uid == 0 || peer.uid == geteuid();
+}
+
 int daemon_connect(const char *path, bool patient, int64_t deadline_ms) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path) {
@@ -61,7 +70,10 @@ int daemon_connect(const char *path, bool patient, int64_t deadline_ms) {
     int connection = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (connection < 0) return -1;
     for (;;) {
-        if (connect(connection, (struct sockaddr *)&address, sizeof address) == 0) return connection;
+        if (connect(connection, (struct sockaddr *)&address, sizeof address) == 0) {
+            if (is_trusted(connection)) return connection;
+            break;
+        }
         bool absent = errno == ENOENT || errno == ECONNREFUSED;
         bool again = errno == EAGAIN || errno == EINTR || (absent && patient);
         if (!again || clock_ms() + CONNECT_RETRY_MS >= deadline_ms) break;

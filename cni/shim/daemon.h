@@ -28,7 +28,8 @@ bool read_all(int descriptor, char *out, size_t size, size_t *length, int64_t de
 /*
  * Connects to the unix socket at `path`. Tries again until the deadline while its backlog is full and, when
  * `patient`, while nobody listens. Answers a non-blocking descriptor, or -1 with errno: ENOENT or ECONNREFUSED
- * when nobody listens, EAGAIN when the daemon accepts no connections, ENAMETOOLONG, or another.
+ * when nobody listens, EAGAIN when the daemon accepts no connections, EPERM when neither root nor our own user
+ * listens there, ENAMETOOLONG, or another.
  */
 int daemon_connect(const char *path, bool patient, int64_t deadline_ms);
 

@@ -20,15 +20,28 @@ static uint64_t hash_of(uint64_t hash, const char *container_id, const char *int
     return hash;
 }
 
+/* A folder that others can write to would let them delete pods. EPERM for such a one. */
+static bool is_trusted(int folder) {
+    struct stat found;
+    if (fstat(folder, &found) != 0) return false;
+    errno = EPERM;
+    return (found.st_uid == 0 || found.st_uid == geteuid()) && (found.st_mode & 022) == 0;
+}
+
 static int open_folder(const char *run_dir) {
     if (mkdir(run_dir, 0755) != 0 && errno != EEXIST) return -1;
     int outer = open(run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (outer < 0) return -1;
     int folder = -1;
-    if (mkdirat(outer, "deletions", 0700) == 0 || errno == EEXIST)
+    if (is_trusted(outer) && (mkdirat(outer, "deletions", 0700) == 0 || errno == EEXIST))
         folder = openat(outer, "deletions", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     int cause = errno;
     close(outer);
+    if (folder >= 0 && !is_trusted(folder)) {
+        cause = errno;
+        close(folder);
+        folder = -1;
+    }
     errno = cause;
     return folder;
 }
@@ -67,7 +80,7 @@ static bool has_room(int folder, const char *name) {
 static bool write_file(int folder, const char *name, const char *text, size_t length) {
     /* Under the lock there is one writer, so one name will do, and a crash leaves at most this one file. */
     static const char pending[] = ".pending";
-    int file = openat(folder, pending, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int file = openat(folder, pending, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     if (file < 0) return false;
     while (length > 0) {
         ssize_t written = write(file, text, length);

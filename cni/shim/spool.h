@@ -18,7 +18,7 @@
 /*
  * Writes `text` durably to the file of (container, interface), replacing an older one, and puts that file's
  * path into `path`. False with errno: ENOSPC also when SPOOL_MAX_FILES others wait, ETIMEDOUT when the folder's
- * lock was not to be had.
+ * lock was not to be had, EPERM when others than root and our own user may write there.
  */
 bool spool_deletion(const char *run_dir, const char *container_id, const char *interface, const char *text,
                     size_t length, int64_t deadline_ms, char path[SPOOL_PATH_SIZE]);

@@ -149,7 +149,11 @@ static void on_alarm(int signal) {
 
 static void start_backstop(int64_t deadline_ms) {
     struct sigaction action = {.sa_handler = on_alarm};
+    sigset_t alone;
+    sigemptyset(&alone);
+    sigaddset(&alone, SIGALRM);
     sigaction(SIGALRM, &action, NULL);
+    sigprocmask(SIG_UNBLOCK, &alone, NULL); /* the runtime may have started us with it blocked */
     alarm((unsigned)(deadline_ms / 1000) + BACKSTOP_S);
 }
 
@@ -354,8 +358,9 @@ static int fail_without_daemon(const struct call *call, int cause) {
     if (cause == ENAMETOOLONG)
         return fail(call->version, CODE_CONFIG, "runDir is too long for a unix socket (at most 97 characters)", NULL);
     snprintf(message, sizeof message,
-             is_absent(cause) ? "weftd is not there at %s; start it, or set runDir in the network config"
-                              : "weftd does not answer at %s; see its log",
+             cause == EPERM     ? "%s is served neither by root nor by this user; see who does it"
+             : is_absent(cause) ? "weftd is not there at %s; start it, or set runDir in the network config"
+                                : "weftd does not answer at %s; see its log",
              call->socket_path);
     return fail(call->version, status ? CODE_NOT_AVAILABLE : CODE_TRY_LATER, message, strerror(cause));
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -37,10 +37,9 @@ describe('DeletionFolder', () => {
       input: JSON.stringify({ cniVersion: '1.0.0', name: 'weft', runDir, note: 'ü "\\\n\u0001' }),
     });
     assert.equal(outcome.status, 0, outcome.stdout.toString());
-    const [deletion, ...more] = await new DeletionFolder(runDir).pending();
-    assert.equal(more.length, 0);
-    assert.equal(deletion?.name, spoolFileName(key));
-    const request = parseRequest(deletion.request);
+    const names = await new DeletionFolder(runDir).pending();
+    assert.deepEqual(names, [spoolFileName(key)]);
+    const request = parseRequest(await new DeletionFolder(runDir).read(names[0]!));
     assert.deepEqual([request.command, request.key], ['DEL', key]);
     await new DeletionFolder(runDir).forget(key);
     assert.deepEqual(readdirSync(folder), []);
@@ -53,13 +52,20 @@ describe('DeletionFolder', () => {
     writeFileSync(join(folder, '.pending'), '{}');
     mkdirSync(join(folder, 'c.json'));
     const spool = new DeletionFolder(runDir);
-    const pending = await spool.pending();
-    assert.deepEqual(pending, [
-      { name: 'a.json', request: undefined },
-      { name: 'b.json', request: undefined },
-    ]);
-    for (const deletion of pending) await spool.discard(deletion);
+    assert.deepEqual(await spool.pending(), ['a.json', 'b.json']);
+    for (const name of ['a.json', 'b.json', 'gone.json']) {
+      assert.equal(await spool.read(name), undefined);
+      await spool.discard(name);
+    }
     assert.deepEqual(await spool.pending(), []);
+  });
+
+  it('follows no link', async () => {
+    mkdirSync(folder);
+    symlinkSync('/etc/hostname', join(folder, 'link.json'));
+    const spool = new DeletionFolder(runDir);
+    assert.deepEqual(await spool.pending(), []);
+    await assert.rejects(spool.read('link.json'), { code: 'ELOOP' });
   });
 
   it('reads no more than the executable may write', async () => {

@@ -3,15 +3,7 @@ import { Counters } from '../../../base/counters.ts';
 import { type Attachment, hostLinkName, type PodAddresses } from '../../../cni/attachment.ts';
 import { CNI_CODE, CniFault } from '../../../cni/fault.ts';
 import { type AttachmentKey, keyText } from '../../../cni/key.ts';
-import type {
-  AddressPool,
-  DeletionSpool,
-  HostLink,
-  Pod,
-  PodNetwork,
-  PoolState,
-  SpooledDeletion,
-} from '../../../cni/needs.ts';
+import type { AddressPool, DeletionSpool, HostLink, Pod, PodNetwork, PoolState } from '../../../cni/needs.ts';
 import { CniPlugin } from '../../../cni/plugin.ts';
 
 export function address(text: string): Address {
@@ -123,12 +115,19 @@ export class FakeNetwork implements PodNetwork {
 export class FakeSpool implements DeletionSpool {
   readonly requestByName = new Map<string, unknown>();
 
-  async pending(): Promise<SpooledDeletion[]> {
-    return [...this.requestByName].map(([name, request]) => ({ name, request }));
+  async pending(): Promise<string[]> {
+    return [...this.requestByName.keys()];
   }
 
-  async discard(deletion: SpooledDeletion): Promise<void> {
-    this.requestByName.delete(deletion.name);
+  /** An Error in place of a request is thrown. */
+  async read(name: string): Promise<unknown> {
+    const request = this.requestByName.get(name);
+    if (request instanceof Error) throw request;
+    return request;
+  }
+
+  async discard(name: string): Promise<void> {
+    this.requestByName.delete(name);
   }
 
   async forget(key: AttachmentKey): Promise<void> {

@@ -273,6 +273,16 @@ describe('CniPlugin', () => {
     assert.equal(pool.keys().length + network.links.size + spool.requestByName.size, 0);
   });
 
+  it('one deletion that cannot be read keeps none of the others', async () => {
+    const { plugin, pool, spool } = fakeWorld();
+    await pool.allocate({ containerId: 'pod-a', ifname: 'eth0' }, new AbortController().signal);
+    spool.requestByName.set('one', new Error('read error'));
+    spool.requestByName.set('two', request('DEL'));
+    const report = await plugin.start();
+    assert.deepEqual([report.deletions, report.faults], [1, ['read error']]);
+    assert.deepEqual([pool.keys(), [...spool.requestByName.keys()]], [[], ['one']]);
+  });
+
   it('a new ADD makes an old deletion void', async () => {
     const { plugin, spool } = await startedWorld();
     spool.requestByName.set('pod-a/eth0', request('DEL'));
