@@ -142,9 +142,9 @@ export const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 /** Peers in one request, and characters of each. */
 export const MAX_REQUEST_PEERS = 64;
 export const MAX_PEER_LENGTH = 300;
-/** CNI variables in a request, and characters of each value. */
+/** CNI variables in a request, and characters of each value; the shim sends as much. */
 export const MAX_CNI_VARIABLES = 16;
-export const MAX_CNI_VARIABLE_LENGTH = 4096;
+export const MAX_CNI_VARIABLE_LENGTH = 16 * 1024;
 
 export type RequestFault =
   | 'request-too-large'
@@ -154,7 +154,10 @@ export type RequestFault =
   | 'request-bad-peers'
   | 'request-bad-cni';
 
-/** Reads a request without its length prefix. Strict: an unknown operation or key is refused. */
+/**
+ * Reads a request without its length prefix. Strict: an unknown operation or key is refused; but the shim may be newer
+ * than this daemon, and what it says beyond is passed over.
+ */
 export function decodeRequest(bytes: Uint8Array): Result<ControlRequest, RequestFault> {
   if (bytes.length > MAX_REQUEST_BYTES) return fail('request-too-large');
   const request = parseJson(bytes);
@@ -162,7 +165,7 @@ export function decodeRequest(bytes: Uint8Array): Result<ControlRequest, Request
   const { op } = request;
   if (typeof op !== 'string' || !Object.hasOwn(KEYS_BY_OP, op)) return fail('request-unknown-op');
   const keys = KEYS_BY_OP[op as ControlRequest['op']];
-  if (Object.keys(request).some((key) => key !== 'op' && !keys.includes(key)))
+  if (op !== 'cni' && Object.keys(request).some((key) => key !== 'op' && !keys.includes(key)))
     return fail('request-unknown-key');
   switch (op as ControlRequest['op']) {
     case 'connect':
