@@ -37,6 +37,7 @@ export interface PaxosRow {
   readonly accepted: { readonly ballot: Ballot; readonly value: Uint8Array } | undefined;
 }
 
+/** What an elector needs. */
 export interface GenesisPaxosOptions {
   readonly self: PeerId;
   readonly name: string;
@@ -58,6 +59,7 @@ export const ROUND_JUMP_LIMIT = 10_000;
 const VERSION = 1;
 const NO_BALLOT: Ballot = { round: 0, proposer: ''.padStart(64, '0') as PeerId };
 
+/** One node's part in the agreement: acceptor, proposer and learner. Without a vote it only learns. */
 export class GenesisPaxos {
   readonly #options: GenesisPaxosOptions;
   readonly #majority: number;
@@ -212,8 +214,20 @@ export class GenesisPaxos {
       if (votes.length < this.#majority) continue;
       this.#decided = accepted.value;
       this.#proposeAt = undefined;
+      this.#showDecided(accepted);
       return;
     }
+  }
+
+  /**
+   * Votes for what is decided, so that those who come later see it even when electors whose votes decided it are gone.
+   * Harmless at any ballot and above any promise: no later ballot can have another value.
+   */
+  #showDecided(accepted: NonNullable<PaxosRow['accepted']>): void {
+    const { promised, accepted: own } = this.#own;
+    if (this.#abstains || (own !== undefined && compareBallots(own.ballot, accepted.ballot) === 0)) return;
+    const highest = compareBallots(promised, accepted.ballot) > 0 ? promised : accepted.ballot;
+    this.#update({ ...this.#own, promised: highest, accepted });
   }
 
   /** Proposes once a majority is there; at once when all are, else after a while; again when a ballot led nowhere. */
@@ -265,6 +279,7 @@ export class GenesisPaxos {
   }
 }
 
+/** The payload of a 'paxos' record. */
 export function encodeRow({ name, promised, accepted }: PaxosRow): Uint8Array {
   const out = new ByteWriter().u8(VERSION).text(name).u32(promised.round).peer(promised.proposer);
   if (accepted === undefined) return out.u8(0).finish();

@@ -76,7 +76,11 @@ export class Outsider implements Attacker {
   #inject(target: Host, bytes: Uint8Array): void {
     const { network } = this.#sim;
     for (let i = 1 + network.below(4); i > 0; i--)
-      network.inject(this.#sim.pick(network.hosts)!.mapped, network.chance(0.5) ? target.mapped : target.published, bytes);
+      network.inject(
+        this.#sim.pick(network.hosts)!.mapped,
+        network.chance(0.5) ? target.mapped : target.published,
+        bytes,
+      );
   }
 
   #connect(target: Host, bytes: Uint8Array, silent: boolean): void {
@@ -92,7 +96,8 @@ export class Outsider implements Attacker {
 
   #garbage(): Uint8Array {
     const bytes = this.#sim.network.random.bytes(this.#sim.network.below(MAX_GARBAGE));
-    if (bytes.length > 0 && this.#sim.network.chance(0.7)) bytes.set([1 + this.#sim.network.below(5), 0, 0, 0].slice(0, bytes.length));
+    if (bytes.length > 0 && this.#sim.network.chance(0.7))
+      bytes.set([1 + this.#sim.network.below(5), 0, 0, 0].slice(0, bytes.length));
     return bytes;
   }
 }
@@ -206,7 +211,11 @@ export class Insider implements Attacker {
       const slot = this.#sim.pick(SLOTS)!;
       const held = core?.gossip.record(peer, slot);
       if (held === undefined) return [];
-      const newer = { ...held, epoch: held.epoch + network.below(3), sequence: held.sequence + 1 + network.below(9) };
+      const newer = {
+        ...held,
+        epoch: held.epoch + network.below(3),
+        sequence: held.sequence + 1 + network.below(9),
+      };
       if (network.chance(0.4)) return [newer]; // the old signature over new words
       const payload = network.chance(0.5) ? damaged(this.#sim, held.payload) : network.random.bytes(64);
       const forged = { ...newer, payload };
@@ -247,7 +256,12 @@ export class Insider implements Attacker {
       if (!log?.ok || range === undefined) return;
       const { family, start } = range;
       const block = { family, start, end: start + 1n };
-      const entry = { kind: 'grant', range: block, to: this.node.peer, version: 1 + this.#sim.network.below(9) } as const;
+      const entry = {
+        kind: 'grant',
+        range: block,
+        to: this.node.peer,
+        version: 1 + this.#sim.network.below(9),
+      } as const;
       const lie = appendToLog(log.value, [entry]);
       if (lie !== undefined) core.gossip.publish('ring', lie.bytes, now);
     });
@@ -275,7 +289,10 @@ export class Insider implements Attacker {
       if (own !== undefined) {
         // What is not the victim's, sent to the victim: it would have to pass it on.
         sleeve.setRoutes(
-          truth.map((route) => ({ ...route, owner: route.owner === this.node.peer ? route.owner : victim.peer })),
+          truth.map((route) => ({
+            ...route,
+            owner: route.owner === this.node.peer ? route.owner : victim.peer,
+          })),
         );
         const stray = invariants.sending(this.node, own, source, true);
         sleeve.handleTunPacket(podFrame(own, source, invariants.canary, stray), now);
@@ -328,4 +345,3 @@ function damaged(sim: Simulation, bytes: Uint8Array): Uint8Array {
       return concat(bytes, network.random.bytes(1 + network.below(40)));
   }
 }
-

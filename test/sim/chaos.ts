@@ -39,7 +39,10 @@ export class Chaos {
   constructor(
     sim: Simulation,
     nodes: readonly VirtualNode[],
-    options: { readonly mayLoseDisk?: (node: VirtualNode) => boolean; readonly attackers?: readonly Attacker[] } = {},
+    options: {
+      readonly mayLoseDisk?: (node: VirtualNode) => boolean;
+      readonly attackers?: readonly Attacker[];
+    } = {},
   ) {
     this.#sim = sim;
     this.#nodes = nodes;

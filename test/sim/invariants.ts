@@ -112,7 +112,9 @@ export class Invariants implements NodeWatch, Tap {
     for (const address of addresses) {
       const other = this.#holderByAddress.get(address);
       if (other !== undefined)
-        this.fail(`${address} is allocated by ${node.name} and by ${other.name} (${shortPeerId(other.peer)})`);
+        this.fail(
+          `${address} is allocated by ${node.name} and by ${other.name} (${shortPeerId(other.peer)})`,
+        );
       this.#holderByAddress.set(address, { peer: node.peer, name: node.name });
     }
     this.#addressesByPeer.set(node.peer, addresses);
@@ -125,7 +127,8 @@ export class Invariants implements NodeWatch, Tap {
     for (const [containerId, addresses] of node.podByContainer) {
       const kept = core.ipam.allocation({ containerId, ifname: 'eth0' })?.addresses.map(formatAddress).join();
       const had = addresses.map(formatAddress).join();
-      if (kept !== had) this.fail(`${node.name} forgot ${containerId}: it had ${had}, now ${kept ?? 'nothing'}`);
+      if (kept !== had)
+        this.fail(`${node.name} forgot ${containerId}: it had ${had}, now ${kept ?? 'nothing'}`);
     }
   }
 
@@ -165,7 +168,9 @@ export class Invariants implements NodeWatch, Tap {
     if (sent === undefined) this.fail(`${what} was never sent`);
     if (sent.forged) this.fail(`${what} was forged by ${sent.sender}`);
     if (!packet.intact || sent.source !== source || sent.destination !== destination)
-      this.fail(`${what} was sent by ${sent.sender} from ${sent.source} to ${sent.destination}, or is damaged`);
+      this.fail(
+        `${what} was sent by ${sent.sender} from ${sent.source} to ${sent.destination}, or is damaged`,
+      );
     if (sent.delivered) this.fail(`${what} was delivered before`);
     const holder = this.#holderByAddress.get(destination);
     if (holder !== undefined && holder.peer !== node.peer) this.fail(`${what} belongs to ${holder.name}`);

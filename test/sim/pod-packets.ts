@@ -33,11 +33,7 @@ export function podFrame(
   udp.set(payload, UDP_HEADER);
   const sum = 0xffff - onesSum(pseudoHeader(source, destination, udp.length), udp);
   writeU16BE(udp, 6, sum === 0 ? 0xffff : sum);
-  return concat(
-    new Uint8Array(VNET_HEADER_LENGTH),
-    ipHeader(source, destination, udp.length),
-    udp,
-  );
+  return concat(new Uint8Array(VNET_HEADER_LENGTH), ipHeader(source, destination, udp.length), udp);
 }
 
 /** Reads a frame that came out of the tunnels; undefined where it is none of ours (an ICMP error). */
@@ -45,7 +41,8 @@ export function readPodFrame(frame: Uint8Array, canary: Uint8Array): PodPacket |
   const packet = frame.subarray(VNET_HEADER_LENGTH);
   const v4 = packet[0]! >> 4 === 4;
   const headerLength = v4 ? 20 : 40;
-  if (packet[v4 ? 9 : 6] !== UDP || packet.length < headerLength + UDP_HEADER + canary.length + 4) return undefined;
+  if (packet[v4 ? 9 : 6] !== UDP || packet.length < headerLength + UDP_HEADER + canary.length + 4)
+    return undefined;
   const source = addressFromBytes(v4 ? packet.slice(12, 16) : packet.slice(8, 24))!;
   const destination = addressFromBytes(v4 ? packet.slice(16, 20) : packet.slice(24, 40))!;
   const udp = packet.subarray(headerLength);
@@ -54,7 +51,9 @@ export function readPodFrame(frame: Uint8Array, canary: Uint8Array): PodPacket |
   const partial = (frame[0]! & VNET_NEEDS_CSUM) !== 0;
   const whole = onesSum(pseudoHeader(source, destination, udp.length), udp) === 0xffff;
   const intact =
-    readU16BE(udp, 4) === udp.length && (partial || whole) && (!v4 || onesSum(packet.subarray(0, 20)) === 0xffff);
+    readU16BE(udp, 4) === udp.length &&
+    (partial || whole) &&
+    (!v4 || onesSum(packet.subarray(0, 20)) === 0xffff);
   return { source, destination, id: readU32BE(payload, canary.length), intact };
 }
 

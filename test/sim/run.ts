@@ -10,7 +10,9 @@ import { type Outcome, runSeed } from './scenario.ts';
 const USAGE = 'usage: npm run sim -- [--seeds N] [--from S] [--seed S] [--nodes N] [--seconds N]';
 
 /** The whole numbers of the arguments, or undefined where they are wrong. */
-function readArguments(): { from: number; seeds: number; size: number; chaosMs: number; verbose: boolean } | undefined {
+function readArguments():
+  | { from: number; seeds: number; size: number; chaosMs: number; verbose: boolean }
+  | undefined {
   try {
     const { values } = parseArgs({
       options: {
@@ -26,7 +28,9 @@ function readArguments(): { from: number; seeds: number; size: number; chaosMs: 
     const size = Number(values.nodes);
     const chaosMs = 1000 * Number(values.seconds);
     const wrong = [from, seeds, size, chaosMs].some((value) => !Number.isSafeInteger(value) || value < 1);
-    return wrong || size > 500 ? undefined : { from, seeds, size, chaosMs, verbose: values.seed !== undefined };
+    return wrong || size > 500
+      ? undefined
+      : { from, seeds, size, chaosMs, verbose: values.seed !== undefined };
   } catch {
     return undefined;
   }
@@ -52,7 +56,8 @@ function main(): number {
       if (verbose) console.log(JSON.stringify(outcome, undefined, 2));
     } catch (error) {
       // A Violation says all in its line; whatever else is thrown is a bug, and its stack is wanted.
-      const text = error instanceof Error ? (error.name === 'Violation' ? error.message : error.stack) : error;
+      const text =
+        error instanceof Error ? (error.name === 'Violation' ? error.message : error.stack) : error;
       console.log(`seed ${seed}: ${text}`);
     }
   }

@@ -110,7 +110,13 @@ export class Simulation {
   // ── pods ──
 
   /** Sends a packet between two addresses of nodes; its number. */
-  send(from: VirtualNode, source: string, to: VirtualNode, destination: string, filler = 0): number | undefined {
+  send(
+    from: VirtualNode,
+    source: string,
+    to: VirtualNode,
+    destination: string,
+    filler = 0,
+  ): number | undefined {
     const a = addressesOf(from, source);
     const b = addressesOf(to, destination);
     const i = this.network.below(Math.max(1, Math.min(a.length, b.length)));
@@ -121,7 +127,9 @@ export class Simulation {
   }
 
   /** Sends one packet from every node of `nodes` to every other, between the nodes' own addresses. */
-  pingAll(nodes: readonly VirtualNode[]): { readonly from: VirtualNode; readonly to: VirtualNode; readonly id: number }[] {
+  pingAll(
+    nodes: readonly VirtualNode[],
+  ): { readonly from: VirtualNode; readonly to: VirtualNode; readonly id: number }[] {
     return nodes.flatMap((from) =>
       nodes
         .filter((to) => to !== from)
@@ -158,7 +166,8 @@ export function disagreements(nodes: readonly VirtualNode[], gone: readonly Peer
     const stateByPeer = new Map(core.gossip.members().map(({ peer, state }) => [peer, state]));
     for (const other of nodes) {
       const state = stateByPeer.get(other.peer);
-      if (other !== node && state !== 'alive') found.push(`${node.name} sees ${other.name} ${state ?? 'not at all'}`);
+      if (other !== node && state !== 'alive')
+        found.push(`${node.name} sees ${other.name} ${state ?? 'not at all'}`);
     }
     for (const peer of gone) {
       const state = stateByPeer.get(peer);

@@ -104,6 +104,17 @@ describe('an elector', () => {
     assert.deepEqual(again.decided, Y);
   });
 
+  it('shows what others decided, though it promised a higher ballot, so that late comers learn it', () => {
+    const paxos = elector();
+    paxos.handleRow(B, row('b', ballot(4)), start);
+    const accepted = { ballot: ballot(2, C), value: Y };
+    paxos.handleRow(C, row('c', ballot(2, C), accepted), start);
+    assert.equal(rowOf(paxos)?.accepted, undefined);
+    paxos.handleRow(B, row('b', ballot(4), accepted), start);
+    assert.deepEqual(paxos.decided, Y);
+    assert.deepEqual(rowOf(paxos), { name: 'a', promised: ballot(4), accepted });
+  });
+
   it('does not believe a row that uses up the rounds', () => {
     const paxos = elector();
     const far = paxos.handleRow(B, row('b', ballot(2 ** 32 - 1)), start);
