@@ -73,7 +73,9 @@ export class Simulation {
   /** `count` nodes that start at once: the first starts the ring, the others know its endpoint. */
   form(count: number, settings: NodeSettings = {}): VirtualNode[] {
     const nodes = Array.from({ length: count }, (_, i) =>
-      this.add(i > 0 ? settings : { ...settings, ipam: { init: { mode: 'seed' }, seedWaitMs: 0 } }),
+      this.add(
+        i > 0 ? settings : { ...settings, ipam: { ...settings.ipam, init: { mode: 'seed' }, seedWaitMs: 0 } },
+      ),
     );
     for (const node of nodes.slice(1)) node.setSeeds([nodes[0]!.host.published]);
     for (const node of nodes) node.start();
