@@ -1,5 +1,5 @@
 import type { Address, Family } from '../base/address.ts';
-import type { Range } from '../base/range.ts';
+import { type Range, sameRange } from '../base/range.ts';
 import { WeftError } from '../base/weft-error.ts';
 import { ByteReader, ByteWriter } from './codec.ts';
 import { FreeSpace } from './free-space.ts';
@@ -42,20 +42,26 @@ export class Allocator {
     }
   }
 
-  /** What this node may hand out of, and the whole ring's ranges. To be called whenever either changes. */
-  setOwned(universes: readonly Range[], owned: readonly Range[]): void {
+  /** What this node may hand out of, and the whole ring's ranges. To be called whenever either may have changed. */
+  setOwned(universes: readonly Range[], owned: readonly Range[]): 'same' | 'changed' | 'grown' {
+    const same = sameList(universes, this.#universes) && sameList(owned, this.#owned);
+    if (same) return 'same';
     this.#universes = universes;
     this.#owned = owned;
+    let grown = false;
     for (const { family, start, end } of universes) {
       const last = this.#store.get(`cursor/${family}`);
       const cursor = last === undefined ? start : new ByteReader(last).address(family).value + 1n;
       const space = this.#spaceByFamily.get(family) ?? new FreeSpace([start, end - 1n], cursor);
+      const before = space.owned;
       this.#spaceByFamily.set(family, space);
       space.rebuild(
         owned.filter((range) => range.family === family),
         this.#usedOf(family),
       );
+      if (space.owned > before) grown = true;
     }
+    return grown ? 'grown' : 'changed';
   }
 
   get size(): number {
@@ -155,6 +161,7 @@ export function isValidKey({ containerId, ifname }: AllocationKey): boolean {
   return /^[^/]{1,255}$/u.test(containerId) && /^[^/]{1,15}$/u.test(ifname);
 }
 
+/** The key as one text: `<container id>/<interface>`. */
 export function mapKey({ containerId, ifname }: AllocationKey): string {
   return `${containerId}/${ifname}`;
 }
@@ -181,4 +188,8 @@ function decodeAllocation(key: string, value: Uint8Array): Allocation | undefine
   const addresses = Array.from({ length: Math.min(reader.u8(), 2) }, () => reader.address(reader.family()));
   if (!reader.finished || !containerId || !ifname || rest.length > 0) return undefined;
   return { key: { containerId, ifname }, addresses, bootId };
+}
+
+function sameList(a: readonly Range[], b: readonly Range[]): boolean {
+  return a.length === b.length && a.every((range, i) => sameRange(range, b[i]!));
 }

@@ -55,6 +55,7 @@ export function shareEvenly(id: string, universes: readonly Range[], owners: rea
   return { id, universes: [...universes].sort(compareRanges), shares };
 }
 
+/** The canonical bytes, as {@link Genesis} describes them. */
 export function encodeGenesis(genesis: Genesis): Uint8Array {
   const out = new ByteWriter();
   for (let i = 0; i < genesis.id.length; i += 2) out.u8(Number.parseInt(genesis.id.slice(i, i + 2), 16));

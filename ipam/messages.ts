@@ -99,6 +99,7 @@ export function encodeMessage(message: IpamMessage): Uint8Array {
   }
 }
 
+/** Reads a datagram: all of it, or nothing. */
 export function decodeMessage(bytes: Uint8Array): Result<IpamMessage, 'malformed'> {
   const reader = new ByteReader(bytes);
   const message = readBody(reader, KINDS[reader.u8() - 1]);

@@ -18,6 +18,7 @@ const ROUND_BACKOFF_LIMIT_MS = 30_000;
 /** Rounds follow each other at least this quickly while an allocation waits. */
 const URGENT_BACKOFF_MS = 1000;
 
+/** A question to send. */
 export interface Ask {
   readonly to: PeerId;
   readonly request: number;

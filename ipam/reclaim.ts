@@ -67,6 +67,7 @@ interface Attempt {
   deadline: Instant;
 }
 
+/** One node's part in removals: those that it started, and its votes on those of others. */
 export class Reclaim {
   readonly #host: ReclaimHost;
   readonly #attemptBySubject = new Map<PeerId, Attempt>();

@@ -52,6 +52,7 @@ export interface Grant {
   readonly end: number;
 }
 
+/** A peer joins or leaves the council of the log's origin. */
 export interface CouncilChange {
   readonly peer: PeerId;
   readonly joins: boolean;
@@ -190,6 +191,7 @@ export function councilOf(origin: PeerId, log: RingLog, cut = log.bytes.length):
   return council;
 }
 
+/** Below 0 where `a` is the lower ballot. */
 export function compareBallots(a: Ballot, b: Ballot): number {
   if (a.round !== b.round) return a.round - b.round;
   return a.proposer < b.proposer ? -1 : a.proposer > b.proposer ? 1 : 0;

@@ -34,6 +34,7 @@ export interface RingView {
   readonly members: ReadonlySet<PeerId>;
 }
 
+/** The outcome of a decided removal. */
 export interface Removal {
   readonly heir: PeerId;
   /** Bytes of the removed peer's log that count. */
@@ -67,6 +68,7 @@ export function evaluateRing(logs: Logs): RingView {
   };
 }
 
+/** The owner of one address; undefined outside the ring. */
 export function ownerAt(view: RingView, address: Address): PeerId | undefined {
   return view.segmentsByFamily[address.family].at(address.value)?.owner;
 }

@@ -81,6 +81,11 @@ export class Ring {
       .map(({ range }) => range);
   }
 
+  /** Nobody else has anything to give. */
+  ownsAll(peer: PeerId): boolean {
+    return this.owners().every(({ owner }) => owner === peer);
+  }
+
   removal(peer: PeerId): Removal | undefined {
     return this.view.removals.get(peer);
   }

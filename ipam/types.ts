@@ -16,6 +16,7 @@ export interface AllocationKey {
 /** The node's own overlay address. A CNI container id starts with a letter or digit, so it cannot collide. */
 export const NODE_KEY: AllocationKey = { containerId: '@node', ifname: 'weft0' };
 
+/** The addresses of one interface, durable. */
 export interface Allocation {
   readonly key: AllocationKey;
   /** One address for each family of the ring, IPv4 first. */
@@ -52,6 +53,7 @@ export const DEFAULT_ALLOCATE_TIMEOUT_MS = 10_000;
 /** Twice the life of a session after which WireGuard-like peers refuse it, rounded down to its reject time. */
 export const DEFAULT_SAFE_WAIT_MS = 180_000;
 
+/** What a node hands to its Ipam. */
 export interface IpamOptions {
   readonly self: PeerId;
   /** This node's name, as the electorate lists it. */
@@ -83,6 +85,7 @@ export type AllocateFailure =
   /** The key is too long or empty. */
   | 'bad-key';
 
+/** Why a removal did not come about. */
 export type RemoveFailure =
   | 'unknown-peer'
   | 'self'
@@ -97,6 +100,12 @@ export type RemoveFailure =
   | 'busy'
   /** Another initiator's removal of the same peer won; the ranges went to that one. */
   | 'lost-race';
+
+/** log2 of the largest free run of addresses, rounded down, by family; absent where there is nothing to give. */
+export interface FreeHints {
+  readonly 4?: number;
+  readonly 6?: number;
+}
 
 /** A standing fault which stops this node from allocating, or which an operator should know of. */
 export interface IpamFault {
@@ -135,6 +144,7 @@ export type IpamOutput =
   /** This node was removed from the ring: it allocates no more, for good. Comes once per start. */
   | { readonly type: 'fenced' };
 
+/** The state of a node's address management, for people and for STATUS. */
 export interface IpamStatus {
   readonly state: 'waiting' | 'ready' | 'fenced' | 'fault';
   /** One sentence for the user: what is waited for, or what is wrong and what to do. Empty when ready. */

@@ -1,0 +1,85 @@
+import { type PeerId, shortPeerId } from '../base/peer-id.ts';
+import type { Range } from '../base/range.ts';
+import { sameUniverses } from './genesis.ts';
+import type { OwnLog } from './own-log.ts';
+import type { RingView } from './ring-view.ts';
+import type { IpamFault } from './types.ts';
+
+const RESET =
+  'stop this node, remove its state folder, start it, and `weft rmpeer` its old identity from another';
+
+/** Faults under which nothing is allocated. */
+const BLOCKING: ReadonlySet<string> = new Set([
+  'E_FENCED',
+  'E_RING_ROLLBACK',
+  'E_RING_FORK',
+  'E_RANGE_MISMATCH',
+  'E_TWO_RINGS',
+]);
+
+/** Whether nothing is allocated while `fault` stands. */
+export function isBlocking(fault: IpamFault): boolean {
+  return BLOCKING.has(fault.code);
+}
+
+/** The standing faults of a node, the worst first. */
+export function faultsOf(node: {
+  readonly self: PeerId;
+  readonly name: string;
+  readonly ranges: readonly Range[];
+  readonly view: RingView;
+  readonly log: OwnLog;
+  /** Listed as an elector, but without a vote. */
+  readonly voteless: boolean;
+}): IpamFault[] {
+  const { self, view, log } = node;
+  const faults: IpamFault[] = [];
+  const add = (code: string, message: string, remedy: string): void =>
+    void faults.push({ code, message, remedy });
+  if (view.removals.has(self)) add('E_FENCED', 'this node was removed from the ring', RESET);
+  if (log.rollback === 'E_RING_ROLLBACK')
+    add('E_RING_ROLLBACK', 'the state folder is older than what this node has published', RESET);
+  if (log.rollback === 'E_RING_FORK' || view.forked.has(self))
+    add(
+      'E_RING_FORK',
+      'this identity has published two histories: a copy or a backup of its state runs',
+      RESET,
+    );
+  if (view.genesis && !sameUniverses(view.genesis.universes, node.ranges))
+    add(
+      'E_RANGE_MISMATCH',
+      'the address range of this node differs from the one that the ring was made with',
+      'start it with the same --ipalloc-range and --ipalloc-range6 as the others',
+    );
+  if (view.rivals > 0) {
+    const loser = log.log.genesis !== undefined && !view.members.has(self) && !view.removals.has(self);
+    if (loser) add('E_TWO_RINGS', 'this node belongs to another ring than most of its peers', RESET);
+    else
+      add(
+        'E_RIVAL_RING',
+        'some peers belong to another ring',
+        'reset those peers; see `weft status` on them',
+      );
+  }
+  if (node.voteless)
+    add(
+      'E_NAME_TAKEN',
+      `the name ${node.name} voted under another identity, so this node has no vote`,
+      'nothing, if its disk was replaced and the others are a majority; else give each node its own name',
+    );
+  if (view.forked.size > (view.forked.has(self) ? 1 : 0)) {
+    const names = [...view.forked].slice(0, 3).map(shortPeerId).join(', ');
+    add(
+      'E_PEER_FORK',
+      `peers have published two histories: ${names}`,
+      'remove those peers with `weft rmpeer`',
+    );
+  }
+  if (log.full)
+    add(
+      'E_RING_LOG_FULL',
+      'this node has granted so many ranges that its log is full',
+      'give it a new identity',
+    );
+  return faults;
+}
