@@ -80,7 +80,8 @@ static bool has_room(int folder, const char *name) {
 static bool write_file(int folder, const char *name, const char *text, size_t length) {
     /* Under the lock there is one writer, so one name will do, and a crash leaves at most this one file. */
     static const char pending[] = ".pending";
-    int file = openat(folder, pending, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    unlinkat(folder, pending, 0);
+    int file = openat(folder, pending, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file < 0) return false;
     while (length > 0) {
         ssize_t written = write(file, text, length);
