@@ -1,5 +1,5 @@
 /**
- * How long attaching and detaching a pod takes, beside Debian's bridge + host-local plugins in the same run:
+ * How long attaching and detaching a pod takes with a real weftd, beside Debian's bridge + host-local plugins in the same run:
  *
  *   bench/cni-attach.ts [ROUNDS [PODS]]
  *
@@ -9,14 +9,16 @@
  * weft gives both. `together` is the time until PODS_TOGETHER pods that start, then end at once
  * are all attached, then detached.
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { Cluster } from '../test/cluster/cluster.ts';
 import { type PluginCall, runPlugin } from '../test/netns/cni-runner.ts';
-import { SmallDaemon } from '../test/netns/cni-small-daemon.ts';
 import { Namespace } from '../test/netns/namespaces.ts';
+import { report, rounded, spread } from './report.ts';
 
 const PODS_TOGETHER = 100;
+const TOGETHER_RUNS = 5;
+const TOGETHER_TARGET_MS = 3_000;
 const MAX_PODS = 200;
 
 interface Contender {
@@ -28,15 +30,19 @@ interface Contender {
 
 const rounds = Number(process.argv[2] ?? 5);
 const podCount = Math.min(Number(process.argv[3] ?? 20), MAX_PODS);
-const folder = mkdtempSync(join(tmpdir(), 'weft-bench-'));
-const node = await Namespace.create('cg');
 const pods: Namespace[] = [];
-const daemon = new SmallDaemon(node, folder);
+const cluster = await Cluster.create();
 
 try {
-  await daemon.start({ capacity: 1000 });
+  const [node] = await cluster.startNodes(1);
+  await node!.ready();
   for (let i = 0; i < Math.max(podCount, PODS_TOGETHER); i++) pods.push(await Namespace.create('cgm'));
-  const weft = contender(undefined, { cniVersion: '1.0.0', name: 'weft', type: 'weft-net', runDir: folder });
+  const weft = contender(undefined, {
+    cniVersion: '1.0.0',
+    name: 'weft',
+    type: 'weft-net',
+    runDir: node!.runDir,
+  });
   const bridge = contender('/usr/lib/cni/bridge', {
     cniVersion: '1.0.0',
     name: 'bridge',
@@ -45,7 +51,7 @@ try {
     isGateway: true,
     ipam: {
       type: 'host-local',
-      dataDir: join(folder, 'host-local'),
+      dataDir: join(cluster.folder, 'host-local'),
       ranges: [[{ subnet: '10.99.0.0/16' }]],
       routes: [{ dst: '0.0.0.0/0' }],
     },
@@ -56,27 +62,36 @@ try {
     const order = round % 2 === 0 ? contenders : contenders.toReversed();
     for (const one of order) await attachOneByOne(one, podCount);
   }
-  const together = await attachTogether(weft);
+  const attached: number[] = [];
+  const detached: number[] = [];
+  for (let run = 0; run < TOGETHER_RUNS; run++) {
+    const { addMs, delMs } = await attachTogether(weft);
+    attached.push(addMs);
+    detached.push(delMs);
+  }
   const times = { weft: summary(weft), bridge: summary(bridge) };
   const ratios = Object.fromEntries(
     Object.entries(times.weft).map(([name, ms]) => [
       name,
-      round3(ms / times.bridge[name as keyof typeof times.bridge]),
+      rounded(ms / times.bridge[name as keyof typeof times.bridge]),
     ]),
   );
-  const figures = {
-    bench: 'cni-attach',
+  report('cni-attach', {
     rounds,
     pods: podCount,
     ms: times,
-    ratios,
-    together: { pods: PODS_TOGETHER, ...together },
-  };
-  console.log(JSON.stringify(figures));
+    ratio: ratios,
+    together: {
+      pods: PODS_TOGETHER,
+      attachMs: spread(attached),
+      detachMs: spread(detached),
+      attachTargetMs: TOGETHER_TARGET_MS,
+      ratioToTarget: rounded(spread(attached).median / TOGETHER_TARGET_MS),
+    },
+  });
 } finally {
-  await daemon.stop('SIGKILL');
-  for (const namespace of [node, ...pods]) await namespace.delete();
-  rmSync(folder, { recursive: true, force: true });
+  for (const namespace of pods) await namespace.delete();
+  await cluster.destroy();
 }
 
 function contender(binary: string | undefined, config: Readonly<Record<string, unknown>>): Contender {
@@ -93,13 +108,13 @@ async function attachTogether(one: Contender): Promise<{ addMs: number; delMs: n
   await Promise.all(Array.from({ length: PODS_TOGETHER }, (_, i) => call(one, 'ADD', i)));
   const added = performance.now();
   await Promise.all(Array.from({ length: PODS_TOGETHER }, (_, i) => call(one, 'DEL', i)));
-  return { addMs: round3(added - started), delMs: round3(performance.now() - added) };
+  return { addMs: added - started, delMs: performance.now() - added };
 }
 
 async function call({ binary, config }: Contender, command: 'ADD' | 'DEL', i: number): Promise<number> {
   const pod: PluginCall = {
     command,
-    node: node.path,
+    node: `/run/netns/${cluster.nodes[0]!.namespace}`,
     containerId: `bench-${i}`,
     netns: pods[i]!.path,
     ifname: 'eth0',
@@ -121,9 +136,5 @@ function summary({ addMs, delMs }: Contender): Record<'addP50' | 'addP95' | 'del
 
 function percentile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
-  return round3(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN);
-}
-
-function round3(value: number): number {
-  return Math.round(value * 1000) / 1000;
+  return rounded(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN);
 }

@@ -1,8 +1,8 @@
 /**
  * What the sleeve's TypeScript and WebAssembly cost a packet, without kernel and sockets: frames go into one sleeve,
- * its datagrams into another, in one process. Prints one JSON line.
+ * its datagrams into another, in one process; five times. Prints one JSON line.
  *
- * `bin/weft-node bench/sleeve-core.ts [seconds per case, default 1]`
+ * `bin/weft-node bench/sleeve-core.ts [seconds per case and run, default 0.3]`
  */
 import { writeU16BE, writeU16LE } from '../base/bytes.ts';
 import { Counters } from '../base/counters.ts';
@@ -13,10 +13,12 @@ import { parseCidr } from '../base/range.ts';
 import { cryptoReady } from '../crypto/ready.ts';
 import { foldSum, sumWords, writeIpv4Checksum } from '../router/checksum.ts';
 import { Sleeve } from '../router/sleeve.ts';
+import { report, spread } from './report.ts';
 
 const OVERLAY_MTU = 1364;
 const TCP_PAYLOAD = OVERLAY_MTU - 40;
 const BATCH = 32;
+const RUNS = 5;
 
 const A = 'a'.repeat(64) as PeerId;
 const B = 'b'.repeat(64) as PeerId;
@@ -29,6 +31,15 @@ interface Bench {
   readonly datagrams: Uint8Array[];
   delivered: number;
   deliveredBytes: number;
+}
+
+interface Measured {
+  readonly packetsPerSecond: number;
+  /** Microseconds of one packet at each end. */
+  readonly sendUs: number;
+  readonly receiveUs: number;
+  readonly gbitPerSecondOneCoreEach: number;
+  readonly packetsPerDelivery: number;
 }
 
 /** Two sleeves; what the first transmits is copied to `datagrams`, as a kernel would. */
@@ -104,7 +115,7 @@ function frame(protocol: 6 | 17, payload: number, gsoSize: number): Uint8Array {
 }
 
 /** Runs frames through for `ms` milliseconds; µs per packet on the wire at each side. */
-function measure(input: Uint8Array, framesPerBatch: number, ms: number): Record<string, number> {
+function measure(input: Uint8Array, framesPerBatch: number, ms: number): Measured {
   const bench = makePair();
   let sendNs = 0n;
   let receiveNs = 0n;
@@ -142,13 +153,21 @@ function measure(input: Uint8Array, framesPerBatch: number, ms: number): Record<
 }
 
 await cryptoReady;
-const ms = Number(process.argv[2] ?? 1) * 1000;
-console.log(
-  JSON.stringify({
-    bench: 'sleeve-core',
-    tcpSuperPackets: measure(frame(6, 48 * TCP_PAYLOAD, TCP_PAYLOAD), 4, ms),
-    tcpSinglePackets: measure(frame(6, TCP_PAYLOAD, 0), 128, ms),
-    udp1200: measure(frame(17, 1200, 0), 128, ms),
-    udp64: measure(frame(17, 64, 0), 128, ms),
-  }),
-);
+const ms = Number(process.argv[2] ?? 0.3) * 1000;
+const cases: Readonly<Record<string, readonly [input: Uint8Array, framesPerBatch: number]>> = {
+  tcpSuperPackets: [frame(6, 48 * TCP_PAYLOAD, TCP_PAYLOAD), 4],
+  tcpSinglePackets: [frame(6, TCP_PAYLOAD, 0), 128],
+  udp1200: [frame(17, 1200, 0), 128],
+  udp64: [frame(17, 64, 0), 128],
+};
+const taken = new Map<string, Measured[]>();
+for (let run = 0; run < RUNS; run++) {
+  for (const [name, [input, framesPerBatch]] of Object.entries(cases)) {
+    taken.set(name, [...(taken.get(name) ?? []), measure(input, framesPerBatch, ms)]);
+  }
+}
+const figures = [...taken].map(([name, measured]) => {
+  const keys = Object.keys(measured[0]!) as (keyof Measured)[];
+  return [name, Object.fromEntries(keys.map((key) => [key, spread(measured.map((one) => one[key]))]))];
+});
+report('sleeve-core', { runs: RUNS, ...Object.fromEntries(figures) });

@@ -7,6 +7,7 @@
 import { Cluster } from '../test/cluster/cluster.ts';
 import { iperf, pingTimes } from '../test/cluster/traffic.ts';
 import { NebulaPair } from './nebula.ts';
+import { processFigures } from './process-figures.ts';
 import { report, rounded, spread } from './report.ts';
 
 const RUNS = 5;
@@ -48,7 +49,10 @@ try {
   report('tunnel-throughput', {
     runs: RUNS,
     seconds,
-    weft: summary(figures.weft),
+    weft: {
+      ...summary(figures.weft),
+      residentMegabytes: spread(cluster.nodes.map((node) => processFigures(node.pid!).residentMegabytes)),
+    },
     nebula: summary(figures.nebula),
     ratio: {
       tcp: ratios(figures.weft.tcp, figures.nebula.tcp),

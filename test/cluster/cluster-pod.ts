@@ -33,10 +33,15 @@ export class ClusterPod {
     return this.#addresses.find((address) => address.includes(':')) ?? '';
   }
 
-  async attach(): Promise<void> {
+  /** Makes the namespace alone. */
+  async create(): Promise<void> {
     await run(['ip', 'netns', 'add', this.namespace]);
     this.#made = true;
     await run(['ip', 'link', 'set', 'lo', 'up'], { namespace: this.namespace });
+  }
+
+  async attach(): Promise<void> {
+    if (!this.#made) await this.create();
     const answer = await this.cni('ADD');
     const result = JSON.parse(answer.stdout) as AddResult;
     this.#addresses = result.ips.map((ip) => ip.address.replace(/\/.*/, ''));
