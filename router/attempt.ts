@@ -13,6 +13,7 @@ export class Attempt {
   readonly #rekey: boolean;
   readonly #random: RandomSource;
   #round = 0;
+  #postponed = false;
   #nextRoundAt: Instant;
   #queue: { readonly path: Path; readonly at: Instant }[] = [];
   /** Keys of the paths asked so far; bounded by what {@link Paths} may offer. */
@@ -43,9 +44,13 @@ export class Attempt {
     return due;
   }
 
-  /** Whether the initiation was sent along `path`, so that an answer from there proves it. */
-  hasAsked(path: Path): boolean {
-    return this.#asked.has(pathKey(path));
+  /**
+   * Whether an answer from `path` proves it. From a relay, if we asked there. From an endpoint, only if we asked
+   * nowhere else: the initiation is the same everywhere, so a peer that got it at one address could answer with
+   * another as the source, and have what we send to it go to somebody else.
+   */
+  provenBy(path: Path): boolean {
+    return this.#asked.has(pathKey(path)) && (path.kind === 'relay' || this.#asked.size === 1);
   }
 
   /** There are new ways to try: the next round begins now. */
@@ -53,8 +58,13 @@ export class Attempt {
     this.#nextRoundAt = now;
   }
 
-  /** The other end is busy with a handshake of its own: leave it `ms` to finish. */
+  /**
+   * The other end is busy with a handshake of its own: leave it `ms` to finish. Once in an attempt: what looks like a
+   * handshake of the other end may be a recording, and more of those may follow.
+   */
   postpone(ms: number, now: Instant): void {
+    if (this.#postponed) return;
+    this.#postponed = true;
     this.#queue = [];
     if (this.#nextRoundAt < after(now, ms)) this.#nextRoundAt = after(now, ms);
   }

@@ -39,12 +39,11 @@ export class Exchange {
   /** The peer's cookies; at most {@link JARS_MAX}. */
   readonly #jarByPath = new Map<string, CookieJar>();
   /** The last answer given, to be repeated when the same initiation comes again. */
-  #answer:
-    | { readonly ephemeral: Uint8Array; readonly body: Uint8Array; readonly localIndex: number }
-    | undefined;
+  #answer: Answer | undefined;
   /** Only what was accepted counts: no recording may use up the peer's share. */
   #acceptedAt: Instant | undefined;
   #token: Uint8Array = NO_TOKEN;
+  #hurriedAt: Instant | undefined;
 
   /** `noiseKey`: the peer's static key, 32 bytes. */
   constructor(options: {
@@ -97,6 +96,11 @@ export class Exchange {
     this.#answer = undefined;
   }
 
+  /** Whether the answer that waits for its confirmation went to `path` alone, so that a confirmation proves it. */
+  answeredOnly(path: Path): boolean {
+    return this.#answer?.sentTo.size === 1 && this.#answer.sentTo.has(pathKey(path));
+  }
+
   /** An initiation in our name was read, and its key is the peer's. */
   initiationReceived(received: ReceivedInitiation, from: Origin, now: Instant): void {
     const { counters } = this.#context;
@@ -106,6 +110,7 @@ export class Exchange {
     if (waits && equalBytes(answer.ephemeral, received.ephemeral)) {
       received.erase();
       counters.add('handshake.repeated');
+      if (answer.sentTo.size < 2) answer.sentTo.add(pathKey(from)); // more than one are as good as many
       this.#sendResponse(answer.body, from, now);
       return;
     }
@@ -114,7 +119,7 @@ export class Exchange {
       counters.add('handshake.simultaneous');
       return;
     }
-    const echoes = payload.token.some((byte) => byte !== 0);
+    const echoes = this.#guard.echoes(payload.token, now);
     if (!echoes && this.#acceptedAt !== undefined && now < after(this.#acceptedAt, ACCEPT_INTERVAL_MS)) {
       received.erase();
       counters.add('handshake.tooSoon');
@@ -133,15 +138,15 @@ export class Exchange {
   }
 
   /**
-   * A response to the initiation with `localIndex`, its mac1 checked. When it completes the handshake: whether we
-   * had asked along `from`; the new session is current and the datapath has it installed, not yet in use.
+   * A response to the initiation with `localIndex`, its mac1 checked. When it completes the handshake: whether that
+   * proves `from`; the new session is current and the datapath has it installed, not yet in use.
    */
   responseReceived(
     packet: Uint8Array,
     localIndex: number,
     from: Origin,
     now: Instant,
-  ): { readonly asked: boolean } | undefined {
+  ): { readonly proven: boolean } | undefined {
     const { counters } = this.#context;
     const initiation = this.#initiation?.message;
     if (initiation === undefined || initiation.localIndex !== localIndex) {
@@ -160,7 +165,11 @@ export class Exchange {
       counters.add('handshake.weRegressed');
       this.#dropInitiation();
       this.#token = payload.token;
-      this.#attempt?.hurry(now);
+      // Not each time: a peer that never says anything else must not have us begin anew as fast as it answers.
+      if (this.#hurriedAt === undefined || now >= after(this.#hurriedAt, REGRESSED_HURRY_MS)) {
+        this.#hurriedAt = now;
+        this.#attempt?.hurry(now);
+      }
       return undefined;
     }
     if ((suiteBitmap([payload.suite]) & this.#context.suites & this.#context.suiteFloor) === 0) {
@@ -169,7 +178,7 @@ export class Exchange {
       this.#dropInitiation();
       return undefined;
     }
-    const asked = this.#attempt?.hasAsked(from) ?? false;
+    const proven = this.#attempt?.provenBy(from) ?? false;
     this.#sessions.installInitiated(
       { peer: this.#peer, localIndex, remoteIndex: payload.index, suite: payload.suite, ...keys! },
       { peerEpoch: payload.epoch, peerMtu: payload.mtu },
@@ -179,7 +188,7 @@ export class Exchange {
     this.#attempt = undefined;
     this.#dropInitiation(true);
     counters.add('handshake.completed');
-    return { asked };
+    return { proven };
   }
 
   /**
@@ -325,12 +334,20 @@ export class Exchange {
     );
     eraseDataKeys(keys);
     const { body } = response.value;
-    this.#answer = { ephemeral: received.ephemeral, body, localIndex };
+    this.#answer = { ephemeral: received.ephemeral, body, localIndex, sentTo: new Set([pathKey(from)]) };
     this.#acceptedAt = now;
     this.#attempt?.postpone(SIMULTANEOUS_MS, now);
     counters.add('handshake.answered');
     this.#sendResponse(body, from, now);
   }
+}
+
+interface Answer {
+  readonly ephemeral: Uint8Array;
+  readonly body: Uint8Array;
+  readonly localIndex: number;
+  /** Keys of the paths it went to, at most two. */
+  readonly sentTo: Set<string>;
 }
 
 const NO_MACS = new Uint8Array(MACS_LENGTH);
@@ -342,5 +359,7 @@ const NO_TOKEN = new Uint8Array(GUARD_TOKEN_LENGTH);
 export const INITIATION_LIFETIME_MS = 5000;
 /** How long our own initiation outranks the peer's, when our static key is the lower; also how long it then waits. */
 export const SIMULTANEOUS_MS = 1000;
+/** Least time between two new initiations at once because the peer said that ours had regressed. */
+export const REGRESSED_HURRY_MS = 1000;
 /** Least time between two initiations of one peer that make sessions. */
 export const ACCEPT_INTERVAL_MS = 50;

@@ -36,18 +36,22 @@ export class HandshakeGuard {
    * spends the token, so no initiation is accepted twice.
    */
   judge(epoch: number, sequence: number, token: Uint8Array, now: Instant): 'accept' | 'replay' | 'regressed' {
+    const echoes = this.echoes(token, now);
+    if (echoes) this.#token = undefined;
     if (epoch > this.#epoch || (epoch === this.#epoch && sequence > this.#sequence)) {
       this.#epoch = epoch;
       this.#sequence = sequence;
       return 'accept';
     }
+    if (echoes) return 'accept';
+    return epoch === this.#epoch && sequence === this.#sequence ? 'replay' : 'regressed';
+  }
+
+  /** Whether `token` is the one that was given out and lives. */
+  echoes(token: Uint8Array, now: Instant): boolean {
     const issued = this.#token;
     const live = issued !== undefined && now <= after(issued.issuedAt, TOKEN_LIFETIME_MS);
-    if (live && equalBytes(issued.bytes, token)) {
-      this.#token = undefined;
-      return 'accept';
-    }
-    return epoch === this.#epoch && sequence === this.#sequence ? 'replay' : 'regressed';
+    return live && equalBytes(issued.bytes, token);
   }
 
   /**

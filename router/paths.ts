@@ -13,9 +13,10 @@ import type { Path } from './datapath.ts';
  *
  * Where packets of a peer come from proves nothing: whoever sits on the way can send them on from elsewhere. So a
  * path is used only after it is proven in both directions, by one of
- *  - a handshake's response from an endpoint to which we sent the initiation of our own accord;
- *  - a first packet from an endpoint that the peer itself has published in its signed record;
- *  - an answer, from there, to an encrypted challenge sent there (RFC 9000 §8.2, §9.3).
+ *  - a handshake's response from an endpoint to which, and nowhere else, we sent the initiation of our own accord;
+ *  - a first packet from an endpoint that the peer's signed record names, and to which alone our response went;
+ *  - an answer to an encrypted challenge sent there, wherever the answer comes from (RFC 9000 §8.2.3): only who
+ *    receives there can give it, and who copies packets faster than they travel could spoil any other rule.
  * When packets come from a new place, the place in use is challenged along with it, and keeps the traffic if it
  * answers first: copying packets from elsewhere moves nothing (RFC 9000 §9.3.3).
  *
@@ -47,6 +48,12 @@ export class Paths {
 
   get relays(): readonly PeerId[] {
     return this.#relays;
+  }
+
+  /** The way in use, or else the likeliest direct one, proven or not. */
+  get likeliest(): Path | undefined {
+    const [endpoint] = this.#current === undefined ? this.candidates() : [];
+    return endpoint === undefined ? this.#current : { kind: 'direct', endpoint };
   }
 
   /** Direct ways to try, the likeliest first. */
@@ -138,35 +145,36 @@ export class Paths {
     if (from.kind === 'relay' && this.#current !== undefined && !this.#suspect) return [];
     if (this.#lastMoveAt !== undefined && now < after(this.#lastMoveAt, MOVE_INTERVAL_MS)) return [];
     this.#lastMoveAt = now;
-    // The path in use first: at equal speed it answers first, and keeps the traffic.
-    const asked = this.#current === undefined ? [from] : [this.#current, from];
+    // The path in use first: at equal speed it answers first, and keeps the traffic. Where there is none, all the
+    // peer's own ways go before one that it perhaps knows nothing of.
+    const known = this.candidates().map((endpoint): Path => ({ kind: 'direct', endpoint }));
+    const asked = this.#current === undefined ? [...known, from] : [this.#current, from];
     return asked.map((path) => this.#challenge(path, now)).filter((challenge) => challenge !== undefined);
   }
 
   /**
-   * An answer to a challenge came from `from`.
-   * 'moved': the caller sets the new {@link current}. 'kept': right, but the path in use stays.
-   * 'stale': it answers nothing that is outstanding there; nothing changed.
+   * An answer to a challenge came. 'moved': the path it was sent along is the new {@link current}, and the caller sets
+   * it. 'kept': right, but the path in use stays. 'stale': it answers nothing that is outstanding; nothing changed.
    */
-  answered(token: Uint8Array, from: Path, now: Instant): 'moved' | 'kept' | 'stale' {
-    const key = pathKey(from);
-    const challenge = this.#challengeByKey.get(key);
-    if (challenge === undefined || !equalBytes(challenge.token, token)) return 'stale';
-    this.#challengeByKey.delete(key);
+  answered(token: Uint8Array, now: Instant): 'moved' | 'kept' | 'stale' {
+    const challenge = [...this.#challengeByKey.values()].find((sent) => equalBytes(sent.token, token));
+    if (challenge === undefined) return 'stale';
+    const asked = challenge.path;
+    this.#challengeByKey.delete(pathKey(asked));
     if (now > after(challenge.sentAt, CHALLENGE_LIFETIME_MS)) return 'stale';
     const current = this.#current;
     if (current !== undefined) {
-      if (samePath(current, from)) {
+      if (samePath(current, asked)) {
         this.proven(now);
         return 'kept';
       }
-      const better = current.kind === 'relay' && from.kind === 'direct';
+      const better = current.kind === 'relay' && asked.kind === 'direct';
       const currentAnswered =
         this.#currentProvenAt !== undefined && this.#currentProvenAt >= challenge.sentAt;
       if (!better && currentAnswered && !this.#suspect) return 'kept';
-      if (current.kind === 'direct' && from.kind === 'relay' && !this.#suspect) return 'kept';
+      if (current.kind === 'direct' && asked.kind === 'relay' && !this.#suspect) return 'kept';
     }
-    this.use(from, now);
+    this.use(asked, now);
     return 'moved';
   }
 

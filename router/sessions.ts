@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts';
 import { after, earliest, type Instant } from '../base/instant.ts';
+import { type RandomSource, randomUnit } from '../base/random.ts';
 import type { Suite } from '../crypto/suite.ts';
 import type { Datapath, DataSession } from './datapath.ts';
 
@@ -131,6 +132,12 @@ export interface Session extends SessionFacts {
   readonly establishedAt: Instant;
 }
 
+/** When to renew a session that becomes current now. */
+export function rekeyTime({ initiator }: Session, random: RandomSource, now: Instant): Instant {
+  const jitter = REKEY_JITTER_MS * randomUnit(random);
+  return initiator ? after(now, REKEY_AFTER_MS - jitter) : after(now, RESPONDER_REKEY_AFTER_MS + jitter);
+}
+
 function sessionOf(keys: DataSession, facts: SessionFacts, initiator: boolean, now: Instant): Session {
   const { localIndex, suite } = keys;
   return { localIndex, suite, initiator, establishedAt: now, ...facts };
@@ -139,6 +146,8 @@ function sessionOf(keys: DataSession, facts: SessionFacts, initiator: boolean, n
 /** WireGuard §6.1. The initiator of a session renews it at this age (less up to {@link REKEY_JITTER_MS}). */
 export const REKEY_AFTER_MS = 120_000;
 export const REKEY_JITTER_MS = 10_000;
+/** No session is renewed before, however many packets it carried. */
+export const REKEY_AT_LEAST_MS = 5000;
 /** The responder renews it when the initiator has not. */
 export const RESPONDER_REKEY_AFTER_MS = 150_000;
 /** No session lives longer. */

@@ -14,7 +14,7 @@ import { Exchange } from './exchange.ts';
 import type { ReceivedInitiation } from './handshake.ts';
 import { Liveness } from './liveness.ts';
 import { type Challenge, Paths, samePath } from './paths.ts';
-import { REKEY_AFTER_MS, REKEY_JITTER_MS, RESPONDER_REKEY_AFTER_MS, Sessions } from './sessions.ts';
+import { REKEY_AT_LEAST_MS, rekeyTime, Sessions } from './sessions.ts';
 import type { TunnelContext } from './tunnel-context.ts';
 import { TunnelMtu } from './tunnel-mtu.ts';
 import type { PeerInfo, TunnelState, TunnelStatus } from './tunnel-status.ts';
@@ -167,10 +167,10 @@ export class Tunnel {
   responseReceived(packet: Uint8Array, localIndex: number, from: Origin, now: Instant): void {
     const completed = this.#exchange.responseReceived(packet, localIndex, from, now);
     if (completed === undefined) return;
-    if (completed.asked) this.#setPath(from, now);
+    if (completed.proven) this.#setPath(from, now);
     this.#context.datapath.use(localIndex);
-    if (!completed.asked) this.#challenge(this.#paths.moved(from, now));
-    this.#established(now);
+    if (!completed.proven) this.#askBoth(from, now);
+    this.#established(from, now);
   }
 
   cookieReceived(reply: Uint8Array, localIndex: number, from: Origin, now: Instant): void {
@@ -180,14 +180,13 @@ export class Tunnel {
   /** The first packet of a session that we answered opened: the peer holds its keys. */
   confirmed(localIndex: number, from: Origin, now: Instant): void {
     if (!this.#sessions.confirm(localIndex)) return;
-    const { datapath } = this.#context;
+    // Published or not, only who got our answer there could confirm it. Elsewhere the source may be a lie.
+    const proven = this.#paths.isPublished(from) && this.#exchange.answeredOnly(from);
     this.#exchange.confirmed();
-    if (this.#paths.current === undefined && this.#paths.isPublished(from)) this.#setPath(from, now);
-    datapath.use(localIndex);
-    // Where the peer chose another way than we, ours is perhaps dead. Both are asked (paths.ts).
-    if (this.#paths.current !== undefined && !samePath(this.#paths.current, from)) this.#paths.suspect();
-    this.#challenge(this.#paths.moved(from, now));
-    this.#established(now);
+    if (this.#paths.current === undefined && proven) this.#setPath(from, now);
+    this.#context.datapath.use(localIndex);
+    this.#askBoth(from, now);
+    this.#established(from, now);
   }
 
   moved(from: Origin, now: Instant): void {
@@ -207,13 +206,10 @@ export class Tunnel {
         this.#context.message(this.peer, message.channel, message.bytes);
         return;
       case 'challenge':
-        // The answer proves the way back only if it takes the very way that was asked.
-        this.#context.datapath.sendControl(this.peer, encodeTokenMessage('answer', message.token), {
-          via: from,
-        });
+        this.#answerChallenge(message.token, from);
         return;
       case 'answer':
-        this.#answered(message.token, from, now);
+        this.#answered(message.token, now);
         return;
       case 'ping':
         this.#send(encodeTokenMessage('pong', message.token), from);
@@ -231,12 +227,14 @@ export class Tunnel {
   }
 
   exhausted(localIndex: number, limit: 'rekey' | 'dead', now: Instant): void {
-    const wasCurrent = this.#sessions.current?.localIndex === localIndex;
+    const { current } = this.#sessions;
+    if (limit === 'dead') this.#sessions.end(localIndex);
+    if (current?.localIndex !== localIndex) return;
     if (limit === 'dead') {
-      this.#sessions.end(localIndex);
-      if (wasCurrent) this.#liveness.stop();
-    }
-    if (wasCurrent) this.#begin(limit === 'rekey', now);
+      this.#liveness.stop();
+      this.#begin(false, now);
+      // The peer may count its packets up at will, which must not have us shake hands without end.
+    } else this.#rekeyAt = earliest(this.#rekeyAt, after(current.establishedAt, REKEY_AT_LEAST_MS));
   }
 
   tick(now: Instant): void {
@@ -303,20 +301,18 @@ export class Tunnel {
     if (!this.#exchange.isUnderWay) this.#setPath(undefined, now);
   }
 
-  /** A session has become current and the datapath uses it. */
-  #established(now: Instant): void {
+  /** A session has become current and the datapath uses it. `from`: where the packet that made it so came from. */
+  #established(from: Path, now: Instant): void {
     const session = this.#sessions.current!;
     const { random, datapath } = this.#context;
     this.#dead = false;
     this.#unreachable = false;
     this.#notBefore = undefined;
     this.#retryAt = undefined;
-    this.#rekeyAt = session.initiator
-      ? after(now, REKEY_AFTER_MS - REKEY_JITTER_MS * randomUnit(random))
-      : after(now, RESPONDER_REKEY_AFTER_MS + REKEY_JITTER_MS * randomUnit(random));
+    this.#rekeyAt = rekeyTime(session, random, now);
     this.#mtu.setFull(Math.min(this.#context.mtu, session.peerMtu), now);
     this.#liveness.start(datapath.stats(this.peer), now);
-    this.#ping(now); // the first packet of the initiator confirms the session to the responder
+    this.#ping(now, from); // the first packet of the initiator confirms the session to the responder
     if (this.#paths.current !== undefined) this.#mtu.tick(now);
   }
 
@@ -332,12 +328,21 @@ export class Tunnel {
     this.#begin(false, now);
   }
 
-  #ping(now: Instant): void {
-    this.#send(encodeTokenMessage('ping', this.#liveness.ping(now)));
+  #ping(now: Instant, fallback?: Path): void {
+    this.#send(encodeTokenMessage('ping', this.#liveness.ping(now)), fallback);
   }
 
-  #answered(token: Uint8Array, from: Origin, now: Instant): void {
-    const outcome = this.#paths.answered(token, from, now);
+  /** Back where it came from, and where we know the peer: the challenge may have been copied and sent ahead. */
+  #answerChallenge(token: Uint8Array, from: Origin): void {
+    const body = encodeTokenMessage('answer', token);
+    const { likeliest } = this.#paths;
+    this.#context.datapath.sendControl(this.peer, body, { via: from });
+    if (likeliest === undefined || samePath(likeliest, from)) return;
+    this.#context.datapath.sendControl(this.peer, body, { via: likeliest });
+  }
+
+  #answered(token: Uint8Array, now: Instant): void {
+    const outcome = this.#paths.answered(token, now);
     this.#context.counters.add(`path.${outcome}`);
     if (outcome !== 'moved') return;
     this.#pathTaken(now);
@@ -346,6 +351,12 @@ export class Tunnel {
     this.#liveness.start(this.#context.datapath.stats(this.peer), now);
     this.#ping(now);
     if (this.#paths.current !== undefined) this.#mtu.tick(now);
+  }
+
+  /** The peer shook hands from `from`. Where that is another way than ours, ours is perhaps dead: see paths.ts. */
+  #askBoth(from: Path, now: Instant): void {
+    if (this.#paths.current !== undefined && !samePath(this.#paths.current, from)) this.#paths.suspect();
+    this.#challenge(this.#paths.moved(from, now));
   }
 
   #challenge(challenges: readonly Challenge[]): void {
