@@ -47,6 +47,22 @@ export function destinationUnreachable(bytes: Uint8Array, ip: IpPacket): Uint8Ar
   return ip.family === 4 ? icmpError(bytes, ip, 3, 1, 0) : icmpError(bytes, ip, 1, 3, 0);
 }
 
+/**
+ * Where the addresses of the packet that the ICMP error `ip` quotes begin in `bytes` (RFC 792, RFC 4443 §3: behind 8
+ * bytes of ICMP header). Undefined where no whole IP header of the same family is quoted.
+ */
+export function quotedAddresses(
+  bytes: Uint8Array,
+  ip: IpPacket,
+): { readonly source: number; readonly destination: number } | undefined {
+  const quote = ip.transport + 8;
+  const end = ip.start + ip.length;
+  if (quote + (ip.family === 4 ? 20 : 40) > end || bytes[quote]! >> 4 !== ip.family) return undefined;
+  return ip.family === 4
+    ? { source: quote + 12, destination: quote + 16 }
+    : { source: quote + 8, destination: quote + 24 };
+}
+
 /** RFC 1122 §3.2.2, RFC 4443 §2.4 (e): never about an error, a later fragment, a group, or from nobody. */
 function mayAnswer(bytes: Uint8Array, ip: IpPacket): boolean {
   if (ip.laterFragment || isIcmpError(bytes, ip) || isMulticast(bytes, ip)) return false;

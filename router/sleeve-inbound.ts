@@ -16,10 +16,12 @@ import {
   receiverIndexOf,
 } from './data-packet.ts';
 import type { Origin } from './datapath.ts';
+import { quotedAddresses } from './icmp.ts';
 import {
   destinationAt,
   emptyIpPacket,
   type IpFault,
+  isIcmpError,
   isLinkControl,
   isMulticast,
   PROTOCOL_TCP,
@@ -71,7 +73,7 @@ const DENIED: Readonly<Record<IpFault, string>> = {
  * goes on sealed, and we cannot read what is in it.
  *
  * Packets are judged in this order, each fault counted: form, session, counter, tag, replay, padding, kind; for IP
- * packets headers, source, destination, checksum offsets.
+ * packets headers, source, destination, what an ICMP error quotes, checksum offsets.
  */
 export class SleeveInbound {
   readonly #state: SleeveState;
@@ -181,6 +183,7 @@ export class SleeveInbound {
     if (state.routes.ownerIndex(ip.family, bytes, destinationAt(ip)) !== state.selfOwner) {
       return 'sleeve.in.foreignDestination';
     }
+    if (isIcmpError(bytes, ip) && !this.#quotesOurs(peer, bytes)) return 'sleeve.in.foreignQuote';
     if (csumStart !== 0 || csumOffset !== 0) {
       const offset =
         ip.protocol === PROTOCOL_TCP ? TCP_CHECKSUM : ip.protocol === PROTOCOL_UDP ? UDP_CHECKSUM : -1;
@@ -190,6 +193,18 @@ export class SleeveInbound {
     }
     this.#coalescer.add(bytes, ip, csumStart);
     return undefined;
+  }
+
+  /**
+   * Whether the ICMP error in work speaks of a packet that we sent to `peer`. Of others it knows nothing, and could
+   * only mean to disturb our pods' connections to third parties.
+   */
+  #quotesOurs(peer: SleevePeer, bytes: Uint8Array): boolean {
+    const { routes, selfOwner } = this.#state;
+    const { family } = this.#ip;
+    const quoted = quotedAddresses(bytes, this.#ip);
+    if (quoted === undefined || routes.ownerIndex(family, bytes, quoted.source) !== selfOwner) return false;
+    return this.#state.peerOfOwner(routes.ownerIndex(family, bytes, quoted.destination)) === peer;
   }
 
   #handleEnvelope(
