@@ -1,14 +1,18 @@
 import type { Counters } from '../base/counters.ts';
-import { type Endpoint, endpointHost } from '../base/endpoint.ts';
+import type { Endpoint } from '../base/endpoint.ts';
 import { earliest, type Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import type { RandomSource } from '../base/random.ts';
 import type { ClusterKeys } from '../crypto/cluster-secret.ts';
 import type { Identity } from '../crypto/identity.ts';
+import { sourceOf } from '../crypto/source-limit.ts';
 import type { LinkId } from '../gossip/gossip-output.ts';
 import { Link } from '../router/link.ts';
 
-/** Connections that somebody made to us and that have not shown the cluster's secret yet: in all, from one host. */
+/**
+ * Connections that somebody made to us and that have not shown the cluster's secret yet: in all (one more pushes out
+ * the oldest, so that whoever is in earnest gets through), and from one host or IPv6 /64 (one more is refused).
+ */
 export const MAX_UNPROVEN = 64;
 export const MAX_UNPROVEN_FROM_ONE = 8;
 
@@ -33,6 +37,8 @@ interface Entry {
   readonly link: Link;
   readonly initiator: boolean;
   readonly remote: Endpoint;
+  /** Whom it counts against, see {@link sourceOf}. */
+  readonly source: string;
   opened: boolean;
 }
 
@@ -75,19 +81,19 @@ export class ControlLinks {
     this.#outputs.push({ type: 'dial', link, endpoint });
   }
 
-  /** Somebody connected: the id of the link, or undefined where too many strangers are at the door. */
+  /** Somebody connected: the id of the link, or undefined where too many strangers from there are at the door. */
   accept(remote: Endpoint, now: Instant): LinkId | undefined {
-    let strangers = 0;
-    let same = 0;
-    for (const id of this.#unproven) {
-      const entry = this.#entryByLink.get(id)!;
-      if (entry.initiator) continue;
-      strangers++;
-      if (endpointHost(entry.remote) === endpointHost(remote)) same++;
-    }
-    if (strangers >= MAX_UNPROVEN || same >= MAX_UNPROVEN_FROM_ONE) {
+    const source = sourceOf(remote);
+    // In the order in which they came.
+    const strangers = [...this.#unproven].filter((id) => !this.#entryByLink.get(id)!.initiator);
+    const same = strangers.filter((id) => this.#entryByLink.get(id)!.source === source).length;
+    if (same >= MAX_UNPROVEN_FROM_ONE) {
       this.#counters.add('link.refused');
       return undefined;
+    }
+    if (strangers.length >= MAX_UNPROVEN) {
+      this.#counters.add('link.pushedOut');
+      this.close(strangers[0]!);
     }
     return this.#add(remote, false, now);
   }
@@ -161,6 +167,7 @@ export class ControlLinks {
       link: new Link({ ...this.#options, initiator, now }),
       initiator,
       remote,
+      source: sourceOf(remote),
       opened: false,
     });
     this.#unproven.add(id);
