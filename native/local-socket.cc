@@ -115,7 +115,9 @@ class Server final : public Source {
 
   void forget(double id) {
     connectionById_.erase(static_cast<uint64_t>(id));
-    if (!closing_ && !listening_) listen();
+    if (closing_) return;
+    if (!listening_) listen();
+    if (connectionById_.empty()) uv_timer_stop(&timer_);
   }
 
   // The one way into JavaScript. The descriptors are the caller's again when it returns.
@@ -168,18 +170,22 @@ class Server final : public Source {
     listening_ = true;
     uv_poll_start(&poll_, UV_READABLE,
                   [](uv_poll_t* handle, int, int) { static_cast<Server*>(handle->data)->accept(); });
-    if (uv_is_active(reinterpret_cast<uv_handle_t*>(&timer_)) == 0) {
-      // Deadlines need no precision, so one coarse timer serves all; it does not keep the process alive.
-      uv_timer_start(
-          &timer_, [](uv_timer_t* handle) { static_cast<Server*>(handle->data)->sweep(); }, 100, 100);
-      uv_unref(reinterpret_cast<uv_handle_t*>(&timer_));
-    }
+  }
+
+  // Sweeps from now on until there is nothing to look after. Deadlines need no precision, so one coarse timer serves
+  // all; it does not keep the process alive.
+  void watchDeadlines() {
+    if (uv_is_active(reinterpret_cast<uv_handle_t*>(&timer_)) != 0) return;
+    uv_timer_start(
+        &timer_, [](uv_timer_t* handle) { static_cast<Server*>(handle->data)->sweep(); }, 100, 100);
+    uv_unref(reinterpret_cast<uv_handle_t*>(&timer_));
   }
 
   // Leaves further clients in the backlog until a connection ends or the next sweep.
   void pause() {
     listening_ = false;
     uv_poll_stop(&poll_);
+    watchDeadlines();
   }
 
   void accept() {
@@ -206,6 +212,7 @@ class Server final : public Source {
       hold();
       handles_++;
       connectionById_.emplace(lastId_, connection);
+      watchDeadlines();
     }
   }
 
@@ -215,7 +222,9 @@ class Server final : public Source {
       if (entry.second->expired(now())) late.push_back(entry.second);
     }
     for (Connection* connection : late) connection->finish();
-    if (!closing_ && !listening_) listen();
+    if (closing_) return;
+    if (!listening_) listen();
+    if (connectionById_.empty()) uv_timer_stop(&timer_);
   }
 
   Limits limits_;
