@@ -83,7 +83,7 @@ export class KernelPodNetwork implements PodNetwork {
       ]);
       // A process in the pod may have put another link in the place of its end: nothing of the host is named by it.
       if (near === undefined || far === undefined || near.peerIndex !== far.index)
-        throw new Error('the pair that was just made is gone');
+        throw new CniFault(CNI_CODE.io, 'the pair that was just made is gone from the pod');
       ignoreAdvertisements(attachment.hostName);
       await this.#host.execute(...hostRequests(attachment, far.index, 'new'));
       await inside.execute(...podRequests(attachment, near.index));
