@@ -2,7 +2,6 @@ import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promi
 import { formatAddress } from '../base/address.ts';
 import { Counters } from '../base/counters.ts';
 import { formatRange } from '../base/range.ts';
-import { WeftError } from '../base/weft-error.ts';
 import { DeletionFolder } from '../cni/deletion-spool.io.ts';
 import { CniPlugin } from '../cni/plugin.ts';
 import { KernelPodNetwork } from '../cni/pod-network.io.ts';
@@ -11,7 +10,7 @@ import { cryptoReady } from '../crypto/ready.ts';
 import { SLEEVE_SUITES } from '../crypto/suite.ts';
 import { SqliteStore } from '../ipam/sqlite-store.io.ts';
 import { NODE_KEY } from '../ipam/types.ts';
-import { configureHostNetwork, refuseOverlap } from '../linux/host-network.io.ts';
+import { configureHostNetwork, refuseOverlap, removeHostNetwork } from '../linux/host-network.io.ts';
 import type { OwnLinks } from '../linux/host-survey.ts';
 import { applyRules } from '../linux/nftables.io.ts';
 import { RouteClient } from '../linux/route-client.io.ts';
@@ -29,6 +28,7 @@ import { RingAddressPool } from './address-pool.ts';
 import type { Config } from './config.ts';
 import { controlHandlers, Removals } from './control-handlers.ts';
 import { serveControl } from './control-server.io.ts';
+import { EpochRaiser } from './epoch-raiser.ts';
 import type { Log } from './log.ts';
 import { WeftNode } from './node.ts';
 import { logOutput } from './node-log.ts';
@@ -64,6 +64,8 @@ const GOODBYE_MS = 100;
 export class Daemon {
   readonly #closers: (() => void)[] = [];
   readonly #log: Log;
+  /** Whether the kernel held nothing of ours before: a start that fails then leaves nothing there. */
+  #firstHere = false;
   #node: WeftNode | undefined;
   #loop: NodeLoop | undefined;
   #control: LocalSocket | undefined;
@@ -83,6 +85,7 @@ export class Daemon {
       await daemon.#start(config, onFault);
     } catch (error) {
       daemon.#close();
+      if (daemon.#firstHere) await undoHostNetwork();
       throw error;
     }
     return daemon;
@@ -119,6 +122,7 @@ export class Daemon {
     const store = this.#open(SqliteStore.open(folder.databasePath), (it) => it.close());
     const records = new RecordStore(store);
 
+    this.#firstHere = (await client.link(OWN.tun)) === undefined;
     const tun = this.#open(openTun(OWN.tun), (it) => it.close());
     const io = this.#open(
       await SleeveIo.open({
@@ -190,6 +194,10 @@ export class Daemon {
       addresses: node.ipam.allocation(NODE_KEY)?.addresses ?? [],
       mtu: underlay.overlayMtu,
     };
+    const epochs = new EpochRaiser({
+      persist: (epoch) => folder.raiseEpoch(epoch),
+      apply: (epoch) => node.raiseEpoch(epoch, clock()),
+    });
     const loop = new NodeLoop({
       node,
       onFault,
@@ -214,7 +222,7 @@ export class Daemon {
             removals.answer(out);
             return;
           case 'rolledBack':
-            onFault(rolledBack());
+            epochs.raiseAbove(out.epoch);
         }
       },
     });
@@ -236,6 +244,7 @@ export class Daemon {
         accepted: (remote) => node.linkAccepted(remote, clock()),
         connected: loop.waking((link) => node.linkConnected(link)),
         received: loop.waking((link, bytes) => node.linkReceived(link, bytes, clock())),
+        congested: loop.waking((link, congested) => node.linkCongested(link, congested, clock())),
         closed: loop.waking((link) => node.linkLost(link, clock())),
       }),
       (it) => it.closeAll(),
@@ -297,14 +306,16 @@ export class Daemon {
   }
 }
 
-function hostsOf(config: Config): string[] {
-  return config.listen.map(formatAddress);
+/** Best effort: what made the start fail is what the user is to read. */
+async function undoHostNetwork(): Promise<void> {
+  try {
+    const client = RouteClient.open();
+    await removeHostNetwork(client, OWN, { pods: false }).finally(() => client.close());
+  } catch {
+    // No nft, no privileges: then there is little of ours either.
+  }
 }
 
-function rolledBack(): WeftError {
-  return new WeftError(
-    'E_STATE_ROLLED_BACK',
-    'peers remember more of this node than its state folder does: it was restored from a backup, or runs twice',
-    'see that no other weftd has a copy of this folder; after that the restart goes on by itself',
-  );
+function hostsOf(config: Config): string[] {
+  return config.listen.map(formatAddress);
 }

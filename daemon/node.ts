@@ -155,6 +155,11 @@ export class WeftNode {
     this.#links.receive(link, bytes, now);
   }
 
+  /** What we send over the link waits for the peer to take it in, or no longer does. */
+  linkCongested(link: LinkId, congested: boolean, now: Instant): void {
+    this.gossip.linkCongested(link, congested, now);
+  }
+
   linkLost(link: LinkId, now: Instant): void {
     this.#links.lost(link, now);
   }
@@ -232,7 +237,7 @@ export class WeftNode {
         this.#links.close(out.link);
         return;
       case 'record':
-        this.#outputs.push({ type: 'keepRecord', record: out.record });
+        if (!out.restored) this.#outputs.push({ type: 'keepRecord', record: out.record });
         this.#takeRecord(out.record, now);
         return;
       case 'recordGone':

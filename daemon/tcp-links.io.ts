@@ -10,6 +10,9 @@ const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
 /** Connections at once, both ways; more are refused at the door. */
 const MAX_CONNECTIONS = 512;
 const CONNECT_TIMEOUT_MS = 5_000;
+/** What one peer may send us in the long run, and at once: beyond it its bytes wait in the kernel, and so does it. */
+const INBOUND_BYTES_PER_S = 2 * 1024 * 1024;
+const INBOUND_BURST_BYTES = 8 * 1024 * 1024;
 /** The system notices a peer that vanished without a word within about this (gossip does it sooner). */
 const KEEPALIVE_MS = 15_000;
 
@@ -20,6 +23,8 @@ export interface TcpLinkEvents {
   connected(link: LinkId): void;
   /** Bytes of the stream; valid until the call returns. */
   received(link: LinkId, bytes: Uint8Array): void;
+  /** What is to be sent waits for the peer to take it in, or no longer does. */
+  congested(link: LinkId, congested: boolean): void;
   /** The connection is gone, or never came about. Not told after {@link TcpLinks.close}. */
   closed(link: LinkId): void;
 }
@@ -63,7 +68,7 @@ export class TcpLinks {
     const socket = this.#socketByLink.get(link);
     if (socket === undefined) return;
     if (socket.writableLength + bytes.length > MAX_UNSENT_BYTES) socket.destroy();
-    else socket.write(bytes);
+    else if (!socket.write(bytes)) this.#events.congested(link, true);
   }
 
   /** Sends what is queued, then closes. Unknown links are ignored. */
@@ -106,13 +111,36 @@ export class TcpLinks {
     this.#socketByLink.set(link, socket);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEPALIVE_MS);
+    const allowance = new Allowance();
     socket.on('data', (bytes) => {
+      const waitMs = allowance.take(bytes.length, performance.now());
+      if (waitMs > 0) {
+        socket.pause();
+        setTimeout(() => socket.resume(), waitMs);
+      }
       if (this.#socketByLink.get(link) === socket) this.#events.received(link, plainBytes(bytes));
+    });
+    socket.on('drain', () => {
+      if (this.#socketByLink.get(link) === socket) this.#events.congested(link, false);
     });
     socket.on('error', () => {}); // 'close' follows
     socket.on('close', () => {
       if (this.#socketByLink.delete(link)) this.#events.closed(link);
     });
+  }
+}
+
+/** A token bucket of bytes that may go into debt, which the sender then waits out. */
+class Allowance {
+  #left = INBOUND_BURST_BYTES;
+  #at = 0;
+
+  /** Takes `bytes` at `nowMs`; milliseconds until the next may be taken, 0 where at once. */
+  take(bytes: number, nowMs: number): number {
+    const refill = ((nowMs - this.#at) / 1000) * INBOUND_BYTES_PER_S;
+    this.#left = Math.min(INBOUND_BURST_BYTES, this.#left + refill) - bytes;
+    this.#at = nowMs;
+    return this.#left >= 0 ? 0 : (-this.#left / INBOUND_BYTES_PER_S) * 1000;
   }
 }
 

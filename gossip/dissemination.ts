@@ -349,6 +349,7 @@ export class Dissemination {
   }
 }
 
+/** The parts of gossip that records and rumours travel by. */
 export interface DisseminationOptions {
   readonly config: GossipConfig;
   readonly random: RandomSource;

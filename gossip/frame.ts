@@ -68,6 +68,7 @@ export interface SharedRecord {
   readonly state: MemberState;
 }
 
+/** One line of a comparison: which version of a record the sender holds. */
 export interface VersionEntry extends Version {
   readonly origin: PeerId;
   readonly slot: Slot;
@@ -75,6 +76,7 @@ export interface VersionEntry extends Version {
   readonly fingerprint: Uint8Array;
 }
 
+/** The name of a record that the sender lacks. */
 export interface WantedRecord {
   readonly origin: PeerId;
   readonly slot: Slot;

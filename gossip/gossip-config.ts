@@ -31,6 +31,7 @@ export interface GossipConfig {
   readonly maxStoreBytes: number;
 }
 
+/** What a daemon runs with. */
 export const DEFAULT_GOSSIP_CONFIG: GossipConfig = {
   linkTarget: 8,
   minOutgoing: 3,

@@ -5,6 +5,7 @@ import type { GossipConfig } from './gossip-config.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { RecordCrypto } from './record.ts';
 
+/** What a `Gossip` is made of. */
 export interface GossipOptions {
   readonly self: PeerId;
   /** 16 bytes; records of another cluster do not verify. */

@@ -12,6 +12,7 @@ export type LinkId = number;
  */
 export type MemberState = 'unknown' | 'alive' | 'suspect' | 'dead' | 'left';
 
+/** Another peer whose `node` record is held. */
 export interface Member {
   readonly peer: PeerId;
   readonly state: MemberState;
@@ -46,6 +47,11 @@ export type GossipOutput =
   | { readonly type: 'equivocation'; readonly kept: SignedRecord; readonly other: SignedRecord }
   | { readonly type: 'member'; readonly peer: PeerId; readonly state: Exclude<MemberState, 'unknown'> };
 
+/**
+ * Why we end a link. `self`: we met ourselves. `duplicate`: another one to the same peer stays. `surplus`: one too many
+ * of our own; `full`: of those accepted. `offence`: forgeries or malformed frames; `banned`: that was lately. `silent`:
+ * no word or no room for too long. `dead`: its peer counts as dead.
+ */
 export type CloseReason =
   | 'self'
   | 'duplicate'

@@ -1,48 +1,28 @@
 import { assert } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
 import type { Endpoint } from '../base/endpoint.ts';
-import { after, earliest, type Instant } from '../base/instant.ts';
+import { earliest, type Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import { fail, ok, type Result } from '../base/result.ts';
 import { Dissemination } from './dissemination.ts';
-import { decodeFrame, encodeFrame, type Frame, type FrameFault, type SharedRecord } from './frame.ts';
-import { DEFAULT_GOSSIP_CONFIG, type GossipConfig } from './gossip-config.ts';
+import { decodeFrame, encodeFrame, type Frame, type FrameFault } from './frame.ts';
+import { DEFAULT_GOSSIP_CONFIG } from './gossip-config.ts';
 import type { GossipOptions, OwnInfo } from './gossip-options.ts';
-import type { CloseReason, GossipOutput, LinkId, Member } from './gossip-output.ts';
+import type { GossipOutput, LinkId, Member } from './gossip-output.ts';
+import { Hearsay } from './hearsay.ts';
+import { LinkUpkeep } from './link-upkeep.ts';
 import { type Link, Links } from './links.ts';
 import { Membership } from './membership.ts';
-import type { NodeInfo } from './node-info.ts';
 import { Overlay } from './overlay.ts';
 import { OverlayGraph } from './overlay-graph.ts';
 import { OwnRecords } from './own-records.ts';
-import {
-  CLUSTER_ID_LENGTH,
-  compareVersions,
-  type RecordKey,
-  recordKey,
-  type SignedRecord,
-  type Slot,
-} from './record.ts';
-import { type Intake, RecordIntake } from './record-intake.ts';
+import { CLUSTER_ID_LENGTH, type SignedRecord, type Slot } from './record.ts';
+import { RecordFlow } from './record-flow.ts';
+import { RecordIntake } from './record-intake.ts';
 import { RecordStore } from './record-store.ts';
-import type { Rumour } from './rumour.ts';
 import { RumourQueue } from './rumour-queue.ts';
 import { Swim } from './swim.ts';
 import type { SwimFault } from './swim-packet.ts';
-import { TokenBucket } from './token-bucket.ts';
-
-/** Faults that an honest peer does not commit; at this many its link is closed and it is shut out for a while. */
-export const MAX_OFFENCES = 3;
-const BAN_MS = 60_000;
-export const MAX_BANS = 256;
-const LINK_CHECK_MS = 1_000;
-/** Keepalives missed until a link is given up. */
-const SILENT_AFTER_KEEPALIVES = 3;
-/** A link whose shell could not send for so long is given up. */
-const CONGESTED_FOR_MS = 30_000;
-/** New suspicions taken on hearsay: at once, and a second. A liar cannot keep the whole cluster refuting. */
-const SUSPECT_BURST = 128;
-const SUSPECTS_PER_SECOND = 16;
 
 /**
  * Gossip: finds everybody from one address, holds the signed records of all, and knows who lives.
@@ -54,23 +34,22 @@ const SUSPECTS_PER_SECOND = 16;
  * | part | decides |
  * |---|---|
  * | record-intake, record-store | which records are genuine and newest |
+ * | record-flow | whom a new record concerns |
  * | dissemination | what is sent over links, so that all hold the same |
- * | membership, swim | who lives |
+ * | membership, swim, hearsay | who lives |
  * | overlay, dialler, links | which links to keep and which to dial |
+ * | link-upkeep | whom to let in, and when a link is given up |
  * | overlay-graph | ways over the links, for relays |
  *
  * Peers' faults are counted under `gossip.…` and never thrown.
  */
 export class Gossip {
   readonly #self: PeerId;
-  readonly #config: GossipConfig;
   readonly #counters: Counters;
   readonly #outputs: GossipOutput[] = [];
   #outputsRead = 0;
   readonly #store: RecordStore;
-  readonly #intake: RecordIntake;
   readonly #own: OwnRecords;
-  readonly #infoByPeer = new Map<PeerId, NodeInfo>();
   readonly #links: Links;
   readonly #graph: OverlayGraph;
   readonly #membership: Membership;
@@ -78,9 +57,9 @@ export class Gossip {
   readonly #swim: Swim;
   readonly #dissemination: Dissemination;
   readonly #overlay: Overlay;
-  readonly #bannedUntil = new Map<PeerId, Instant>();
-  readonly #hearsay = new TokenBucket(SUSPECT_BURST, SUSPECTS_PER_SECOND);
-  #nextLinkCheckAt: Instant | undefined;
+  readonly #records: RecordFlow;
+  readonly #upkeep: LinkUpkeep;
+  readonly #hearsay: Hearsay;
   #started = false;
   #leaving = false;
   /** The time of the call being served, and the link whose frame it is. */
@@ -91,31 +70,25 @@ export class Gossip {
     assert(options.clusterId.length === CLUSTER_ID_LENGTH, 'a cluster id has 16 bytes');
     const config = { ...DEFAULT_GOSSIP_CONFIG, ...options.config };
     const { self, crypto, random, counters } = options;
+    const emit = (output: GossipOutput): void => void this.#outputs.push(output);
     this.#self = self;
-    this.#config = config;
     this.#counters = counters;
     this.#store = new RecordStore({ maxOrigins: config.maxOrigins, maxBytes: config.maxStoreBytes });
-    this.#intake = new RecordIntake({
+    const intake = new RecordIntake({
       clusterId: options.clusterId,
       crypto,
       store: this.#store,
       counters,
-      leastWanted: () => this.#leastWanted(),
+      leastWanted: () => this.#records.leastWanted(),
     });
-    this.#own = new OwnRecords({
-      self,
-      epoch: options.epoch,
-      store: this.#store,
-      intake: this.#intake,
-      counters,
-    });
+    this.#own = new OwnRecords({ self, epoch: options.epoch, store: this.#store, intake, counters });
     this.#links = new Links(self);
     this.#membership = new Membership({
       self,
       config,
       events: {
         changed: (peer, state) => this.#memberChanged(peer, state),
-        rumour: (rumour) => this.#tell(rumour),
+        rumour: (rumour) => this.#hearsay.tell(rumour, this.#from, this.#now),
         doubt: (peer) => this.#swim.doubt(peer, this.#now),
       },
     });
@@ -127,7 +100,7 @@ export class Gossip {
       counters,
       membership: this.#membership,
       rumours: this.#rumours,
-      send: (to, bytes) => this.#outputs.push({ type: 'packet', to, bytes }),
+      send: (to, bytes) => emit({ type: 'packet', to, bytes }),
     });
     this.#dissemination = new Dissemination({
       config,
@@ -135,10 +108,19 @@ export class Gossip {
       counters,
       store: this.#store,
       links: this.#links,
-      send: (link, bytes) => this.#sendFrame(link, bytes),
+      send: (link, bytes) => this.#upkeep.send(link, bytes, this.#now),
       stateOf: (peer) => (peer === self ? 'alive' : (this.#membership.stateOf(peer) ?? 'unknown')),
-      allRumours: () => this.#allRumours(),
+      allRumours: () => this.#hearsay.all(),
       memberCount: () => this.#membership.presentCount,
+    });
+    this.#hearsay = new Hearsay({
+      self,
+      counters,
+      own: this.#own,
+      membership: this.#membership,
+      swim: this.#swim,
+      rumours: this.#rumours,
+      dissemination: this.#dissemination,
     });
     this.#overlay = new Overlay({
       self,
@@ -147,11 +129,39 @@ export class Gossip {
       membership: this.#membership,
       links: this.#links,
       graph: this.#graph,
-      infoOf: (peer) => this.#infoByPeer.get(peer),
-      dial: (endpoint, expected) =>
-        this.#outputs.push({ type: 'dial', endpoint, ...(expected ? { expected } : {}) }),
-      close: (link, reason) => this.#close(link, reason),
-      redirect: (link, endpoints) => this.#sendFrame(link, encodeFrame({ kind: 'redirect', endpoints })),
+      infoOf: (peer) => this.#records.infoOf(peer),
+      dial: (endpoint, expected) => emit({ type: 'dial', endpoint, ...(expected ? { expected } : {}) }),
+      close: (link, reason, now) => this.#upkeep.close(link, reason, now),
+      redirect: (link, endpoints) =>
+        this.#upkeep.send(link, encodeFrame({ kind: 'redirect', endpoints }), this.#now),
+    });
+    this.#upkeep = new LinkUpkeep({
+      self,
+      config,
+      counters,
+      links: this.#links,
+      graph: this.#graph,
+      membership: this.#membership,
+      own: this.#own,
+      dissemination: this.#dissemination,
+      overlay: this.#overlay,
+      swim: this.#swim,
+      emit,
+    });
+    this.#records = new RecordFlow({
+      self,
+      counters,
+      store: this.#store,
+      intake,
+      own: this.#own,
+      links: this.#links,
+      graph: this.#graph,
+      membership: this.#membership,
+      rumours: this.#rumours,
+      dissemination: this.#dissemination,
+      overlay: this.#overlay,
+      offend: (link, now) => this.#upkeep.offend(link, now),
+      emit,
     });
   }
 
@@ -163,17 +173,7 @@ export class Gossip {
    */
   restore(records: readonly SignedRecord[], now: Instant): void {
     this.#enter(now);
-    for (const record of records) {
-      const taken = this.#intake.restore(record);
-      if (!taken.ok) {
-        this.#counters.add(`gossip.restore.${taken.reason}`);
-        continue;
-      }
-      this.#outputs.push({ type: 'record', record, restored: true });
-      if (record.origin === this.#self) {
-        if (record.epoch > this.#own.epoch) this.#outputs.push({ type: 'ownRecordAhead', record });
-      } else if (taken.value.info) this.#knowNode(record, taken.value.info, 'unknown');
-    }
+    this.#records.restore(records, now);
     this.#overlay.reviewSoon(now);
   }
 
@@ -195,31 +195,31 @@ export class Gossip {
   setInfo(info: OwnInfo, now: Instant): void {
     this.#enter(now);
     this.#own.setInfo(info, now);
-    this.#publishDue(now);
+    this.#records.publishDue(now);
   }
 
   /** The payload of our `ring` or `paxos` record: signed, held, and spread; several in quick succession as one. */
   publish(slot: Exclude<Slot, 'node'>, payload: Uint8Array, now: Instant): void {
     this.#enter(now);
     this.#own.set(slot, payload, now);
-    this.#publishDue(now);
+    this.#records.publishDue(now);
   }
 
   /** After `ownRecordAhead`: our epoch from now on, above any of ours that others hold. Lower ones are ignored. */
   raiseEpoch(epoch: number, now: Instant): void {
     this.#enter(now);
     this.#own.raiseEpoch(epoch, now);
-    this.#publishDue(now);
+    this.#records.publishDue(now);
   }
 
   /** Says goodbye in a signed record, closes all links, and does nothing more. */
   leave(now: Instant): void {
     this.#enter(now);
     this.#own.leave(now);
-    this.#publishDue(now);
+    this.#records.publishDue(now);
     this.#dissemination.flushAll(now);
     this.#leaving = true;
-    for (const link of [...this.#links.all()]) this.#close(link, 'leaving');
+    this.#upkeep.leave(now);
   }
 
   // ── what the shell reports ──
@@ -227,27 +227,12 @@ export class Gossip {
   /** A connection stands, and the handshake has told whose it is. `remote`: for a dial of ours what was dialled. */
   linkOpened(id: LinkId, peer: PeerId, initiatedByUs: boolean, remote: Endpoint, now: Instant): void {
     this.#enter(now);
-    if (initiatedByUs) this.#overlay.opened(remote, peer, now);
-    const refusal = this.#refusalOf(peer, now);
-    if (refusal) {
-      this.#counters.add(`gossip.link.${refusal}`);
-      if (initiatedByUs && refusal === 'banned') this.#overlay.dialFailed(remote, now);
-      this.#outputs.push({ type: 'closeLink', link: id, reason: refusal });
-      return;
-    }
-    const closing = this.#links.add({ id, peer, initiatedByUs, endpoint: remote }, now);
-    for (const link of closing) this.#close(link, 'duplicate');
-    const link = this.#links.get(id);
-    if (!link) return;
-    this.#membership.heard(peer, now);
-    this.#linksChanged();
-    this.#dissemination.opened(link, this.#own.keys(), now);
+    this.#upkeep.opened(id, peer, initiatedByUs, remote, now);
   }
 
   linkClosed(id: LinkId, now: Instant): void {
     this.#enter(now);
-    const link = this.#links.remove(id);
-    if (link) this.#gone(link, undefined);
+    this.#upkeep.lost(id, now);
   }
 
   dialFailed(endpoint: Endpoint, now: Instant): void {
@@ -270,7 +255,7 @@ export class Gossip {
     if (!link) return this.#fault('link');
     const decoded = decodeFrame(bytes);
     if (!decoded.ok) {
-      if (decoded.reason !== 'unknown') this.#offend(link);
+      if (decoded.reason !== 'unknown') this.#upkeep.offend(link, now);
       return this.#fault(decoded.reason);
     }
     link.heardAt = now;
@@ -289,7 +274,7 @@ export class Gossip {
     const handled = this.#swim.handle(from, bytes, now);
     if (!handled.ok) return this.#fault(handled.reason);
     this.#membership.heard(from, now);
-    this.#hear(handled.value);
+    this.#hearsay.hear(handled.value, now);
     return ok(undefined);
   }
 
@@ -298,8 +283,8 @@ export class Gossip {
     if (this.#leaving) return;
     this.#swim.tick(now);
     this.#membership.tick(now);
-    this.#publishDue(now);
-    if (this.#nextLinkCheckAt !== undefined && this.#nextLinkCheckAt <= now) this.#checkLinks(now);
+    this.#records.publishDue(now);
+    this.#upkeep.tick(now);
     this.#overlay.tick(now);
     this.#dissemination.tick(now);
   }
@@ -310,7 +295,7 @@ export class Gossip {
       this.#swim.nextTimeout(),
       this.#membership.nextTimeout(),
       this.#own.nextTimeout(),
-      this.#nextLinkCheckAt,
+      this.#upkeep.nextTimeout(),
       this.#overlay.nextTimeout(),
       this.#dissemination.nextTimeout(),
     );
@@ -335,14 +320,7 @@ export class Gossip {
 
   /** All other peers whose `node` record is held. */
   members(): Member[] {
-    const out: Member[] = [];
-    for (const [peer, state] of this.#membership.peers()) {
-      const held = this.#store.get(peer, 'node')?.record;
-      const info = this.#infoByPeer.get(peer);
-      if (held && info)
-        out.push({ peer, state, version: { epoch: held.epoch, sequence: held.sequence }, info });
-    }
-    return out;
+    return this.#records.members();
   }
 
   record(origin: PeerId, slot: Slot): SignedRecord | undefined {
@@ -375,16 +353,16 @@ export class Gossip {
     this.#started = true;
     this.#swim.start(now);
     this.#dissemination.start(now);
-    this.#nextLinkCheckAt = after(now, LINK_CHECK_MS);
+    this.#upkeep.start(now);
     this.#overlay.reviewSoon(now);
   }
 
   #handle(link: Link, frame: Frame): Result<void, HandleFault> {
     switch (frame.kind) {
       case 'records':
-        return this.#takeRecords(link, frame.records);
+        return this.#records.take(link, frame.records, this.#now) ? ok(undefined) : fail('malformed');
       case 'rumours':
-        this.#hear(frame.rumours);
+        this.#hearsay.hear(frame.rumours, this.#now);
         return ok(undefined);
       case 'redirect':
         link.redirected = true;
@@ -397,89 +375,6 @@ export class Gossip {
     }
   }
 
-  #takeRecords(link: Link, records: readonly SharedRecord[]): Result<void, HandleFault> {
-    for (const { record, state } of records) {
-      const taken = this.#intake.take(record, this.#now);
-      if (!taken.ok && (taken.reason === 'signature' || taken.reason === 'payload')) {
-        this.#offend(link);
-        // A frame full of forgeries costs no more verifications than it takes to close the link.
-        if (!this.#links.get(link.id)) return fail('malformed');
-        continue;
-      }
-      const key = recordKey(record.origin, record.slot);
-      const held = this.#store.get(record.origin, record.slot)?.record;
-      if (held && compareVersions(held, record) <= 0) this.#dissemination.known(link, key);
-      if (taken.ok) this.#took(link, key, taken.value, state);
-    }
-    return ok(undefined);
-  }
-
-  #took(link: Link, key: RecordKey, taken: Intake, state: SharedRecord['state']): void {
-    const { record, info } = taken;
-    for (const { origin, slot } of taken.evicted) {
-      this.#outputs.push({ type: 'recordGone', origin, slot });
-      if (slot === 'node') this.#forgetNode(origin);
-    }
-    if (taken.equivocation) {
-      this.#counters.add('gossip.record.equivocation');
-      this.#outputs.push({ type: 'equivocation', kept: record, other: taken.equivocation });
-    }
-    if (record === taken.previous) return; // only the proof was new
-    this.#dissemination.fruitful(link);
-    this.#dissemination.spread(key, link.id, this.#now);
-    if (record.origin === this.#self) {
-      this.#counters.add('gossip.own.ahead');
-      this.#outputs.push({ type: 'ownRecordAhead', record });
-      this.#own.behind(record.slot, this.#now);
-      return;
-    }
-    this.#outputs.push({ type: 'record', record, restored: false });
-    if (info) this.#knowNode(record, info, state);
-  }
-
-  #knowNode(record: SignedRecord, info: NodeInfo, told: SharedRecord['state']): void {
-    const { origin, epoch, sequence } = record;
-    const isNew = !this.#infoByPeer.has(origin);
-    this.#infoByPeer.set(origin, info);
-    this.#graph.setClaims(origin, info.links);
-    this.#membership.know(origin, { epoch, sequence }, info.leaving === true, told, this.#now);
-    if (isNew && !this.#links.has(origin)) this.#overlay.reviewSoon(this.#now);
-  }
-
-  #forgetNode(peer: PeerId): void {
-    this.#infoByPeer.delete(peer);
-    this.#graph.remove(peer);
-    this.#membership.forget(peer);
-    this.#rumours.drop(peer);
-  }
-
-  /** Rumours, of which those about ourselves are refuted, and new suspicions are rationed. */
-  #hear(rumours: readonly Rumour[]): void {
-    for (const rumour of rumours) {
-      if (rumour.subject === this.#self) {
-        if (rumour.state !== 'alive' && this.#own.refute(rumour.version, this.#now)) this.#swim.refuted();
-        continue;
-      }
-      const accuses = rumour.state === 'suspect' && this.#membership.stateOf(rumour.subject) === 'alive';
-      if (accuses && !this.#hearsay.take(this.#now)) this.#counters.add('gossip.rumour.rationed');
-      else this.#membership.rumour(rumour, this.#now);
-    }
-  }
-
-  #tell(rumour: Rumour): void {
-    this.#rumours.put(rumour, this.#membership.presentCount);
-    this.#dissemination.spreadRumour(rumour, this.#from, this.#now);
-  }
-
-  #allRumours(): Rumour[] {
-    const out: Rumour[] = [];
-    for (const [peer] of this.#membership.peers()) {
-      const rumour = this.#membership.rumourOf(peer);
-      if (rumour) out.push(rumour);
-    }
-    return out;
-  }
-
   #memberChanged(peer: PeerId, state: Exclude<Member['state'], 'unknown'>): void {
     this.#outputs.push({ type: 'member', peer, state });
     this.#graph.touch();
@@ -487,89 +382,8 @@ export class Gossip {
       this.#rumours.drop(peer);
       this.#overlay.revived(peer, this.#now);
     }
-    if (state === 'dead') for (const link of this.#links.to(peer)) this.#close(link, 'dead');
-  }
-
-  #publishDue(now: Instant): void {
-    const peers = [...this.#links.peers()].sort();
-    for (const record of this.#own.publishDue(peers, now)) {
-      this.#outputs.push({ type: 'record', record, restored: false });
-      this.#dissemination.spread(recordKey(record.origin, record.slot), undefined, now);
-    }
-  }
-
-  #checkLinks(now: Instant): void {
-    this.#nextLinkCheckAt = after(now, LINK_CHECK_MS);
-    for (const [peer, until] of this.#bannedUntil) if (until <= now) this.#bannedUntil.delete(peer);
-    for (const link of [...this.#links.all()]) {
-      const congestedSince = link.outbox.congestedSince ?? now;
-      const silentMs = now - link.heardAt;
-      if (
-        silentMs > SILENT_AFTER_KEEPALIVES * this.#config.keepaliveMs ||
-        now - congestedSince > CONGESTED_FOR_MS
-      ) {
-        this.#close(link, 'silent');
-      } else if (now - link.saidAt >= this.#config.keepaliveMs && link.outbox.congestedSince === undefined) {
-        this.#sendFrame(link, encodeFrame({ kind: 'keepalive' }));
-      }
-    }
-  }
-
-  #sendFrame(link: Link, bytes: Uint8Array): void {
-    link.saidAt = this.#now;
-    this.#outputs.push({ type: 'frame', link: link.id, bytes });
-  }
-
-  #refusalOf(peer: PeerId, now: Instant): CloseReason | undefined {
-    if (peer === this.#self) return 'self';
-    if (this.#leaving) return 'leaving';
-    return (this.#bannedUntil.get(peer) ?? now) > now ? 'banned' : undefined;
-  }
-
-  #offend(link: Link): void {
-    link.offences++;
-    this.#counters.add('gossip.offence');
-    if (link.offences < MAX_OFFENCES || !this.#links.get(link.id)) return;
-    if (this.#bannedUntil.size < MAX_BANS) this.#bannedUntil.set(link.peer, after(this.#now, BAN_MS));
-    this.#close(link, 'offence');
-  }
-
-  #close(link: Link, reason: CloseReason): void {
-    if (!this.#links.remove(link.id)) return;
-    this.#counters.add(`gossip.link.${reason}`);
-    this.#outputs.push({ type: 'closeLink', link: link.id, reason });
-    this.#gone(link, reason);
-  }
-
-  #gone(link: Link, reason: CloseReason | undefined): void {
-    this.#linksChanged();
-    this.#overlay.closed(link, reason, this.#now);
-    // A lost connection is the quickest sign of a dead peer: ask at once.
-    const unexpected = (reason === undefined && !link.redirected) || reason === 'silent';
-    if (unexpected && !this.#links.has(link.peer) && this.#membership.isPresent(link.peer)) {
-      this.#swim.doubt(link.peer, this.#now);
-    }
-  }
-
-  #linksChanged(): void {
-    this.#graph.setOwn(this.#links.peers());
-    this.#own.linksChanged(this.#now);
-    this.#overlay.reviewSoon(this.#now);
-  }
-
-  /** Longest absent, and nothing of the ring: dead, gone or never heard. */
-  #leastWanted(): PeerId | undefined {
-    let found: PeerId | undefined;
-    let earliestSince = Number.POSITIVE_INFINITY;
-    for (const origin of this.#store.origins()) {
-      if (origin === this.#self || this.#membership.isPresent(origin) || this.#links.has(origin)) continue;
-      const since = this.#membership.since(origin) ?? 0;
-      if (since < earliestSince && this.#store.isEvictable(origin)) {
-        found = origin;
-        earliestSince = since;
-      }
-    }
-    return found;
+    if (state === 'dead')
+      for (const link of this.#links.to(peer)) this.#upkeep.close(link, 'dead', this.#now);
   }
 
   #fault(reason: HandleFault): { readonly ok: false; readonly reason: HandleFault } {

@@ -329,6 +329,7 @@ export class Overlay {
   }
 }
 
+/** The parts of gossip that links are chosen by. */
 export interface OverlayOptions {
   readonly self: PeerId;
   readonly config: GossipConfig;

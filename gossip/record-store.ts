@@ -7,6 +7,7 @@ export const BUCKET_COUNT = 64;
 /** Bytes of a fingerprint: the start of a record's hash, enough to tell sets apart (ties use the whole hash). */
 export const FINGERPRINT_LENGTH = 8;
 
+/** What a record store may grow to. */
 export interface RecordStoreLimits {
   readonly maxOrigins: number;
   /** Of payloads, in bytes. */

@@ -44,6 +44,7 @@ export interface RecordCrypto {
 /** `node`: see node-info.ts. `ring`: grants and tombstones of the address ring. `paxos`: votes on its genesis. */
 export type Slot = 'node' | 'ring' | 'paxos';
 
+/** All slots of this version. */
 export const SLOTS: readonly Slot[] = ['node', 'ring', 'paxos'];
 
 /** On the wire and under the signature a slot is one byte. */
@@ -140,6 +141,7 @@ export function isEquivocation(a: SignedRecord, b: SignedRecord): boolean {
 /** The map key of an (origin, slot). */
 export type RecordKey = string & { readonly __brand: 'RecordKey' };
 
+/** Names an (origin, slot); {@link splitRecordKey} reads it back. */
 export function recordKey(origin: PeerId, slot: Slot): RecordKey {
   return `${origin}/${slot}` as RecordKey;
 }

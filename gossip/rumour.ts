@@ -25,6 +25,7 @@ export const RUMOUR_LENGTH = 57;
 const CODE: Readonly<Record<MemberState, number>> = { unknown: 0, left: 0, alive: 1, suspect: 2, dead: 3 };
 const STATES: readonly (RumourState | undefined)[] = [undefined, 'alive', 'suspect', 'dead'];
 
+/** The wire code of a state; 0 for those of which no rumour is told. */
 export function stateCode(state: MemberState): number {
   return CODE[state];
 }

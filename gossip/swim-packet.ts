@@ -37,6 +37,7 @@ const KINDS: readonly (SwimKind | undefined)[] = [undefined, 'ping', 'ping-req',
 
 export type SwimFault = 'oversized' | 'unknown' | 'malformed';
 
+/** The bytes of a datagram. The caller keeps to {@link MAX_PIGGYBACK}, and names a target with a `ping-req` only. */
 export function encodeSwimPacket(packet: SwimPacket): Uint8Array {
   const header = new Uint8Array(HEADER_LENGTH);
   header[0] = SWIM_VERSION;

@@ -257,6 +257,7 @@ export class Swim {
   }
 }
 
+/** The parts of gossip that the failure detector needs. */
 export interface SwimOptions {
   readonly self: PeerId;
   readonly config: GossipConfig;

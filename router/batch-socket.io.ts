@@ -179,7 +179,7 @@ export class BatchSocket implements TunnelSocket {
 
   #keep(target: Target, bytes: Uint8Array, segment: number): void {
     if (this.#queuedBytes + bytes.length > MAX_SEND_QUEUE_BYTES) {
-      this.#counters.add('sleeve.io.sendQueueFull', Math.max(1, Math.ceil(bytes.length / segment)));
+      this.#counters.add('sleeve.io.sendQueueFull', datagramsIn(bytes.length, segment));
       return;
     }
     if (this.#queue.length === 0) this.#udp.awaitWritable();
@@ -193,7 +193,7 @@ export class BatchSocket implements TunnelSocket {
     for (const { target, bytes, segment } of this.#queue) {
       const outcome = this.#udp.send(target.address, target.port, bytes, bytes.length, segment);
       if (outcome === -EAGAIN) break;
-      if (outcome < 0) this.#failed(outcome);
+      if (outcome < 0) this.#failed(outcome, datagramsIn(bytes.length, segment));
       this.#queuedBytes -= bytes.length;
       done++;
     }
@@ -201,8 +201,8 @@ export class BatchSocket implements TunnelSocket {
     if (this.#queue.length > 0) this.#udp.awaitWritable();
   }
 
-  #failed(outcome: number): void {
-    this.#counters.add(sendFault(CODES[-outcome]));
+  #failed(outcome: number, datagrams = 1): void {
+    this.#counters.add(sendFault(CODES[-outcome]), datagrams);
   }
 
   #receive(buffer: Uint8Array, words: Uint32Array, count: number): void {
@@ -248,6 +248,10 @@ export class BatchSocket implements TunnelSocket {
     this.#targetByEndpoint.set(to, target);
     return target;
   }
+}
+
+function datagramsIn(length: number, segment: number): number {
+  return Math.max(1, Math.ceil(length / Math.max(1, segment)));
 }
 
 /** Undefined for port 0, and for link-local addresses, whose zone an endpoint cannot tell. */

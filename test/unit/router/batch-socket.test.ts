@@ -154,6 +154,9 @@ describe('a socket that sends in runs', () => {
       socket.flush();
     }
     assert.equal(counters.get('sleeve.io.sendQueueFull'), 100 - Math.floor((4 * 1024 * 1024) / 65_000));
+    udp.answer = () => EMSGSIZE;
+    udp.onWritable();
+    assert.equal(counters.get('sleeve.io.messageTooLarge'), Math.floor((4 * 1024 * 1024) / 65_000));
   });
 
   it('takes apart what came together, and names the sender', () => {

@@ -1,0 +1,68 @@
+import type { Counters } from '../base/counters.ts';
+import type { Instant } from '../base/instant.ts';
+import type { PeerId } from '../base/peer-id.ts';
+import type { Dissemination } from './dissemination.ts';
+import type { LinkId } from './gossip-output.ts';
+import type { Membership } from './membership.ts';
+import type { OwnRecords } from './own-records.ts';
+import type { Rumour } from './rumour.ts';
+import type { RumourQueue } from './rumour-queue.ts';
+import type { Swim } from './swim.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+/** New suspicions taken on hearsay: at once, and a second. A liar cannot keep the whole cluster refuting. */
+const SUSPECT_BURST = 128;
+const SUSPECTS_PER_SECOND = 16;
+
+/** Rumours coming in and going out: those about ourselves are refuted, new suspicions of others are rationed. */
+export class Hearsay {
+  readonly #options: HearsayOptions;
+  readonly #suspicions = new TokenBucket(SUSPECT_BURST, SUSPECTS_PER_SECOND);
+
+  constructor(options: HearsayOptions) {
+    this.#options = options;
+  }
+
+  /** What a peer tells of others. */
+  hear(rumours: readonly Rumour[], now: Instant): void {
+    const { self, own, swim, membership, counters } = this.#options;
+    for (const rumour of rumours) {
+      if (rumour.subject === self) {
+        if (rumour.state !== 'alive' && own.refute(rumour.version, now)) swim.refuted();
+        continue;
+      }
+      const accuses = rumour.state === 'suspect' && membership.stateOf(rumour.subject) === 'alive';
+      if (accuses && !this.#suspicions.take(now)) counters.add('gossip.rumour.rationed');
+      else membership.rumour(rumour, now);
+    }
+  }
+
+  /** News of ours: over every link but the one it came from, and with the next datagrams. */
+  tell(rumour: Rumour, from: LinkId | undefined, now: Instant): void {
+    const { rumours, dissemination, membership } = this.#options;
+    rumours.put(rumour, membership.presentCount);
+    dissemination.spreadRumour(rumour, from, now);
+  }
+
+  /** All that we believe of members. */
+  all(): Rumour[] {
+    const { membership } = this.#options;
+    const out: Rumour[] = [];
+    for (const [peer] of membership.peers()) {
+      const rumour = membership.rumourOf(peer);
+      if (rumour) out.push(rumour);
+    }
+    return out;
+  }
+}
+
+/** The parts of gossip that hearsay touches. */
+export interface HearsayOptions {
+  readonly self: PeerId;
+  readonly counters: Counters;
+  readonly own: OwnRecords;
+  readonly membership: Membership;
+  readonly swim: Swim;
+  readonly rumours: RumourQueue;
+  readonly dissemination: Dissemination;
+}

@@ -1,0 +1,168 @@
+import type { Counters } from '../base/counters.ts';
+import type { Instant } from '../base/instant.ts';
+import type { PeerId } from '../base/peer-id.ts';
+import type { Dissemination } from './dissemination.ts';
+import type { SharedRecord } from './frame.ts';
+import type { GossipOutput, Member, MemberState } from './gossip-output.ts';
+import type { Link, Links } from './links.ts';
+import type { Membership } from './membership.ts';
+import type { NodeInfo } from './node-info.ts';
+import type { Overlay } from './overlay.ts';
+import type { OverlayGraph } from './overlay-graph.ts';
+import type { OwnRecords } from './own-records.ts';
+import { compareVersions, type RecordKey, recordKey, type SignedRecord } from './record.ts';
+import type { Intake, RecordIntake } from './record-intake.ts';
+import type { RecordStore } from './record-store.ts';
+import type { RumourQueue } from './rumour-queue.ts';
+
+/**
+ * What a record does once it is here: those from disk and from links pass the gate (record-intake.ts), then tell
+ * membership, the graph and the overlay of their origin, travel on, and come out as `record`; those of our own are
+ * signed when due and go the same way.
+ */
+export class RecordFlow {
+  readonly #options: RecordFlowOptions;
+  readonly #infoByPeer = new Map<PeerId, NodeInfo>();
+
+  constructor(options: RecordFlowOptions) {
+    this.#options = options;
+  }
+
+  /** What `peer` says of itself; undefined where its `node` record is not held. */
+  infoOf(peer: PeerId): NodeInfo | undefined {
+    return this.#infoByPeer.get(peer);
+  }
+
+  /** All other peers whose `node` record is held. */
+  members(): Member[] {
+    const { membership, store } = this.#options;
+    const out: Member[] = [];
+    for (const [peer, state] of membership.peers()) {
+      const held = store.get(peer, 'node')?.record;
+      const info = this.#infoByPeer.get(peer);
+      if (held && info)
+        out.push({ peer, state, version: { epoch: held.epoch, sequence: held.sequence }, info });
+    }
+    return out;
+  }
+
+  /** Records from our own disk. Nothing is known of the life of their origins. */
+  restore(records: readonly SignedRecord[], now: Instant): void {
+    const { self, intake, own, counters, emit } = this.#options;
+    for (const record of records) {
+      const taken = intake.restore(record);
+      if (!taken.ok) {
+        counters.add(`gossip.restore.${taken.reason}`);
+        continue;
+      }
+      emit({ type: 'record', record, restored: true });
+      if (record.origin === self) {
+        if (record.epoch > own.epoch) emit({ type: 'ownRecordAhead', record });
+      } else if (taken.value.info) this.#knowNode(record, taken.value.info, 'unknown', now);
+    }
+  }
+
+  /** Records that came over `link`. False where it was closed on the way, for forgeries among them. */
+  take(link: Link, records: readonly SharedRecord[], now: Instant): boolean {
+    const { intake, links, store, dissemination, offend } = this.#options;
+    for (const { record, state } of records) {
+      const taken = intake.take(record, now);
+      if (!taken.ok && (taken.reason === 'signature' || taken.reason === 'payload')) {
+        offend(link, now);
+        // A frame full of forgeries costs no more verifications than it takes to close the link.
+        if (!links.get(link.id)) return false;
+        continue;
+      }
+      const key = recordKey(record.origin, record.slot);
+      const held = store.get(record.origin, record.slot)?.record;
+      if (held && compareVersions(held, record) <= 0) dissemination.known(link, key);
+      if (taken.ok) this.#took(link, key, taken.value, state, now);
+    }
+    return true;
+  }
+
+  /** Signs what is due of our own, and spreads it. */
+  publishDue(now: Instant): void {
+    const { links, own, dissemination, emit } = this.#options;
+    for (const record of own.publishDue([...links.peers()].sort(), now)) {
+      emit({ type: 'record', record, restored: false });
+      dissemination.spread(recordKey(record.origin, record.slot), undefined, now);
+    }
+  }
+
+  /** Whom a full store forgets first: longest absent, and nothing of the ring: dead, gone or never heard. */
+  leastWanted(): PeerId | undefined {
+    const { self, store, membership, links } = this.#options;
+    let found: PeerId | undefined;
+    let earliestSince = Number.POSITIVE_INFINITY;
+    for (const origin of store.origins()) {
+      if (origin === self || membership.isPresent(origin) || links.has(origin)) continue;
+      const since = membership.since(origin) ?? 0;
+      if (since < earliestSince && store.isEvictable(origin)) {
+        found = origin;
+        earliestSince = since;
+      }
+    }
+    return found;
+  }
+
+  #took(link: Link, key: RecordKey, taken: Intake, state: MemberState, now: Instant): void {
+    const { self, counters, dissemination, own, emit } = this.#options;
+    const { record, info } = taken;
+    for (const { origin, slot } of taken.evicted) {
+      emit({ type: 'recordGone', origin, slot });
+      if (slot === 'node') this.#forgetNode(origin);
+    }
+    if (taken.equivocation) {
+      counters.add('gossip.record.equivocation');
+      emit({ type: 'equivocation', kept: record, other: taken.equivocation });
+    }
+    if (record === taken.previous) return; // only the proof was new
+    dissemination.fruitful(link);
+    dissemination.spread(key, link.id, now);
+    if (record.origin === self) {
+      counters.add('gossip.own.ahead');
+      emit({ type: 'ownRecordAhead', record });
+      own.behind(record.slot, now);
+      return;
+    }
+    emit({ type: 'record', record, restored: false });
+    if (info) this.#knowNode(record, info, state, now);
+  }
+
+  #knowNode(record: SignedRecord, info: NodeInfo, told: MemberState, now: Instant): void {
+    const { graph, membership, links, overlay } = this.#options;
+    const { origin, epoch, sequence } = record;
+    const isNew = !this.#infoByPeer.has(origin);
+    this.#infoByPeer.set(origin, info);
+    graph.setClaims(origin, info.links);
+    membership.know(origin, { epoch, sequence }, info.leaving === true, told, now);
+    if (isNew && !links.has(origin)) overlay.reviewSoon(now);
+  }
+
+  #forgetNode(peer: PeerId): void {
+    const { graph, membership, rumours } = this.#options;
+    this.#infoByPeer.delete(peer);
+    graph.remove(peer);
+    membership.forget(peer);
+    rumours.drop(peer);
+  }
+}
+
+/** The parts of gossip that a record touches. */
+export interface RecordFlowOptions {
+  readonly self: PeerId;
+  readonly counters: Counters;
+  readonly store: RecordStore;
+  readonly intake: RecordIntake;
+  readonly own: OwnRecords;
+  readonly links: Links;
+  readonly graph: OverlayGraph;
+  readonly membership: Membership;
+  readonly rumours: RumourQueue;
+  readonly dissemination: Dissemination;
+  readonly overlay: Overlay;
+  /** The link has passed on a forgery; may close it. */
+  readonly offend: (link: Link, now: Instant) => void;
+  readonly emit: (output: GossipOutput) => void;
+}
