@@ -39,6 +39,7 @@ export interface PodAddresses {
   readonly v6?: Address;
 }
 
+/** What the names of the hosts' ends begin with; the packet rules match it. */
 export const HOST_LINK_PREFIX = 'wv';
 
 /** The next hop that every pod is told; link-local, so that it can clash with nothing. */

@@ -12,7 +12,9 @@ import {
 } from './source.ts';
 
 /** Files that are longer than the limit, and why that is right. */
-const LONG_FILES: Readonly<Record<string, string>> = {};
+const LONG_FILES: Readonly<Record<string, string>> = {
+  'test/netns/cni-suite.ts': 'one list of CNI cases, run against two daemons',
+};
 /** Where a file of the product has more than one concept; a table of test cases has none, and may be longer. */
 const MAX_LINES = { product: 400, test: 700 } as const;
 
