@@ -1,4 +1,5 @@
 import type { Address } from '../base/address.ts';
+import type { WeftError } from '../base/weft-error.ts';
 import type { PodAddresses } from '../cni/attachment.ts';
 import { CNI_CODE, CniFault } from '../cni/fault.ts';
 import type { AttachmentKey } from '../cni/key.ts';
@@ -16,6 +17,8 @@ export interface PoolSource {
   allocations(): readonly { readonly key: AllocationKey; readonly addresses: readonly Address[] }[];
   addressesOf(key: AllocationKey): readonly Address[] | undefined;
   status(): IpamStatus;
+  /** Why nothing can be written to disk at present. */
+  diskFault(): WeftError | undefined;
 }
 
 /** The ring as CNI sees it: a pool of pod addresses, asked by promises. */
@@ -28,6 +31,8 @@ export class RingAddressPool implements AddressPool {
   }
 
   async allocate(key: AttachmentKey, signal: AbortSignal): Promise<PodAddresses> {
+    const fault = this.#source.diskFault();
+    if (fault !== undefined) throw fault;
     const waiting = Promise.withResolvers<PodAddresses>();
     const request = this.#source.allocate(key);
     this.#waitingByRequest.set(request, waiting);
@@ -60,6 +65,8 @@ export class RingAddressPool implements AddressPool {
   }
 
   state(): PoolState {
+    const fault = this.#source.diskFault();
+    if (fault !== undefined) return { ready: false, reason: fault.line };
     const { state, detail, owned, free } = this.#source.status();
     if (state !== 'ready') return { ready: false, reason: detail };
     for (const family of [4, 6] as const) {
@@ -71,6 +78,11 @@ export class RingAddressPool implements AddressPool {
       return { ready: false, reason: 'this node has no range of addresses yet' };
     }
     return { ready: true };
+  }
+
+  /** The disk is full: whoever waits is told so now, and what was set apart for it is released by its caller. */
+  refuse(fault: WeftError): void {
+    for (const waiting of this.#waitingByRequest.values()) waiting.reject(fault);
   }
 
   /** Takes the node's answer to an allocation; others are left alone. */

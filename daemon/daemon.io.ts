@@ -76,7 +76,7 @@ export class Daemon {
   }
 
   /**
-   * Starts a weftd; resolves when it serves. `onFault` is told what ends it later (disk full, TUN gone).
+   * Starts a weftd; resolves when it serves. `onFault` is told what ends it later (a disk that fails, the TUN gone).
    * Rejects with a WeftError that says what is wrong and what to do.
    */
   static async start(config: Config, log: Log, onFault: (error: unknown) => void): Promise<Daemon> {
@@ -187,6 +187,7 @@ export class Daemon {
       allocations: () => node.ipam.allocations(),
       addressesOf: (key) => node.ipam.allocation(key)?.addresses,
       status: () => node.ipam.status(),
+      diskFault: () => node.diskFault,
     });
     const network = {
       ...OWN,
@@ -220,6 +221,9 @@ export class Daemon {
           case 'removed':
           case 'removeFailed':
             removals.answer(out);
+            return;
+          case 'disk':
+            if (out.fault !== undefined) pool.refuse(out.fault);
             return;
           case 'rolledBack':
             epochs.raiseAbove(out.epoch);

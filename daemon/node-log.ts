@@ -23,6 +23,14 @@ export function logOutput(log: Log, out: NodeOutput): void {
         remedy: 'empty its state folder to join as a new node, and restart its pods',
       });
       return;
+    case 'disk':
+      if (out.fault === undefined) log.info('the disk has room again');
+      else
+        log.error(out.fault.message, {
+          code: out.fault.code,
+          remedy: 'free some space; pods wait for addresses',
+        });
+      return;
     case 'equivocation':
       log.warn('a peer signed two different records at once: it was cloned or restored', {
         peer: shortPeerId(out.peer),

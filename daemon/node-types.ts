@@ -3,6 +3,7 @@ import type { Counters } from '../base/counters.ts';
 import type { Endpoint } from '../base/endpoint.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import type { RandomSource } from '../base/random.ts';
+import type { WeftError } from '../base/weft-error.ts';
 import type { ClusterKeys } from '../crypto/cluster-secret.ts';
 import type { Identity } from '../crypto/identity.ts';
 import type { Suite } from '../crypto/suite.ts';
@@ -61,6 +62,8 @@ export type NodeOutput =
       readonly state: TunnelState;
       readonly path: Path | undefined;
     }
+  /** The disk has become full, or has room again: see `FlushGate`. */
+  | { readonly type: 'disk'; readonly fault: WeftError | undefined }
   /** A peer signed two records under one version: it lies, was cloned, or was restored from a backup. */
   | { readonly type: 'equivocation'; readonly peer: PeerId }
   /**

@@ -2,6 +2,7 @@ import { type Address, compareAddresses } from '../base/address.ts';
 import type { Endpoint } from '../base/endpoint.ts';
 import { after, earliest, type Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
+import type { WeftError } from '../base/weft-error.ts';
 import { blake2b512 } from '../crypto/hash.ts';
 import { sign, verifySignature } from '../crypto/identity.ts';
 import { suiteBitmap } from '../crypto/suite.ts';
@@ -15,6 +16,7 @@ import type { DatapathEvents } from '../router/datapath.ts';
 import type { TunnelEvent } from '../router/tunnel-status.ts';
 import { Tunnels } from '../router/tunnels.ts';
 import { ControlLinks } from './control-links.ts';
+import { FlushGate } from './flush-gate.ts';
 import type { NodeOptions, NodeOutput } from './node-types.ts';
 
 /** Channels of opaque control messages over a tunnel. */
@@ -43,6 +45,7 @@ export class WeftNode {
   readonly tunnels: Tunnels;
   readonly #options: NodeOptions;
   readonly #links: ControlLinks;
+  readonly #gate: FlushGate;
   readonly #outputs: NodeOutput[] = [];
   readonly #nodeInfoByPeer = new Map<PeerId, NodeInfo>();
   /** Peers that the ring has removed for good. */
@@ -55,6 +58,7 @@ export class WeftNode {
   constructor(options: NodeOptions) {
     const { identity, clusterKeys, bootEpoch, random, counters, datapath } = options;
     this.#options = options;
+    this.#gate = new FlushGate(options.store, (fault) => this.#outputs.push({ type: 'disk', fault }));
     this.gossip = new Gossip({
       self: identity.peer,
       clusterId: clusterKeys.clusterId,
@@ -117,18 +121,24 @@ export class WeftNode {
     return this.#ownAddresses;
   }
 
+  /** Why nothing can be written to disk at present, so that no address is dealt out. */
+  get diskFault(): WeftError | undefined {
+    return this.#gate.fault;
+  }
+
   /** What `peer` last said of itself. */
   infoOf(peer: PeerId): NodeInfo | undefined {
     return this.#nodeInfoByPeer.get(peer);
   }
 
-  /** Begins, with the records that were kept from before. Once, before all else. */
+  /** Begins, with the records that were kept from before. Once, before all else. Throws where the disk is full. */
   start(kept: readonly SignedRecord[], now: Instant): void {
     this.ipam.start(now);
     this.gossip.restore(kept, now);
     this.#publishInfo(now);
     this.#askForAddress(now);
     this.settle(now);
+    if (this.#gate.fault !== undefined) throw this.#gate.fault;
   }
 
   /** Where to look for peers, all of it: replaces what was given before. */
@@ -191,12 +201,13 @@ export class WeftNode {
       this.tunnels.nextTimeout(),
       this.#addressAt,
       this.#relaysAt,
+      this.#gate.nextTimeout(),
     );
   }
 
   /**
-   * Lets the cores tell each other what is new until nothing is. Whatever ipam promised is on disk before it leaves.
-   * Throws what the store throws (E_DISK_FULL): the daemon must then end, for nothing may leave.
+   * Lets the cores tell each other what is new until nothing is. Whatever ipam promised is on disk before it leaves,
+   * and waits while the disk is full. Throws what else the store throws: the daemon must then end.
    */
   settle(now: Instant): void {
     for (let quiet = false; !quiet; ) {
@@ -209,7 +220,7 @@ export class WeftNode {
         quiet = false;
         this.#fromTunnels(out, now);
       }
-      this.#options.store.flush();
+      if (!this.#gate.pass(now)) continue;
       for (let out = this.ipam.poll(); out !== undefined; out = this.ipam.poll()) {
         quiet = false;
         this.#fromIpam(out, now);

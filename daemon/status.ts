@@ -165,6 +165,7 @@ function ipamSummary(node: WeftNode): IpamSummary {
 function warningsOf(node: WeftNode): string[] {
   const { faults, orphaned, pending } = node.ipam.status();
   const warnings = faults.map(({ message, remedy }) => `${message}; ${remedy}`);
+  if (node.diskFault !== undefined) warnings.unshift(node.diskFault.line);
   for (const { key, addresses } of orphaned) {
     const which = addresses.map(formatAddress).join(', ');
     warnings.push(`${key.containerId} uses ${which}, which this node does not own; restart that pod`);

@@ -6,7 +6,8 @@
  * flush that follows the call which produced it: so no address is answered, no promise made and no grant published
  * which a crash could take back.
  *
- * When `flush` throws, nothing of the batch is durable and no output of it may leave: the shell stops the daemon.
+ * When `flush` throws, nothing of the batch is durable and no output of it may leave. What was staged stays staged:
+ * after E_DISK_FULL the next flush writes it, after anything else the shell stops the daemon.
  *
  * Keys: `log`, `paxos/row`, `paxos/abstain`, `paxos/name/<name>`, `alloc/<container id>/<ifname>`, `cursor/<family>`,
  * `removal/round`, `removal/promise/<peer id>`.

@@ -22,19 +22,23 @@ export function inNamespace(namespace: string | undefined, argv: readonly string
   return namespace === undefined ? argv : ['nsenter', `--net=/run/netns/${namespace}`, ...argv];
 }
 
-/** Runs a command to its end. Rejects where it cannot start, takes too long, or fails (see `mayFail`). */
+/**
+ * Runs a command to its end. Rejects where it cannot start, takes too long, or fails (see `mayFail`). It leads a
+ * process group of its own, so that one which takes too long goes with all that it started.
+ */
 export function run(argv: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   const [program, ...rest] = inNamespace(options.namespace, argv);
   const { promise, resolve, reject } = Promise.withResolvers<CommandResult>();
   const child = spawn(program!, rest, {
     stdio: ['pipe', 'pipe', 'pipe'],
+    detached: true,
     ...(options.env === undefined ? {} : { env: options.env }),
   });
   let stdout = '';
   let stderr = '';
   const timeoutMs = options.timeoutMs ?? 20_000;
   const timer = setTimeout(() => {
-    child.kill('SIGKILL');
+    if (child.pid !== undefined) killGroup(child.pid);
     reject(new Error(`${argv.join(' ')}: no end within ${timeoutMs} ms; ${stderr}`));
   }, timeoutMs);
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -59,6 +63,14 @@ export function run(argv: readonly string[], options: CommandOptions = {}): Prom
     }
   });
   return promise;
+}
+
+function killGroup(leader: number): void {
+  try {
+    process.kill(-leader, 'SIGKILL');
+  } catch {
+    // All of it has just ended.
+  }
 }
 
 /** Ends a process and waits until it is gone: `signal` first, SIGKILL after `graceMs`. */

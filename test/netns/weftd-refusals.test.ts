@@ -229,12 +229,12 @@ describe('weftd refuses to start, in one clear line and without a trace, where',
     await writeFile(`${state}/weft.db`, 'this is no database, whatever its name says'.repeat(100));
     assertRefused(await host.refused(args), /weft\.db/);
     assert.equal(await host.traces(), '');
-    assert.deepEqual(await host.names('used'), [...before, 'weft.db'].sort());
+    assert.deepEqual(await host.names('used'), before);
   });
 
   it('the disk is full, at whatever moment', async () => {
     // Pages of a tmpfs: its root folder takes none, each file at least one. SQLite takes the most.
-    for (const pages of [1, 3, 5, 12]) {
+    for (const pages of [1, 2, 3, 4, 5, 6, 7, 8]) {
       const state = await host.emptyFolder(`full${pages}`);
       const mounted = `mount -t tmpfs -o mode=700,nr_blocks=${pages} none ${state}`;
       const script = `${mounted}\n"$0" "$@"\nstatus=$?\nls -A ${state}\nexit $status`;
@@ -366,26 +366,6 @@ describe('weftd that only tells something', () => {
       }
       assert.equal(await host.traces(), '');
       await mkdir(host.path('state')); // was not made
-    } finally {
-      await host.destroy();
-    }
-  });
-});
-
-describe('a weftd whose disk fills up while it runs', () => {
-  it('ends with one line, answers nothing that is not on disk, and starts again once there is space', async () => {
-    const host = await WeftdHost.create();
-    try {
-      const state = await host.emptyFolder('state');
-      await run(['mount', '-t', 'tmpfs', '-o', 'mode=700,size=2m', 'none', state]);
-      try {
-        const weftd = await host.serve(host.args());
-        await run(['sh', '-c', `cat /dev/zero > ${state}/full; true`]);
-        await run([`${process.cwd()}/bin/weft`, '--run-dir', host.path('run'), 'status']);
-        void weftd;
-      } finally {
-        await run(['umount', '-l', state]);
-      }
     } finally {
       await host.destroy();
     }

@@ -11,6 +11,7 @@ const MAX_PODS = 12;
 /** How long things stay bad: up to these, each drawn anew. */
 const MAX_DOWN_MS = 20_000;
 const MAX_PAUSE_MS = 15_000;
+const MAX_FULL_MS = 15_000;
 const MAX_GAP_MS = 1_200;
 const PING_TIMEOUT_MS = 500;
 /** A suspicion that nobody confirms runs for 12 s (gossip/membership.ts), after a round of probes. */
@@ -34,6 +35,7 @@ export class Chaos {
   readonly gone: PeerId[] = [];
   readonly #downUntil = new Map<VirtualNode, number>();
   readonly #pausedUntil = new Map<VirtualNode, number>();
+  readonly #fullUntil = new Map<VirtualNode, number>();
   #lastPod = 0;
 
   constructor(
@@ -67,11 +69,12 @@ export class Chaos {
     this.#sim.heal();
     for (const node of this.#nodes) {
       node.resume();
-      node.store.failNext = false;
+      node.store.full = false;
       node.start();
     }
     this.#downUntil.clear();
     this.#pausedUntil.clear();
+    this.#fullUntil.clear();
   }
 
   #act(): void {
@@ -175,7 +178,8 @@ export class Chaos {
   #failDisk(): boolean {
     const node = this.#anyRunning();
     if (node === undefined) return false;
-    node.store.failNext = true;
+    node.store.full = true;
+    this.#fullUntil.set(node, this.#sim.queue.now + this.#upTo(MAX_FULL_MS));
     return true;
   }
 
@@ -210,7 +214,12 @@ export class Chaos {
   #revive(): void {
     const { now } = this.#sim.queue;
     for (const node of this.#nodes) {
-      // A disk that was full ends the process without our doing; it is started again like any other.
+      const room = this.#fullUntil.get(node);
+      if (room !== undefined && room <= now) {
+        this.#fullUntil.delete(node);
+        node.store.full = false;
+      }
+      // A start on a full disk ends the process without our doing; it is started again like any other.
       if (!node.running && !this.#downUntil.has(node)) this.#downFor(node);
       const up = this.#downUntil.get(node);
       if (up !== undefined && up <= now) {

@@ -53,7 +53,7 @@ describe('the genesis of the ring', function () {
             node.kill({ power: randomBelow(random, 2) === 0 });
             break;
           case 1:
-            node.store.failNext = true;
+            node.store.full = !node.store.full;
             break;
           case 2:
             sim.partition(
@@ -71,7 +71,7 @@ describe('the genesis of the ring', function () {
       sim.heal();
       sim.network.weather = { ...FAIR_WEATHER };
       for (const node of nodes) {
-        node.store.failNext = false;
+        node.store.full = false;
         node.start();
       }
       converge(sim, nodes, { limitMs: CONVERGE_LIMIT_MS });

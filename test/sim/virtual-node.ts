@@ -430,7 +430,7 @@ export class VirtualNode {
     });
   }
 
-  /** Runs `act`; a disk that fails ends the process, as it does the daemon. Bugs pass through. */
+  /** Runs `act`; a disk that is full at the start ends the process, as it does the daemon. Bugs pass through. */
   #guard(act: () => void): void {
     try {
       act();

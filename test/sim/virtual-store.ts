@@ -5,8 +5,8 @@ import type { IpamStore } from '../../ipam/store.ts';
 /** The disk of a node: forgets on a crash what was not flushed, and fails when it is told to. */
 export class VirtualStore implements IpamStore {
   readonly #memory = new MemoryStore();
-  /** The next flush that has something to write fails, once. */
-  failNext = false;
+  /** No flush that has something to write succeeds meanwhile. */
+  full = false;
   #staged = false;
   #allocationsChanged = false;
   /** Told after each flush that wrote allocations. */
@@ -32,10 +32,7 @@ export class VirtualStore implements IpamStore {
 
   flush(): void {
     if (!this.#staged) return;
-    if (this.failNext) {
-      this.failNext = false;
-      throw new WeftError('E_DISK_FULL', 'the disk is full', 'make room');
-    }
+    if (this.full) throw new WeftError('E_DISK_FULL', 'the disk is full', 'make room');
     this.#memory.flush();
     this.#staged = false;
     if (!this.#allocationsChanged) return;

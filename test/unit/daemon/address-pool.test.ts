@@ -1,5 +1,6 @@
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { type Address, parseAddress } from '../../../base/address.ts';
+import { WeftError } from '../../../base/weft-error.ts';
 import { CNI_CODE } from '../../../cni/fault.ts';
 import { type PoolSource, RingAddressPool } from '../../../daemon/address-pool.ts';
 import { type AllocateFailure, type AllocationKey, type IpamStatus, NODE_KEY } from '../../../ipam/types.ts';
@@ -26,7 +27,10 @@ const READY: IpamStatus = {
 };
 
 /** A node that hands out numbers for requests and answers when told. */
-function source(status: Partial<IpamStatus> = {}): PoolSource & { readonly asked: AllocationKey[] } {
+function source(
+  status: Partial<IpamStatus> = {},
+  diskFault: () => WeftError | undefined = () => undefined,
+): PoolSource & { readonly asked: AllocationKey[] } {
   const asked: AllocationKey[] = [];
   const allocations: { key: AllocationKey; addresses: readonly Address[] }[] = [
     { key: NODE_KEY, addresses: [parseAddress('10.32.0.1')!] },
@@ -39,6 +43,7 @@ function source(status: Partial<IpamStatus> = {}): PoolSource & { readonly asked
     allocations: () => allocations,
     addressesOf: (wanted) => (wanted.containerId === 'pod' ? [v4, v6] : undefined),
     status: () => ({ ...READY, ...status }),
+    diskFault: () => diskFault(),
   };
 }
 
@@ -92,5 +97,18 @@ describe('RingAddressPool', () => {
     equal(state({ free: { 4: 0n, 6: 3n } }), 'all IPv4 addresses of this node are in use');
     equal(state({ owned: { 4: 0n, 6: 4n }, free: { 4: 0n, 6: 3n } }), 'ready');
     equal(state({ owned: { 4: 0n, 6: 0n } }), 'this node has no range of addresses yet');
+  });
+
+  it('refuses at once while the disk is full, whoever waits and whoever comes, and says so in STATUS', async () => {
+    let fault: WeftError | undefined;
+    const given = source({}, () => fault);
+    const pool = new RingAddressPool(given);
+    const waiting = pool.allocate(key, never);
+    fault = new WeftError('E_DISK_FULL', 'no space left', 'free some');
+    pool.refuse(fault);
+    await rejects(waiting, { code: 'E_DISK_FULL' });
+    await rejects(pool.allocate(key, never), { code: 'E_DISK_FULL' });
+    equal(given.asked.length, 1);
+    deepEqual(pool.state(), { ready: false, reason: 'no space left; free some' });
   });
 });
