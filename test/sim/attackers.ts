@@ -287,14 +287,16 @@ export class Insider implements Attacker {
       sleeve.handleTunPacket(podFrame(source, destination, invariants.canary, id), now);
       const own = core.ownAddresses[0];
       if (own !== undefined) {
-        // What is not the victim's, sent to the victim: it would have to pass it on.
+        // What is not the victim's, sent to the victim: it would have to pass it on. Where no session with the victim
+        // stands, the packet waits and goes by the true routes in the end, so it is no forgery, but must not come out
+        // at the victim.
         sleeve.setRoutes(
           truth.map((route) => ({
             ...route,
             owner: route.owner === this.node.peer ? route.owner : victim.peer,
           })),
         );
-        const stray = invariants.sending(this.node, own, source, true);
+        const stray = invariants.sending(this.node, own, source);
         sleeve.handleTunPacket(podFrame(own, source, invariants.canary, stray), now);
       }
       sleeve.setRoutes(truth);
