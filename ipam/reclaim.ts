@@ -3,7 +3,7 @@ import type { PeerId } from '../base/peer-id.ts';
 import { ByteReader, ByteWriter } from './codec.ts';
 import type { AcceptedVote, IpamMessage, RefuseReason } from './messages.ts';
 import type { Ring } from './ring.ts';
-import { type Ballot, compareBallots, type NewEntry } from './ring-log.ts';
+import { type Ballot, compareBallots, councilOf, type NewEntry } from './ring-log.ts';
 import type { IpamStore } from './store.ts';
 import type { RemoveFailure, RequestId } from './types.ts';
 
@@ -24,7 +24,7 @@ import type { RemoveFailure, RequestId } from './types.ts';
  *      taken back: the removal is permanent, and the subject sees it when it returns.
  *
  * An initiator that dies halfway is no harm: the next one has a higher ballot, and has to finish what may have been
- * decided already, as Paxos demands.
+ * decided already, as Paxos demands; and only that.
  */
 export interface ReclaimHost {
   readonly self: PeerId;
@@ -106,7 +106,10 @@ export class Reclaim {
       finish('too-few-members');
       return;
     }
-    if (this.#attemptBySubject.size >= REMOVAL_LIMIT || this.#attemptBySubject.has(subject)) finish('busy');
+    if (this.#attemptBySubject.size >= REMOVAL_LIMIT || this.#attemptBySubject.has(subject)) {
+      finish('busy');
+      return;
+    }
     const round = (this.#promised(subject)?.round ?? 0) + 1;
     this.#attemptBySubject.set(subject, {
       request,
@@ -224,9 +227,7 @@ export class Reclaim {
     const { ring, self } = this.#host;
     const { subject, round } = attempt;
     const length = ring.log(subject)!.bytes.length;
-    const accepted = [...attempt.promises]
-      .flatMap(([peer, vote]) => (vote && council.has(peer) ? [vote] : []))
-      .sort((a, b) => compareBallots(b, a))[0];
+    const accepted = this.#mayBeDecided(attempt);
     // Somebody says it knows more of the subject's log than we: that should come by gossip first. A liar cannot hold
     // us up for ever; and whoever has a vote and does know more will not vote for too short a cut.
     const patient = now < after(attempt.deadline, -AGREE_LIMIT_MS / 2);
@@ -245,6 +246,28 @@ export class Reclaim {
     if (council.has(self)) this.#vote(self, message);
   }
 
+  /**
+   * The vote that may have been decided at a lower ballot, so that no other may be proposed: the highest one whose
+   * judges, without those that have promised us and not voted for it, are a majority still. Plain Paxos would take the
+   * highest vote of all. But votes of an attempt that was called off stay in the logs for ever, and the subject may
+   * have lived and granted for months since: what surely was not decided must not void those grants.
+   */
+  #mayBeDecided({ subject, promises }: Attempt): AcceptedVote | undefined {
+    const log = this.#host.ring.log(subject)!;
+    const votes = [...promises.values()].flatMap((vote) => (vote ? [vote] : []));
+    return votes
+      .sort((a, b) => compareBallots(b, a))
+      .find(({ heir, cut }) => {
+        if (cut > log.bytes.length) return true;
+        const judges = councilOf(subject, log, cut);
+        const majority = Math.floor(judges.size / 2) + 1;
+        judges.delete(subject);
+        for (const [peer, vote] of promises)
+          if (vote === undefined || vote.heir !== heir || vote.cut !== cut) judges.delete(peer);
+        return judges.size >= majority;
+      });
+  }
+
   #handlePrepare(from: PeerId, message: IpamMessage & { kind: 'prepare' }): void {
     const { subject, round } = message;
     const refused = this.#objection(from, subject, round);
@@ -252,9 +275,8 @@ export class Reclaim {
       this.#refuse(from, subject, round, refused);
       return;
     }
-    // Only who has a vote has to remember its promise; that also bounds what others can make us store.
-    if (this.#host.ring.council(subject)!.has(this.#host.self))
-      this.#putPromise(subject, { round, proposer: from });
+    // Also where we have no vote as far as we know: the initiator may know more of the subject's log, and count us.
+    this.#putPromise(subject, { round, proposer: from });
     const accepted = this.#ownVote(subject);
     this.#host.send(from, { kind: 'promise', subject, round, logLength: this.#lengthOf(subject), accepted });
   }

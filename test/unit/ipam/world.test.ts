@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import type { PeerId } from '../../../base/peer-id.ts';
 import { randomBelow, randomUnit } from '../../../base/random.ts';
+import { decodeMessage, encodeMessage, type IpamMessage } from '../../../ipam/messages.ts';
+import { councilOf, decodeRingLog, type RingLog } from '../../../ipam/ring-log.ts';
 import { cidr, peerId, V4, V6, World } from './support.ts';
 
 const seedFirst = (node: number) => (node === 0 ? ({ mode: 'seed' } as const) : ({ mode: 'none' } as const));
@@ -175,6 +178,97 @@ describe('several Ipams', () => {
       assert.equal(answer.type === 'removeFailed' && answer.reason, 'no-majority');
   });
 
+  it('call a second removal of the same peer busy, and still answer the first', () => {
+    const world = new World({ seed: 32, init: seedFirst });
+    for (let i = 0; i < 4; i++) world.addHost();
+    world.runUntil(() => world.hosts.every((host) => host.ipam!.status().ranges.length > 0), 20_000);
+    world.run(3000);
+    const [a, , , victim] = world.hosts;
+    world.crash(victim!);
+    world.run(500);
+    const first = world.remove(a!, victim!.peer);
+    world.run(1000);
+    const second = world.remove(a!, victim!.peer);
+    const answer = a!.answers.get(second)!;
+    assert.equal(answer.type === 'removeFailed' && answer.reason, 'busy');
+    world.runUntil(() => a!.answers.has(first), 10_000);
+    assert.equal(a!.answers.get(first)!.type, 'removed');
+    assert.equal(a!.answers.get(second), answer, 'one answer to each request');
+  });
+
+  it('keep what a peer granted after a removal of it came to nothing', () => {
+    const world = new World({ seed: 33, init: seedFirst });
+    for (let i = 0; i < 5; i++) world.addHost();
+    world.runUntil(() => world.hosts.every((host) => host.ipam!.status().ranges.length > 0), 20_000);
+    world.run(3000);
+    const [a, b, , , subject] = world.hosts;
+    for (const other of [0, 1, 2, 3]) world.cut.add(`${other}|4`);
+    world.run(500);
+    const aborted = world.remove(a!, subject!.peer);
+    world.run(1500);
+    // Everybody has promised. The initiator votes; before anybody hears of it the subject is seen alive again.
+    for (const other of [1, 2, 3]) world.cut.add(`0|${other}`);
+    const before = a!.ipam!.status().logBytes;
+    world.runUntil(() => a!.ipam!.status().logBytes > before, 10_000);
+    world.cut.clear();
+    world.runUntil(() => a!.answers.has(aborted), 10_000);
+    const answer = a!.answers.get(aborted)!;
+    assert.equal(answer.type === 'removeFailed' && answer.reason, 'peer-alive');
+
+    // Its life goes on: newcomers come until one gets a range from it, and uses it.
+    const size = () => subject!.ipam!.status().owned[4];
+    const owned = size();
+    let newcomer = world.addHost();
+    for (;;) {
+      const request = world.allocate(newcomer, 'pod');
+      world.runUntil(() => newcomer.answers.get(request)?.type === 'allocated', 20_000);
+      if (size() < owned) break;
+      assert.ok(world.hosts.length < 30);
+      newcomer = world.addHost();
+    }
+    world.run(2000);
+    const [address] = newcomer.live.get('pod/eth0')!.addresses;
+    assert.equal(b!.ipam!.ownerOf(address!), newcomer.peer);
+
+    // Then it dies, and is removed in earnest.
+    world.crash(subject!);
+    world.run(500);
+    const removal = world.remove(b!, subject!.peer);
+    world.runUntil(() => b!.answers.has(removal), 90_000);
+    world.run(2000);
+    assert.equal(b!.answers.get(removal)!.type, 'removed');
+    for (const host of [a!, b!, newcomer]) assert.equal(host.ipam!.ownerOf(address!), newcomer.peer);
+    assert.deepEqual(newcomer.ipam!.status().orphaned, []);
+  });
+
+  it('keep a promise also where they do not know yet that they have a vote', () => {
+    const world = new World({ seed: 34, init: seedFirst });
+    for (let i = 0; i < 18; i++) world.addHost();
+    world.runUntil(() => world.hosts.every((host) => host.ipam!.status().ranges.length > 0), 60_000);
+    world.run(3000);
+    const subject = world.hosts[0]!;
+    const log = world.board('ring').find(({ origin }) => origin === subject.peer)!.payload;
+    const council = councilOf(subject.peer, parsed(log));
+    const [witness, x, y] = world.hosts.filter(({ peer }) => !council.has(peer));
+    world.crash(subject);
+    world.run(500);
+    const replies: IpamMessage[] = [];
+    const ask = (from: PeerId, round: number): void => {
+      const message = { kind: 'prepare', subject: subject.peer, round, logLength: log.length } as const;
+      witness!.ipam!.handleMessage(from, encodeMessage(message), world.now);
+      for (let out = witness!.ipam!.poll(); out !== undefined; out = witness!.ipam!.poll()) {
+        const reply = out.type === 'message' ? decodeMessage(out.bytes) : undefined;
+        if (reply?.ok) replies.push(reply.value);
+      }
+    };
+    ask(x!.peer, 5);
+    ask(y!.peer, 3);
+    assert.deepEqual(
+      replies.map(({ kind }) => kind),
+      ['promise', 'refuse'],
+    );
+  });
+
   it('refuse to remove one of two, and unknown peers', () => {
     const world = new World({ seed: 9, init: seedFirst });
     for (let i = 0; i < 2; i++) world.addHost();
@@ -213,20 +307,22 @@ describe('several Ipams', () => {
 
   it('finish what an initiator that died halfway may have decided', () => {
     const world = new World({ seed: 31, init: seedFirst });
-    for (let i = 0; i < 5; i++) world.addHost();
+    for (let i = 0; i < 7; i++) world.addHost();
     world.runUntil(() => world.hosts.every((host) => host.ipam!.status().ranges.length > 0), 20_000);
     world.run(3000);
-    const [a, b, c, , victim] = world.hosts;
+    const [a, b, x, c, , e, victim] = world.hosts;
     world.crash(victim!);
     world.run(500);
     world.remove(a!, victim!.peer);
     world.run(1500);
-    // Everybody has promised. Now only b hears the proposal, and then the initiator is gone.
-    for (const other of [2, 3, 4]) world.cut.add(`0|${other}`);
+    // Everybody has promised. Now two hear the proposal, and then the initiator is gone. Three of seven have voted; one
+    // more cannot be asked: its vote would decide it.
+    for (const other of [3, 4, 5, 6]) world.cut.add(`0|${other}`);
     const votes = (host: typeof a) => host!.ipam!.status().logBytes;
-    const before = votes(b);
-    world.runUntil(() => votes(b) > before, 10_000);
+    const before = [votes(b), votes(x)];
+    world.runUntil(() => votes(b) > before[0]! && votes(x) > before[1]!, 10_000);
     world.crash(a!);
+    world.crash(e!);
     world.run(1000);
     const request = world.remove(c!, victim!.peer);
     world.runUntil(() => c!.answers.has(request), 90_000);
@@ -355,6 +451,11 @@ describe('several Ipams', () => {
     );
   });
 });
+
+function parsed(payload: Uint8Array): RingLog {
+  const log = decodeRingLog(payload);
+  return log.ok ? log.value : assert.fail(log.reason);
+}
 
 function churn(seed: number, totals: { allocated: number; removed: number }): void {
   const world = new World({ seed, init: seedFirst, loss: 0.15, ranges: [cidr('10.0.0.0/24'), V6] });
