@@ -51,10 +51,10 @@ function measure(seed: number): void {
     const from = net.nodes[(i * 7) % nodes]!;
     const payload = new Uint8Array(4);
     writeU32LE(payload, 0, seed * 1000 + i);
-    net.act(from, (gossip, now) => gossip.publish('ring', payload, now));
+    net.act(from, (gossip, now) => gossip.publish('paxos', payload, now));
     const known = net.runUntil(KNOWN_WITHIN_MS, () =>
       net.nodes.every((node) => {
-        const held = node.gossip?.record(from.id, 'ring')?.payload;
+        const held = node.gossip?.record(from.id, 'paxos')?.payload;
         return held !== undefined && held.every((byte, at) => byte === payload[at]);
       }),
     );

@@ -67,7 +67,7 @@ export type NodeOutput =
   /** A peer signed two records under one version: it lies, was cloned, or was restored from a backup. */
   | { readonly type: 'equivocation'; readonly peer: PeerId }
   /**
-   * Peers hold a later record of ours than we do: the state folder was restored from a backup, or another weftd runs
+   * Peers hold a later record of ours than we do (not of the ring, of which ipam reports a fault): the state folder was restored from a backup, or another weftd runs
    * on a copy of it. The shell counts the epoch past `epoch`, on disk, and tells `WeftNode.raiseEpoch`.
    */
   | { readonly type: 'rolledBack'; readonly epoch: number };

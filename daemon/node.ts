@@ -257,7 +257,7 @@ export class WeftNode {
         return;
       case 'ownRecordAhead':
         this.#takeRecord(out.record, now);
-        this.#outputs.push({ type: 'rolledBack', epoch: out.record.epoch });
+        if (out.record.slot !== 'ring') this.#outputs.push({ type: 'rolledBack', epoch: out.record.epoch });
         return;
       case 'equivocation':
         this.#outputs.push({ type: 'equivocation', peer: out.kept.origin });

@@ -6,6 +6,7 @@ import type { OwnInfo } from './gossip-options.ts';
 import { encodeNodeInfo, MAX_LINKS } from './node-info.ts';
 import {
   compareVersions,
+  logVersion,
   type RecordKey,
   recordKey,
   type SignedRecord,
@@ -139,16 +140,17 @@ export class OwnRecords {
     for (const [slot, payload] of this.#wishBySlot) {
       const held = this.#store.get(this.#self, slot)?.record;
       const forced = slot === 'node' && this.#mustRise;
-      if (held && held.epoch === this.#epoch && equalBytes(held.payload, payload) && !forced) {
+      const next = this.#nextVersion(slot, payload, held);
+      if (held && equalBytes(held.payload, payload) && held.epoch === next.epoch && !forced) {
         this.#wishBySlot.delete(slot);
-      } else if (held && held.epoch > this.#epoch) {
-        // Others hold a record of ours from a later boot: they would take nothing from this one. See raiseEpoch.
+      } else if (held && compareVersions(held, next) > 0) {
+        // Others hold a record of ours from a later boot, or a longer log: they would take nothing from this one. See
+        // raiseEpoch.
         this.#counters.add('gossip.own.behind');
       } else if (this.#rateBySlot.get(slot)!.take(now) || this.#leaving) {
         this.#wishBySlot.delete(slot);
         if (slot === 'node') this.#published(now, forced);
-        const sequence = held?.epoch === this.#epoch ? held.sequence + 1 : 1;
-        out.push(this.#intake.sign({ origin: this.#self, slot, epoch: this.#epoch, sequence, payload }));
+        out.push(this.#intake.sign({ origin: this.#self, slot, ...next, payload }));
       } else {
         this.#waitingAt = after(now, RETRY_MS);
       }
@@ -158,6 +160,11 @@ export class OwnRecords {
 
   nextTimeout(): Instant | undefined {
     return earliest(this.#info && this.#nodeAt, this.#waitingAt);
+  }
+
+  #nextVersion(slot: Slot, payload: Uint8Array, held: Version | undefined): Version {
+    if (slot === 'ring') return logVersion(payload);
+    return { epoch: this.#epoch, sequence: held?.epoch === this.#epoch ? held.sequence + 1 : 1 };
   }
 
   #rise(at: Instant): void {

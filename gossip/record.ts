@@ -10,6 +10,10 @@ import { PEER_ID_LENGTH, type PeerId, parsePeerId, peerIdBytes } from '../base/p
  * sequence, then the hash of the signed bytes. That order is total and depends on nothing but the two records, so
  * "keep the newest" is a join (idempotent, commutative, associative) and everybody ends with the same set.
  *
+ * A `ring` record is a log that only grows, so its length says how new it is, whichever start of its origin signed it:
+ * its epoch is 0 and its sequence the length of its payload ({@link logVersion}). A node whose state folder went back in
+ * time can therefore not put its shorter log in the place of the longer one; it is shown the longer one instead.
+ *
  * Two different records with equal (epoch, sequence) are *equivocation*: the origin lied, was cloned or was rolled
  * back. Both carry its signature, so the pair proves it; the hash decides which one everybody keeps.
  *
@@ -21,9 +25,9 @@ export interface SignedRecord {
   /** Who wrote it, and whose key signed it. */
   readonly origin: PeerId;
   readonly slot: Slot;
-  /** Boot epoch of the origin: rises with every start. 0 … {@link MAX_EPOCH}. */
+  /** Boot epoch of the origin: rises with every start. 0 … {@link MAX_EPOCH}. Of a `ring` record 0. */
   readonly epoch: number;
-  /** Rises with every record of this slot within the epoch. 0 … {@link MAX_SEQUENCE}. */
+  /** Rises with every record of this slot within the epoch. 0 … {@link MAX_SEQUENCE}. Of a `ring` record its length. */
   readonly sequence: number;
   /** Meaning by slot; at most {@link MAX_PAYLOAD_LENGTH} bytes. */
   readonly payload: Uint8Array;
@@ -78,6 +82,11 @@ export function compareVersions(a: Version, b: Version): number {
   return a.epoch !== b.epoch ? a.epoch - b.epoch : a.sequence - b.sequence;
 }
 
+/** The version of a `ring` record: a log that is longer is newer. */
+export function logVersion(payload: Uint8Array): Version {
+  return { epoch: 0, sequence: payload.length };
+}
+
 const DOMAIN = utf8('weft record v1');
 
 /**
@@ -109,6 +118,7 @@ export function isWellFormedRecord(record: SignedRecord): boolean {
     isCounter(record.epoch, MAX_EPOCH) &&
     isCounter(record.sequence, MAX_SEQUENCE) &&
     record.payload.length <= MAX_PAYLOAD_LENGTH[record.slot] &&
+    (record.slot !== 'ring' || compareVersions(record, logVersion(record.payload)) === 0) &&
     record.signature.length === SIGNATURE_LENGTH
   );
 }

@@ -2,7 +2,8 @@ import { after, type Instant, instant } from '../base/instant.ts';
 
 /**
  * A node that comes back to a ring hands nothing new out before it has listened: a moment after the first peer is
- * seen alive, or for so long where none is. It may have been removed meanwhile, and has to hear of it first.
+ * seen alive, or for so long where none is. It may have been removed meanwhile, and has to hear of it first. Nor does it
+ * write to its log, vote or promise: its state folder may have gone back in time, and those before with it.
  */
 export const RETURN_LISTEN_MS = 300;
 export const RETURN_ALONE_MS = 2000;

@@ -173,7 +173,7 @@ export class Ipam {
     } else if (message.kind === 'answer') {
       if (!this.#seeker.handleAnswer(from, message.request, message.outcome, now))
         this.#counters.add('ipam.message.late-answer');
-    } else this.#reclaim.handle(from, message, now);
+    } else if (this.#homecoming.over) this.#reclaim.handle(from, message, now);
     this.#update(now);
     return ok(undefined);
   }
@@ -305,7 +305,7 @@ export class Ipam {
   }
 
   #keepCouncil(): void {
-    if (!this.#log.operational) return;
+    if (!this.#log.operational || !this.#homecoming.over) return;
     const changes = councilChanges(this.#self, this.#log.log, this.#ring.view, this.#isAlive);
     if (changes.length > 0) this.#log.append(changes);
   }

@@ -2,7 +2,7 @@ import { concat } from '../../base/bytes.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import { generateIdentity, type Identity, sign } from '../../crypto/identity.ts';
 import { encodeFrame, type Frame } from '../../gossip/frame.ts';
-import { type SignedRecord, SLOTS, signedBytes } from '../../gossip/record.ts';
+import { logVersion, type SignedRecord, SLOTS, signedBytes } from '../../gossip/record.ts';
 import { encodeSwimPacket } from '../../gossip/swim-packet.ts';
 import { appendToLog, decodeRingLog } from '../../ipam/ring-log.ts';
 import type { Datapath } from '../../router/datapath.ts';
@@ -211,14 +211,15 @@ export class Insider implements Attacker {
       const slot = this.#sim.pick(SLOTS)!;
       const held = core?.gossip.record(peer, slot);
       if (held === undefined) return [];
-      const newer = {
-        ...held,
-        epoch: held.epoch + network.below(3),
-        sequence: held.sequence + 1 + network.below(9),
-      };
-      if (network.chance(0.4)) return [newer]; // the old signature over new words
-      const payload = network.chance(0.5) ? damaged(this.#sim, held.payload) : network.random.bytes(64);
-      const forged = { ...newer, payload };
+      const kept = network.chance(0.4); // the old signature over new words, the same words in a log
+      const payload = kept
+        ? held.payload
+        : network.chance(0.5)
+          ? damaged(this.#sim, held.payload)
+          : network.random.bytes(64);
+      const newer = { epoch: held.epoch + network.below(3), sequence: held.sequence + 1 + network.below(9) };
+      const forged = { ...held, ...(slot === 'ring' ? logVersion(payload) : newer), payload };
+      if (kept) return [forged];
       return [{ ...forged, signature: sign(this.#identity, signedBytes(clusterKeys.clusterId, forged)) }];
     });
     return { kind: 'records', records: records.map((record) => ({ record, state: 'alive' })) };

@@ -32,14 +32,14 @@ function within(limitMs: number, ms: number | undefined, what: string): void {
 /** Publishes a record and measures until everybody holds it. */
 function spread(net: GossipNetwork, from: SimNode, limitMs: number): number | undefined {
   const payload = Uint8Array.of(net.now & 255, (net.now >> 8) & 255, 7);
-  net.act(from, (gossip, now) => gossip.publish('ring', payload, now));
+  net.act(from, (gossip, now) => gossip.publish('paxos', payload, now));
   return net.runUntil(limitMs, () =>
     net
       .up()
       .every(
         (node) =>
-          node.gossip!.record(from.id, 'ring')?.payload[2] === 7 &&
-          Buffer.from(node.gossip!.record(from.id, 'ring')!.payload).equals(payload),
+          node.gossip!.record(from.id, 'paxos')?.payload[2] === 7 &&
+          Buffer.from(node.gossip!.record(from.id, 'paxos')!.payload).equals(payload),
       ),
   );
 }

@@ -2,21 +2,23 @@ import { deepEqual, equal } from 'node:assert/strict';
 import fc from 'fast-check';
 import { peerIdFromBytes } from '../../../base/peer-id.ts';
 import { RecordStore } from '../../../daemon/record-store.ts';
-import { MAX_EPOCH, MAX_SEQUENCE, type SignedRecord, SLOTS } from '../../../gossip/record.ts';
+import { logVersion, MAX_EPOCH, MAX_SEQUENCE, type SignedRecord, SLOTS } from '../../../gossip/record.ts';
 import { MemoryStore } from '../../../ipam/memory-store.ts';
 
-const someRecord: fc.Arbitrary<SignedRecord> = fc.record(
-  {
-    // Few origins, so that records replace each other.
-    origin: fc.nat({ max: 3 }).map((n) => peerIdFromBytes(new Uint8Array(32).fill(n))),
-    slot: fc.constantFrom(...SLOTS),
-    epoch: fc.nat({ max: MAX_EPOCH }),
-    sequence: fc.nat({ max: MAX_SEQUENCE }),
-    payload: fc.uint8Array({ maxLength: 50 }),
-    signature: fc.uint8Array({ minLength: 64, maxLength: 64 }),
-  },
-  { noNullPrototype: true },
-);
+const someRecord: fc.Arbitrary<SignedRecord> = fc
+  .record(
+    {
+      // Few origins, so that records replace each other.
+      origin: fc.nat({ max: 3 }).map((n) => peerIdFromBytes(new Uint8Array(32).fill(n))),
+      slot: fc.constantFrom(...SLOTS),
+      epoch: fc.nat({ max: MAX_EPOCH }),
+      sequence: fc.nat({ max: MAX_SEQUENCE }),
+      payload: fc.uint8Array({ maxLength: 50 }),
+      signature: fc.uint8Array({ minLength: 64, maxLength: 64 }),
+    },
+    { noNullPrototype: true },
+  )
+  .map((record) => (record.slot === 'ring' ? { ...record, ...logVersion(record.payload) } : record));
 
 const sorted = (records: Iterable<SignedRecord>): SignedRecord[] =>
   [...records].sort((a, b) => (a.origin + a.slot < b.origin + b.slot ? -1 : 1));

@@ -55,7 +55,7 @@ describe('gossip frames', () => {
   }
 
   it('carry the largest ring record in one frame', () => {
-    const large = signedRecord(peer(1), 'ring', MAX_EPOCH, MAX_SEQUENCE, bin(MAX_PAYLOAD_LENGTH.ring));
+    const large = signedRecord(peer(1), 'ring', 0, MAX_PAYLOAD_LENGTH.ring, bin(MAX_PAYLOAD_LENGTH.ring));
     const bytes = encodeFrame({ kind: 'records', records: [{ record: large, state: 'alive' }] });
     assert.ok(bytes.length <= MAX_FRAME_LENGTH, `${bytes.length}`);
     assert.equal(decodeFrame(bytes).ok, true);

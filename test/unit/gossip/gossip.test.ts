@@ -282,19 +282,19 @@ describe('gossip', () => {
     const { gossip, open, run, drain } = start({}, [], 5);
     open(1, peer(1));
     run(1000);
-    const ahead = signedRecord(self, 'ring', 9, 3, Uint8Array.of(1));
+    const ahead = signedRecord(self, 'paxos', 9, 3, Uint8Array.of(1));
     gossip.handleFrame(1, records([ahead]), at(1000));
     assert.deepEqual(of('ownRecordAhead', drain()), [{ type: 'ownRecordAhead', record: ahead }]);
-    gossip.publish('ring', Uint8Array.of(2), at(1100));
+    gossip.publish('paxos', Uint8Array.of(2), at(1100));
     run(5000);
-    assert.deepEqual(gossip.record(self, 'ring'), ahead, 'nothing is published that nobody would take');
+    assert.deepEqual(gossip.record(self, 'paxos'), ahead, 'nothing is published that nobody would take');
     gossip.raiseEpoch(10, at(5000));
     run(6000);
     assert.deepEqual(
-      { ...gossip.record(self, 'ring'), signature: 0 },
+      { ...gossip.record(self, 'paxos'), signature: 0 },
       {
         origin: self,
-        slot: 'ring',
+        slot: 'paxos',
         epoch: 10,
         sequence: 1,
         payload: Uint8Array.of(2),
@@ -307,7 +307,7 @@ describe('gossip', () => {
   it('proves equivocation once', () => {
     const { gossip, open, drain } = start();
     open(1, peer(1));
-    const both = [1, 2, 3].map((n) => signedRecord(peer(7), 'ring', 1, 1, Uint8Array.of(n)));
+    const both = [1, 2, 3].map((n) => signedRecord(peer(7), 'paxos', 1, 1, Uint8Array.of(n)));
     for (const record of both) gossip.handleFrame(1, records([record]), at(10));
     assert.equal(of('equivocation', drain()).length, 1);
   });
@@ -326,11 +326,11 @@ describe('gossip', () => {
   it('publishes no more often than others take, and ends with the last wish', () => {
     const { gossip, run } = start();
     for (let i = 0; i < 1000; i++) {
-      gossip.publish('ring', Uint8Array.of(i & 255, i >> 8), at(i));
+      gossip.publish('paxos', Uint8Array.of(i & 255, i >> 8), at(i));
       run(i);
     }
     run(2000);
-    const record = gossip.record(self, 'ring')!;
+    const record = gossip.record(self, 'paxos')!;
     assert.deepEqual(record.payload, Uint8Array.of(999 & 255, 999 >> 8));
     assert.ok(record.sequence <= 20, `${record.sequence}`);
   });
@@ -341,13 +341,13 @@ describe('gossip', () => {
     run(5000);
     gossip.linkCongested(1, true, at(5000));
     for (let n = 1; n <= 50; n++) {
-      gossip.publish('ring', Uint8Array.of(n), at(5000 + 100 * n));
+      gossip.publish('paxos', Uint8Array.of(n), at(5000 + 100 * n));
       gossip.handleFrame(1, encodeFrame({ kind: 'keepalive' }), at(5000 + 100 * n));
       assert.equal(framesTo(1, run(5000 + 100 * n)).length, 0);
     }
     gossip.linkCongested(1, false, at(10_500));
     const sent = framesTo(1, run(11_500)).flatMap((frame) => (frame.kind === 'records' ? frame.records : []));
-    const rings = sent.filter(({ record }) => record.slot === 'ring').map(({ record }) => record.payload[0]);
+    const rings = sent.filter(({ record }) => record.slot === 'paxos').map(({ record }) => record.payload[0]);
     assert.equal(rings.at(-1), 50);
     assert.ok(rings.length <= 2, 'the last held, and the wish that its rate had delayed');
     gossip.linkCongested(1, true, at(12_000));
@@ -404,7 +404,7 @@ describe('gossip', () => {
     for (let n = 0; n < 8; n++) {
       gossip.handleFrame(
         1,
-        records([signedRecord(peer(100 + n), n < 4 ? 'ring' : 'paxos', 1, 1, Uint8Array.of(1))]),
+        records([signedRecord(peer(100 + n), n < 4 ? 'ring' : 'paxos', n < 4 ? 0 : 1, 1, Uint8Array.of(1))]),
         at(n),
       );
     }

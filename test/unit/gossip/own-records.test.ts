@@ -46,14 +46,14 @@ function read(record: SignedRecord | undefined) {
 describe('own records', () => {
   it('begin at sequence 1 of the epoch and rise with each change', () => {
     const { own, due } = start();
-    own.set('ring', Uint8Array.of(1), at(0));
-    own.set('ring', Uint8Array.of(2), at(0));
+    own.set('paxos', Uint8Array.of(1), at(0));
+    own.set('paxos', Uint8Array.of(2), at(0));
     const [first, ...rest] = due(0);
     assert.deepEqual([first!.epoch, first!.sequence, [...first!.payload]], [5, 1, [2]]);
     assert.equal(rest.length, 0);
-    own.set('ring', Uint8Array.of(3), at(1));
+    own.set('paxos', Uint8Array.of(3), at(1));
     assert.equal(due(1)[0]!.sequence, 2);
-    assert.deepEqual(own.keys(), [recordKey(self, 'ring')]);
+    assert.deepEqual(own.keys(), [recordKey(self, 'paxos')]);
   });
 
   it('are not signed anew where they would say the same', () => {
@@ -61,12 +61,12 @@ describe('own records', () => {
     own.setInfo(info, at(0));
     assert.equal(due(0).length, 1);
     own.setInfo(info, at(1));
-    own.set('ring', Uint8Array.of(1), at(1));
+    own.set('paxos', Uint8Array.of(1), at(1));
     assert.deepEqual(
       due(1).map(({ slot }) => slot),
-      ['ring'],
+      ['paxos'],
     );
-    own.set('ring', Uint8Array.of(1), at(2));
+    own.set('paxos', Uint8Array.of(1), at(2));
     assert.equal(due(2).length, 0);
     assert.equal(own.nextTimeout(), undefined);
   });
@@ -75,7 +75,7 @@ describe('own records', () => {
     const { own, due } = start();
     let signed = 0;
     for (let ms = 0; ms < 10_000; ms += 10) {
-      own.set('ring', Uint8Array.of(ms & 255, ms >> 8), at(ms));
+      own.set('paxos', Uint8Array.of(ms & 255, ms >> 8), at(ms));
       signed += due(ms).length;
     }
     assert.ok(signed > 40 && signed < 60, `${signed} records in 10 s`);
@@ -131,12 +131,25 @@ describe('own records', () => {
     assert.equal(own.refute(goodbye, at(0)), false);
   });
 
+  it('of a log are as new as they are long: nothing shorter is signed, and a start signs nothing anew', () => {
+    const { own, intake, counters, due } = start(5);
+    assert.ok(intake.take(signedRecord(self, 'ring', 0, 3, Uint8Array.of(1, 2, 3)), at(0)).ok);
+    own.set('ring', Uint8Array.of(1, 2), at(1));
+    assert.equal(due(1).length, 0);
+    assert.equal(counters.get('gossip.own.behind'), 1);
+    own.set('ring', Uint8Array.of(1, 2, 3), at(2));
+    assert.equal(due(2).length, 0);
+    own.set('ring', Uint8Array.of(1, 2, 3, 4), at(3));
+    const [record] = due(3);
+    assert.deepEqual([record!.epoch, record!.sequence], [0, 4]);
+  });
+
   it('wait for a higher epoch where others hold a later record of ours', () => {
     const { own, intake, counters, due } = start(5);
-    own.set('ring', Uint8Array.of(1), at(0));
+    own.set('paxos', Uint8Array.of(1), at(0));
     due(0);
-    assert.ok(intake.take(signedRecord(self, 'ring', 9, 1, Uint8Array.of(7)), at(1)).ok);
-    own.set('ring', Uint8Array.of(2), at(1));
+    assert.ok(intake.take(signedRecord(self, 'paxos', 9, 1, Uint8Array.of(7)), at(1)).ok);
+    own.set('paxos', Uint8Array.of(2), at(1));
     assert.equal(due(1).length, 0);
     assert.equal(counters.get('gossip.own.behind'), 1);
     own.raiseEpoch(10, at(2));

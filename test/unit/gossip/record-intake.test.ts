@@ -25,7 +25,7 @@ function intakeOf(
 
 const at = (ms: number) => instant(ms);
 const ring = (sequence: number, payload = 1, origin = 1): SignedRecord =>
-  signedRecord(peer(origin), 'ring', 1, sequence, Uint8Array.of(payload));
+  signedRecord(peer(origin), 'paxos', 1, sequence, Uint8Array.of(payload));
 
 describe('record intake', () => {
   it('takes a genuine newer record and tells what it replaces', () => {
@@ -34,7 +34,7 @@ describe('record intake', () => {
     const taken = intake.take(ring(2), at(0));
     assert.ok(taken.ok);
     assert.equal(taken.value.previous?.sequence, 1);
-    assert.equal(store.get(peer(1), 'ring')?.record.sequence, 2);
+    assert.equal(store.get(peer(1), 'paxos')?.record.sequence, 2);
   });
 
   it('never verifies what is not newer', () => {
@@ -50,7 +50,7 @@ describe('record intake', () => {
   it('refuses a forged record and one of another cluster, and holds neither', () => {
     const { intake, store } = intakeOf();
     const forged = { ...ring(1), payload: Uint8Array.of(9) };
-    const foreign = signedRecord(peer(1), 'ring', 1, 1, Uint8Array.of(1), new Uint8Array(16));
+    const foreign = signedRecord(peer(1), 'paxos', 1, 1, Uint8Array.of(1), new Uint8Array(16));
     const stolen = { ...ring(1), origin: peer(2) };
     for (const each of [forged, foreign, stolen]) {
       assert.deepEqual(intake.take(each, at(0)), { ok: false, reason: 'signature' });
@@ -94,7 +94,7 @@ describe('record intake', () => {
       assert.ok(second.ok);
       assert.deepEqual(second.value.record, winner);
       assert.deepEqual(second.value.equivocation, loser);
-      assert.deepEqual(store.get(peer(1), 'ring')?.record, winner);
+      assert.deepEqual(store.get(peer(1), 'paxos')?.record, winner);
       const verified = crypto.verifications;
       assert.deepEqual(intake.take(loser, at(0)), { ok: false, reason: 'stale' });
       assert.equal(crypto.verifications, verified);
@@ -108,7 +108,7 @@ describe('record intake', () => {
       const forged = { ...ring(7, 1), payload: Uint8Array.of(payload) };
       assert.deepEqual(intake.take(forged, at(0)), { ok: false, reason: 'signature' });
     }
-    assert.equal(store.get(peer(1), 'ring')?.record.payload[0], 1);
+    assert.equal(store.get(peer(1), 'paxos')?.record.payload[0], 1);
   });
 
   it('makes room for a new origin by forgetting the least wanted one, at a bounded rate', () => {

@@ -16,7 +16,7 @@ import {
 } from '../../../gossip/record.ts';
 import { CLUSTER_ID, fakeHash, peer, signedRecord } from './fakes.ts';
 
-const record = signedRecord(peer(1), 'ring', 2, 3, Uint8Array.of(0xaa, 0xbb));
+const record = signedRecord(peer(1), 'paxos', 2, 3, Uint8Array.of(0xaa, 0xbb));
 const hashed = (of: SignedRecord): HashedRecord => ({
   record: of,
   hash: fakeHash(signedBytes(CLUSTER_ID, of)),
@@ -28,7 +28,7 @@ describe('signed records', () => {
       hex(utf8('weft record v1')),
       'c1'.repeat(16),
       peer(1),
-      '02',
+      '03',
       '0200000000000000',
       '0300000000000000',
       'aabb',
@@ -60,13 +60,24 @@ describe('signed records', () => {
     ['an epoch that is no number', { epoch: Number.NaN }, false],
     ['an origin in upper case', { origin: peer(1).toUpperCase() as typeof record.origin }, false],
     ['a short signature', { signature: new Uint8Array(63) }, false],
-    ['the longest payload', { payload: new Uint8Array(MAX_PAYLOAD_LENGTH.ring) }, true],
-    ['a payload one byte longer', { payload: new Uint8Array(MAX_PAYLOAD_LENGTH.ring + 1) }, false],
+    ['the longest payload', { payload: new Uint8Array(MAX_PAYLOAD_LENGTH.paxos) }, true],
+    ['a payload one byte longer', { payload: new Uint8Array(MAX_PAYLOAD_LENGTH.paxos + 1) }, false],
   ] as const) {
     it(`${expected ? 'accept' : 'refuse'} ${what}`, () => {
       assert.equal(isWellFormedRecord({ ...record, ...change }), expected);
     });
   }
+
+  it('of a log have its length as their version, whichever start signed them', () => {
+    const payload = new Uint8Array(7);
+    for (const [epoch, sequence, expected] of [
+      [0, 7, true],
+      [1, 7, false],
+      [0, 8, false],
+      [0, 6, false],
+    ] as const)
+      assert.equal(isWellFormedRecord(signedRecord(peer(1), 'ring', epoch, sequence, payload)), expected);
+  });
 
   it('win by epoch first, then by sequence', () => {
     const at = (epoch: number, sequence: number): HashedRecord =>
@@ -94,7 +105,7 @@ describe('signed records', () => {
     assert.equal(isEquivocation(record, { ...record, payload: Uint8Array.of(1) }), true);
     assert.equal(isEquivocation(record, { ...record, signature: new Uint8Array(64) }), false);
     assert.equal(isEquivocation(record, { ...record, sequence: 9, payload: Uint8Array.of(1) }), false);
-    assert.equal(isEquivocation(record, { ...record, slot: 'paxos', payload: Uint8Array.of(1) }), false);
+    assert.equal(isEquivocation(record, { ...record, slot: 'node', payload: Uint8Array.of(1) }), false);
   });
 
   it('have keys that split into their parts again', () => {
