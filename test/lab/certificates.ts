@@ -1,0 +1,57 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { run } from '../cluster/command.ts';
+import { API_SERVICE, CONTROL_PLANE, underlay } from './addresses.ts';
+import { PKI } from './paths.ts';
+
+const DAYS = '7';
+
+/** Makes the cluster's certificates in {@link PKI}: `ca`, `apiserver` and `kubelet-client`, each `.crt` and `.key`, and `sa.key` for service accounts. */
+export async function createCertificates(): Promise<void> {
+  mkdirSync(PKI, { recursive: true, mode: 0o700 });
+  const usage = 'keyUsage=critical,keyCertSign,cRLSign,digitalSignature';
+  await certificate('ca', '/CN=lab-ca', ['basicConstraints=critical,CA:TRUE', usage]);
+  const { v4, v6 } = underlay(CONTROL_PLANE);
+  const name = 'kubernetes.default.svc.cluster.local'.split('.');
+  const names = ['localhost', ...name.map((_, i) => name.slice(0, i + 1).join('.'))];
+  const addresses = ['127.0.0.1', '::1', v4, v6, API_SERVICE.v4, API_SERVICE.v6];
+  const alternatives = [...names.map((each) => `DNS:${each}`), ...addresses.map((each) => `IP:${each}`)];
+  await signed('apiserver', '/CN=kube-apiserver', [
+    `subjectAltName=${alternatives.join(',')}`,
+    'extendedKeyUsage=serverAuth',
+  ]);
+  await signed('kubelet-client', '/O=system:masters/CN=kube-apiserver', ['extendedKeyUsage=clientAuth']);
+  await run(['openssl', 'genrsa', '-out', `${PKI}/sa.key`, '2048']);
+}
+
+/** The authority's certificate, PEM. */
+export function authorityCertificate(): string {
+  return readFileSync(`${PKI}/ca.crt`, 'utf8');
+}
+
+function signed(name: string, subject: string, extensions: readonly string[]): Promise<void> {
+  return certificate(name, subject, extensions, ['-CA', `${PKI}/ca.crt`, '-CAkey', `${PKI}/ca.key`]);
+}
+
+async function certificate(
+  name: string,
+  subject: string,
+  extensions: readonly string[],
+  signer: readonly string[] = [],
+): Promise<void> {
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  const out = ['-keyout', `${PKI}/${name}.key`, '-out', `${PKI}/${name}.crt`];
+  const extra = extensions.flatMap((each) => ['-addext', each]);
+  await run([
+    'openssl',
+    'req',
+    '-x509',
+    '-days',
+    DAYS,
+    '-subj',
+    subject,
+    ...key,
+    ...signer,
+    ...extra,
+    ...out,
+  ]);
+}
