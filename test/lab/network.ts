@@ -25,8 +25,10 @@ export async function plugIn(machine: Machine, outside: Machine): Promise<void> 
   const { name, pid } = machine;
   const { v4, v6 } = underlay(machine.state.number);
   const gateway = underlay(OUTSIDE);
+  // Its card keeps its hardware address over a power cycle, or neighbours would go on sending to the old one.
+  const mac = `02:77:00:00:00:${machine.state.number.toString(16).padStart(2, '0')}`;
   await ip(outside, [
-    `link add ${name} mtu ${MTU} type veth peer name eth0 mtu ${MTU} netns ${pid}`,
+    `link add ${name} mtu ${MTU} type veth peer name eth0 address ${mac} mtu ${MTU} netns ${pid}`,
     `link set ${name} master br0 up`,
   ]);
   await ip(machine, [
