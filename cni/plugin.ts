@@ -60,6 +60,11 @@ export class CniPlugin {
     this.#options = options;
   }
 
+  /** {@link start} has ended. */
+  get ready(): boolean {
+    return this.#ready;
+  }
+
   /**
    * Works off deletions that came while no daemon was there, then makes pool and kernel agree. To be called once,
    * after the control socket listens (see the shim's spool.h for why in this order); requests wait for it.

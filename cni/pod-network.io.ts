@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { ADDRESS_BITS, type Address, formatAddress } from '../base/address.ts';
 import { equalBytes } from '../base/bytes.ts';
 import { rangeSize, sameRange } from '../base/range.ts';
@@ -6,6 +6,7 @@ import type { Link } from '../linux/link.ts';
 import { NetlinkError } from '../linux/netlink-request.ts';
 import { type HostRoute, hostBlock, ROUTE_TABLE_MAIN } from '../linux/route.ts';
 import { RouteClient } from '../linux/route-client.io.ts';
+import { Sysctl } from '../linux/sysctl.io.ts';
 import { DEFAULT_ROUTE, hostRequests, pairRequest, podRequests } from './attach-requests.ts';
 import { type Attachment, GATEWAY, hostLinkName, isHostLinkName, parseLinkAlias } from './attachment.ts';
 import { CNI_CODE, CniFault } from './fault.ts';
@@ -21,19 +22,21 @@ export class KernelPodNetwork implements PodNetwork {
   readonly #host: RouteClient;
   /** A descriptor of our own namespace, where the host's ends go. */
   readonly #namespace: number;
+  readonly #sysctl: Sysctl;
   readonly #reaper: LinkReaper;
 
-  private constructor(host: RouteClient, namespace: number) {
+  private constructor(host: RouteClient, namespace: number, sysctl: Sysctl) {
     this.#host = host;
+    this.#sysctl = sysctl;
     this.#namespace = namespace;
     this.#reaper = new LinkReaper(host);
   }
 
   /** For the namespace this process is in. Throws WeftError where its sockets cannot be opened. */
-  static open(): KernelPodNetwork {
+  static open(sysctl = new Sysctl()): KernelPodNetwork {
     const host = RouteClient.open();
     try {
-      return new KernelPodNetwork(host, openSync('/proc/self/ns/net', 'r'));
+      return new KernelPodNetwork(host, openSync('/proc/self/ns/net', 'r'), sysctl);
     } catch (error) {
       host.close();
       throw error;
@@ -84,7 +87,7 @@ export class KernelPodNetwork implements PodNetwork {
       // A process in the pod may have put another link in the place of its end: nothing of the host is named by it.
       if (near === undefined || far === undefined || near.peerIndex !== far.index)
         throw new CniFault(CNI_CODE.io, 'the pair that was just made is gone from the pod');
-      ignoreAdvertisements(attachment.hostName);
+      ignoreAdvertisements(this.#sysctl, attachment.hostName);
       await this.#host.execute(...hostRequests(attachment, far.index, 'new'));
       await inside.execute(...podRequests(attachment, near.index));
     });
@@ -101,7 +104,7 @@ export class KernelPodNetwork implements PodNetwork {
     await explained(async () => {
       const link = await this.#host.link(attachment.hostName);
       if (!link) throw new Error(`link ${attachment.hostName} is gone`);
-      ignoreAdvertisements(attachment.hostName);
+      ignoreAdvertisements(this.#sysctl, attachment.hostName);
       await this.#host.execute(...hostRequests(attachment, link.index, 'repair'));
     });
   }
@@ -207,9 +210,9 @@ function hostLinkOf(link: Link, routes: readonly Address[]): HostLink {
  * A pod must not advertise itself as a router to the host (CVE-2020-10749). A forwarding host does not listen
  * anyway, and the packet filter drops it; where /proc/sys may not be written, those two have to do.
  */
-function ignoreAdvertisements(hostName: string): void {
+function ignoreAdvertisements(sysctl: Sysctl, hostName: string): void {
   try {
-    writeFileSync(`/proc/sys/net/ipv6/conf/${hostName}/accept_ra`, '0');
+    sysctl.ensure(`net/ipv6/conf/${hostName}/accept_ra`, '0');
   } catch {
     // See above.
   }

@@ -9,6 +9,7 @@ import {
   type GenesisSetting,
   type Reading,
   readAdvertised,
+  readEndpoint,
   readGenesis,
   readListen,
   readMtu,
@@ -25,6 +26,7 @@ import {
   type Setting,
   type SettingName,
 } from './settings.ts';
+import { translateWeave } from './weave-environment.ts';
 
 /** All that a user can set about one weftd, read and checked. */
 export interface Config {
@@ -49,6 +51,14 @@ export interface Config {
   /** Bytes; undefined: from the underlay. */
   readonly mtu: number | undefined;
   readonly masquerade: boolean;
+  /** Run in a pod of Kubernetes, whose API tells where peers are and who begins the ring. */
+  readonly kubernetes: boolean;
+  /** Where probes are answered; undefined: nowhere. */
+  readonly healthListen: Endpoint | undefined;
+  /** The runtime's network configuration to be written; undefined: none. */
+  readonly cniConfig: string | undefined;
+  readonly cniBinDir: string;
+  readonly sysctlDir: string;
   readonly logLevel: LogLevel;
   readonly logFormat: 'text' | 'json';
 }
@@ -88,12 +98,18 @@ export function readConfig(input: ConfigInput): Intent {
   const flags = givenOnCommandLine(input.argv, faults);
   if (flags.help) return { action: 'help' };
   if (flags.version) return { action: 'version' };
-  const env = givenInEnvironment(input.env, faults);
+  const underKubernetes = isSwitchedOn(flags.settings) ?? input.env.WEFT_KUBERNETES === 'true';
+  const env = givenInEnvironment(underKubernetes ? translateWeave(input.env, faults) : input.env, faults);
   let file: Given = new Map();
   if (input.file instanceof WeftError) faults.push(input.file);
   else if (input.file) file = givenInFile(input.file.path, input.file.text, faults);
   const config = build(new Map([...file, ...env.settings, ...flags.settings]), input.hostName, faults);
   return faults.length > 0 ? { action: 'refuse', faults } : { action: 'run', config };
+}
+
+function isSwitchedOn(flags: Given): boolean | undefined {
+  const text = flags.get('kubernetes')?.texts[0];
+  return text === undefined ? undefined : text === 'true';
 }
 
 /** The path of the config file that `--config` or `WEFT_CONFIG` asks for. */
@@ -163,6 +179,7 @@ function build(given: Given, hostName: string, faults: WeftError[]): Config {
   };
 
   const port = one('port', readPort, DEFAULT_PORT);
+  const kubernetes = one('kubernetes', readSwitch, false);
   const config: Config = {
     name: one('name', readName, ''),
     stateDir: one('state-dir', readPath, DEFAULT_STATE_DIR),
@@ -174,10 +191,15 @@ function build(given: Given, hostName: string, faults: WeftError[]): Config {
     advertise: values('advertise', (text) => readAdvertised(text, port)),
     range4: one('ipalloc-range', readRange4, parseCidr(DEFAULT_RANGE4)),
     range6: one<Range | 'derived' | undefined>('ipalloc-range6', readRange6, 'derived'),
-    genesis: one<GenesisSetting>('ipalloc-init', readGenesis, { mode: 'none' }),
+    genesis: one<GenesisSetting>('ipalloc-init', readGenesis, { mode: kubernetes ? 'authority' : 'none' }),
     datapath: one('datapath', readWord(['auto', 'sleeve']), 'auto'),
     mtu: one<number | undefined>('mtu', readMtu, undefined),
     masquerade: one('masquerade', readSwitch, true),
+    kubernetes,
+    healthListen: one<Endpoint | undefined>('health-listen', readEndpoint, undefined),
+    cniConfig: one<string | undefined>('cni-config', readPath, undefined),
+    cniBinDir: one('cni-bin-dir', readPath, '/opt/cni/bin'),
+    sysctlDir: one('sysctl-dir', readPath, '/proc/sys'),
     logLevel: one<LogLevel>('log-level', readWord(['error', 'warn', 'info', 'debug']), 'info'),
     logFormat: one('log-format', readWord(['text', 'json']), 'text'),
   };

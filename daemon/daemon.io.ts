@@ -2,7 +2,9 @@ import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promi
 import { formatAddress } from '../base/address.ts';
 import { Counters } from '../base/counters.ts';
 import { formatRange } from '../base/range.ts';
+import { WeftError } from '../base/weft-error.ts';
 import { DeletionFolder } from '../cni/deletion-spool.io.ts';
+import type { PoolState } from '../cni/needs.ts';
 import { CniPlugin } from '../cni/plugin.ts';
 import { KernelPodNetwork } from '../cni/pod-network.io.ts';
 import { parseClusterSecret } from '../crypto/cluster-secret.ts';
@@ -14,6 +16,7 @@ import { configureHostNetwork, refuseOverlap, removeHostNetwork } from '../linux
 import type { OwnLinks } from '../linux/host-survey.ts';
 import { applyRules } from '../linux/nftables.io.ts';
 import { RouteClient } from '../linux/route-client.io.ts';
+import { Sysctl } from '../linux/sysctl.io.ts';
 import type { LocalSocket } from '../native/local-socket.ts';
 import {
   setPathMtuDiscovery,
@@ -25,10 +28,13 @@ import { openUdp } from '../native/udp.ts';
 import { SleeveIo } from '../router/sleeve.io.ts';
 import { Sleeve } from '../router/sleeve.ts';
 import { RingAddressPool } from './address-pool.ts';
+import { writeCniConfig } from './cni-config.io.ts';
 import type { Config } from './config.ts';
 import { controlHandlers, Removals } from './control-handlers.ts';
 import { serveControl } from './control-server.io.ts';
 import { EpochRaiser } from './epoch-raiser.ts';
+import { HealthServer } from './health-server.io.ts';
+import { KubernetesLink } from './kubernetes.io.ts';
 import type { Log } from './log.ts';
 import { WeftNode } from './node.ts';
 import { logOutput } from './node-log.ts';
@@ -50,6 +56,9 @@ const OWN: OwnLinks = { tun: 'weft0', podPrefix: 'wv' };
 
 /** A seed that knows peers listens this long for a ring of theirs before it starts one. */
 const SEED_WAIT_MS = 1_500;
+
+/** A runtime's configuration that could not be written is written again after this. */
+const OFFER_RETRY_MS = 5_000;
 
 /** After SIGTERM: time for calls of the CNI plugin that are under way. Whoever is cut off gets code 11, or is spooled. */
 const SETTLE_MS = 2_000;
@@ -111,6 +120,7 @@ export class Daemon {
     const keys = parseClusterSecret(readSecretFile(config.secretFile));
     const ranges = podRanges(config, keys);
     const client = this.#open(RouteClient.open(), (it) => it.close());
+    const sysctl = new Sysctl(config.sysctlDir);
     await refuseOverlap(client, ranges, OWN);
     const underlay = await readUnderlay(client, config, ranges, OWN);
     const counters = new Counters();
@@ -159,7 +169,7 @@ export class Daemon {
       suites: SLEEVE_SUITES,
       datapath,
       store,
-      ipam: { ranges, init: config.genesis, seedWaitMs: config.peers.length === 0 ? 0 : SEED_WAIT_MS },
+      ipam: { ranges, init: config.genesis, seedWaitMs: mayHavePeers(config) ? SEED_WAIT_MS : 0 },
       random: osRandom,
       counters,
     });
@@ -194,7 +204,10 @@ export class Daemon {
       ranges,
       addresses: node.ipam.allocation(NODE_KEY)?.addresses ?? [],
       mtu: underlay.overlayMtu,
+      sysctl,
     };
+    /** Tells the container runtime, once pods can be attached. */
+    let offerPods = (): void => {};
     const epochs = new EpochRaiser({
       persist: (epoch) => folder.raiseEpoch(epoch),
       apply: (epoch) => node.raiseEpoch(epoch, clock()),
@@ -212,7 +225,9 @@ export class Daemon {
             records.remove(out);
             return;
           case 'ownAddresses':
-            void configureHostNetwork(client, { ...network, addresses: out.addresses }).catch(onFault);
+            void configureHostNetwork(client, { ...network, addresses: out.addresses })
+              .then(() => offerPods())
+              .catch(onFault);
             return;
           case 'allocated':
           case 'allocateFailed':
@@ -224,6 +239,9 @@ export class Daemon {
             return;
           case 'disk':
             if (out.fault !== undefined) pool.refuse(out.fault);
+            return;
+          case 'genesisWanted':
+            void kubernetes?.proposeGenesis(out.proposal, ranges.map(formatRange)).catch(onFault);
             return;
           case 'rolledBack':
             epochs.raiseAbove(out.epoch);
@@ -242,6 +260,29 @@ export class Daemon {
       onFault: (peer, reason) => log.warn('a peer name does not resolve', { peer, reason }, peer),
     });
     this.#closers.push(() => seeds.stop());
+
+    const kubernetes = config.kubernetes
+      ? this.#open(
+          new KubernetesLink({
+            env: process.env,
+            version: ownVersion(),
+            nodeName: config.name,
+            port: config.port,
+            random: osRandom,
+            log,
+            events: {
+              found: (endpoints) => seeds.setFound(endpoints),
+              genesis: (bytes) => {
+                loop.wake();
+                return node.ipam.genesisDecided(bytes, clock());
+              },
+              alone: () =>
+                !node.gossip.members().some(({ peer, state }) => peer !== node.peer && state === 'alive'),
+            },
+          }),
+          (it) => it.stop(),
+        )
+      : undefined;
 
     loop.links = this.#open(
       await TcpLinks.listen(config.listen.length === 0 ? ['::'] : hostsOf(config), config.port, {
@@ -269,7 +310,7 @@ export class Daemon {
 
     const plugin = new CniPlugin({
       pool,
-      network: this.#open(KernelPodNetwork.open(), (it) => it.close()),
+      network: this.#open(KernelPodNetwork.open(sysctl), (it) => it.close()),
       spool: new DeletionFolder(config.runDir),
       mtu: () => underlay.overlayMtu,
       counters,
@@ -284,6 +325,23 @@ export class Daemon {
       wake: loop.wake,
     });
     this.#plugin = plugin;
+    const readiness = (): PoolState =>
+      plugin.ready ? pool.state() : { ready: false, reason: 'weftd is starting' };
+    offerPods = () => {
+      if (config.cniConfig === undefined || !readiness().ready) return;
+      try {
+        writeCniConfig(config.cniConfig, config.runDir, config.cniBinDir);
+        log.info('the container runtime may attach pods', { config: config.cniConfig });
+        offerPods = () => {};
+      } catch (error) {
+        if (!(error instanceof WeftError)) throw error;
+        log.error(error.message, { code: error.code, remedy: error.remedy });
+        setTimeout(() => offerPods(), OFFER_RETRY_MS).unref();
+      }
+    };
+    if (config.healthListen !== undefined) {
+      this.#open(await HealthServer.listen(config.healthListen, readiness), (it) => it.close());
+    }
     const path = `${config.runDir}/weft.sock`;
     this.#control = this.#open(serveControl(path, handlers, plugin), (it) => it.close());
     const report = await plugin.start();
@@ -297,6 +355,8 @@ export class Daemon {
       pods: report.intact + report.repaired.length,
     });
     void seeds.add(config.peers);
+    kubernetes?.start();
+    offerPods();
   }
 
   /** Notes how to close what was just opened. */
@@ -318,6 +378,11 @@ async function undoHostNetwork(): Promise<void> {
   } catch {
     // No nft, no privileges: then there is little of ours either.
   }
+}
+
+/** Somebody may have a ring already, and is listened for before one is begun. */
+function mayHavePeers(config: Config): boolean {
+  return config.peers.length > 0 || config.kubernetes;
 }
 
 function hostsOf(config: Config): string[] {

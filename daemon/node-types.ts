@@ -52,7 +52,16 @@ export type NodeOutput =
   /** Answers to requests of addresses and removals, and its news. */
   | Extract<
       IpamOutput,
-      { type: 'allocated' | 'allocateFailed' | 'removed' | 'removeFailed' | 'fault' | 'fenced' }
+      {
+        type:
+          | 'allocated'
+          | 'allocateFailed'
+          | 'genesisWanted'
+          | 'removed'
+          | 'removeFailed'
+          | 'fault'
+          | 'fenced';
+      }
     >
   | { readonly type: 'member'; readonly peer: PeerId; readonly name: string; readonly state: MemberState }
   | {

@@ -12,13 +12,14 @@ const MAX_ADDRESSES = 16;
 
 /**
  * Where this node looks for peers: what `--peer` and `weft connect` gave. Addresses stand for themselves, names are
- * resolved now and again; `onChange` gets all endpoints whenever they differ from before.
+ * resolved now and again, and what else was found joins them; `onChange` gets all endpoints whenever they differ from before.
  */
 export class PeerSeeds {
   readonly #onChange: (endpoints: readonly Endpoint[]) => void;
   readonly #onFault: (hint: string, reason: string) => void;
   readonly #hintByText = new Map<string, PeerHint>();
   readonly #endpointsByText = new Map<string, readonly Endpoint[]>();
+  #found: readonly Endpoint[] = [];
   #timer: NodeJS.Timeout | undefined;
   #told = '';
 
@@ -48,6 +49,12 @@ export class PeerSeeds {
     const known = this.#hintByText.delete(text);
     this.#tell();
     return known;
+  }
+
+  /** Takes these endpoints for peers too, in place of those that were found before by other means than a name. */
+  setFound(endpoints: readonly Endpoint[]): void {
+    this.#found = endpoints;
+    this.#tell();
   }
 
   stop(): void {
@@ -88,7 +95,7 @@ export class PeerSeeds {
   }
 
   #tell(): void {
-    const all = [...new Set([...this.#endpointsByText.values()].flat())].sort();
+    const all = [...new Set([...[...this.#endpointsByText.values()].flat(), ...this.#found])].sort();
     const text = all.join(' ');
     if (text === this.#told) return;
     this.#told = text;

@@ -70,6 +70,32 @@ export const SETTINGS = {
     kind: 'switch',
     help: "give traffic of pods that leaves the cluster this host's address (default: on)",
   },
+  kubernetes: {
+    kind: 'switch',
+    help:
+      'this host is a node of Kubernetes: its API tells where peers are and who begins the ring; to be run in a pod ' +
+      '(default: off)',
+  },
+  'health-listen': {
+    kind: 'one',
+    value: 'ENDPOINT',
+    help: 'answer /healthz and /readyz by HTTP there, as 127.0.0.1:6784 (default: nowhere)',
+  },
+  'cni-config': {
+    kind: 'one',
+    value: 'FILE',
+    help: 'write the configuration of the container runtime there once pods can be attached (default: nowhere)',
+  },
+  'cni-bin-dir': {
+    kind: 'one',
+    value: 'DIR',
+    help: "the runtime's plugins, to chain those that are there (default: /opt/cni/bin)",
+  },
+  'sysctl-dir': {
+    kind: 'one',
+    value: 'DIR',
+    help: 'kernel settings, where /proc/sys may not be written (default: /proc/sys)',
+  },
   'log-level': { kind: 'one', value: 'LEVEL', help: 'error, warn, info or debug (default: info)' },
   'log-format': { kind: 'one', value: 'FORMAT', help: 'text or json (default: text)' },
 } as const satisfies Record<string, Setting>;
@@ -85,6 +111,8 @@ export type GenesisSetting =
   | { readonly mode: 'seed' }
   | { readonly mode: 'consensus'; readonly electorate: readonly string[] }
   | { readonly mode: 'observer' }
+  /** The API of Kubernetes decides. */
+  | { readonly mode: 'authority' }
   /** Nothing was said: as observer, but the status tells that somebody has to start the ring. */
   | { readonly mode: 'none' };
 
@@ -97,8 +125,8 @@ export const MIN_MTU = 1280;
 export const MAX_MTU = 65_399;
 
 export function readName(text: string): Reading<string> {
-  if (/^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/.test(text)) return good(text);
-  return bad('is not a node name', 'give 1 to 63 letters, digits, dots and dashes');
+  if (/^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/.test(text)) return good(text);
+  return bad('is not a node name', 'give 1 to 253 letters, digits, dots and dashes');
 }
 
 /** An absolute path, so that it means the same from any working directory. */
@@ -144,6 +172,12 @@ export function readAdvertised(text: string, defaultPort: number): Reading<Endpo
   if (value === 0n || multicast)
     return bad('cannot be dialled', 'give the address at which peers reach this node');
   return good(at);
+}
+
+/** An endpoint of this host: a numeric address, not a name. */
+export function readEndpoint(text: string): Reading<Endpoint> {
+  const at = parseEndpoint(text);
+  return at ? good(at) : bad('is not an endpoint', 'give ADDRESS:PORT or [IPV6]:PORT');
 }
 
 export function readRange4(text: string): Reading<Range | undefined> {

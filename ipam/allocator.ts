@@ -4,7 +4,7 @@ import { WeftError } from '../base/weft-error.ts';
 import { ByteReader, ByteWriter } from './codec.ts';
 import { FreeSpace } from './free-space.ts';
 import type { IpamStore } from './store.ts';
-import { type Allocation, type AllocationKey, NODE_KEY } from './types.ts';
+import type { Allocation, AllocationKey } from './types.ts';
 
 const PREFIX = 'alloc/';
 const FAMILIES = [4, 6] as const;
@@ -131,20 +131,6 @@ export class Allocator {
     return true;
   }
 
-  /** Allocations of earlier boots, without the node's own addresses. */
-  stale(): Allocation[] {
-    return this.all().filter(({ key, bootId }) => bootId !== this.#bootId && !isNodeKey(key));
-  }
-
-  /** Releases what is not in `keys` (nor the node's own), confirms the rest for this boot; returns what it released. */
-  retain(keys: Iterable<AllocationKey>): Allocation[] {
-    const kept = new Set([...keys].map(mapKey));
-    const gone = this.all().filter(({ key }) => !isNodeKey(key) && !kept.has(mapKey(key)));
-    for (const { key } of gone) this.release(key);
-    for (const { key } of this.all()) this.assign(key);
-    return gone;
-  }
-
   #save(allocation: Allocation): void {
     this.#allocationByKey.set(mapKey(allocation.key), allocation);
     this.#store.put(PREFIX + mapKey(allocation.key), encodeAllocation(allocation));
@@ -169,10 +155,6 @@ export function mapKey({ containerId, ifname }: AllocationKey): string {
 /** The families of `universes`, IPv4 first. */
 export function familiesOf(universes: readonly Range[]): Family[] {
   return FAMILIES.filter((family) => universes.some((universe) => universe.family === family));
-}
-
-function isNodeKey(key: AllocationKey): boolean {
-  return mapKey(key) === mapKey(NODE_KEY);
 }
 
 function encodeAllocation({ bootId, addresses }: Allocation): Uint8Array {

@@ -39,6 +39,9 @@ export class Founding {
   readonly #options: FoundingOptions;
   readonly #paxos: GenesisPaxos | undefined;
   #startedAt: Instant | undefined;
+  /** What the authority outside has decided. */
+  #decreed: Genesis | undefined;
+  #proposed = false;
 
   /** Throws a WeftError (E_ELECTORATE) where the settings are unusable. */
   constructor(options: FoundingOptions) {
@@ -68,11 +71,28 @@ export class Founding {
     return this.#paxos?.nextTimeout();
   }
 
-  /** When a seed has listened long enough, while it has no ring. */
+  /** When it is time to make a ring, or to propose one, if none is seen before. */
   seedAt(): Instant | undefined {
     const { config, ring } = this.#options;
-    if (config.init.mode !== 'seed' || ring.view.genesis !== undefined) return undefined;
+    const { mode } = config.init;
+    if ((mode !== 'seed' && mode !== 'authority') || this.#proposed || ring.view.genesis !== undefined)
+      return undefined;
     return this.#startedAt && after(this.#startedAt, config.seedWaitMs);
+  }
+
+  /** The genesis that the authority outside has, whoever proposed it. Later ones than the first are ignored. */
+  decree(genesis: Genesis): void {
+    this.#decreed ??= genesis;
+  }
+
+  /** A genesis for the authority, once, where it is for it to decide and no ring is seen. */
+  takeProposal(now: Instant): Uint8Array | undefined {
+    const { config, log, self } = this.#options;
+    const at = this.seedAt();
+    if (config.init.mode !== 'authority' || at === undefined || now < at) return undefined;
+    if (this.#decreed !== undefined || log.rollback !== undefined) return undefined;
+    this.#proposed = true;
+    return encodeGenesis(this.#newGenesis([self]));
   }
 
   /** Our 'paxos' record, if it is to be published (again). */
@@ -109,6 +129,8 @@ export class Founding {
         return 'waits for a ring; start one node with --ipalloc-init seed, or some with consensus=…';
       case 'none':
         return 'no ring, and no node was told to start one; start one node with --ipalloc-init seed';
+      case 'authority':
+        return 'waits for the object that begins the ring, or for a peer that shows it';
       case 'consensus':
         return `waits for a majority of the electorate; not seen: ${this.#paxos!.missing().join(', ') || 'none'}`;
     }
@@ -124,6 +146,7 @@ export class Founding {
       return decoded.ok ? decoded.value : undefined;
     }
     const shown = ring.view.genesis;
+    if (mode === 'authority') return log.log.genesis === undefined ? (this.#decreed ?? shown) : shown;
     if (shown !== undefined || mode !== 'seed' || log.log.genesis !== undefined) return shown;
     return now >= after(this.#startedAt!, config.seedWaitMs) ? this.#newGenesis([self]) : undefined;
   }

@@ -11,6 +11,7 @@ import { Donor } from './donor.ts';
 import { DonorChoice, freeHintsOf, wantedFamilies } from './donor-choice.ts';
 import { faultsOf, isBlocking } from './faults.ts';
 import { Founding } from './founding.ts';
+import { decodeGenesis } from './genesis.ts';
 import { Homecoming } from './homecoming.ts';
 import { decodeMessage, encodeMessage, type IpamMessage } from './messages.ts';
 import { OwnLog } from './own-log.ts';
@@ -204,21 +205,6 @@ export class Ipam {
     return this.#allocator.all();
   }
 
-  /** Allocations made in an earlier boot of the host: the shell says which of them still exist, by {@link retain}. */
-  staleAllocations(): Allocation[] {
-    return this.#allocator.stale();
-  }
-
-  /**
-   * Releases all allocations but those of `keys` and the node's own; what is kept counts as made in this boot.
-   * Returns what it released.
-   */
-  retain(keys: Iterable<AllocationKey>, now: Instant): Allocation[] {
-    const released = this.#allocator.retain(keys);
-    this.#update(now);
-    return released;
-  }
-
   /** Takes over the ranges of a peer that is gone for good. Takes `safeWaitMs` and more; answered by an output. */
   removePeer(peer: PeerId, now: Instant): RequestId {
     const request = this.#nextRequest++;
@@ -227,6 +213,14 @@ export class Ipam {
     else this.#reclaim.remove(request, peer, now);
     this.#update(now);
     return request;
+  }
+
+  /** Answers `genesisWanted`, or comes before it: the genesis that the authority has. False where it is none. */
+  genesisDecided(bytes: Uint8Array, now: Instant): boolean {
+    const genesis = decodeGenesis(bytes);
+    if (genesis.ok) this.#founding.decree(genesis.value);
+    this.#update(now);
+    return genesis.ok;
   }
 
   ownerOf(address: Address): PeerId | undefined {
@@ -300,7 +294,7 @@ export class Ipam {
     this.#answerWaiting(now);
     this.#seek(now);
     this.#reclaim.tick(now);
-    this.#publish();
+    this.#publish(now);
     this.#report();
   }
 
@@ -353,7 +347,9 @@ export class Ipam {
     return this.#log.operational ? wantedFamilies(this.#allocator, this.#ring) : 0;
   }
 
-  #publish(): void {
+  #publish(now: Instant): void {
+    const proposal = this.#founding.takeProposal(now);
+    if (proposal) this.#outputs.push({ type: 'genesisWanted', proposal });
     const row = this.#founding.takeRow();
     if (row) this.#outputs.push({ type: 'publish', slot: 'paxos', payload: row });
     const payload = this.#log.takePayload();

@@ -31,6 +31,8 @@ export type RingInit =
   | { readonly mode: 'seed' }
   /** The listed nodes, by name, agree on one ring; a majority of the list has to take part. */
   | { readonly mode: 'consensus'; readonly electorate: readonly string[] }
+  /** An object outside that can be created only once decides: see `genesisWanted` and `Ipam.genesisDecided`. */
+  | { readonly mode: 'authority' }
   /** Waits for a ring made by others. */
   | { readonly mode: 'observer' }
   /** As observer; the status tells the user that nobody was told to start the ring. */
@@ -127,6 +129,11 @@ export type IpamOutput =
       readonly key: AllocationKey;
       readonly reason: AllocateFailure;
     }
+  /**
+   * Mode 'authority': there is no ring to be seen. The shell asks the authority for its genesis and, where that has
+   * none, proposes this one; what the authority then has it tells by `Ipam.genesisDecided`. Comes once.
+   */
+  | { readonly type: 'genesisWanted'; readonly proposal: Uint8Array }
   /** The peer's ranges have moved to this node. */
   | { readonly type: 'removed'; readonly request: RequestId; readonly peer: PeerId }
   | {

@@ -16,7 +16,7 @@ import {
   replaceRoute,
 } from './route.ts';
 import type { RouteClient } from './route-client.io.ts';
-import { ensureSysctl, readSysctl } from './sysctl.io.ts';
+import type { Sysctl } from './sysctl.io.ts';
 
 /** The part of the host's network that is the node's. */
 export interface HostNetworkSettings extends OwnLinks {
@@ -26,6 +26,7 @@ export interface HostNetworkSettings extends OwnLinks {
   readonly addresses: readonly Address[];
   /** MTU of the TUN interface, bytes. */
   readonly mtu: number;
+  readonly sysctl: Sysctl;
 }
 
 /** Packets the kernel keeps for us to read. More would hold more through a pause, and delay more under load. */
@@ -91,12 +92,12 @@ export async function configureHostNetwork(
   client: RouteClient,
   settings: HostNetworkSettings,
 ): Promise<void> {
-  const { ranges, tun, mtu } = settings;
+  const { ranges, tun, mtu, sysctl } = settings;
   await client.execute(...blocks(ranges).map((destination) => replaceRoute(blackhole(destination))));
-  await enableForwarding(client, ranges);
+  await enableForwarding(client, sysctl, ranges);
   const link = await client.link(tun);
   if (!link) throw new WeftError('E_TUN', `interface ${tun} is gone`, 'restart weftd');
-  secureTun(tun, ranges);
+  secureTun(sysctl, tun, ranges);
   await client.execute(
     withoutLinkLocal(link.index),
     setIpv4(link.index, { acceptRedirects: 0, sendRedirects: 0, acceptSourceRoute: 0 }),
@@ -136,10 +137,14 @@ export async function removeHostNetwork(
  * Turns forwarding on for the families that have a range. A host that forwards IPv6 no longer takes its default
  * route from router advertisements (accept_ra 1), so interfaces that live by them are told to go on (2) first.
  */
-async function enableForwarding(client: RouteClient, ranges: readonly Range[]): Promise<void> {
-  if (ranges.some((range) => range.family === 4)) ensureSysctl('net/ipv4/ip_forward', '1');
+async function enableForwarding(
+  client: RouteClient,
+  sysctl: Sysctl,
+  ranges: readonly Range[],
+): Promise<void> {
+  if (ranges.some((range) => range.family === 4)) sysctl.ensure('net/ipv4/ip_forward', '1');
   if (!ranges.some((range) => range.family === 6)) return;
-  const forwarding = readSysctl('net/ipv6/conf/all/forwarding');
+  const forwarding = sysctl.read('net/ipv6/conf/all/forwarding');
   if (forwarding === undefined) {
     const remedy = 'boot without ipv6.disable=1, or give no IPv6 range';
     throw new WeftError('E_NO_IPV6', 'an IPv6 pod range is set, but this kernel has no IPv6', remedy);
@@ -149,18 +154,18 @@ async function enableForwarding(client: RouteClient, ranges: readonly Range[]): 
     if (route.protocol !== RTPROT_RA || route.link === undefined) continue;
     const link = await client.link(route.link);
     const setting = link && `net/ipv6/conf/${link.name}/accept_ra`;
-    if (setting && readSysctl(setting) === '1') ensureSysctl(setting, '2');
+    if (setting && sysctl.read(setting) === '1') sysctl.ensure(setting, '2');
   }
-  ensureSysctl('net/ipv6/conf/all/forwarding', '1');
+  sysctl.ensure('net/ipv6/conf/all/forwarding', '1');
 }
 
 /** Nothing that comes out of the tunnel may configure the host. */
-function secureTun(tun: string, ranges: readonly Range[]): void {
+function secureTun(sysctl: Sysctl, tun: string, ranges: readonly Range[]): void {
   const path = `net/ipv6/conf/${tun}`;
-  if (readSysctl(`${path}/accept_ra`) === undefined) return; // no IPv6 in this kernel
-  ensureSysctl(`${path}/accept_ra`, '0');
-  ensureSysctl(`${path}/accept_redirects`, '0');
-  if (ranges.some((range) => range.family === 6)) ensureSysctl(`${path}/disable_ipv6`, '0');
+  if (sysctl.read(`${path}/accept_ra`) === undefined) return; // no IPv6 in this kernel
+  sysctl.ensure(`${path}/accept_ra`, '0');
+  sysctl.ensure(`${path}/accept_redirects`, '0');
+  if (ranges.some((range) => range.family === 6)) sysctl.ensure(`${path}/disable_ipv6`, '0');
 }
 
 async function reconcileAddresses(

@@ -10,6 +10,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   native: ['base'],
   cni: ['base', 'linux'],
   ipam: ['base', 'gossip'],
+  kube: ['base'],
   router: ['base', 'crypto', 'gossip'],
 };
 const ENTRY_FOLDERS = ['daemon', 'cli', 'test', 'bench', 'tools'];

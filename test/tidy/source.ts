@@ -71,6 +71,7 @@ export const CORE_FOLDERS: ReadonlySet<string> = new Set([
   'router',
   'cni',
   'linux',
+  'kube',
 ]);
 
 /** Blanks comments out and leaves strings, templates and lines where they are. */

@@ -16,6 +16,7 @@ import {
 } from '../../../linux/host-network.io.ts';
 import { applyRules } from '../../../linux/nftables.io.ts';
 import { RouteClient } from '../../../linux/route-client.io.ts';
+import { Sysctl } from '../../../linux/sysctl.io.ts';
 import { openTun } from '../../../native/tun.ts';
 
 const OWN = { tun: 'weft0', podPrefix: 'wv' };
@@ -35,7 +36,7 @@ try {
     const addresses = given.addresses.map((text) => parseAddress(text)!);
     const tun = openTun(OWN.tun);
     await applyRules({ ...OWN, ranges, masquerade: given.masquerade ?? true });
-    await configureHostNetwork(client, { ...OWN, ranges, addresses, mtu: given.mtu });
+    await configureHostNetwork(client, { ...OWN, ranges, addresses, mtu: given.mtu, sysctl: new Sysctl() });
     print({ offloads: tun.offloads });
     if (rest[1] === 'hold') setInterval(() => undefined, 1000);
     else tun.close();

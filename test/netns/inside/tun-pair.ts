@@ -8,6 +8,7 @@ import { parseCidr } from '../../../base/range.ts';
 import { configureHostNetwork } from '../../../linux/host-network.io.ts';
 import { applyRules } from '../../../linux/nftables.io.ts';
 import { RouteClient } from '../../../linux/route-client.io.ts';
+import { Sysctl } from '../../../linux/sysctl.io.ts';
 import { openTun, type Tun, VNET_HEADER_LENGTH } from '../../../native/tun.ts';
 
 const OWN = {
@@ -31,6 +32,7 @@ await configureHostNetwork(RouteClient.open(), {
   ...OWN,
   addresses: [parseAddress('10.32.0.1')!, parseAddress('fd00:77::1')!],
   mtu: 1364,
+  sysctl: new Sysctl(),
 });
 const far = openTun('far0', { persistent: false });
 execFileSync('ip', ['link', 'set', 'far0', 'netns', process.argv[2]!]);

@@ -53,6 +53,11 @@ describe('readConfig', () => {
       datapath: 'auto',
       mtu: undefined,
       masquerade: true,
+      kubernetes: false,
+      healthListen: undefined,
+      cniConfig: undefined,
+      cniBinDir: '/opt/cni/bin',
+      sysctlDir: '/proc/sys',
       logLevel: 'info',
       logFormat: 'text',
     });
@@ -72,6 +77,8 @@ describe('readConfig', () => {
           'fd00::/64',
         ],
         ...['--ipalloc-init', 'consensus=a,b,c', '--datapath', 'sleeve', '--mtu', '1300', '--no-masquerade'],
+        ...['--kubernetes', '--health-listen', '127.0.0.1:6784', '--cni-config', '/etc/cni/net.d/x.conflist'],
+        ...['--cni-bin-dir', '/b', '--sysctl-dir', '/host/proc/sys'],
         ...['--log-level', 'debug', '--log-format', 'json'],
       ],
       { hostName: 'not a name' },
@@ -99,10 +106,33 @@ describe('readConfig', () => {
         datapath: 'sleeve',
         mtu: 1300,
         masquerade: false,
+        kubernetes: true,
+        healthListen: '127.0.0.1:6784',
+        cniConfig: '/etc/cni/net.d/x.conflist',
+        cniBinDir: '/b',
+        sysctlDir: '/host/proc/sys',
         logLevel: 'debug',
         logFormat: 'json',
       },
     );
+  });
+
+  it('lets the API of Kubernetes decide how the ring begins, unless told otherwise', () => {
+    deepEqual(configOf(['--kubernetes']).genesis, { mode: 'authority' });
+    deepEqual(configOf([], { env: { WEFT_KUBERNETES: 'true' } }).genesis, { mode: 'authority' });
+    deepEqual(configOf(['--kubernetes', '--ipalloc-init', 'observer']).genesis, { mode: 'observer' });
+  });
+
+  it("takes Weave Net's variables under Kubernetes alone", () => {
+    const env = { IPALLOC_RANGE: '10.40.0.0/16', WEAVE_MTU: '1300', KUBE_PEERS: '192.0.2.1 192.0.2.2:7000' };
+    const config = configOf(['--kubernetes'], { env });
+    equal(formatRange(config.range4!), '10.40.0.0/16');
+    equal(config.mtu, 1300);
+    deepEqual(config.peers, [
+      { host: '192.0.2.1', port: 6783 },
+      { host: '192.0.2.2', port: 7000 },
+    ]);
+    equal(configOf([], { env }).mtu, undefined);
   });
 
   it('puts a flag before the environment, that before the file, that before the default', () => {

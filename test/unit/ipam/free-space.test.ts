@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { Allocator } from '../../../ipam/allocator.ts';
 import { chooseBlock, FreeSpace } from '../../../ipam/free-space.ts';
 import { MemoryStore } from '../../../ipam/memory-store.ts';
-import { NODE_KEY } from '../../../ipam/types.ts';
 import { cidr, V4, V6 } from './support.ts';
 
 const block = cidr('10.0.0.0/29');
@@ -144,15 +143,6 @@ describe('the allocator', () => {
     const after = allocatorOf(store);
     assert.deepEqual(after.all(), [kept]);
     assert.ok(after.assign(key(4))!.addresses[0]!.value > freed.addresses[0]!.value);
-  });
-
-  it("keeps the node's own address whatever is retained", () => {
-    const store = new MemoryStore();
-    allocatorOf(store).assign(NODE_KEY);
-    const rebooted = allocatorOf(store, 'boot-2');
-    assert.deepEqual(rebooted.stale(), []);
-    assert.deepEqual(rebooted.retain([]), []);
-    assert.ok(rebooted.get(NODE_KEY));
   });
 
   it('shows allocations outside of what is owned, and never hands such an address out again on release', () => {

@@ -84,6 +84,9 @@ export class World {
   readonly cut = new Set<string>();
   /** What may be sure to be in nobody's use: peers whose containers were declared gone. */
   readonly buried = new Set<PeerId>();
+  /** The genesis that is created only once, and whether nobody gets it at present. */
+  authority: Uint8Array | undefined;
+  authoritySilent = false;
   /** Answers of allocate that brought addresses. */
   allocations = 0;
   now: Instant = instant(1000);
@@ -297,6 +300,12 @@ export class World {
       case 'message':
         this.#send(host, out.to, (to) => to.ipam!.handleMessage(host.peer, out.bytes, this.now));
         break;
+      case 'genesisWanted':
+        host.events.push(out);
+        if (this.authoritySilent) break;
+        this.authority ??= out.proposal;
+        this.#answerGenesis(host);
+        break;
       case 'allocated':
         this.allocations++;
         host.answers.set(out.request, out);
@@ -310,6 +319,14 @@ export class World {
       default:
         host.events.push(out);
     }
+  }
+
+  /** What was created first is answered a while later, if whoever asked still runs. */
+  #answerGenesis({ peer }: Host): void {
+    const delay = 1 + randomBelow(this.random, 100);
+    const run = (host: Host): void => void host.ipam!.genesisDecided(this.authority!, this.now);
+    this.#queue.push({ at: this.now + delay, order: this.#order++, to: peer, run });
+    this.#queue.sort((a, b) => a.at - b.at || a.order - b.order);
   }
 
   /** To every host that does not have it, from any that has a newer one and reaches it. */

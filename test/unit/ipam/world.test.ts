@@ -73,7 +73,7 @@ describe('several Ipams', () => {
     assert.ok(world.now - from < 1500);
   });
 
-  it('keep allocations over a restart, and report them as stale after a reboot', () => {
+  it('keep allocations over a restart and a reboot, until somebody releases them', () => {
     const world = new World({ seed: 5, init: seedFirst });
     const host = world.addHost();
     world.runUntil(() => host.ipam!.status().state === 'ready', 2000);
@@ -83,21 +83,16 @@ describe('several Ipams', () => {
     world.crash(host);
     world.startHost(host);
     assert.deepEqual(host.ipam!.allocations(), before);
-    assert.deepEqual(host.ipam!.staleAllocations(), []);
     world.crash(host);
     host.boot++;
     world.startHost(host);
-    assert.equal(host.ipam!.staleAllocations().length, 2);
-    const gone = host.ipam!.retain([{ containerId: 'b', ifname: 'eth0' }], world.now);
-    world.settle(host);
+    assert.deepEqual(host.ipam!.allocations(), before);
+    world.release(host, 'a');
+    world.crash(host);
+    world.startHost(host);
     assert.deepEqual(
-      gone.map(({ key }) => key.containerId),
-      ['a'],
-    );
-    assert.deepEqual(host.ipam!.staleAllocations(), []);
-    assert.deepEqual(
-      host.ipam!.allocation({ containerId: 'b', ifname: 'eth0' })!.addresses,
-      before[1]!.addresses,
+      host.ipam!.allocations().map(({ key }) => key.containerId),
+      ['b'],
     );
   });
 
@@ -358,6 +353,44 @@ describe('several Ipams', () => {
       world.runUntil(() => world.hosts.every((host) => host.ipam!.status().state === 'ready'), 60_000);
       watch();
     }
+  });
+
+  it('form the one ring that an authority decides, whoever asks first, with crashes between question and answer', () => {
+    for (let seed = 60; seed < 80; seed++) {
+      const world = new World({ seed, init: () => ({ mode: 'authority' }), ranges: [V4, V6], loss: 0.1 });
+      for (let i = 0; i < 4; i++) world.addHost();
+      for (let step = 0; step < 12; step++) {
+        world.run(150);
+        const host = world.hosts[randomBelow(world.random, 4)]!;
+        if (host.ipam === undefined) world.startHost(host);
+        else if (randomUnit(world.random) < 0.5) world.crash(host);
+      }
+      for (const host of world.hosts) if (host.ipam === undefined) world.startHost(host);
+      world.runUntil(() => world.hosts.every((host) => host.ipam!.status().ranges.length > 0), 20_000);
+      const rings = new Set(world.hosts.map((host) => host.ipam!.status().ring));
+      assert.equal(rings.size, 1, `seed ${seed}`);
+    }
+  });
+
+  it('join a ring that peers show while the authority is silent', () => {
+    const world = new World({
+      seed: 81,
+      init: (node) => ({ mode: node === 0 ? 'seed' : 'authority' }),
+    });
+    world.authoritySilent = true;
+    for (let i = 0; i < 3; i++) world.addHost();
+    world.runUntil(() => world.hosts.every((host) => host.ipam!.status().ranges.length > 0), 20_000);
+    assert.equal(world.authority, undefined);
+  });
+
+  it('say what they wait for while the authority is silent, and take nothing that is no genesis from it', () => {
+    const world = new World({ seed: 82, init: () => ({ mode: 'authority' }) });
+    world.authoritySilent = true;
+    const host = world.addHost();
+    world.run(3000);
+    assert.equal(host.events.filter(({ type }) => type === 'genesisWanted').length, 1);
+    assert.equal(host.ipam!.genesisDecided(new TextEncoder().encode('nonsense'), world.now), false);
+    assert.match(host.ipam!.status().detail, /waits for the object that begins the ring/);
   });
 
   it('do not form a ring without a majority of the listed electorate', () => {

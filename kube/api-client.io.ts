@@ -1,0 +1,156 @@
+import type { IncomingMessage } from 'node:http';
+import { Agent, request as httpsRequest } from 'node:https';
+import { ApiError, errorOf } from './api-error.ts';
+import type { ApiAccess } from './in-cluster.io.ts';
+import { LineSplitter } from './line-splitter.ts';
+
+/** An answer that takes longer is none. Milliseconds. */
+export const REQUEST_TIMEOUT_MS = 10_000;
+/** Bytes of an answer that is read whole. */
+const MAX_BODY_BYTES = 32 * 1024 * 1024;
+/** Bytes of an answer that says what went wrong. */
+const MAX_ERROR_BYTES = 64 * 1024;
+
+export interface RequestOptions {
+  readonly method?: 'GET' | 'POST' | 'PUT';
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  readonly accept?: string;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Asks the Kubernetes API over HTTPS, with a pod's own credentials. What it answers is not trusted in its form:
+ * callers get `unknown`.
+ *
+ * Node's own client and no library: the official one takes 90 MB of memory in each node's daemon for the five
+ * requests that are made here (docs/adr/0006-kubernetes.md).
+ */
+export class ApiClient {
+  readonly #access: ApiAccess;
+  readonly #userAgent: string;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 4, maxFreeSockets: 1, scheduling: 'lifo' });
+
+  constructor(access: ApiAccess, userAgent: string) {
+    this.#access = access;
+    this.#userAgent = userAgent;
+  }
+
+  /** The parsed JSON of the answer. Rejects with an {@link ApiError} where it is no success, late, or no JSON. */
+  async request(path: string, options: RequestOptions = {}): Promise<unknown> {
+    const signal = AbortSignal.any([
+      AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+      ...(options.signal === undefined ? [] : [options.signal]),
+    ]);
+    const answer = await this.#send(path, { ...options, signal });
+    const text = await bodyOf(answer, MAX_BODY_BYTES);
+    try {
+      return JSON.parse(text) as unknown;
+    } catch (cause) {
+      throw new ApiError(answer.statusCode ?? 0, 'NoJson', 'the answer of the API server is no JSON', {
+        cause,
+      });
+    }
+  }
+
+  /**
+   * Follows a watch: `onLine` gets each line as it comes. Resolves when the server ends it; rejects with an
+   * {@link ApiError} where it was refused, broke, or was silent for `silenceMs`.
+   */
+  async watch(
+    path: string,
+    options: {
+      readonly onLine: (line: string) => void;
+      readonly silenceMs: number;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<void> {
+    const { onLine, silenceMs, signal } = options;
+    const silence = new AbortController();
+    let timer = setTimeout(() => silence.abort(), silenceMs);
+    try {
+      const answer = await this.#send(path, { signal: AbortSignal.any([signal, silence.signal]) });
+      const splitter = new LineSplitter();
+      for await (const chunk of answer) {
+        clearTimeout(timer);
+        timer = setTimeout(() => silence.abort(), silenceMs);
+        for (const line of splitter.push(chunk as Uint8Array)) onLine(line);
+      }
+    } catch (cause) {
+      if (cause instanceof ApiError && !silence.signal.aborted) throw cause;
+      const why = silence.signal.aborted ? `was silent for ${silenceMs} ms` : `broke: ${messageOf(cause)}`;
+      throw new ApiError(0, silence.signal.aborted ? 'Silent' : 'Broken', `the watch ${why}`, { cause });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  /** Sends a request; resolves with the head of a success, its body still to come. */
+  async #send(path: string, options: RequestOptions): Promise<IncomingMessage> {
+    const { method = 'GET', body, accept = 'application/json', signal } = options;
+    const content = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      const request = httpsRequest(
+        {
+          host: this.#access.host,
+          port: this.#access.port,
+          ca: this.#access.ca,
+          agent: this.#agent,
+          method,
+          path,
+          ...(signal === undefined ? {} : { signal }),
+          headers: {
+            accept,
+            authorization: `Bearer ${this.#access.token()}`,
+            'user-agent': this.#userAgent,
+            ...(content === undefined
+              ? {}
+              : { 'content-type': 'application/json', 'content-length': content.length }),
+          },
+        },
+        resolve,
+      );
+      request.on('error', reject);
+      request.end(content);
+    }).catch((cause: unknown) => {
+      throw new ApiError(0, 'NoAnswer', `the API server does not answer: ${messageOf(cause)}`, { cause });
+    });
+    const status = answer.statusCode ?? 0;
+    if (status >= 200 && status < 300) return answer;
+    const text = await bodyOf(answer, MAX_ERROR_BYTES).catch(() => '');
+    throw errorOf(status, jsonOrText(text), answer.headers['retry-after']);
+  }
+}
+
+async function bodyOf(answer: IncomingMessage, limit: number): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of answer) {
+      const part = chunk as Uint8Array;
+      length += part.length;
+      if (length > limit) throw new RangeError(`it has over ${limit} bytes`);
+      parts.push(part);
+    }
+  } catch (cause) {
+    answer.destroy();
+    throw new ApiError(0, 'Broken', `the answer of the API server broke off: ${messageOf(cause)}`, { cause });
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,75 @@
+/**
+ * The little that Weft reads of Kubernetes objects. Whatever comes from the API is taken for hostile: names,
+ * annotations and data may have been written by anybody who may edit that object.
+ */
+export interface ObjectMeta {
+  readonly name: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+}
+
+/** A node, as far as it matters: who it is and where its host may be reached. */
+export interface KubeNode extends ObjectMeta {
+  /** `status.addresses` of type InternalIP, unparsed. */
+  readonly internalIps: readonly string[];
+}
+
+/** A ConfigMap, of which only text counts. */
+export interface ConfigMap extends ObjectMeta {
+  readonly data: Readonly<Record<string, string>>;
+}
+
+/** Addresses of one node that are looked at. */
+const MAX_NODE_ADDRESSES = 8;
+/** A DNS subdomain, as names of objects are. */
+const NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
+
+/** An object of JSON: neither null nor a list. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Undefined where `value` is no object of the API. */
+export function readMeta(value: unknown): ObjectMeta | undefined {
+  const metadata = isRecord(value) ? value.metadata : undefined;
+  if (!isRecord(metadata)) return undefined;
+  const { name, uid, resourceVersion } = metadata;
+  if (typeof name !== 'string' || !NAME.test(name)) return undefined;
+  if (typeof uid !== 'string' || !/^[\w-]{1,64}$/.test(uid)) return undefined;
+  if (typeof resourceVersion !== 'string' || !/^\w{1,64}$/.test(resourceVersion)) return undefined;
+  return { name, uid, resourceVersion };
+}
+
+/** Undefined where it is no node. */
+export function readNode(value: unknown): KubeNode | undefined {
+  const meta = readMeta(value);
+  if (meta === undefined || !isRecord(value)) return undefined;
+  const addresses = isRecord(value.status) ? value.status.addresses : undefined;
+  const internalIps = (Array.isArray(addresses) ? addresses : [])
+    .slice(0, 4 * MAX_NODE_ADDRESSES)
+    .filter((entry: unknown) => isRecord(entry) && entry.type === 'InternalIP')
+    .map((entry: { readonly address?: unknown }) => entry.address)
+    .filter((address) => typeof address === 'string')
+    .slice(0, MAX_NODE_ADDRESSES);
+  return { ...meta, internalIps };
+}
+
+/** Undefined where it is no ConfigMap; entries that are no strings are left out. */
+export function readConfigMap(value: unknown): ConfigMap | undefined {
+  const meta = readMeta(value);
+  if (meta === undefined || !isRecord(value)) return undefined;
+  const data: Record<string, string> = {};
+  for (const [key, text] of Object.entries(isRecord(value.data) ? value.data : {}))
+    if (typeof text === 'string') data[key] = text;
+  return { ...meta, data };
+}
+
+/** The items of a list, each as it is, and the version of the whole. */
+export function readList(
+  value: unknown,
+): { readonly items: readonly unknown[]; readonly resourceVersion: string } | undefined {
+  if (!isRecord(value) || !isRecord(value.metadata)) return undefined;
+  const { resourceVersion } = value.metadata;
+  if (typeof resourceVersion !== 'string') return undefined;
+  return { items: Array.isArray(value.items) ? value.items : [], resourceVersion };
+}

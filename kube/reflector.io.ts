@@ -1,0 +1,134 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type RandomSource, randomBelow } from '../base/random.ts';
+import type { ApiClient } from './api-client.io.ts';
+import { ApiError } from './api-error.ts';
+import { Backoff } from './backoff.ts';
+import { type ObjectMeta, readList, readMeta } from './objects.ts';
+import { readWatchEvent } from './watch-event.ts';
+
+/** Objects asked for in one page of a list. */
+const PAGE_SIZE = 500;
+/** A server sends a bookmark about once a minute, so a watch that is silent for longer is dead. */
+const SILENCE_MS = 150_000;
+/** A watch is asked to last so many seconds, drawn anew: so not all nodes come back at once. */
+const WATCH_SECONDS = { least: 300, spread: 300 } as const;
+
+/** What a {@link Reflector} follows. */
+export interface ReflectorOptions<T extends ObjectMeta> {
+  readonly client: ApiClient;
+  /** Of the collection: `/api/v1/nodes`. */
+  readonly path: string;
+  /** Label selector; empty for all. */
+  readonly selector: string;
+  /** Undefined for what is to be left out. */
+  readonly read: (value: unknown) => T | undefined;
+  readonly random: RandomSource;
+  /** All objects, by name, after the first list and after each change. */
+  readonly onChange: (objects: ReadonlyMap<string, T>) => void;
+  /** It does not work at present: why. The last objects stay in use. */
+  readonly onFault: (error: ApiError) => void;
+}
+
+/**
+ * Keeps a copy of a collection of the API: one list, then a watch which goes on where the last one ended. Whatever
+ * fails is tried again, ever more rarely; what the API cannot say any more (410) is listed anew. A copy is told apart
+ * by name and uid, so an object that was deleted and made again while nobody looked is another one.
+ */
+export class Reflector<T extends ObjectMeta> {
+  readonly #options: ReflectorOptions<T>;
+  readonly #backoff: Backoff;
+  readonly #stop = new AbortController();
+  readonly #objectByName = new Map<string, T>();
+  #resourceVersion: string | undefined;
+
+  constructor(options: ReflectorOptions<T>) {
+    this.#options = options;
+    this.#backoff = new Backoff(options.random);
+  }
+
+  /** Follows the collection until {@link stop}. */
+  start(): void {
+    void this.#run();
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        if (this.#resourceVersion === undefined) await this.#list();
+        await this.#watch();
+        this.#backoff.reset();
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof ApiError)) throw error;
+        if (error.status === 410) this.#resourceVersion = undefined;
+        if (error.reason !== 'Silent') this.#options.onFault(error);
+        await delay(this.#backoff.next(error.retryAfterMs), undefined, { signal }).catch(() => {});
+      }
+    }
+  }
+
+  async #list(): Promise<void> {
+    const { client, read } = this.#options;
+    const found: T[] = [];
+    let next = '';
+    let version = '';
+    do {
+      const page = next === '' ? '' : `&continue=${encodeURIComponent(next)}`;
+      const answer = await client.request(`${this.#query()}&limit=${PAGE_SIZE}${page}`, {
+        signal: this.#stop.signal,
+      });
+      const list = readList(answer);
+      if (list === undefined) throw new ApiError(0, 'NoList', `${this.#options.path} is no list`);
+      for (const item of list.items) {
+        const object = read(item);
+        if (object !== undefined) found.push(object);
+      }
+      version = list.resourceVersion;
+      next = continueOf(answer);
+    } while (next !== '');
+    this.#objectByName.clear();
+    for (const object of found) this.#objectByName.set(object.name, object);
+    this.#resourceVersion = version;
+    this.#backoff.reset();
+    this.#options.onChange(this.#objectByName);
+  }
+
+  async #watch(): Promise<void> {
+    const { client, random } = this.#options;
+    const seconds = WATCH_SECONDS.least + randomBelow(random, WATCH_SECONDS.spread);
+    const query = `watch=1&allowWatchBookmarks=true&resourceVersion=${this.#resourceVersion}&timeoutSeconds=${seconds}`;
+    await client.watch(`${this.#query()}&${query}`, {
+      onLine: (line) => this.#take(line),
+      silenceMs: SILENCE_MS,
+      signal: this.#stop.signal,
+    });
+  }
+
+  #take(line: string): void {
+    const event = readWatchEvent(line);
+    if (!event.ok)
+      throw new ApiError(0, 'Malformed', `a line of the watch of ${this.#options.path} is malformed`);
+    if (event.value.type === 'error') throw new ApiError(event.value.status, 'Expired', event.value.message);
+    this.#resourceVersion = event.value.resourceVersion;
+    if (event.value.type === 'bookmark') return;
+    const { name } = readMeta(event.value.object)!;
+    const object = event.value.type === 'gone' ? undefined : this.#options.read(event.value.object);
+    if (object === undefined) this.#objectByName.delete(name);
+    else this.#objectByName.set(name, object);
+    this.#options.onChange(this.#objectByName);
+  }
+
+  #query(): string {
+    return `${this.#options.path}?labelSelector=${encodeURIComponent(this.#options.selector)}`;
+  }
+}
+
+function continueOf(list: unknown): string {
+  const { metadata } = list as { readonly metadata: { readonly continue?: unknown } };
+  return typeof metadata.continue === 'string' ? metadata.continue : '';
+}

@@ -1,0 +1,47 @@
+import { bytesOfBase64, textOfBase64 } from './base64.ts';
+import { type ConfigMap, isRecord } from './objects.ts';
+
+/** The label that all objects of Weft carry. */
+export const PART_OF_WEFT = 'app.kubernetes.io/part-of=weft';
+
+/**
+ * The beginning of the cluster's ring, decided by who created this ConfigMap first. The API server lets one request
+ * of all that create a name succeed, which is all the agreement that a genesis needs. `immutable` keeps it from being
+ * edited.
+ */
+export const GENESIS_NAME = 'weft-genesis';
+
+/** The object that proposes `genesis`, to be created. `founder` and `ranges` are for people. */
+export function genesisObject(
+  namespace: string,
+  genesis: Uint8Array,
+  told: { readonly founder: string; readonly ranges: readonly string[] },
+): Record<string, unknown> {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: GENESIS_NAME, namespace, labels: labels() },
+    immutable: true,
+    data: { genesis: textOfBase64(genesis), founder: told.founder, ranges: told.ranges.join(' ') },
+  };
+}
+
+/** The genesis in the object; undefined where somebody wrote something else into it. */
+export function genesisOf(object: ConfigMap): Uint8Array | undefined {
+  const text = object.data.genesis;
+  return text === undefined ? undefined : bytesOfBase64(text);
+}
+
+/** The labels of an object of ours. */
+export function labels(): Record<string, string> {
+  const [name, value] = PART_OF_WEFT.split('=') as [string, string];
+  return { [name]: value };
+}
+
+/** True where `value` carries the label. */
+export function isPartOfWeft(value: unknown): boolean {
+  const [name, wanted] = PART_OF_WEFT.split('=') as [string, string];
+  const metadata = isRecord(value) ? value.metadata : undefined;
+  const found = isRecord(metadata) && isRecord(metadata.labels) ? metadata.labels[name] : undefined;
+  return found === wanted;
+}

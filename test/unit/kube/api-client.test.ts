@@ -1,0 +1,100 @@
+import { deepEqual, equal, rejects } from 'node:assert/strict';
+import { ApiClient } from '../../../kube/api-client.io.ts';
+import { FakeApi, json } from './fake-api.ts';
+
+describe('ApiClient', () => {
+  let api: FakeApi;
+  let client: ApiClient;
+  beforeEach(async () => {
+    api = await FakeApi.listen();
+    client = new ApiClient(api.access, 'weftd/test');
+  });
+  afterEach(async () => {
+    client.close();
+    await api.close();
+  });
+
+  it("sends the pod's token, as it is at the time, and reads JSON", async () => {
+    const seen: (string | undefined)[] = [];
+    api.answer = (request, response) => {
+      seen.push(request.headers.authorization, request.headers['user-agent']);
+      json(200, { kind: 'Node' })(request, response);
+    };
+    deepEqual(await client.request('/api/v1/nodes/a'), { kind: 'Node' });
+    api.token = 'second';
+    await client.request('/api/v1/nodes/a');
+    deepEqual(seen, ['Bearer first', 'weftd/test', 'Bearer second', 'weftd/test']);
+  });
+
+  it('sends a body as JSON', async () => {
+    let body = '';
+    api.answer = (request, response) => {
+      request.on('data', (data: Buffer) => {
+        body += data.toString();
+      });
+      request.on('end', () => json(201, {})(request, response));
+    };
+    await client.request('/x', { method: 'POST', body: { a: 1 } });
+    equal(body, '{"a":1}');
+  });
+
+  for (const [status, reason] of [
+    [401, 'Unauthorized'],
+    [403, 'Forbidden'],
+    [409, 'AlreadyExists'],
+    [500, 'InternalError'],
+  ] as const) {
+    it(`rejects with what the server says: ${status} ${reason}`, async () => {
+      api.answer = json(status, { kind: 'Status', reason, message: 'it says why' });
+      await rejects(client.request('/x'), { name: 'ApiError', status, reason, message: 'it says why' });
+    });
+  }
+
+  it('tells how long a busy server wants to be left alone, within reason', async () => {
+    api.answer = json(429, { reason: 'TooManyRequests' }, { 'retry-after': '7' });
+    await rejects(client.request('/x'), { status: 429, retryAfterMs: 7_000 });
+    api.answer = json(429, {}, { 'retry-after': '999999' });
+    await rejects(client.request('/x'), { status: 429, reason: 'Status429', retryAfterMs: 120_000 });
+  });
+
+  it('rejects an answer that is no JSON, and one that breaks off', async () => {
+    api.answer = (_request, response) => response.end('<html>');
+    await rejects(client.request('/x'), { reason: 'NoJson' });
+    api.answer = (_request, response) => {
+      response.writeHead(200, { 'content-length': '100' });
+      response.write('{"a":');
+      setTimeout(() => response.destroy(), 20);
+    };
+    await rejects(client.request('/x'), { name: 'ApiError', reason: 'Broken' });
+  });
+
+  it('does not trust a server with another certificate', async () => {
+    const other = await FakeApi.listen();
+    const stranger = new ApiClient({ ...api.access, ca: other.access.ca }, 'weftd/test');
+    await rejects(stranger.request('/x'), { reason: 'NoAnswer', status: 0 });
+    stranger.close();
+    await other.close();
+  });
+
+  it('hands on the lines of a watch however they are cut, and ends with it', async () => {
+    const text = '{"a":"ä"}\n{"b":2}\n';
+    const bytes = Buffer.from(text);
+    api.answer = (_request, response) => {
+      for (const byte of bytes) response.write(Buffer.from([byte]));
+      response.end();
+    };
+    const lines: string[] = [];
+    const { signal } = new AbortController();
+    await client.watch('/x', { onLine: (line) => lines.push(line), silenceMs: 1_000, signal });
+    deepEqual(lines, ['{"a":"ä"}', '{"b":2}']);
+  });
+
+  it('gives up a watch that is silent, and one that is refused', async () => {
+    const { signal } = new AbortController();
+    const watch = { onLine: () => {}, silenceMs: 100, signal };
+    api.answer = (_request, response) => response.write('{}\n');
+    await rejects(client.watch('/x', watch), { reason: 'Silent' });
+    api.answer = json(403, { reason: 'Forbidden', message: 'no' });
+    await rejects(client.watch('/x', watch), { status: 403, reason: 'Forbidden' });
+  });
+});

@@ -1,0 +1,105 @@
+import { deepEqual, equal } from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { seededRandom } from '../../../base/random.ts';
+import { Backoff } from '../../../kube/backoff.ts';
+import { LineSplitter, MAX_LINE_BYTES } from '../../../kube/line-splitter.ts';
+import { readConfigMap, readList, readNode } from '../../../kube/objects.ts';
+import { genesisObject, genesisOf } from '../../../kube/ring-object.ts';
+import { readWatchEvent } from '../../../kube/watch-event.ts';
+
+const metadata = { name: 'a', uid: '1-2', resourceVersion: '7' };
+
+describe('readNode', () => {
+  it('gives the internal addresses, and takes nothing else for one', () => {
+    const addresses = [
+      { type: 'InternalIP', address: '192.0.2.1' },
+      { type: 'ExternalIP', address: '198.51.100.1' },
+      { type: 'InternalIP', address: '2001:db8::1' },
+      { type: 'InternalIP', address: 7 },
+      'InternalIP',
+      null,
+    ];
+    deepEqual(readNode({ metadata, status: { addresses } })?.internalIps, ['192.0.2.1', '2001:db8::1']);
+  });
+
+  it('bounds how many addresses a node may have', () => {
+    const addresses = Array.from({ length: 100 }, (_, i) => ({
+      type: 'InternalIP',
+      address: `192.0.2.${i}`,
+    }));
+    equal(readNode({ metadata, status: { addresses } })?.internalIps.length, 8);
+  });
+
+  for (const [why, value] of [
+    ['no object', 7],
+    ['no metadata', { status: {} }],
+    ['a name with a path', { metadata: { ...metadata, name: '../../etc' } }],
+    ['a name with a line end', { metadata: { ...metadata, name: 'a\nb' } }],
+    ['a name that is too long', { metadata: { ...metadata, name: 'a'.repeat(254) } }],
+    ['a uid that is no uid', { metadata: { ...metadata, uid: 'a b' } }],
+  ] as const) {
+    it(`refuses ${why}`, () => equal(readNode(value), undefined));
+  }
+});
+
+describe('readConfigMap', () => {
+  it('takes text alone for data', () => {
+    deepEqual(readConfigMap({ metadata, data: { a: 'x', b: 1, c: null } })?.data, { a: 'x' });
+    deepEqual(readConfigMap({ metadata })?.data, {});
+  });
+});
+
+describe('readList', () => {
+  it('refuses what is no list', () => {
+    equal(readList({ items: [] }), undefined);
+    deepEqual(readList({ metadata: { resourceVersion: '1' } }), { items: [], resourceVersion: '1' });
+  });
+});
+
+describe('readWatchEvent', () => {
+  it('refuses what is no event', () => {
+    for (const line of ['', '{', '[]', '{"type":"ADDED"}', '{"type":"X","object":{}}'])
+      equal(readWatchEvent(line).ok, false, line);
+  });
+});
+
+describe('genesisObject', () => {
+  it('carries any bytes there and back, and cannot be edited', () => {
+    const genesis = new Uint8Array(randomBytes(500));
+    const made = genesisObject('weft', genesis, { founder: 'n1', ranges: ['10.32.0.0/12'] });
+    equal(made.immutable, true);
+    const { data } = made as { readonly data: Record<string, string> };
+    deepEqual(genesisOf({ ...metadata, data }), genesis);
+    equal(genesisOf({ ...metadata, data: { genesis: 'nonsense!' } }), undefined);
+    equal(genesisOf({ ...metadata, data: {} }), undefined);
+  });
+});
+
+describe('LineSplitter', () => {
+  it('refuses a line without end', () => {
+    const splitter = new LineSplitter();
+    const part = new Uint8Array(MAX_LINE_BYTES).fill(65);
+    deepEqual(splitter.push(part), []);
+    let thrown = false;
+    try {
+      splitter.push(part);
+    } catch (error) {
+      thrown = error instanceof RangeError;
+    }
+    equal(thrown, true);
+  });
+});
+
+describe('Backoff', () => {
+  it('doubles up to its limit, spread over half of the wait, and begins anew after a success', () => {
+    const backoff = new Backoff(seededRandom(3), { firstMs: 100, mostMs: 1_000 });
+    const limits = [100, 200, 400, 800, 1_000, 1_000];
+    for (const most of limits) {
+      const wait = backoff.next();
+      equal(wait >= most / 2 && wait <= most, true, `${wait} of ${most}`);
+    }
+    equal(backoff.next(5_000), 5_000);
+    backoff.reset();
+    equal(backoff.next() <= 100, true);
+  });
+});

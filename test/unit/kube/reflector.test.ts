@@ -1,0 +1,149 @@
+import { deepEqual, equal } from 'node:assert/strict';
+import { seededRandom } from '../../../base/random.ts';
+import { ApiClient } from '../../../kube/api-client.io.ts';
+import type { ApiError } from '../../../kube/api-error.ts';
+import { readConfigMap } from '../../../kube/objects.ts';
+import { Reflector } from '../../../kube/reflector.io.ts';
+import { until } from '../../cluster/command.ts';
+import { FakeApi, json } from './fake-api.ts';
+
+const object = (name: string, version: number, data = {}, uid = name): Record<string, unknown> => ({
+  metadata: { name, uid, resourceVersion: String(version) },
+  data,
+});
+
+const line = (type: string, what: unknown): string => `${JSON.stringify({ type, object: what })}\n`;
+
+describe('Reflector', () => {
+  let api: FakeApi;
+  let client: ApiClient;
+  let reflector: Reflector<ReturnType<typeof readConfigMap> & object>;
+  let seen: Record<string, string>[] = [];
+  let faults: ApiError[] = [];
+  /** Answers by turn, the last one for ever. */
+  let lists: unknown[] = [];
+  let watches: ((write: (text: string) => void, end: () => void) => void)[] = [];
+
+  beforeEach(async () => {
+    api = await FakeApi.listen();
+    [seen, faults, lists, watches] = [[], [], [], []];
+    api.answer = (request, response) => {
+      if (request.url!.includes('watch=1')) {
+        const watch = watches.length > 1 ? watches.shift()! : watches[0];
+        response.flushHeaders();
+        watch?.(
+          (text) => response.write(text),
+          () => response.end(),
+        );
+        return;
+      }
+      const next = lists.length > 1 ? lists.shift() : lists[0];
+      if (typeof next === 'number') json(next, { reason: 'Busy' })(request, response);
+      else json(200, next)(request, response);
+    };
+    client = new ApiClient(api.access, 'test');
+    reflector = new Reflector({
+      client,
+      path: '/api/v1/namespaces/weft/configmaps',
+      selector: 'a=b',
+      read: readConfigMap,
+      random: seededRandom(1),
+      onChange: (objects) =>
+        seen.push(Object.fromEntries([...objects].map(([name, { data }]) => [name, data.v ?? '']))),
+      onFault: (error) => faults.push(error),
+    });
+  });
+
+  afterEach(async () => {
+    reflector.stop();
+    client.close();
+    await api.close();
+  });
+
+  const list = (version: number, ...items: unknown[]): unknown => ({
+    metadata: { resourceVersion: String(version) },
+    items,
+  });
+  const last = (): unknown => JSON.stringify(seen.at(-1));
+  const shows = (wanted: Record<string, string>): Promise<unknown> =>
+    until(`${JSON.stringify(wanted)}, not ${last()}`, () => last() === JSON.stringify(wanted));
+
+  it('lists, then follows each change by a watch from the version of the list', async () => {
+    lists = [list(10, object('a', 3, { v: '1' }))];
+    watches = [
+      (write) => {
+        write(line('ADDED', object('b', 11, { v: '2' })));
+        write(line('MODIFIED', object('a', 12, { v: '3' })));
+        write(line('DELETED', object('b', 13)));
+      },
+    ];
+    reflector.start();
+    await shows({ a: '3' });
+    deepEqual(seen, [{ a: '1' }, { a: '1', b: '2' }, { a: '3', b: '2' }, { a: '3' }]);
+    equal(api.requests.length, 2);
+    deepEqual(api.requests[0], 'GET /api/v1/namespaces/weft/configmaps?labelSelector=a%3Db&limit=500');
+    equal(
+      /watch=1&allowWatchBookmarks=true&resourceVersion=10&timeoutSeconds=\d+$/.test(api.requests[1]!),
+      true,
+    );
+  });
+
+  it('goes on where the last watch ended, bookmarks counted, without a new list', async () => {
+    lists = [list(10)];
+    watches = [
+      (write, end) => {
+        write(line('BOOKMARK', { metadata: { resourceVersion: '40' } }));
+        end();
+      },
+      (write) => write(line('ADDED', object('a', 41, { v: 'x' }))),
+    ];
+    reflector.start();
+    await shows({ a: 'x' });
+    equal(api.requests.length, 3);
+    equal(api.requests[2]!.includes('resourceVersion=40&'), true);
+  });
+
+  it('lists anew where the version is too old, by status or within the watch', async () => {
+    lists = [list(10, object('old', 1)), list(90, object('a', 80, { v: 'n' }, 'new-uid'))];
+    watches = [(write) => write(line('ERROR', { kind: 'Status', code: 410, message: 'too old' })), () => {}];
+    reflector.start();
+    await shows({ a: 'n' });
+    deepEqual(
+      faults.map(({ status }) => status),
+      [410],
+    );
+  });
+
+  it('reads a list in pages', async () => {
+    lists = [
+      { metadata: { resourceVersion: '5', continue: 'next page' }, items: [object('a', 1)] },
+      list(5, object('b', 2)),
+    ];
+    watches = [() => {}];
+    reflector.start();
+    await shows({ a: '', b: '' });
+    equal(api.requests[1]!.endsWith('&limit=500&continue=next%20page'), true);
+  });
+
+  it('tries again after faults, and says what they were', async () => {
+    lists = [500, 403, list(1, object('a', 1))];
+    watches = [() => {}];
+    reflector.start();
+    await shows({ a: '' });
+    deepEqual(
+      faults.map(({ status }) => status),
+      [500, 403],
+    );
+  });
+
+  it('takes nothing from a malformed line, and goes on', async () => {
+    lists = [list(1, object('a', 1, { v: '1' }))];
+    watches = [
+      (write) => write('{"type":"ADDED","object":{"metadata":{"name":"../x"}}}\n'),
+      (write) => write(line('MODIFIED', object('a', 2, { v: '2' }))),
+    ];
+    reflector.start();
+    await shows({ a: '2' });
+    deepEqual(seen, [{ a: '1' }, { a: '2' }]);
+  });
+});
