@@ -1,10 +1,11 @@
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, throws } from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { seededRandom } from '../../../base/random.ts';
 import { Backoff } from '../../../kube/backoff.ts';
 import { LineSplitter, MAX_LINE_BYTES } from '../../../kube/line-splitter.ts';
 import { readConfigMap, readList, readNode } from '../../../kube/objects.ts';
 import { genesisObject, genesisOf } from '../../../kube/ring-object.ts';
+import { secretObject, secretOf } from '../../../kube/secret-object.ts';
 import { readWatchEvent } from '../../../kube/watch-event.ts';
 
 const metadata = { name: 'a', uid: '1-2', resourceVersion: '7' };
@@ -101,5 +102,26 @@ describe('Backoff', () => {
     equal(backoff.next(5_000), 5_000);
     backoff.reset();
     equal(backoff.next() <= 100, true);
+  });
+});
+
+describe('secretOf', () => {
+  it('gives back the text that an object was made with', () => {
+    const made = secretObject('weft', 'c2VjcmV0');
+    equal(made.immutable, true);
+    equal(secretOf(made), 'c2VjcmV0');
+  });
+
+  it('refuses an object without it, in words that hold nothing of it', () => {
+    for (const value of [
+      {},
+      { data: { secret: '' } },
+      { data: { secret: '!' } },
+      { data: { other: 'eA==' } },
+    ])
+      throws(() => secretOf(value), {
+        code: 'E_SECRET_OBJECT',
+        message: "Secret weft-secret has no entry 'secret'",
+      });
   });
 });

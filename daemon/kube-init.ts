@@ -1,0 +1,100 @@
+import { chmodSync, copyFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { WeftError } from '../base/weft-error.ts';
+import { generateClusterSecret, parseClusterSecret } from '../crypto/cluster-secret.ts';
+import { cryptoReady } from '../crypto/ready.ts';
+import { ApiClient } from '../kube/api-client.io.ts';
+import { ApiError } from '../kube/api-error.ts';
+import { Backoff } from '../kube/backoff.ts';
+import { inClusterAccess } from '../kube/in-cluster.io.ts';
+import { ensureSecret } from '../kube/secret-object.io.ts';
+import { secretOf } from '../kube/secret-object.ts';
+import { fileFault } from './durable-file.io.ts';
+import { osRandom } from './os-random.io.ts';
+import { ownVersion } from './version.io.ts';
+
+/**
+ * The entry point of the init container: what a node needs before its weftd can run in a pod.
+ *
+ *   kube-init --secret-out FILE [--plugin FILE --plugin-dir DIR]
+ *
+ * Installs the CNI plugin on the host, makes the cluster's secret where there is none, and writes it to a file that
+ * weftd reads. While the API does not answer it tries on. Exit status: 1 a fault of the environment, 2 of usage.
+ */
+const USAGE = 'usage: kube-init --secret-out FILE [--plugin FILE --plugin-dir DIR]';
+
+try {
+  const options = readOptions();
+  if (options.plugin !== undefined && options['plugin-dir'] !== undefined)
+    installPlugin(options.plugin, options['plugin-dir']);
+  await cryptoReady;
+  writeSecret(options['secret-out'], await clusterSecret());
+} catch (error) {
+  process.stderr.write(`kube-init: ${error instanceof WeftError ? error.line : (error as Error).stack}\n`);
+  process.exitCode = 1;
+}
+
+function readOptions(): { 'secret-out': string; plugin?: string; 'plugin-dir'?: string } {
+  try {
+    const { values } = parseArgs({
+      options: {
+        'secret-out': { type: 'string' },
+        plugin: { type: 'string' },
+        'plugin-dir': { type: 'string' },
+      },
+    });
+    const { 'secret-out': secretOut, ...rest } = values;
+    if (secretOut === undefined || (rest.plugin === undefined) !== (rest['plugin-dir'] === undefined))
+      throw new Error(USAGE);
+    return { 'secret-out': secretOut, ...rest };
+  } catch (error) {
+    process.stderr.write(`kube-init: ${(error as Error).message}\n`);
+    process.exit(2);
+  }
+}
+
+/** By rename, so that a runtime never starts half a plugin, and one that runs is not disturbed. */
+function installPlugin(from: string, folder: string): void {
+  const path = `${folder}/weft-net`;
+  const temporary = `${folder}/.weft-net.new`;
+  try {
+    copyFileSync(from, temporary);
+    chmodSync(temporary, 0o755);
+    renameSync(temporary, path);
+  } catch (cause) {
+    rmSync(temporary, { force: true });
+    throw fileFault(path, 'cannot be installed', cause, 'E_PLUGIN');
+  }
+}
+
+/** The text of the cluster's secret; tries until the API grants it. */
+async function clusterSecret(): Promise<string> {
+  const access = inClusterAccess(process.env);
+  const client = new ApiClient(access, `kube-init/${ownVersion()}`);
+  const backoff = new Backoff(osRandom);
+  for (;;) {
+    try {
+      const secret = secretOf(
+        await ensureSecret(client, access.namespace, () => generateClusterSecret(osRandom)),
+      );
+      client.close();
+      return secret;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      process.stderr.write(`kube-init: the API of Kubernetes: ${error.message}; trying again\n`);
+      await delay(backoff.next(error.retryAfterMs));
+    }
+  }
+}
+
+/** Throws E_SECRET_… where it is none. */
+function writeSecret(path: string, secret: string): void {
+  parseClusterSecret(secret);
+  try {
+    rmSync(path, { force: true });
+    writeFileSync(path, `${secret.trim()}\n`, { mode: 0o600, flag: 'wx' });
+  } catch (cause) {
+    throw fileFault(path, 'cannot be written', cause);
+  }
+}
