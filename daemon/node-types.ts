@@ -57,6 +57,7 @@ export type NodeOutput =
           | 'allocated'
           | 'allocateFailed'
           | 'genesisWanted'
+          | 'removalProposed'
           | 'removed'
           | 'removeFailed'
           | 'fault'

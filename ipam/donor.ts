@@ -55,7 +55,7 @@ export class Donor {
     const { self, ring, log, allocator } = this.#options;
     if (!log.operational || peer === self) return 'no-ring';
     const { view } = ring;
-    if (!view.members.has(peer) || view.forked.has(peer)) return 'unknown';
+    if (!view.members.has(peer) || view.forked.has(peer) || view.fenced.has(peer)) return 'unknown';
     // What a peer without judges owns could never be taken back from it: it has to name some first.
     let living = 1;
     for (const member of view.members) if (this.#options.isAlive(member)) living++;

@@ -11,6 +11,7 @@ const RESET =
 /** Faults under which nothing is allocated. */
 const BLOCKING: ReadonlySet<string> = new Set([
   'E_FENCED',
+  'E_FENCE_PENDING',
   'E_RING_ROLLBACK',
   'E_RING_FORK',
   'E_RANGE_MISMATCH',
@@ -37,6 +38,12 @@ export function faultsOf(node: {
   const add = (code: string, message: string, remedy: string): void =>
     void faults.push({ code, message, remedy });
   if (view.removals.has(self)) add('E_FENCED', 'this node was removed from the ring', RESET);
+  if (view.fenced.has(self))
+    add(
+      'E_FENCE_PENDING',
+      "another node is about to take over this node's ranges",
+      'nothing: it gives that up once it sees this node; else see that they reach one another',
+    );
   if (log.rollback === 'E_RING_ROLLBACK')
     add('E_RING_ROLLBACK', 'the state folder is older than what this node has published', RESET);
   if (log.rollback === 'E_RING_FORK' || view.forked.has(self))

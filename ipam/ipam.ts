@@ -6,6 +6,7 @@ import type { PeerId } from '../base/peer-id.ts';
 import type { Range } from '../base/range.ts';
 import { fail, ok, type Result } from '../base/result.ts';
 import { Allocator, isValidKey } from './allocator.ts';
+import { Authority, type RemovalState } from './authority.ts';
 import { councilChanges } from './council.ts';
 import { Donor } from './donor.ts';
 import { DonorChoice, freeHintsOf, wantedFamilies } from './donor-choice.ts';
@@ -16,7 +17,8 @@ import { Homecoming } from './homecoming.ts';
 import { decodeMessage, encodeMessage, type IpamMessage } from './messages.ts';
 import { OwnLog } from './own-log.ts';
 import { RangeSeeker } from './range-seeker.ts';
-import { Reclaim } from './reclaim.ts';
+import type { Removals } from './removals.ts';
+import { removalsOf } from './removals-of.ts';
 import { Reporter } from './reporter.ts';
 import { Ring } from './ring.ts';
 import { councilOf } from './ring-log.ts';
@@ -34,7 +36,6 @@ import {
   type IpamOptions,
   type IpamOutput,
   type IpamStatus,
-  type RemoveFailure,
   type RequestId,
 } from './types.ts';
 import { type Waiting, WaitingRoom } from './waiting-room.ts';
@@ -51,10 +52,11 @@ export class Ipam {
   readonly #options: IpamOptions;
   readonly #config: IpamConfig;
   readonly #counters: Counters;
-  readonly #ring = new Ring();
+  readonly #authority: Authority;
+  readonly #ring: Ring;
   readonly #allocator: Allocator;
   readonly #seeker: RangeSeeker;
-  readonly #reclaim: Reclaim;
+  readonly #removals: Removals;
   readonly #founding: Founding;
   readonly #donor: Donor;
   readonly #outputs: IpamOutput[] = [];
@@ -84,7 +86,10 @@ export class Ipam {
       ...options.config,
     };
     const { store, random, self, name } = options;
-    const ring = this.#ring;
+    const authority = new Authority(store);
+    const ring = new Ring(authority);
+    this.#authority = authority;
+    this.#ring = ring;
     this.#log = new OwnLog({ self, ring, store, ranges: this.#config.ranges });
     this.#allocator = new Allocator(store, options.bootId);
     this.#seeker = new RangeSeeker(random);
@@ -97,15 +102,16 @@ export class Ipam {
       isAlive: this.#isAlive,
       onGranted: () => this.#refreshOwned(),
     });
-    this.#reclaim = new Reclaim({
+    this.#removals = removalsOf({
       self,
+      config: this.#config,
       ring,
+      log: this.#log,
       store,
-      safeWaitMs: this.#config.safeWaitMs,
+      authority,
       isAlive: this.#isAlive,
       send: this.#send,
-      append: (entries) => this.#log.operational && this.#log.append(entries),
-      done: (request, peer, failure) => this.#removalDone(request, peer, failure),
+      emit: (out) => void this.#outputs.push(out),
     });
     this.#founding = new Founding({
       self,
@@ -174,7 +180,7 @@ export class Ipam {
     } else if (message.kind === 'answer') {
       if (!this.#seeker.handleAnswer(from, message.request, message.outcome, now))
         this.#counters.add('ipam.message.late-answer');
-    } else if (this.#homecoming.over) this.#reclaim.handle(from, message, now);
+    } else if (this.#homecoming.over) this.#removals.handle(from, message, now);
     this.#update(now);
     return ok(undefined);
   }
@@ -208,9 +214,9 @@ export class Ipam {
   /** Takes over the ranges of a peer that is gone for good. Takes `safeWaitMs` and more; answered by an output. */
   removePeer(peer: PeerId, now: Instant): RequestId {
     const request = this.#nextRequest++;
-    if (this.#ring.view.genesis === undefined) this.#removalDone(request, peer, 'no-ring');
-    else if (!this.#log.operational) this.#removalDone(request, peer, 'fault');
-    else this.#reclaim.remove(request, peer, now);
+    const hindered = this.#ring.view.genesis === undefined ? 'no-ring' : 'fault';
+    if (this.#log.operational) this.#removals.remove(request, peer, now);
+    else this.#outputs.push({ type: 'removeFailed', request, peer, reason: hindered });
     this.#update(now);
     return request;
   }
@@ -221,6 +227,13 @@ export class Ipam {
     if (genesis.ok) this.#founding.decree(genesis.value);
     this.#update(now);
     return genesis.ok;
+  }
+
+  /** Mode 'authority': all removals that it shows at present. */
+  authorityShows(states: readonly RemovalState[], now: Instant): void {
+    this.#authority.show(states);
+    this.#ring.authorityChanged();
+    this.#update(now);
   }
 
   ownerOf(address: Address): PeerId | undefined {
@@ -236,11 +249,6 @@ export class Ipam {
     return this.#ring.owners();
   }
 
-  /** Grows with every change of {@link owners}. */
-  get revision(): number {
-    return this.#ring.revision;
-  }
-
   /** log2 of the largest free run of addresses, rounded down, by family; absent where there is nothing to give. */
   freeHints(): FreeHints {
     return this.#log.operational ? freeHintsOf(this.#allocator) : {};
@@ -254,13 +262,13 @@ export class Ipam {
       allocator: this.#allocator,
       faults: this.#faults(),
       waitingFor: this.#founding.waitingFor(),
-      pending: { allocations: this.#waiting.count, removals: this.#reclaim.pending() },
+      pending: { allocations: this.#waiting.count, removals: this.#removals.pending() },
     });
   }
 
   tick(now: Instant): void {
     this.#founding.tick(now);
-    this.#reclaim.tick(now);
+    this.#removals.tick(now);
     this.#update(now);
   }
 
@@ -268,7 +276,7 @@ export class Ipam {
   nextTimeout(): Instant | undefined {
     let next = earliest(
       this.#staleSince,
-      this.#reclaim.nextTimeout(),
+      this.#removals.nextTimeout(),
       this.#founding.nextTimeout(),
       this.#founding.seedAt(),
     );
@@ -293,7 +301,7 @@ export class Ipam {
     this.#refreshOwned();
     this.#answerWaiting(now);
     this.#seek(now);
-    this.#reclaim.tick(now);
+    this.#removals.tick(now);
     this.#publish(now);
     this.#report();
   }
@@ -358,7 +366,7 @@ export class Ipam {
 
   #report(): void {
     const fenced = this.#ring.removal(this.#self) !== undefined;
-    const [revision, free, faults] = [this.revision, this.freeHints(), this.#faults()];
+    const [revision, free, faults] = [this.#ring.revision, this.freeHints(), this.#faults()];
     for (const out of this.#reporter.report({ revision, free, faults, fenced })) this.#outputs.push(out);
   }
 
@@ -382,12 +390,6 @@ export class Ipam {
       log: this.#log,
       voteless: this.#founding.voteless,
     });
-  }
-
-  #removalDone(request: RequestId, peer: PeerId, reason: RemoveFailure | undefined): void {
-    this.#outputs.push(
-      reason ? { type: 'removeFailed', request, peer, reason } : { type: 'removed', request, peer },
-    );
   }
 
   #failAllocation({ request, key }: Waiting, reason: AllocateFailure): void {

@@ -75,6 +75,7 @@ export class OwnLog {
       this.#log.genesis !== undefined &&
       view.members.has(this.#self) &&
       !view.forked.has(this.#self) &&
+      !view.fenced.has(this.#self) &&
       sameUniverses(view.genesis.universes, this.#ranges)
     );
   }

@@ -2,6 +2,7 @@ import { after, earliest, type Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import { ByteReader, ByteWriter } from './codec.ts';
 import type { AcceptedVote, IpamMessage, RefuseReason } from './messages.ts';
+import type { RemovalDone, Removals } from './removals.ts';
 import type { Ring } from './ring.ts';
 import { type Ballot, compareBallots, councilOf, type NewEntry } from './ring-log.ts';
 import type { IpamStore } from './store.ts';
@@ -36,7 +37,7 @@ export interface ReclaimHost {
   send(to: PeerId, message: IpamMessage): void;
   /** Appends to our log, stages and publishes it. False where it does not fit, or this node may not. */
   append(entries: readonly NewEntry[]): boolean;
-  done(request: RequestId, peer: PeerId, failure: RemoveFailure | undefined): void;
+  readonly done: RemovalDone;
 }
 
 /** Removals that this node drives at the same time. */
@@ -68,7 +69,7 @@ interface Attempt {
 }
 
 /** One node's part in removals: those that it started, and its votes on those of others. */
-export class Reclaim {
+export class Reclaim implements Removals {
   readonly #host: ReclaimHost;
   readonly #attemptBySubject = new Map<PeerId, Attempt>();
 
@@ -80,7 +81,6 @@ export class Reclaim {
     return [...this.#attemptBySubject.keys()];
   }
 
-  /** Starts a removal; its outcome comes by {@link ReclaimHost.done}, perhaps at once. */
   remove(request: RequestId, subject: PeerId, now: Instant): void {
     const { ring, self } = this.#host;
     const finish = (failure: RemoveFailure | undefined): void => this.#host.done(request, subject, failure);
@@ -142,7 +142,6 @@ export class Reclaim {
     }
   }
 
-  /** Also to be called when the ring or a peer's state has changed. */
   tick(now: Instant): void {
     for (const attempt of [...this.#attemptBySubject.values()]) this.#drive(attempt, now);
   }

@@ -1,6 +1,7 @@
 import type { Address, Family } from '../base/address.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import type { Range } from '../base/range.ts';
+import { type AuthorityView, NO_AUTHORITY } from './authority.ts';
 import type { Genesis } from './genesis.ts';
 import { type Accept, compareBallots, councilOf, type Grant, type RingLog } from './ring-log.ts';
 import { SegmentMap } from './segments.ts';
@@ -32,6 +33,8 @@ export interface RingView {
   readonly forked: ReadonlySet<PeerId>;
   /** Peers that believe in the genesis and are not removed. */
   readonly members: ReadonlySet<PeerId>;
+  /** Those that an authority outside is about to remove: they deal out nothing, and get nothing. */
+  readonly fenced: ReadonlySet<PeerId>;
 }
 
 /** The outcome of a decided removal. */
@@ -45,8 +48,11 @@ export interface Removal {
 
 export type Logs = ReadonlyMap<PeerId, RingLog>;
 
-/** Evaluates `logs`. Equal logs give an equal view, in whatever order they came and lie in the map. */
-export function evaluateRing(logs: Logs): RingView {
+/**
+ * Evaluates `logs`, and the word of an authority outside where there is one. Equal logs and words give an equal view,
+ * in whatever order they came and lie in the map.
+ */
+export function evaluateRing(logs: Logs, authority: AuthorityView = NO_AUTHORITY): RingView {
   const origins = [...logs.keys()].sort();
   const { genesis, genesisKey, rivals } = electGenesis(logs, origins);
   const segmentsByFamily = { 4: new SegmentMap(4), 6: new SegmentMap(6) };
@@ -54,6 +60,7 @@ export function evaluateRing(logs: Logs): RingView {
     (origin) => genesis !== undefined && logs.get(origin)!.genesisKey === genesisKey,
   );
   const removals = decideRemovals(logs, loyal);
+  addDecrees(removals, logs, authority);
   for (const { range, owner } of genesis?.shares ?? [])
     segmentsByFamily[range.family].set(range.start, range.end, owner, 0);
   applyGrants(segmentsByFamily, logs, loyal, removals);
@@ -65,6 +72,7 @@ export function evaluateRing(logs: Logs): RingView {
     removals,
     forked: new Set(loyal.filter((origin) => logs.get(origin)!.forked)),
     members: new Set(loyal.filter((origin) => !removals.has(origin))),
+    fenced: authority.fenced,
   };
 }
 
@@ -166,6 +174,20 @@ function decideRemovals(logs: Logs, loyal: readonly PeerId[]): Map<PeerId, Remov
     removals.set(subject, { heir, cut, contradicted });
   }
   return removals;
+}
+
+/**
+ * A decree goes before the vote of a council. As a vote, it counts once the subject's log is known up to the cut; a
+ * log that is forked is as long as it will ever be.
+ */
+function addDecrees(removals: Map<PeerId, Removal>, logs: Logs, { decreeBySubject }: AuthorityView): void {
+  for (const [subject, { heir, cut }] of decreeBySubject) {
+    const log = logs.get(subject);
+    if (log === undefined || (log.bytes.length < cut && !log.forked)) continue;
+    const voted = removals.get(subject);
+    const differs = voted !== undefined && (voted.heir !== heir || voted.cut !== cut);
+    removals.set(subject, { heir, cut, contradicted: differs });
+  }
 }
 
 /** One step of a chain that is due at its version. */

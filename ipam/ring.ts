@@ -2,6 +2,7 @@ import type { Address } from '../base/address.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import type { Range } from '../base/range.ts';
 import { fail, ok, type Result } from '../base/result.ts';
+import { type AuthorityView, NO_AUTHORITY } from './authority.ts';
 import {
   councilOf,
   decodeRingLog,
@@ -19,11 +20,21 @@ export const TOTAL_LOG_LIMIT = 16 * 1024 * 1024;
 
 /** The logs of all peers, and the view of them, evaluated when it is asked for. */
 export class Ring {
+  readonly #authority: AuthorityView;
   readonly #logByOrigin = new Map<PeerId, RingLog>();
   #totalBytes = 0;
   #view: RingView | undefined;
   #owners: { readonly range: Range; readonly owner: PeerId }[] = [];
   #revision = 0;
+
+  constructor(authority: AuthorityView = NO_AUTHORITY) {
+    this.#authority = authority;
+  }
+
+  /** The authority has said something new. */
+  authorityChanged(): void {
+    this.#view = undefined;
+  }
 
   /**
    * Joins a payload of `origin` into what is known. Where it fails, or changed nothing, the view is as before.
@@ -50,7 +61,7 @@ export class Ring {
 
   get view(): RingView {
     if (this.#view === undefined) {
-      this.#view = evaluateRing(this.#logByOrigin);
+      this.#view = evaluateRing(this.#logByOrigin, this.#authority);
       const owners = ownersOf(this.#view);
       if (!sameOwners(owners, this.#owners)) {
         this.#owners = owners;

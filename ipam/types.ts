@@ -3,6 +3,7 @@ import type { Counters } from '../base/counters.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import type { RandomSource } from '../base/random.ts';
 import type { Range } from '../base/range.ts';
+import type { RemovalState } from './authority.ts';
 import type { IpamStore } from './store.ts';
 
 /** What an allocation belongs to: one interface of one container, as CNI names them. */
@@ -100,6 +101,8 @@ export type RemoveFailure =
   | 'no-ring'
   | 'fault'
   | 'busy'
+  /** The authority outside did not take the removal in time. */
+  | 'no-authority'
   /** Another initiator's removal of the same peer won; the ranges went to that one. */
   | 'lost-race';
 
@@ -134,6 +137,11 @@ export type IpamOutput =
    * none, proposes this one; what the authority then has it tells by `Ipam.genesisDecided`. Comes once.
    */
   | { readonly type: 'genesisWanted'; readonly proposal: Uint8Array }
+  /**
+   * Mode 'authority': to be put in place of what the authority last showed of that subject (nothing, where it showed
+   * none), unless that has changed. Comes again while the authority shows something else.
+   */
+  | { readonly type: 'removalProposed'; readonly state: RemovalState }
   /** The peer's ranges have moved to this node. */
   | { readonly type: 'removed'; readonly request: RequestId; readonly peer: PeerId }
   | {

@@ -4,6 +4,7 @@ import { type Instant, instant } from '../../../base/instant.ts';
 import { type PeerId, parsePeerId } from '../../../base/peer-id.ts';
 import { type RandomSource, randomBelow, randomUnit, seededRandom } from '../../../base/random.ts';
 import { parseCidr, type Range } from '../../../base/range.ts';
+import type { RemovalState } from '../../../ipam/authority.ts';
 import { type Genesis, shareEvenly } from '../../../ipam/genesis.ts';
 import { Ipam } from '../../../ipam/ipam.ts';
 import { MemoryStore } from '../../../ipam/memory-store.ts';
@@ -53,6 +54,8 @@ export interface Host {
   events: IpamOutput[];
   /** Addresses in use by containers that run, by key: what must never collide. */
   readonly live: Map<string, Allocation>;
+  /** What its watch of the authority last brought, in this run. */
+  shownRemovals: ReadonlyMap<PeerId, RemovalState>;
   /** Peers as this host's gossip last reported them. */
   seenAlive: Set<PeerId>;
 }
@@ -87,6 +90,8 @@ export class World {
   /** The genesis that is created only once, and whether nobody gets it at present. */
   authority: Uint8Array | undefined;
   authoritySilent = false;
+  /** Removals as the authority has them: each subject's is changed by one who has seen the last change. */
+  readonly removals = new Map<PeerId, RemovalState>();
   /** Answers of allocate that brought addresses. */
   allocations = 0;
   now: Instant = instant(1000);
@@ -115,6 +120,7 @@ export class World {
       answers: new Map(),
       events: [],
       live: new Map(),
+      shownRemovals: new Map(),
       seenAlive: new Set(),
     };
     this.hosts.push(host);
@@ -126,6 +132,7 @@ export class World {
     const { ranges = [V4], init, safeWaitMs = 2000, allocateTimeoutMs = 10_000 } = this.options;
     host.answers = new Map();
     host.seenAlive = new Set();
+    host.shownRemovals = new Map();
     host.counters = new Counters();
     host.ipam = new Ipam({
       self: host.peer,
@@ -137,6 +144,7 @@ export class World {
       config: { ranges, init: init(host.index), seedWaitMs: 500, safeWaitMs, allocateTimeoutMs },
     });
     host.ipam.start(this.now);
+    if (init(host.index).mode === 'authority' && !this.authoritySilent) this.showRemovals(host);
     // Gossip restores what this host knew.
     for (const { origin, slot } of this.#board.values()) {
       const known = this.#latestByHost.get(`${host.index} ${origin} ${slot}`);
@@ -306,6 +314,9 @@ export class World {
         this.authority ??= out.proposal;
         this.#answerGenesis(host);
         break;
+      case 'removalProposed':
+        this.#proposeRemoval(host, out.state);
+        break;
       case 'allocated':
         this.allocations++;
         host.answers.set(out.request, out);
@@ -326,6 +337,25 @@ export class World {
     const delay = 1 + randomBelow(this.random, 100);
     const run = (host: Host): void => void host.ipam!.genesisDecided(this.authority!, this.now);
     this.#queue.push({ at: this.now + delay, order: this.#order++, to: peer, run });
+    this.#queue.sort((a, b) => a.at - b.at || a.order - b.order);
+  }
+
+  /** Takes a proposal of a host that knows the last state of the subject, and tells all hosts of it. */
+  #proposeRemoval(host: Host, state: RemovalState): void {
+    if (this.authoritySilent || host.shownRemovals.get(state.subject) !== this.removals.get(state.subject))
+      return;
+    this.removals.set(state.subject, state);
+    for (const other of this.hosts) this.showRemovals(other);
+  }
+
+  /** The watch of a host brings all that is now, a while later. */
+  showRemovals({ peer }: Host): void {
+    const at = this.now + 1 + randomBelow(this.random, 100);
+    const run = (host: Host): void => {
+      host.shownRemovals = new Map(this.removals);
+      host.ipam!.authorityShows([...this.removals.values()], this.now);
+    };
+    this.#queue.push({ at, order: this.#order++, to: peer, run });
     this.#queue.sort((a, b) => a.at - b.at || a.order - b.order);
   }
 
