@@ -28,25 +28,25 @@ import { openUdp } from '../native/udp.ts';
 import { SleeveIo } from '../router/sleeve.io.ts';
 import { Sleeve } from '../router/sleeve.ts';
 import { RingAddressPool } from './address-pool.ts';
-import { writeCniConfig } from './cni-config.io.ts';
 import type { Config } from './config.ts';
 import { controlHandlers, Removals } from './control-handlers.ts';
 import { serveControl } from './control-server.io.ts';
 import { EpochRaiser } from './epoch-raiser.ts';
 import { HealthServer } from './health-server.io.ts';
-import { KubernetesLink } from './kubernetes.io.ts';
+import { linkToKubernetes } from './kubernetes-node.io.ts';
 import type { Log } from './log.ts';
 import { WeftNode } from './node.ts';
 import { logOutput } from './node-log.ts';
 import { clock, NodeLoop } from './node-loop.io.ts';
 import { osRandom } from './os-random.io.ts';
 import { PeerSeeds } from './peer-seeds.io.ts';
+import { PodOffer } from './pod-offer.io.ts';
 import { podRanges } from './pod-ranges.ts';
 import { RecordStore } from './record-store.ts';
 import { openRunFolder } from './run-folder.io.ts';
 import { readSecretFile } from './secret-file.io.ts';
 import { openStateFolder } from './state-folder.io.ts';
-import type { StatusContext } from './status.ts';
+import { nameOf, type StatusContext } from './status.ts';
 import { TcpLinks } from './tcp-links.io.ts';
 import { readUnderlay } from './underlay.io.ts';
 import { ownVersion } from './version.io.ts';
@@ -57,8 +57,12 @@ const OWN: OwnLinks = { tun: 'weft0', podPrefix: 'wv' };
 /** A seed that knows peers listens this long for a ring of theirs before it starts one. */
 const SEED_WAIT_MS = 1_500;
 
-/** A runtime's configuration that could not be written is written again after this. */
-const OFFER_RETRY_MS = 5_000;
+/** What a node of Kubernetes ends with when it was removed from the ring; the kubelet starts it as a new node. */
+const RETIRED = new WeftError(
+  'E_FENCED',
+  'this node was removed from the ring while it was away',
+  'nothing: it starts again as a new node; restart pods that still run on it',
+);
 
 /** After SIGTERM: time for calls of the CNI plugin that are under way. Whoever is cut off gets code 11, or is spooled. */
 const SETTLE_MS = 2_000;
@@ -206,8 +210,9 @@ export class Daemon {
       mtu: underlay.overlayMtu,
       sysctl,
     };
-    /** Tells the container runtime, once pods can be attached. */
-    let offerPods = (): void => {};
+    const readiness = (): PoolState =>
+      this.#plugin?.ready ? pool.state() : { ready: false, reason: 'weftd is starting' };
+    const offer = new PodOffer({ config, log, ready: () => readiness().ready });
     const epochs = new EpochRaiser({
       persist: (epoch) => folder.raiseEpoch(epoch),
       apply: (epoch) => node.raiseEpoch(epoch, clock()),
@@ -226,7 +231,7 @@ export class Daemon {
             return;
           case 'ownAddresses':
             void configureHostNetwork(client, { ...network, addresses: out.addresses })
-              .then(() => offerPods())
+              .then(() => offer.update())
               .catch(onFault);
             return;
           case 'allocated':
@@ -242,6 +247,14 @@ export class Daemon {
             return;
           case 'genesisWanted':
             void kubernetes?.proposeGenesis(out.proposal, ranges.map(formatRange)).catch(onFault);
+            return;
+          case 'removalProposed':
+            void kubernetes?.proposeRemoval(out.state, nameOf(context, out.state.subject)).catch(onFault);
+            return;
+          case 'fenced':
+            if (!config.kubernetes) return;
+            folder.retire();
+            onFault(RETIRED);
             return;
           case 'rolledBack':
             epochs.raiseAbove(out.epoch);
@@ -262,26 +275,7 @@ export class Daemon {
     this.#closers.push(() => seeds.stop());
 
     const kubernetes = config.kubernetes
-      ? this.#open(
-          new KubernetesLink({
-            env: process.env,
-            version: ownVersion(),
-            nodeName: config.name,
-            port: config.port,
-            random: osRandom,
-            log,
-            events: {
-              found: (endpoints) => seeds.setFound(endpoints),
-              genesis: (bytes) => {
-                loop.wake();
-                return node.ipam.genesisDecided(bytes, clock());
-              },
-              alone: () =>
-                !node.gossip.members().some(({ peer, state }) => peer !== node.peer && state === 'alive'),
-            },
-          }),
-          (it) => it.stop(),
-        )
+      ? this.#open(linkToKubernetes({ config, node, seeds, log, wake: loop.wake }), (it) => it.stop())
       : undefined;
 
     loop.links = this.#open(
@@ -325,20 +319,6 @@ export class Daemon {
       wake: loop.wake,
     });
     this.#plugin = plugin;
-    const readiness = (): PoolState =>
-      plugin.ready ? pool.state() : { ready: false, reason: 'weftd is starting' };
-    offerPods = () => {
-      if (config.cniConfig === undefined || !readiness().ready) return;
-      try {
-        writeCniConfig(config.cniConfig, config.runDir, config.cniBinDir);
-        log.info('the container runtime may attach pods', { config: config.cniConfig });
-        offerPods = () => {};
-      } catch (error) {
-        if (!(error instanceof WeftError)) throw error;
-        log.error(error.message, { code: error.code, remedy: error.remedy });
-        setTimeout(() => offerPods(), OFFER_RETRY_MS).unref();
-      }
-    };
     if (config.healthListen !== undefined) {
       this.#open(await HealthServer.listen(config.healthListen, readiness), (it) => it.close());
     }
@@ -356,7 +336,7 @@ export class Daemon {
     });
     void seeds.add(config.peers);
     kubernetes?.start();
-    offerPods();
+    offer.update();
   }
 
   /** Notes how to close what was just opened. */

@@ -6,8 +6,17 @@ import { ApiClient } from '../kube/api-client.io.ts';
 import { ApiError } from '../kube/api-error.ts';
 import { Backoff } from '../kube/backoff.ts';
 import { type ApiAccess, inClusterAccess } from '../kube/in-cluster.io.ts';
-import { type ConfigMap, type KubeNode, readConfigMap, readList, readNode } from '../kube/objects.ts';
+import {
+  type ConfigMap,
+  type KubeNode,
+  type ObjectMeta,
+  readConfigMap,
+  readList,
+  readMeta,
+  readNode,
+} from '../kube/objects.ts';
 import { Reflector } from '../kube/reflector.io.ts';
+import { type RemovalData, removalName, removalObject, removalOf } from '../kube/removal-object.ts';
 import { GENESIS_NAME, genesisObject, genesisOf, PART_OF_WEFT } from '../kube/ring-object.ts';
 import type { Log } from './log.ts';
 
@@ -15,6 +24,8 @@ import type { Log } from './log.ts';
 const NODE_PAGE = 100;
 /** Endpoints of them that are dialled, drawn at random, so that not all new nodes knock at one. */
 const MAX_FOUND = 16;
+/** How often the caretaker compares the ring with the nodes. */
+const CARE_EVERY_MS = 5_000;
 /** A node that sees no peer asks the API again after this. */
 const ALONE_RETRY_MS = 30_000;
 
@@ -24,8 +35,14 @@ export interface KubernetesEvents {
   found(endpoints: readonly Endpoint[]): void;
   /** What the object that begins the ring holds. False where it is no genesis. */
   genesis(bytes: Uint8Array): boolean;
-  /** Whether gossip sees a peer alive. */
+  /** All removals of peers that the API holds. */
+  removals(states: readonly RemovalData[]): void;
+  /** No peer is seen alive by gossip. */
   alone(): boolean;
+  /** It is for this node to look for peers whose nodes are gone. */
+  caretaker(): boolean;
+  /** Names of all nodes of the cluster, while this node is the caretaker. */
+  nodes(names: ReadonlySet<string>): void;
 }
 
 /** What a {@link KubernetesLink} is made of. */
@@ -42,14 +59,22 @@ export interface KubernetesOptions {
 }
 
 /**
- * A node's link to the API of Kubernetes: where peers may be, and how the ring begins. Everything is level-triggered
- * and tried again for ever; while the API is away the node goes on with what it knows and what gossip tells it.
+ * A node's link to the API of Kubernetes: where peers may be, how the ring begins, and which peers are removed from it.
+ * Everything is level-triggered and tried again for ever; while the API is away the node goes on with what it knows
+ * and what gossip tells it.
+ *
+ * At rest a node has one watch open, on the few objects of Weft itself. One node of the cluster, the caretaker, watches
+ * the nodes too.
  */
 export class KubernetesLink {
   readonly #access: ApiAccess;
   readonly #client: ApiClient;
   readonly #options: KubernetesOptions;
   readonly #objects: Reflector<ConfigMap>;
+  #objectByName: ReadonlyMap<string, ConfigMap> = new Map();
+  #nodes: Reflector<ObjectMeta> | undefined;
+  #nodeNames: () => ReadonlySet<string> | undefined = () => undefined;
+  #careTimer: NodeJS.Timeout | undefined;
   readonly #stop = new AbortController();
   #fault: string | undefined;
 
@@ -77,11 +102,14 @@ export class KubernetesLink {
   start(): void {
     this.#objects.start();
     void this.#findPeers();
+    this.#careTimer = setInterval(() => this.#takeCare(), CARE_EVERY_MS).unref();
   }
 
   stop(): void {
     this.#stop.abort();
+    clearInterval(this.#careTimer);
     this.#objects.stop();
+    this.#nodes?.stop();
     this.#client.close();
   }
 
@@ -102,12 +130,34 @@ export class KubernetesLink {
     });
   }
 
+  /**
+   * Puts a removal in place of the object that was last seen for its subject, or creates it where none was. Where
+   * somebody changed it meanwhile nothing happens: what it is now comes as an event.
+   */
+  async proposeRemoval(removal: RemovalData, nameOfSubject: string): Promise<void> {
+    const { namespace } = this.#access;
+    const name = removalName(removal.subject);
+    const version = this.#objectByName.get(name)?.resourceVersion;
+    const body = removalObject(namespace, removal, nameOfSubject, version);
+    const at = version === undefined ? this.#configMaps : `${this.#configMaps}/${name}`;
+    try {
+      await this.#client.request(at, { method: version === undefined ? 'POST' : 'PUT', body });
+      const { phase } = removal;
+      this.#options.log.info('a removal goes on', { object: name, node: nameOfSubject, phase });
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.status !== 409 && error.status !== 404) this.#tell(error);
+    }
+  }
+
   get #configMaps(): string {
     return `/api/v1/namespaces/${this.#access.namespace}/configmaps`;
   }
 
   #take(objects: ReadonlyMap<string, ConfigMap>): void {
     this.#fault = undefined;
+    this.#objectByName = new Map(objects);
+    this.#options.events.removals([...objects.values()].flatMap((object) => removalOf(object) ?? []));
     const genesis = objects.get(GENESIS_NAME);
     if (genesis !== undefined) this.#takeGenesis(genesis);
   }
@@ -117,6 +167,33 @@ export class KubernetesLink {
     if (bytes !== undefined && this.#options.events.genesis(bytes)) return;
     this.#fault = `ConfigMap ${GENESIS_NAME} holds no genesis; delete it, and a node will write it anew`;
     this.#options.log.error('the object that begins the ring is damaged', { object: GENESIS_NAME });
+  }
+
+  /** Watches the nodes while that is for us to do. */
+  #takeCare(): void {
+    const { random, events } = this.#options;
+    if (!events.caretaker()) {
+      this.#nodes?.stop();
+      this.#nodes = undefined;
+    } else if (this.#nodes === undefined) {
+      let names: ReadonlySet<string> | undefined;
+      this.#nodes = new Reflector({
+        client: this.#client,
+        path: '/api/v1/nodes',
+        selector: '',
+        metadataOnly: true,
+        read: readMeta,
+        random,
+        onChange: (nodes) => {
+          names = new Set(nodes.keys());
+        },
+        onFault: (error) => this.#tell(error),
+      });
+      this.#nodeNames = () => names;
+      this.#nodes.start();
+    }
+    const names = this.#nodes === undefined ? undefined : this.#nodeNames();
+    if (names !== undefined) events.nodes(names);
   }
 
   /** Asks for nodes until some were found, and again while no peer answers. */

@@ -181,8 +181,6 @@ export class WeftNode {
     return this.ipam.allocate(key, now);
   }
 
-  // ── time ──
-
   tick(now: Instant): void {
     this.#links.tick(now);
     this.gossip.tick(now);
@@ -365,7 +363,7 @@ export class WeftNode {
   }
 
   #publishInfo(now: Instant): void {
-    const { name, endpoints, identity, version, suites, underlayMtu } = this.#options;
+    const { name, endpoints, identity, version, suites, underlayMtu, ipam } = this.#options;
     const free = this.ipam.freeHints();
     this.gossip.setInfo(
       {
@@ -377,6 +375,7 @@ export class WeftNode {
         suites: suiteBitmap(suites),
         mtu: underlayMtu,
         free,
+        ...(ipam.init.mode === 'authority' ? { authority: true } : {}),
       },
       now,
     );

@@ -28,6 +28,7 @@ import { fileFault, replaceFile, TEMPORARY_SUFFIX } from './durable-file.io.ts';
  *   version    "1": the format of all this. Written last when the folder is made, so that one without it never
  *              ran and may be made anew
  *   weft.db    SQLite: allocations, ring, records of peers
+ *   retired    only where the node that this was must not run again: all of the above goes at the next start
  *
  * A folder that lost one of its files is refused, never completed: a node that forgot its epoch would repeat
  * itself, and one that forgot its keys is another node.
@@ -44,6 +45,8 @@ export interface StateFolder {
   readonly databasePath: string;
   /** Counts as if `epoch` had been this start, on disk before it returns. Lower than ours: nothing. */
   raiseEpoch(epoch: number): void;
+  /** At the next start the folder becomes a new node's, with keys and allocations of its own; on disk when it returns. */
+  retire(): void;
   /** Lets another weftd take the folder. The kernel does it too when the process ends, however it ends. */
   close(): void;
 }
@@ -66,6 +69,7 @@ export function openStateFolder(path: string, options: StateFolderOptions): Stat
   checkFolder(path);
   const lock = takeLock(path);
   try {
+    if (readSmall(path, 'retired') !== undefined) empty(path);
     if (readSmall(path, 'version') === undefined) fill(path, options);
     const state = read(path, options);
     writeEpoch(path, state.epoch);
@@ -78,6 +82,7 @@ export function openStateFolder(path: string, options: StateFolderOptions): Stat
         writeEpoch(path, epoch);
         highest = epoch;
       },
+      retire: () => replaceFile(`${path}/retired`, utf8(`${state.identity.peer}\n`)),
       close: () => lock.release(),
     };
   } catch (error) {
@@ -127,7 +132,7 @@ function checkFolder(path: string): void {
   if ((stat.mode & 0o077) !== 0) chmodSync(path, 0o700);
 }
 
-const MADE_BEFORE_VERSION = new Set(['lock', 'cluster', 'epoch', 'identity', 'version']);
+const MADE_BEFORE_VERSION = new Set(['lock', 'cluster', 'epoch', 'identity', 'version', 'retired']);
 
 function takeLock(path: string): FileLock {
   const lock = FileLock.take(`${path}/lock`);
@@ -144,6 +149,13 @@ function takeLock(path: string): FileLock {
   const pid = /^\d+$/.test(holder) ? `, process ${holder},` : '';
   const remedy = 'stop it first, or give each weftd a --state-dir of its own';
   throw new WeftError('E_STATE_LOCKED', `another weftd${pid} runs on state folder ${path}`, remedy);
+}
+
+/** Removes what a retired node left. The mark goes last, so a crash in the midst only means to begin again. */
+function empty(path: string): void {
+  const database = ['weft.db', 'weft.db-wal', 'weft.db-shm', 'weft.db-journal'];
+  for (const name of [...database, 'identity', 'epoch', 'cluster', 'version', 'retired'])
+    rmSync(`${path}/${name}`, { force: true });
 }
 
 /** Makes what a new folder holds; takes it back where that cannot be finished. */

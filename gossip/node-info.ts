@@ -28,6 +28,8 @@ export interface NodeInfo {
   readonly free: { readonly [family in Family]?: number };
   /** It has no range of its own and asks for one. */
   readonly wantsRange?: boolean;
+  /** It can speak to the authority that decides how the ring begins and which peers are removed. */
+  readonly authority?: boolean;
   /** It is shutting down on purpose: peers treat it as gone without suspecting it first. */
   readonly leaving?: boolean;
 }
@@ -45,7 +47,7 @@ const BOUNDS = { maxDepth: 3, maxValues: 128 };
  *
  * ```
  * { name: str, endpoints: [str], noiseKey: bin 32, version: str, links: bin n × 32, addresses: [bin 4 | bin 16],
- *   suites: uint, mtu: uint, free4?: uint, free6?: uint, wantsRange?: true, leaving?: true }
+ *   suites: uint, mtu: uint, free4?: uint, free6?: uint, wantsRange?: true, authority?: true, leaving?: true }
  * ```
  *
  * Throws nothing; the caller answers for the bounds (see {@link decodeNodeInfo}, which tests hold to be its inverse).
@@ -63,6 +65,7 @@ export function encodeNodeInfo(info: NodeInfo): Uint8Array {
     ...(info.free[4] === undefined ? {} : { free4: info.free[4] }),
     ...(info.free[6] === undefined ? {} : { free6: info.free[6] }),
     ...(info.wantsRange ? { wantsRange: true } : {}),
+    ...(info.authority ? { authority: true } : {}),
     ...(info.leaving ? { leaving: true } : {}),
   });
 }
@@ -87,12 +90,13 @@ export function decodeNodeInfo(payload: Uint8Array): Result<NodeInfo, 'malformed
   const free4 = optional(field('free4'), (value) => integer(value, 0, ADDRESS_BITS[4]));
   const free6 = optional(field('free6'), (value) => integer(value, 0, ADDRESS_BITS[6]));
   const wantsRange = optional(field('wantsRange'), flag);
+  const authority = optional(field('authority'), flag);
   const leaving = optional(field('leaving'), flag);
   if (name === undefined || version === undefined || !endpoints || !addresses || !links)
     return fail('invalid');
   if (!(noiseKey instanceof Uint8Array) || noiseKey.length !== NOISE_KEY_LENGTH) return fail('invalid');
   if (suites === undefined || mtu === undefined) return fail('invalid');
-  if (!free4 || !free6 || !wantsRange || !leaving) return fail('invalid');
+  if (!free4 || !free6 || !wantsRange || !authority || !leaving) return fail('invalid');
   return ok({
     name,
     endpoints,
@@ -107,6 +111,7 @@ export function decodeNodeInfo(payload: Uint8Array): Result<NodeInfo, 'malformed
       ...(free6.value === undefined ? {} : { 6: free6.value }),
     },
     ...(wantsRange.value ? { wantsRange: true } : {}),
+    ...(authority.value ? { authority: true } : {}),
     ...(leaving.value ? { leaving: true } : {}),
   });
 }

@@ -63,13 +63,17 @@ export class ApiClient {
       readonly onLine: (line: string) => void;
       readonly silenceMs: number;
       readonly signal: AbortSignal;
+      readonly accept?: string;
     },
   ): Promise<void> {
-    const { onLine, silenceMs, signal } = options;
+    const { onLine, silenceMs, signal, accept } = options;
     const silence = new AbortController();
     let timer = setTimeout(() => silence.abort(), silenceMs);
     try {
-      const answer = await this.#send(path, { signal: AbortSignal.any([signal, silence.signal]) });
+      const answer = await this.#send(path, {
+        signal: AbortSignal.any([signal, silence.signal]),
+        ...(accept === undefined ? {} : { accept }),
+      });
       const splitter = new LineSplitter();
       for await (const chunk of answer) {
         clearTimeout(timer);

@@ -20,6 +20,8 @@ export interface ReflectorOptions<T extends ObjectMeta> {
   readonly path: string;
   /** Label selector; empty for all. */
   readonly selector: string;
+  /** Only `metadata` of each object is asked for. */
+  readonly metadataOnly?: boolean;
   /** Undefined for what is to be left out. */
   readonly read: (value: unknown) => T | undefined;
   readonly random: RandomSource;
@@ -81,6 +83,7 @@ export class Reflector<T extends ObjectMeta> {
       const page = next === '' ? '' : `&continue=${encodeURIComponent(next)}`;
       const answer = await client.request(`${this.#query()}&limit=${PAGE_SIZE}${page}`, {
         signal: this.#stop.signal,
+        ...this.#accept('PartialObjectMetadataList'),
       });
       const list = readList(answer);
       if (list === undefined) throw new ApiError(0, 'NoList', `${this.#options.path} is no list`);
@@ -106,7 +109,12 @@ export class Reflector<T extends ObjectMeta> {
       onLine: (line) => this.#take(line),
       silenceMs: SILENCE_MS,
       signal: this.#stop.signal,
+      ...this.#accept('PartialObjectMetadata'),
     });
+  }
+
+  #accept(kind: string): { readonly accept?: string } {
+    return this.#options.metadataOnly ? { accept: `application/json;as=${kind};g=meta.k8s.io;v=v1` } : {};
   }
 
   #take(line: string): void {

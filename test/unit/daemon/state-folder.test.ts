@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok, throws } from 'node:assert/strict';
+import { deepEqual, equal, match, notEqual, ok, throws } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
@@ -208,6 +208,22 @@ describe('openStateFolder', () => {
     throws(() => openStateFolder(path, { ...options(), random: { bytes: fail } }));
     deepEqual(readdirSync(path), ['lock']);
     equal(open().epoch, 1);
+  });
+
+  it("becomes a new node's once it is retired, also where that was broken off halfway", () => {
+    const first = open();
+    writeFileSync(join(path, 'weft.db'), 'allocations');
+    first.retire();
+    first.close();
+    // A crash after the database and the keys have gone.
+    rmSync(join(path, 'weft.db'));
+    rmSync(join(path, 'identity'));
+    const second = openStateFolder(path, { ...options(), random: seededRandom(99) });
+    notEqual(second.identity.peer, first.identity.peer);
+    equal(second.epoch, 1);
+    deepEqual(readdirSync(path).sort(), ['cluster', 'epoch', 'identity', 'lock', 'version']);
+    second.close();
+    equal(open().identity.peer, second.identity.peer);
   });
 
   it('says that the disk is full, and leaves a folder that still works', function () {

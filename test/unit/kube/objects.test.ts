@@ -1,9 +1,11 @@
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { parsePeerId } from '../../../base/peer-id.ts';
 import { seededRandom } from '../../../base/random.ts';
 import { Backoff } from '../../../kube/backoff.ts';
 import { LineSplitter, MAX_LINE_BYTES } from '../../../kube/line-splitter.ts';
 import { readConfigMap, readList, readNode } from '../../../kube/objects.ts';
+import { removalName, removalObject, removalOf } from '../../../kube/removal-object.ts';
 import { genesisObject, genesisOf } from '../../../kube/ring-object.ts';
 import { secretObject, secretOf } from '../../../kube/secret-object.ts';
 import { readWatchEvent } from '../../../kube/watch-event.ts';
@@ -103,6 +105,33 @@ describe('Backoff', () => {
     backoff.reset();
     equal(backoff.next() <= 100, true);
   });
+});
+
+describe('removalOf', () => {
+  const [subject, heir] = [parsePeerId('a'.repeat(64))!, parsePeerId('b'.repeat(64))!];
+  const removal = { subject, heir, phase: 'removed', cut: 77 } as const;
+  const data = { peer: subject, heir, phase: 'removed', cut: '77', node: 'n1' };
+  const object = { ...metadata, name: removalName(subject), data };
+
+  it('reads what was written, and what is decided cannot be edited', () => {
+    const made = removalObject('weft', removal, 'n1', '9');
+    deepEqual(made.data, data);
+    equal(made.immutable, true);
+    equal((made.metadata as { readonly resourceVersion: string }).resourceVersion, '9');
+    equal(removalObject('weft', { ...removal, phase: 'fenced' }, 'n1').immutable, undefined);
+    deepEqual(removalOf(object), removal);
+  });
+
+  for (const [why, wrong] of [
+    ['another object', { ...object, name: 'weft-genesis' }],
+    ["another peer's name", { ...object, name: removalName(heir) }],
+    ['a phase that is none', { ...object, data: { ...data, phase: 'maybe' } }],
+    ['a cut that is none', { ...object, data: { ...data, cut: '-1' } }],
+    ['an heir that is none', { ...object, data: { ...data, heir: 'me' } }],
+    ['no data', { ...object, data: {} }],
+  ] as const) {
+    it(`takes nothing from ${why}`, () => equal(removalOf(wrong), undefined));
+  }
 });
 
 describe('secretOf', () => {

@@ -1,0 +1,40 @@
+import { WeftError } from '../base/weft-error.ts';
+import { writeCniConfig } from './cni-config.io.ts';
+import type { Config } from './config.ts';
+import type { Log } from './log.ts';
+
+/** A configuration that could not be written is written again after this. */
+const RETRY_MS = 5_000;
+
+/** Tells the container runtime that pods can be attached: once, as soon as that is so. */
+export class PodOffer {
+  readonly #config: Pick<Config, 'cniConfig' | 'cniBinDir' | 'runDir'>;
+  readonly #ready: () => boolean;
+  readonly #log: Log;
+  #made = false;
+
+  constructor(options: {
+    readonly config: Pick<Config, 'cniConfig' | 'cniBinDir' | 'runDir'>;
+    readonly ready: () => boolean;
+    readonly log: Log;
+  }) {
+    this.#config = options.config;
+    this.#ready = options.ready;
+    this.#log = options.log;
+  }
+
+  /** To be called whenever it may have become so. */
+  update(): void {
+    const { cniConfig, runDir, cniBinDir } = this.#config;
+    if (this.#made || cniConfig === undefined || !this.#ready()) return;
+    try {
+      writeCniConfig(cniConfig, runDir, cniBinDir);
+      this.#made = true;
+      this.#log.info('the container runtime may attach pods', { config: cniConfig });
+    } catch (error) {
+      if (!(error instanceof WeftError)) throw error;
+      this.#log.error(error.message, { code: error.code, remedy: error.remedy });
+      setTimeout(() => this.update(), RETRY_MS).unref();
+    }
+  }
+}
