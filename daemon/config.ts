@@ -20,6 +20,7 @@ import {
   readRange4,
   readRange6,
   readRunDir,
+  readSeconds,
   readSwitch,
   readWord,
   SETTINGS,
@@ -47,6 +48,8 @@ export interface Config {
   /** 'derived': a /64 made from the cluster secret. Undefined: no IPv6 for pods. */
   readonly range6: Range | 'derived' | undefined;
   readonly genesis: GenesisSetting;
+  /** Milliseconds from the fence of a peer to the move of its ranges; undefined: as ipam has it. */
+  readonly safeWaitMs: number | undefined;
   readonly datapath: 'auto' | 'sleeve';
   /** Bytes; undefined: from the underlay. */
   readonly mtu: number | undefined;
@@ -192,6 +195,7 @@ function build(given: Given, hostName: string, faults: WeftError[]): Config {
     range4: one('ipalloc-range', readRange4, parseCidr(DEFAULT_RANGE4)),
     range6: one<Range | 'derived' | undefined>('ipalloc-range6', readRange6, 'derived'),
     genesis: one<GenesisSetting>('ipalloc-init', readGenesis, { mode: kubernetes ? 'authority' : 'none' }),
+    safeWaitMs: one<number | undefined>('safe-wait', readSafeWait, undefined),
     datapath: one('datapath', readWord(['auto', 'sleeve']), 'auto'),
     mtu: one<number | undefined>('mtu', readMtu, undefined),
     masquerade: one('masquerade', readSwitch, true),
@@ -205,6 +209,11 @@ function build(given: Given, hostName: string, faults: WeftError[]): Config {
   };
   crossCheck(config, given, faults);
   return given.has('name') ? config : { ...config, name: nameOfHost(hostName, faults) };
+}
+
+function readSafeWait(text: string): Reading<number> {
+  const seconds = readSeconds(text);
+  return seconds.ok ? { ok: true, value: 1000 * seconds.value } : seconds;
 }
 
 /** Faults that lie between settings. */

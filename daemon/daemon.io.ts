@@ -173,7 +173,12 @@ export class Daemon {
       suites: SLEEVE_SUITES,
       datapath,
       store,
-      ipam: { ranges, init: config.genesis, seedWaitMs: mayHavePeers(config) ? SEED_WAIT_MS : 0 },
+      ipam: {
+        ranges,
+        init: config.genesis,
+        seedWaitMs: mayHavePeers(config) ? SEED_WAIT_MS : 0,
+        ...(config.safeWaitMs === undefined ? {} : { safeWaitMs: config.safeWaitMs }),
+      },
       random: osRandom,
       counters,
     });

@@ -56,6 +56,13 @@ export const SETTINGS = {
       'list to each. observer: wait until another node shares. Without it a node waits too, and its status says ' +
       'what to do. All are without effect once the range is dealt',
   },
+  'safe-wait': {
+    kind: 'one',
+    value: 'SECONDS',
+    help:
+      'how long the ranges of a removed peer rest before they are dealt out again; less than the life of a session is ' +
+      'for tests alone (default: 180)',
+  },
   datapath: {
     kind: 'one',
     value: 'WHICH',
@@ -150,6 +157,10 @@ export function readPort(text: string): Reading<number> {
 
 export function readMtu(text: string): Reading<number> {
   return readInteger(text, MIN_MTU, MAX_MTU, 'an MTU');
+}
+
+export function readSeconds(text: string): Reading<number> {
+  return readInteger(text, 1, 86_400, 'a number of seconds');
 }
 
 export function readListen(text: string): Reading<Address> {

@@ -1,0 +1,141 @@
+import { deepEqual, equal } from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import type { IpamResult, StatusResult } from '../../daemon/control-protocol.ts';
+import { until } from '../cluster/command.ts';
+import type { KubeObject } from './kubectl.ts';
+import { Lab } from './lab.ts';
+import { ROOT } from './paths.ts';
+import { makeWeftImage } from './weft-image.ts';
+
+/** Where the manifest puts everything. */
+export const NAMESPACE = 'weft';
+const DAEMON = 'app.kubernetes.io/name=weft';
+
+/** The manifest as a user applies it; `env` are variables of the container `weft`. */
+export function manifest(env: Readonly<Record<string, string>> = {}): string {
+  const text = readFileSync(`${ROOT}/weave-daemonset.yaml`, 'utf8');
+  const lines = Object.entries(env).map(
+    ([name, value]) => `            - { name: ${name}, value: ${JSON.stringify(value)} }\n`,
+  );
+  return text.replace('          env:\n', `          env:\n${lines.join('')}`);
+}
+
+/** A lab whose nodes have the project's image, and on which Weft was applied. */
+export class WeftLab {
+  readonly lab: Lab;
+  readonly #env: Readonly<Record<string, string>>;
+
+  private constructor(lab: Lab, env: Readonly<Record<string, string>>) {
+    this.lab = lab;
+    this.#env = env;
+  }
+
+  /** Brings up a lab without any network; nothing of Weft is there but the image. */
+  static async bare(
+    options: { readonly nodes?: number; readonly env?: Readonly<Record<string, string>> } = {},
+  ): Promise<WeftLab> {
+    const { nodes = 3, env = {} } = options;
+    const image = makeWeftImage();
+    const lab = await Lab.up({ nodes });
+    await lab.importImage(await image);
+    return new WeftLab(lab, env);
+  }
+
+  /** The same, with Weft applied and all nodes Ready. */
+  static async up(
+    options: { readonly nodes?: number; readonly env?: Readonly<Record<string, string>> } = {},
+  ): Promise<WeftLab> {
+    const weft = await WeftLab.bare(options);
+    await weft.apply();
+    await weft.lab.waitForNodes();
+    await weft.lab.kubectl.waitForPods('k8s-app=kube-dns', { namespace: 'kube-system', count: 2 });
+    return weft;
+  }
+
+  /** Applies the manifest. */
+  async apply(): Promise<void> {
+    await this.lab.apply(manifest(this.#env));
+  }
+
+  /** One more node, with the image; Ready when Weft runs there. */
+  async addNode(): Promise<string> {
+    const node = await this.lab.addNode();
+    await node.importImage(await makeWeftImage());
+    return node.name;
+  }
+
+  /** Weft's pod on a node. */
+  async podOn(node: string): Promise<KubeObject> {
+    const pods = await this.lab.kubectl.list('pods', NAMESPACE, DAEMON);
+    const pod = pods.find((each) => each.spec.nodeName === node && !('deletionTimestamp' in each.metadata));
+    if (pod === undefined) throw new Error(`no pod of weft on ${node}`);
+    return pod;
+  }
+
+  /** Runs `weft` in the pod on a node, as a user does; its JSON. */
+  async weft<T>(node: string, ...args: string[]): Promise<T> {
+    const { metadata } = await this.podOn(node);
+    const argv = ['weft', ...args, '--json'];
+    const { stdout } = await this.lab.kubectl.exec(metadata.name, argv, { inNamespace: NAMESPACE });
+    return JSON.parse(stdout) as T;
+  }
+
+  status(node: string): Promise<StatusResult> {
+    return this.weft(node, 'status');
+  }
+
+  ipam(node: string): Promise<IpamResult> {
+    return this.weft(node, 'ipam');
+  }
+
+  /** Waits until all nodes that are on see each other connected, and see the same owners of everything. */
+  async settled(timeoutMs = 30_000): Promise<void> {
+    const nodes = this.lab.nodes.filter(({ machine }) => machine.isOn).map(({ name }) => name);
+    await until(
+      'all nodes to agree',
+      async () => {
+        const owners = new Set<string>();
+        for (const node of nodes) {
+          const { peers } = await this.status(node);
+          const connected = peers.filter(({ state }) => state === 'connected').map(({ name }) => name);
+          const missing = nodes.filter((other) => other !== node && !connected.includes(other));
+          if (missing.length > 0) throw new Error(`${node} is not connected with ${missing.join(', ')}`);
+          owners.add(JSON.stringify((await this.ipam(node)).owners));
+        }
+        return owners.size === 1;
+      },
+      { timeoutMs, everyMs: 500 },
+    );
+  }
+
+  /**
+   * Holds what `weft ipam` says of a node against what is there: the addresses of its pods as the API has them, the
+   * host's ends in its kernel with their routes. Waits a while for pods that are on their way out.
+   */
+  async assertIpamAgrees(node: string): Promise<void> {
+    const machine = this.lab.node(node).machine;
+    await until(
+      `the allocations of ${node} to agree with its pods`,
+      async () => {
+        const { allocations } = await this.ipam(node);
+        const pods = allocations.filter(({ containerId }) => containerId !== '(this node)');
+        const links = JSON.parse(
+          (await machine.run(['ip', '-j', 'link', 'show', 'type', 'veth'])).stdout,
+        ) as {
+          readonly ifalias?: string;
+        }[];
+        const attached = links.flatMap(({ ifalias }) => ifalias ?? []).map((alias) => alias.split('/')[0]);
+        deepEqual(attached.sort(), pods.map(({ containerId }) => containerId).sort());
+        const known = (await this.lab.kubectl.list('pods', '*')).filter(
+          ({ spec, status }) => spec.nodeName === node && !spec.hostNetwork && status.podIPs !== undefined,
+        );
+        const given = pods.flatMap(({ addresses }) => addresses);
+        const seen = known.flatMap(({ status }) => status.podIPs.map((each: { ip: string }) => each.ip));
+        deepEqual(seen.sort(), [...given].sort());
+        equal(new Set(given).size, given.length);
+        return true;
+      },
+      { timeoutMs: 60_000, everyMs: 500 },
+    );
+  }
+}
