@@ -1,5 +1,5 @@
 import { deepEqual, equal } from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import type { IpamResult, StatusResult } from '../../daemon/control-protocol.ts';
 import { until } from '../cluster/command.ts';
 import type { KubeObject } from './kubectl.ts';
@@ -55,6 +55,28 @@ export class WeftLab {
   /** Applies the manifest. */
   async apply(): Promise<void> {
     await this.lab.apply(manifest(this.#env));
+  }
+
+  /**
+   * Makes the machine of the API server a member of the mesh, as a plain host with the cluster's secret: it forwards
+   * requests to pods, and is no node here.
+   */
+  async joinControlPlane(): Promise<void> {
+    const { machine } = this.lab.controlPlane;
+    const secret = (await this.lab.kubectl.get('secret', 'weft-secret', NAMESPACE)) as unknown as {
+      readonly data: { readonly secret: string };
+    };
+    const file = `${machine.folder}/etc/weft-secret`;
+    writeFileSync(file, Buffer.from(secret.data.secret, 'base64'), { mode: 0o600 });
+    const peers = this.lab.nodes.flatMap(({ addresses }) => ['--peer', addresses.v4]);
+    await machine.start('weftd', [
+      `${ROOT}/bin/weftd`,
+      ...['--name', 'cp', '--secret-file', '/etc/weft-secret', '--ipalloc-init', 'observer', ...peers],
+    ]);
+    await until('the control plane to have its part of the range', async () => {
+      const { stdout } = await machine.run([`${ROOT}/bin/weft`, 'status', '--json'], { mayFail: true });
+      return stdout !== '' && (JSON.parse(stdout) as StatusResult).addresses.length === 2;
+    });
   }
 
   /** One more node, with the image; Ready when Weft runs there. */
