@@ -91,6 +91,7 @@ export class Membership {
     entry.version = version;
     if (leaving) this.#set(peer, 'left', now, silently);
     else if (entry.state === 'suspect') this.#set(peer, 'alive', now, silently);
+    else if (entry.state === 'left') this.#set(peer, told === 'suspect' ? 'alive' : told, now, silently);
     else if (told === 'alive' || told === 'suspect') this.#set(peer, 'alive', now, silently);
     else if (told === 'dead' && entry.state === 'alive') this.#events.doubt(peer);
   }

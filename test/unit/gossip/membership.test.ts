@@ -155,6 +155,17 @@ describe('membership', () => {
     assert.deepEqual(changes, ['alive', 'left', 'alive']);
   });
 
+  it('that left is as its teller says once it is back, and lives when it is heard, though the teller did not know', () => {
+    const { membership, changes } = membershipOf();
+    membership.know(subject, V1, true, 'alive', at(0));
+    assert.equal(membership.stateOf(subject), 'left');
+    // From somebody who has just started, and has the newer record from its disk.
+    membership.know(subject, V2, false, 'unknown', at(1));
+    assert.equal(membership.stateOf(subject), 'unknown');
+    membership.heard(subject, at(2));
+    assert.deepEqual(changes, ['left', 'alive']);
+  });
+
   it('counts who is present, also after forgetting', () => {
     const { membership } = membershipOf(3);
     assert.equal(membership.presentCount, 4);
