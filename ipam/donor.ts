@@ -6,7 +6,7 @@ import { chooseBlock } from './free-space.ts';
 import type { AskOutcome } from './messages.ts';
 import type { OwnLog } from './own-log.ts';
 import { ORIGIN_LIMIT, type Ring } from './ring.ts';
-import { type NewEntry, RING_LOG_GRANT_LIMIT } from './ring-log.ts';
+import type { NewEntry } from './ring-log.ts';
 
 /** A peer gets at most one grant in this time. */
 export const GRANT_INTERVAL_MS = 200;
@@ -60,7 +60,7 @@ export class Donor {
     let living = 1;
     for (const member of view.members) if (this.#options.isAlive(member)) living++;
     if (!canBeJudged(ring.council(peer)!.size, living)) return 'unknown';
-    if (log.log.bytes.length > RING_LOG_GRANT_LIMIT) {
+    if (!log.hasRoomForGrants) {
       log.refuseGrant();
       return 'none';
     }

@@ -19,7 +19,7 @@ import { GenesisPaxos } from './paxos.ts';
 import type { Ring } from './ring.ts';
 import { GENESIS_ENTRY_LIMIT, RING_LOG_GRANT_LIMIT } from './ring-log.ts';
 import type { IpamStore } from './store.ts';
-import type { IpamConfig } from './types.ts';
+import type { IpamConfig, RingInit } from './types.ts';
 
 /** What the founding needs of its node. */
 export interface FoundingOptions {
@@ -37,6 +37,7 @@ export interface FoundingOptions {
 /** How this node comes to a ring: by making one, by agreeing on one, or by joining the one that peers show. */
 export class Founding {
   readonly #options: FoundingOptions;
+  readonly #init: RingInit;
   readonly #paxos: GenesisPaxos | undefined;
   #startedAt: Instant | undefined;
   /** What the authority outside has decided. */
@@ -48,8 +49,14 @@ export class Founding {
     this.#options = options;
     const { self, name, random, store } = options;
     const { init } = options.config;
+    this.#init = init;
     if (init.mode !== 'consensus') return;
     checkElectorate(init.electorate);
+    if (init.electorate.length === 1) {
+      // Nobody to agree with, so it should listen for a ring first: it may have made one, and lost its disk.
+      this.#init = { mode: name === init.electorate[0] ? 'seed' : 'observer' };
+      return;
+    }
     const propose = (electors: readonly PeerId[]): Uint8Array => encodeGenesis(this.#newGenesis(electors));
     this.#paxos = new GenesisPaxos({ self, name, electorate: init.electorate, random, store, propose });
   }
@@ -74,7 +81,7 @@ export class Founding {
   /** When it is time to make a ring, or to propose one, if none is seen before. */
   seedAt(): Instant | undefined {
     const { config, ring } = this.#options;
-    const { mode } = config.init;
+    const { mode } = this.#init;
     if ((mode !== 'seed' && mode !== 'authority') || this.#proposed || ring.view.genesis !== undefined)
       return undefined;
     return this.#startedAt && after(this.#startedAt, config.seedWaitMs);
@@ -114,15 +121,14 @@ export class Founding {
 
   /** This node is listed as an elector, and its name voted under another identity. */
   get voteless(): boolean {
-    const { config, name } = this.#options;
-    if (config.init.mode !== 'consensus' || !this.#paxos?.abstains) return false;
-    return config.init.electorate.includes(name);
+    if (this.#init.mode !== 'consensus' || !this.#paxos?.abstains) return false;
+    return this.#init.electorate.includes(this.#options.name);
   }
 
   /** What is waited for, in words for the user. */
   waitingFor(): string {
     if (this.#options.ring.view.genesis !== undefined) return 'joining the ring';
-    switch (this.#options.config.init.mode) {
+    switch (this.#init.mode) {
       case 'seed':
         return 'about to start the ring';
       case 'observer':
@@ -138,7 +144,7 @@ export class Founding {
 
   #genesisToJoin(now: Instant): Genesis | undefined {
     const { config, log, ring, self } = this.#options;
-    const { mode } = config.init;
+    const { mode } = this.#init;
     if (mode === 'consensus') {
       // Electors believe only what a majority of them has accepted, not what a single peer claims.
       if (log.log.genesis !== undefined || this.#paxos?.decided === undefined) return undefined;

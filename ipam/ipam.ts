@@ -1,6 +1,5 @@
 import type { Address } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
-import type { Counters } from '../base/counters.ts';
 import { after, earliest, type Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import type { Range } from '../base/range.ts';
@@ -51,7 +50,6 @@ export class Ipam {
   readonly #self: PeerId;
   readonly #options: IpamOptions;
   readonly #config: IpamConfig;
-  readonly #counters: Counters;
   readonly #authority: Authority;
   readonly #ring: Ring;
   readonly #allocator: Allocator;
@@ -78,7 +76,6 @@ export class Ipam {
   constructor(options: IpamOptions) {
     this.#options = options;
     this.#self = options.self;
-    this.#counters = options.counters;
     this.#config = {
       seedWaitMs: DEFAULT_SEED_WAIT_MS,
       allocateTimeoutMs: DEFAULT_ALLOCATE_TIMEOUT_MS,
@@ -87,7 +84,7 @@ export class Ipam {
     };
     const { store, random, self, name } = options;
     const authority = new Authority(store);
-    const ring = new Ring(authority);
+    const ring = new Ring(self, authority);
     this.#authority = authority;
     this.#ring = ring;
     this.#log = new OwnLog({ self, ring, store, ranges: this.#config.ranges });
@@ -147,7 +144,7 @@ export class Ipam {
     // A restart brings a thousand logs at once: the ring is evaluated once for all of them, by the tick that is due now.
     if (result.ok && record.slot === 'ring' && record.origin !== this.#self) this.#staleSince ??= now;
     else if (result.ok) this.#update(now);
-    else this.#counters.add(`ipam.${record.slot}-record.${result.reason}`);
+    else this.#options.counters.add(`ipam.${record.slot}-record.${result.reason}`);
     return result;
   }
 
@@ -169,7 +166,7 @@ export class Ipam {
   handleMessage(from: PeerId, bytes: Uint8Array, now: Instant): Result<void, string> {
     const decoded = decodeMessage(bytes);
     if (!decoded.ok) {
-      this.#counters.add('ipam.message.malformed');
+      this.#options.counters.add('ipam.message.malformed');
       return decoded;
     }
     const message = decoded.value;
@@ -179,7 +176,7 @@ export class Ipam {
       this.#send(from, { kind: 'answer', request, outcome });
     } else if (message.kind === 'answer') {
       if (!this.#seeker.handleAnswer(from, message.request, message.outcome, now))
-        this.#counters.add('ipam.message.late-answer');
+        this.#options.counters.add('ipam.message.late-answer');
     } else if (this.#homecoming.over) this.#removals.handle(from, message, now);
     this.#update(now);
     return ok(undefined);
@@ -251,7 +248,7 @@ export class Ipam {
 
   /** log2 of the largest free run of addresses, rounded down, by family; absent where there is nothing to give. */
   freeHints(): FreeHints {
-    return this.#log.operational ? freeHintsOf(this.#allocator) : {};
+    return this.#log.operational && this.#log.hasRoomForGrants ? freeHintsOf(this.#allocator) : {};
   }
 
   status(): IpamStatus {
@@ -375,7 +372,7 @@ export class Ipam {
     if (!merged.ok) return merged;
     if (origin === this.#self) this.#log.shown(merged.value);
     else if (merged.value === 'rolled-back' || merged.value === 'forked') {
-      this.#counters.add(`ipam.ring-record.${merged.value}`);
+      this.#options.counters.add(`ipam.ring-record.${merged.value}`);
       return merged.value === 'forked' ? ok(undefined) : fail('rolled-back');
     }
     return ok(undefined);

@@ -10,6 +10,7 @@ import {
   emptyLog,
   type JoinChange,
   type NewEntry,
+  RING_LOG_GRANT_LIMIT,
   type RingLog,
 } from './ring-log.ts';
 import type { IpamStore } from './store.ts';
@@ -59,6 +60,11 @@ export class OwnLog {
 
   get rollback(): Rollback | undefined {
     return this.#rollback;
+  }
+
+  /** There is room for grants: the rest is kept for votes and council changes. */
+  get hasRoomForGrants(): boolean {
+    return this.#log.bytes.length <= RING_LOG_GRANT_LIMIT;
   }
 
   /** Something was not written because there is no room for it. */

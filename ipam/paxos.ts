@@ -132,9 +132,10 @@ export class GenesisPaxos {
     const bound = this.#peerByName.get(row.name);
     if (row.name === this.#options.name && bound === this.#options.self) {
       // Our name under another id: we are the second to bear it, or somebody took it. Without a vote nothing breaks,
-      // so whoever has not voted yet stands back.
-      const neverVoted = this.#own.promised.round === 0 && this.#own.accepted === undefined;
-      if (!neverVoted || this.#abstains || this.#decided !== undefined) return fail('name-taken');
+      // so whoever has not voted yet stands back. A promise is no vote: it may have come with the rows of others, an
+      // instant before the one of our former self without which we would never learn what is decided.
+      if (this.#own.accepted !== undefined || this.#abstains || this.#decided !== undefined)
+        return fail('name-taken');
       this.#abstain();
       this.#bind(row.name, origin);
     } else if (bound === undefined) {

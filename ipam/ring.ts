@@ -18,8 +18,12 @@ export const ORIGIN_LIMIT = 2048;
 /** Bytes of all logs together. Parsed they take some ten times as much memory. */
 export const TOTAL_LOG_LIMIT = 16 * 1024 * 1024;
 
-/** The logs of all peers, and the view of them, evaluated when it is asked for. */
+/**
+ * The logs of all peers, and the view of them, evaluated when it is asked for. The limits are for those of others: our
+ * own log is bounded by itself, and may not be silenced by what others fill the room with.
+ */
 export class Ring {
+  readonly #self: PeerId | undefined;
   readonly #authority: AuthorityView;
   readonly #logByOrigin = new Map<PeerId, RingLog>();
   #totalBytes = 0;
@@ -27,7 +31,8 @@ export class Ring {
   #owners: { readonly range: Range; readonly owner: PeerId }[] = [];
   #revision = 0;
 
-  constructor(authority: AuthorityView = NO_AUTHORITY) {
+  constructor(self?: PeerId, authority: AuthorityView = NO_AUTHORITY) {
+    this.#self = self;
     this.#authority = authority;
   }
 
@@ -47,8 +52,10 @@ export class Ring {
     const { log, change } = joinLogs(known, decoded.value);
     if (log === known) return ok(change);
     const total = this.#totalBytes - (known?.bytes.length ?? 0) + log.bytes.length;
-    if (known === undefined && this.#logByOrigin.size >= ORIGIN_LIMIT) return fail('too-many');
-    if (total > TOTAL_LOG_LIMIT) return fail('too-many');
+    if (origin !== this.#self) {
+      if (known === undefined && this.#logByOrigin.size >= ORIGIN_LIMIT) return fail('too-many');
+      if (total > TOTAL_LOG_LIMIT) return fail('too-many');
+    }
     this.#totalBytes = total;
     this.#logByOrigin.set(origin, log);
     this.#view = undefined;

@@ -210,7 +210,7 @@ describe('Authority', () => {
 
   it('counts for a ring once the log of the subject is known up to the cut', () => {
     const authority = new Authority(new MemoryStore());
-    const ring = new Ring(authority);
+    const ring = new Ring(a, authority);
     const genesis = genesisOf([a, b], [V4]);
     const full = logOf({ kind: 'genesis', genesis }, { kind: 'join', peer: b });
     ring.merge(b, logOf({ kind: 'genesis', genesis }).bytes);

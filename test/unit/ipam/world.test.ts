@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { PeerId } from '../../../base/peer-id.ts';
 import { randomBelow, randomUnit } from '../../../base/random.ts';
 import { decodeMessage, encodeMessage, type IpamMessage } from '../../../ipam/messages.ts';
-import { councilOf, decodeRingLog, type RingLog } from '../../../ipam/ring-log.ts';
+import { appendToLog, councilOf, decodeRingLog, emptyLog, type RingLog } from '../../../ipam/ring-log.ts';
 import { cidr, peerId, V4, V6, World } from './support.ts';
 
 const seedFirst = (node: number) => (node === 0 ? ({ mode: 'seed' } as const) : ({ mode: 'none' } as const));
@@ -419,6 +419,46 @@ describe('several Ipams', () => {
     assert.ok(status.ranges.length > 0, 'it got a range of its own');
   });
 
+  it('join the ring again as an elector whose disk is new, though only one other is left to show it', () => {
+    const electorate = ['node-0', 'node-1'];
+    for (let seed = 62; seed < 72; seed++) {
+      const world = new World({ seed, init: () => ({ mode: 'consensus', electorate }) });
+      for (let i = 0; i < 2; i++) world.addHost();
+      const ready = () => world.hosts.every((host) => host.ipam!.status().state === 'ready');
+      world.runUntil(ready, 10_000);
+      world.run(1000);
+      world.loseDisk(world.hosts[seed % 2]!);
+      world.runUntil(ready, 10_000);
+    }
+  });
+
+  it('take an electorate of one for a seed: it starts the ring, and joins it again where its disk is new', () => {
+    const init = () => ({ mode: 'consensus', electorate: ['node-0'] }) as const;
+    const world = new World({ seed: 72, init });
+    for (let i = 0; i < 3; i++) world.addHost();
+    const ready = () => world.hosts.every((host) => host.ipam!.status().state === 'ready');
+    world.runUntil(ready, 10_000);
+    const { ring } = world.hosts[1]!.ipam!.status();
+    world.loseDisk(world.hosts[0]!);
+    world.runUntil(ready, 10_000);
+    for (const host of world.hosts) assert.equal(host.ipam!.status().ring, ring);
+  });
+
+  it('offer nothing to give once their log has no room for grants', () => {
+    const world = new World({ seed: 75, init: seedFirst });
+    const host = world.addHost();
+    world.runUntil(() => host.ipam!.status().state === 'ready', 2000);
+    assert.notDeepEqual(host.ipam!.freeHints(), {});
+    const leaves = Array.from({ length: 19_200 }, () => ({ kind: 'leave', peer: host.peer }) as const);
+    const full = appendToLog(parsed(host.store.get('log')!), leaves)!;
+    world.crash(host);
+    host.store.put('log', full.bytes);
+    host.store.flush();
+    world.startHost(host);
+    assert.equal(host.ipam!.status().state, 'ready');
+    assert.deepEqual(host.ipam!.freeHints(), {}, 'or those who need a range ask it first, and in vain');
+  });
+
   it('let the smaller of two rings stop, and join the other where nothing hangs on it', () => {
     const world = new World({
       seed: 70,
@@ -473,6 +513,17 @@ describe('several Ipams', () => {
     world.crash(a);
     world.startHost(a);
     assert.equal(a.ipam!.status().state, 'fault', 'also after a restart');
+  });
+
+  it('write to their own log though those of others fill all the room', () => {
+    const world = new World({ seed: 74, init: seedFirst });
+    const host = world.addHost();
+    const payload = emptyLog().bytes;
+    let taken = true;
+    for (let n = 1; taken; n++)
+      taken = host.ipam!.handleRecord({ origin: peerId(1000 + n), slot: 'ring', payload }, world.now).ok;
+    world.run(1000);
+    assert.equal(host.ipam!.status().state, 'ready');
   });
 
   it('never use an address twice under loss, crashes, lost disks and removals', () => {
