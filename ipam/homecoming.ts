@@ -5,7 +5,8 @@ import { after, type Instant, instant } from '../base/instant.ts';
  * seen alive, or for so long where none is. It may have been removed meanwhile, and has to hear of it first. Nor does it
  * write to its log, vote or promise: its state folder may have gone back in time, and those before with it.
  */
-export const RETURN_LISTEN_MS = 300;
+/** Some round trips across the world: the votes that removed us come by the first comparison over the first link. */
+export const RETURN_LISTEN_MS = 1000;
 export const RETURN_ALONE_MS = 2000;
 
 /** How long a node that has started still listens. */

@@ -122,6 +122,22 @@ describe('a removed peer', function () {
     });
   }
 
+  it('hears of it before it gives out an address, across the world too', () => {
+    const sim = new Simulation(34);
+    sim.network.weather = { loss: 0, duplicate: 0, reorder: 0, delayMs: 150, jitterMs: 10 };
+    const { nodes, victim } = cluster(sim);
+    victim.kill({ power: true });
+    sim.run(40_000);
+    assert.equal(remove(sim, nodes[1]!, victim), 'removed');
+    victim.start();
+    victim.addPod('eager');
+    assert.notEqual(
+      sim.runUntil(() => victim.core!.ipam.status().state === 'fenced', 10_000, 10),
+      undefined,
+    );
+    assert.equal(victim.podByContainer.has('eager'), false);
+  });
+
   it('is not removed while it is alive, nor by a minority', () => {
     const sim = new Simulation(32);
     const { nodes, victim } = cluster(sim);
