@@ -1,5 +1,4 @@
 import { mkdirSync } from 'node:fs';
-import { until } from '../cluster/command.ts';
 import { CONTROL_PLANE, SERVICES, underlay } from './addresses.ts';
 import { TOKENS, type User, writeKubeconfig } from './kubeconfig.ts';
 import type { Kubectl } from './kubectl.ts';
@@ -61,7 +60,7 @@ export class ControlPlane {
       `--service-cluster-ip-range=${SERVICE_RANGES}`,
       ...['--allow-privileged=true', '--profiling=false'],
     ]);
-    await until('kube-apiserver to be ready', () => this.#isReady(), { timeoutMs: 60_000, everyMs: 100 });
+    await this.machine.waitFor('kube-apiserver', () => this.#isReady());
   }
 
   /** Ends kube-apiserver, as an outage would. Nodes and pods go on. */
@@ -70,9 +69,6 @@ export class ControlPlane {
   }
 
   async #isReady(): Promise<boolean> {
-    if (!this.machine.isRunning('kube-apiserver')) {
-      throw new Error(`it ended: ${this.machine.log('kube-apiserver').slice(-2_000)}`);
-    }
     const { status } = await this.#kubectl.run(['get', '--raw', '/readyz'], { mayFail: true });
     return status === 0;
   }

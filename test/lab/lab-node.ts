@@ -1,11 +1,11 @@
 import { copyFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { type CommandOptions, type CommandResult, until } from '../cluster/command.ts';
+import type { CommandOptions, CommandResult } from '../cluster/command.ts';
 import { underlay } from './addresses.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import type { Machine } from './machine.ts';
 import { masqueradePods, plugIn } from './network.ts';
-import { bridgeConflist, CONTAINERD_CONFIG, kubeletConfig, kubeletFlags } from './node-config.ts';
-import { CGROUP, PKI } from './paths.ts';
+import { bridgeConflist, CONTAINERD_CONFIG, KUBELET_CONFIG, kubeletFlags } from './node-config.ts';
+import { PKI } from './paths.ts';
 
 /** What attaches pods: nothing yet, or the plain bridge that others are compared with. */
 export type Cni = 'none' | 'bridge';
@@ -57,12 +57,10 @@ export class LabNode {
   /** Starts containerd and waits until it answers. */
   async startContainerd(): Promise<void> {
     await this.machine.start('containerd', ['containerd', '--config', '/etc/containerd/config.toml']);
-    const answers = async (): Promise<boolean> => {
-      if (!this.machine.isRunning('containerd'))
-        throw new Error(this.machine.log('containerd').slice(-2_000));
-      return (await this.run(['ctr', 'version'], { mayFail: true })).status === 0;
-    };
-    await until(`containerd on ${this.name}`, answers, { timeoutMs: 30_000, everyMs: 100 });
+    await this.machine.waitFor(
+      'containerd',
+      async () => (await this.run(['ctr', 'version'], { mayFail: true })).status === 0,
+    );
   }
 
   /** Ends containerd; containers go on. */
@@ -111,7 +109,7 @@ export class LabNode {
     };
     put('/etc/resolv.conf', '# nothing outside answers\n');
     put('/etc/containerd/config.toml', CONTAINERD_CONFIG);
-    put('/etc/kubernetes/kubelet.json', kubeletConfig(`/${CGROUP}/${this.name}`));
+    put('/etc/kubernetes/kubelet.json', KUBELET_CONFIG);
     writeKubeconfig(`${folder}/etc/kubernetes/kubelet.conf`, `system:node:${this.name}`);
     writeKubeconfig(`${folder}/etc/kubernetes/kube-proxy.conf`, 'system:kube-proxy');
     copyFileSync(`${PKI}/ca.crt`, `${folder}/etc/kubernetes/ca.crt`);

@@ -10,7 +10,7 @@ import { type Cni, LabNode } from './lab-node.ts';
 import { createState, LabError, type LabState, readState, saveState } from './lab-state.ts';
 import { Machine } from './machine.ts';
 import { makeOutside, plugIn, routeToPods } from './network.ts';
-import { ADMIN_CONFIG, CGROUP, LOG_FOLDER, ROOT } from './paths.ts';
+import { ADMIN_CONFIG, LOG_FOLDER, ROOT } from './paths.ts';
 import { removeCgroups, takeDown } from './take-down.ts';
 
 export interface LabOptions {
@@ -136,8 +136,9 @@ export class Lab {
 
   /** Pulls a node's plug: processes, pods, interfaces and memory are gone at once; its disk stays. */
   async powerOff(name: string): Promise<void> {
-    await this.node(name).machine.powerOff();
-    await removeCgroups(`${CGROUP}/${name}`);
+    const { machine } = this.node(name);
+    await machine.powerOff();
+    await removeCgroups(machine.cgroup);
   }
 
   /** Boots a node that was powered off, with a new boot id. */

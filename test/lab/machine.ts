@@ -1,11 +1,14 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { type CommandOptions, type CommandResult, run, until } from '../cluster/command.ts';
-import { LOG_FOLDER, MACHINE_ENV, ROOT, RUN_FOLDER } from './paths.ts';
+import { CGROUP, LOG_FOLDER, MACHINE_ENV, ROOT, RUN_FOLDER } from './paths.ts';
 import { childrenOf, end, identify, isAlive, type ProcessId } from './process-id.ts';
 
 /** The program that is the first process of every machine; the lab's machines are known by it. */
 export const MACHINE_INIT = `${ROOT}/test/lab/machine-init`;
+
+/** Characters of a log that an error shows. */
+const LOG_TAIL = 2_000;
 
 /** What is written down of a machine. */
 export interface MachineState {
@@ -40,6 +43,11 @@ export class Machine {
     return `${RUN_FOLDER}/${this.name}`;
   }
 
+  /** Its root in every cgroup hierarchy, from the whole machine's: `weft-lab-…/n1`. */
+  get cgroup(): string {
+    return `${CGROUP}/${this.name}`;
+  }
+
   get isOn(): boolean {
     return this.state.init !== undefined && isAlive(this.state.init);
   }
@@ -57,18 +65,19 @@ export class Machine {
     rmSync(`${this.folder}/etc/.ready`, { force: true });
     const log = this.#openLog('init');
     const namespaces = ['--fork', '--kill-child', '--pid', '--mount', '--net', '--uts', '--ipc'];
-    const child = spawn('unshare', [...namespaces, MACHINE_INIT, this.folder, this.name, ROOT], {
+    const child = spawn('unshare', [...namespaces, MACHINE_INIT, this.folder, this.name, ROOT, this.cgroup], {
       stdio: ['ignore', log, log],
       detached: true,
       env: MACHINE_ENV,
     });
     closeSync(log);
     child.unref();
+    const ended = (): boolean => child.exitCode !== null || child.signalCode !== null;
     await until(`${this.name} to start`, () => {
-      if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}: ${this.log('init')}`);
       this.#takeInit();
-      return existsSync(`${this.folder}/etc/.ready`);
+      return ended() || existsSync(`${this.folder}/etc/.ready`);
     });
+    if (ended()) throw new Error(`${this.name} did not start: ${this.log('init').slice(-LOG_TAIL)}`);
   }
 
   /** Takes its power away: everything in it is gone at once, as after a pulled plug. */
@@ -100,11 +109,10 @@ export class Machine {
     closeSync(log);
     child.unref();
     // nsenter stays and waits for the program, which is its only child.
-    const id = await until(`${name} to start on ${this.name}`, () => {
-      if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}: ${this.log(name)}`);
-      return childrenOf(child.pid!)[0];
-    });
-    this.state.daemonByName[name] = id;
+    const ended = (): boolean => child.exitCode !== null || child.signalCode !== null;
+    const found = await until(`${name} to start on ${this.name}`, () => childrenOf(child.pid!)[0] ?? ended());
+    if (found === true) throw this.#ended(name);
+    this.state.daemonByName[name] = found;
     this.#changed();
   }
 
@@ -116,6 +124,13 @@ export class Machine {
     this.#changed();
   }
 
+  /** Waits until a program that runs has done what `probe` looks for. Rejects at once, with its log, where it ends. */
+  async waitFor(name: string, probe: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
+    const settled = async (): Promise<boolean> => !this.isRunning(name) || (await probe());
+    await until(`${name} on ${this.name}`, settled, { timeoutMs, everyMs: 100 });
+    if (!this.isRunning(name)) throw this.#ended(name);
+  }
+
   isRunning(name: string): boolean {
     const id = this.state.daemonByName[name];
     return id !== undefined && isAlive(id);
@@ -125,6 +140,10 @@ export class Machine {
   log(name: string): string {
     const path = `${LOG_FOLDER}/${this.name}/${name}.log`;
     return existsSync(path) ? readFileSync(path, 'utf8') : '';
+  }
+
+  #ended(name: string): Error {
+    return new Error(`${name} on ${this.name} ended: ${this.log(name).slice(-LOG_TAIL)}`);
   }
 
   #takeInit(): void {

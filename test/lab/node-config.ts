@@ -28,38 +28,35 @@ runtime_type = 'io.containerd.runc.v2'
 SystemdCgroup = false
 `;
 
-/** kubelet's configuration; its containers' cgroups lie in `cgroup`. */
-export function kubeletConfig(cgroup: string): string {
-  return JSON.stringify({
-    apiVersion: 'kubelet.config.k8s.io/v1beta1',
-    kind: 'KubeletConfiguration',
-    containerRuntimeEndpoint: 'unix:///run/containerd/containerd.sock',
-    authentication: {
-      anonymous: { enabled: false },
-      webhook: { enabled: true },
-      x509: { clientCAFile: '/etc/kubernetes/ca.crt' },
-    },
-    authorization: { mode: 'Webhook' },
-    clusterDNS: [DNS_SERVICE.v4, DNS_SERVICE.v6],
-    clusterDomain: 'cluster.local',
-    resolvConf: '/etc/resolv.conf',
-    volumePluginDir: '/var/lib/kubelet/volume-plugins',
-    cgroupDriver: 'cgroupfs',
-    cgroupRoot: cgroup,
-    // One machine is several nodes: none of them may manage or judge it as if it were its own.
-    cgroupsPerQOS: false,
-    enforceNodeAllocatable: [],
-    failCgroupV1: false,
-    failSwapOn: false,
-    localStorageCapacityIsolation: false,
-    evictionHard: { 'memory.available': '50Mi', 'nodefs.available': '1%', 'imagefs.available': '1%' },
-    imageGCHighThresholdPercent: 100, // what was imported could not be pulled again
-    maxPods: 250,
-    serializeImagePulls: false,
-    nodeStatusUpdateFrequency: '4s',
-    nodeLeaseDurationSeconds: 16,
-  });
-}
+/** kubelet's configuration. */
+export const KUBELET_CONFIG = JSON.stringify({
+  apiVersion: 'kubelet.config.k8s.io/v1beta1',
+  kind: 'KubeletConfiguration',
+  containerRuntimeEndpoint: 'unix:///run/containerd/containerd.sock',
+  authentication: {
+    anonymous: { enabled: false },
+    webhook: { enabled: true },
+    x509: { clientCAFile: '/etc/kubernetes/ca.crt' },
+  },
+  authorization: { mode: 'Webhook' },
+  clusterDNS: [DNS_SERVICE.v4, DNS_SERVICE.v6],
+  clusterDomain: 'cluster.local',
+  resolvConf: '/etc/resolv.conf',
+  volumePluginDir: '/var/lib/kubelet/volume-plugins',
+  cgroupDriver: 'cgroupfs',
+  // One machine is several nodes: none of them may manage or judge it as if it were its own.
+  cgroupsPerQOS: false,
+  enforceNodeAllocatable: [],
+  failCgroupV1: false,
+  failSwapOn: false,
+  localStorageCapacityIsolation: false,
+  evictionHard: { 'memory.available': '50Mi', 'nodefs.available': '1%', 'imagefs.available': '1%' },
+  imageGCHighThresholdPercent: 100, // what was imported could not be pulled again
+  maxPods: 250,
+  serializeImagePulls: false,
+  nodeStatusUpdateFrequency: '4s',
+  nodeLeaseDurationSeconds: 16,
+});
 
 /** For `--cni bridge`: Debian's bridge and host-local plugins, with portmap and bandwidth behind them. */
 export function bridgeConflist(number: number): string {
