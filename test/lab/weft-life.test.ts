@@ -1,0 +1,193 @@
+import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
+import { until } from '../cluster/command.ts';
+import type { KubeObject } from './kubectl.ts';
+import type { Lab } from './lab.ts';
+import { leftovers, takeDown } from './take-down.ts';
+import { TcpProbe } from './tcp-probe.ts';
+import { addressesOf, agnhost, get, PORT, url, WEB } from './web.ts';
+import { NAMESPACE, WeftLab } from './weft-lab.ts';
+
+/** Seconds that a removed peer's ranges rest: short, and long enough to see that they do. */
+const SAFE_WAIT_S = 10;
+/** Pods that come and go at once. */
+const CROWD = 120;
+
+function sleeper(name: string, labels: Readonly<Record<string, string>> = {}): object {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, labels },
+    spec: { terminationGracePeriodSeconds: 0, containers: [agnhost(['pause'])] },
+  };
+}
+
+describe('the life of Weft in a cluster', function () {
+  this.timeout(300_000);
+  let weft: WeftLab;
+  let lab: Lab;
+
+  const webPods = (count: number): Promise<KubeObject[]> => lab.kubectl.waitForPods('app=web', { count });
+  const everyoneReachesEveryone = async (pods: readonly KubeObject[]): Promise<void> => {
+    for (const from of pods)
+      for (const to of pods)
+        for (const address of addressesOf(to)) {
+          const answers = async (): Promise<boolean> =>
+            (await get(lab, from, url(address, PORT, '/hostname'))) === to.metadata.name;
+          await until(`${from.metadata.name} to reach ${to.metadata.name}`, answers, { timeoutMs: 20_000 });
+        }
+  };
+  const failedSandboxes = async (): Promise<string[]> => {
+    const events = await lab.kubectl.list('events', 'default');
+    return (events as unknown as { reason: string; message: string }[])
+      .filter(({ reason }) => reason === 'FailedCreatePodSandBox')
+      .map(({ message }) => message);
+  };
+
+  before(async () => {
+    weft = await WeftLab.up({ env: { WEFT_SAFE_WAIT: String(SAFE_WAIT_S) } });
+    lab = weft.lab;
+    await lab.apply(WEB);
+    await webPods(3);
+    await weft.settled();
+  });
+
+  after(async () => {
+    await takeDown();
+    deepEqual(leftovers(), []);
+  });
+
+  it('is replaced node by node under load: no pod fails, no connection breaks', async () => {
+    const pods = await webPods(3);
+    const on = (node: string): KubeObject => pods.find((pod) => pod.spec.nodeName === node)!;
+    const probe = await TcpProbe.start(lab, on('n1'), on('n2'), 60);
+    await lab.kubectl.run(['rollout', 'restart', 'ds/weft', '-n', NAMESPACE]);
+    const rollout = lab.kubectl.run(['rollout', 'status', 'ds/weft', '-n', NAMESPACE, '--timeout=120s'], {
+      timeoutMs: 130_000,
+    });
+    let over = false;
+    void rollout.finally(() => {
+      over = true;
+    });
+    let made = 0;
+    while (!over) {
+      await lab.apply([0, 1, 2].map(() => sleeper(`rollout-${++made}`, { app: 'rollout' })));
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+    await rollout;
+    await lab.kubectl.waitForPods('app=rollout', { count: made });
+    const { longestGapMs, broken, answers } = await probe.result();
+    console.log(`      longest gap ${longestGapMs} ms, ${made} pods made meanwhile, ${answers} answers`);
+    equal(broken, null);
+    deepEqual(await failedSandboxes(), []);
+    await lab.kubectl.run(['delete', 'pods', '-l', 'app=rollout', '--wait=true', '--grace-period=0', '--force']);
+    for (const { name } of lab.nodes) await weft.assertIpamAgrees(name);
+  });
+
+  it('serves a crowd of pods that come and go at once, with kubelet and containerd killed among it', async () => {
+    const names = Array.from({ length: CROWD }, (_, i) => `crowd-${i}`);
+    await lab.apply(names.map((name) => sleeper(name, { app: 'crowd' })));
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    const node = lab.node('n1');
+    await node.stopContainerd();
+    await lab.node('n2').stopKubelet();
+    await node.startContainerd();
+    await lab.node('n2').startKubelet();
+    await lab.kubectl.waitForPods('app=crowd', { count: CROWD, timeoutMs: 180_000 });
+    for (const { name } of lab.nodes) await weft.assertIpamAgrees(name);
+    await lab.kubectl.run(['delete', 'pods', '-l', 'app=crowd', '--grace-period=0', '--force'], {
+      timeoutMs: 120_000,
+    });
+    await until('the crowd to be gone', async () => (await lab.kubectl.list('pods', 'default', 'app=crowd')).length === 0, {
+      timeoutMs: 120_000,
+      everyMs: 500,
+    });
+    for (const { name } of lab.nodes) await weft.assertIpamAgrees(name);
+  });
+
+  it('goes on while the API is away, and afterwards all agree', async () => {
+    const pods = await webPods(3);
+    const [from, to] = [pods[0]!, pods[1]!];
+    const probe = await TcpProbe.start(lab, from, to, 40);
+    await lab.stopApiServer();
+    // A pod needs no API to be attached: a static one is the kubelet's own.
+    const node = lab.node('n2');
+    await node.startStaticPod(sleeper('static') as { readonly metadata: { readonly name: string } });
+    const attached = async (): Promise<boolean> => {
+      const { stdout } = await node.run(['ip', '-o', 'link', 'show', 'type', 'veth']);
+      return stdout.trim().split('\n').length >= 2;
+    };
+    await until('the static pod to be attached', attached, { timeoutMs: 30_000, everyMs: 500 });
+    // Weft itself starts again without the API too: its container does, and the pod's files are there.
+    await node.run(['sh', '-c', KILL_WEFTD]);
+    const { broken, longestGapMs } = await probe.result();
+    equal(broken, null);
+    console.log(`      longest gap ${longestGapMs} ms, a weftd killed meanwhile`);
+    await lab.startApiServer();
+    await lab.waitForNodes();
+    await weft.settled();
+    await node.stopStaticPod('static');
+    await everyoneReachesEveryone(await webPods(3));
+    for (const { name } of lab.nodes) await weft.assertIpamAgrees(name);
+  });
+
+  it('finds a node again that lost its power', async () => {
+    await lab.powerOff('n3');
+    await lab.kubectl.waitForNodes(['n3'], { status: 'Unknown' });
+    await lab.powerOn('n3');
+    await lab.waitForNodes();
+    await weft.settled(60_000);
+    await everyoneReachesEveryone(await webPods(3));
+    for (const { name } of lab.nodes) await weft.assertIpamAgrees(name);
+  });
+
+  it("takes over a deleted node's ranges, and takes the node in again as a new one", async () => {
+    const before = (await weft.status('n3')).peerId;
+    const lost = (await weft.ipam('n1')).owners.filter(({ peerId }) => peerId === before);
+    notEqual(lost.length, 0);
+    await lab.kubectl.run(['delete', 'node', 'n3']);
+    await lab.powerOff('n3');
+    const begun = performance.now();
+    await until(
+      'the ranges of n3 to have another owner',
+      async () => (await weft.ipam('n1')).owners.every(({ peerId }) => peerId !== before),
+      { timeoutMs: 120_000, everyMs: 1_000 },
+    );
+    const tookS = (performance.now() - begun) / 1000;
+    console.log(`      taken over ${tookS.toFixed(1)} s after its power went, ${SAFE_WAIT_S} s of it safe wait`);
+    ok(tookS < SAFE_WAIT_S + 60, 'within a minute of the safe wait');
+    ok(tookS > SAFE_WAIT_S, 'not before the safe wait is over');
+    await lab.powerOn('n3');
+    await lab.waitForNodes();
+    await webPods(3);
+    await weft.settled(60_000);
+    const { peerId, ipam } = await weft.status('n3');
+    notEqual(peerId, before);
+    equal(ipam.state, 'ready');
+    await everyoneReachesEveryone(await webPods(3));
+    for (const { name } of lab.nodes) await weft.assertIpamAgrees(name);
+  });
+
+  it('lets nodes come and go without a trace in the ring', async () => {
+    for (let round = 0; round < 3; round++) {
+      const name = await weft.addNode();
+      await lab.waitForNodes();
+      await webPods(4);
+      await weft.settled(60_000);
+      const { peerId } = await weft.status(name);
+      await lab.removeNode(name);
+      await until(
+        `the ranges of ${name} to have another owner`,
+        async () => (await weft.ipam('n1')).owners.every((owner) => owner.peerId !== peerId),
+        { timeoutMs: 120_000, everyMs: 1_000 },
+      );
+    }
+    const { owners } = await weft.ipam('n1');
+    deepEqual([...new Set(owners.map(({ name }) => name))].sort(), ['n1', 'n2', 'n3']);
+    for (const { name } of lab.nodes) await weft.assertIpamAgrees(name);
+  });
+});
+
+/** Kills the weftd of the machine that it runs on. */
+const KILL_WEFTD = `for p in /proc/[0-9]*; do
+  case $(readlink $p/exe) in */node) grep -q daemon/weftd.ts $p/cmdline && kill -9 \${p#/proc/} ;; esac
+done`;
