@@ -10,12 +10,12 @@ import { BIN, IMAGE_FOLDER, ROOT } from './paths.ts';
 export const LAB_IMAGES = `${IMAGE_FOLDER}/lab.tar`;
 
 /** Programs of this machine that tests call in agnhost's image, beside busybox's. */
-const TOOLS = ['bash', 'curl', 'dig', 'nc', 'ip', 'ss', 'ping', 'iperf3', 'tcpdump'];
+const TOOLS = ['bash', 'curl', 'dig', 'getent', 'nc', 'ip', 'ss', 'ping', 'iperf3', 'tcpdump'];
 const PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
  * Makes {@link LAB_IMAGES} unless it is there and current: `lab.test/pause:1`, `lab.test/busybox:1`,
- * `lab.test/agnhost:1` and `lab.test/coredns:1`, the first three also under the names that upstream's tests use.
+ * `lab.test/agnhost:1` and `lab.test/coredns:1`. What upstream's tests use is there under their names for it too.
  */
 export async function makeImages(): Promise<void> {
   const stamp = currentStamp();
@@ -44,6 +44,12 @@ export async function makeImages(): Promise<void> {
       names: ['lab.test/agnhost:1', upstreamName('agnhost')],
       layers: [layer('base'), layer('tools'), layer('agnhost')],
       config: { ...env, Entrypoint: ['/agnhost'], Cmd: ['pause'] },
+    },
+    {
+      // Upstream compares the resolvers of two C libraries; here both have the same.
+      names: [upstreamName('glibc-dns-testing')],
+      layers: [layer('base'), layer('tools')],
+      config: { ...env, Cmd: ['sleep', 'infinity'] },
     },
     { names: ['lab.test/coredns:1'], layers: [layer('coredns')], config: { Entrypoint: ['/coredns'] } },
   ]);
@@ -94,21 +100,25 @@ async function base(root: string): Promise<void> {
   await writeFile(`${root}/etc/nsswitch.conf`, 'hosts: files dns\n');
 }
 
-/** {@link TOOLS}, each with the libraries that it loads. */
+/** {@link TOOLS}, and a shell that calls them: busybox's prefers its own `nc` to any other. */
 async function tools(root: string): Promise<void> {
-  for (const tool of TOOLS) {
-    const { stdout: found } = await run(['which', tool]);
-    const program = realpathSync(found.trim());
-    await copyInto(root, program, `/usr/bin/${tool}`);
-    const { stdout } = await run(['ldd', program], { mayFail: true }); // fails for a static one
-    for (const [, library] of stdout.matchAll(/(\/\S+) \(0x/g)) await copyInto(root, library!, library!);
-  }
+  for (const tool of TOOLS) await copyProgram(root, tool, `/usr/bin/${tool}`);
+  await copyProgram(root, 'dash', '/bin/sh');
 }
 
 async function agnhost(root: string): Promise<void> {
   await cp(`${BIN}/agnhost`, `${root}/agnhost`);
   await symlink('agnhost', `${root}/agnhost-2`); // upstream's tests of entry points call it so
   await mkdir(`${root}/uploads`);
+}
+
+/** Copies a program of this machine, with the libraries that it loads. */
+async function copyProgram(root: string, name: string, to: string): Promise<void> {
+  const { stdout: found } = await run(['which', name]);
+  const program = realpathSync(found.trim());
+  await copyInto(root, program, to);
+  const { stdout } = await run(['ldd', program], { mayFail: true }); // fails for a static one
+  for (const [, library] of stdout.matchAll(/(\/\S+) \(0x/g)) await copyInto(root, library!, library!);
 }
 
 async function copyInto(root: string, from: string, to: string): Promise<void> {

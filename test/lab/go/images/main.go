@@ -8,7 +8,7 @@ import (
 )
 
 func main() {
-	for _, id := range []image.ImageID{image.Agnhost, image.BusyBox, image.Pause} {
+	for _, id := range []image.ImageID{image.Agnhost, image.BusyBox, image.GlibcDnsTesting, image.Pause} {
 		fmt.Println(image.GetE2EImage(id))
 	}
 }
