@@ -1,10 +1,16 @@
-import { copyFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { CommandOptions, CommandResult } from '../cluster/command.ts';
 import { underlay } from './addresses.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import type { Machine } from './machine.ts';
 import { masqueradePods, plugIn } from './network.ts';
-import { bridgeConflist, CONTAINERD_CONFIG, KUBELET_CONFIG, kubeletFlags } from './node-config.ts';
+import {
+  bridgeConflist,
+  CONTAINERD_CONFIG,
+  KUBELET_CONFIG,
+  kubeletFlags,
+  STATIC_PODS,
+} from './node-config.ts';
 import { PKI } from './paths.ts';
 
 /** What attaches pods: nothing yet, or the plain bridge that others are compared with. */
@@ -78,6 +84,15 @@ export class LabNode {
     await this.machine.stop('kubelet', signal);
   }
 
+  /** Has the kubelet run a pod of its own, which needs no API. */
+  startStaticPod(pod: { readonly metadata: { readonly name: string } }): void {
+    this.#put(`${STATIC_PODS}/${pod.metadata.name}.json`, JSON.stringify(pod));
+  }
+
+  stopStaticPod(name: string): void {
+    rmSync(`${this.machine.folder}${STATIC_PODS}/${name}.json`, { force: true });
+  }
+
   async startKubeProxy(): Promise<void> {
     await this.machine.start('kube-proxy', [
       'kube-proxy',
@@ -99,17 +114,21 @@ export class LabNode {
     await this.run(argv, { timeoutMs: 120_000 });
   }
 
+  /** Writes a file of the node whole: whoever watches the folder never sees half of it. */
+  #put(path: string, text: string): void {
+    const target = `${this.machine.folder}${path}`;
+    mkdirSync(dirname(target), { recursive: true });
+    const temporary = `${dirname(target)}/.new`;
+    writeFileSync(temporary, text);
+    renameSync(temporary, target);
+  }
+
   /** The node's own files, as a set-up tool would lay them. Written again at each start; harmless. */
   #writeFiles(): void {
     const { folder, state } = this.machine;
-    const put = (path: string, text: string): void => {
-      mkdirSync(`${folder}${path}`.replace(/\/[^/]*$/, ''), { recursive: true });
-      writeFileSync(`${folder}${path}.new`, text);
-      renameSync(`${folder}${path}.new`, `${folder}${path}`);
-    };
-    put('/etc/resolv.conf', '# nothing outside answers\n');
-    put('/etc/containerd/config.toml', CONTAINERD_CONFIG);
-    put('/etc/kubernetes/kubelet.json', KUBELET_CONFIG);
+    this.#put('/etc/resolv.conf', '# nothing outside answers\n');
+    this.#put('/etc/containerd/config.toml', CONTAINERD_CONFIG);
+    this.#put('/etc/kubernetes/kubelet.json', KUBELET_CONFIG);
     writeKubeconfig(`${folder}/etc/kubernetes/kubelet.conf`, `system:node:${this.name}`);
     writeKubeconfig(`${folder}/etc/kubernetes/kube-proxy.conf`, 'system:kube-proxy');
     copyFileSync(`${PKI}/ca.crt`, `${folder}/etc/kubernetes/ca.crt`);
@@ -119,6 +138,7 @@ export class LabNode {
       renameSync(`${target}.new`, target);
     }
     mkdirSync(`${folder}/etc/cni/net.d`, { recursive: true });
-    if (this.#cni === 'bridge') put('/etc/cni/net.d/10-lab.conflist', bridgeConflist(state.number));
+    mkdirSync(`${folder}${STATIC_PODS}`, { recursive: true });
+    if (this.#cni === 'bridge') this.#put('/etc/cni/net.d/10-lab.conflist', bridgeConflist(state.number));
   }
 }

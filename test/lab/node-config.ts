@@ -28,6 +28,9 @@ runtime_type = 'io.containerd.runc.v2'
 SystemdCgroup = false
 `;
 
+/** Manifests in it are pods of the kubelet's own, with or without an API. */
+export const STATIC_PODS = '/etc/kubernetes/manifests';
+
 /** kubelet's configuration. */
 export const KUBELET_CONFIG = JSON.stringify({
   apiVersion: 'kubelet.config.k8s.io/v1beta1',
@@ -53,6 +56,8 @@ export const KUBELET_CONFIG = JSON.stringify({
   evictionHard: { 'memory.available': '50Mi', 'nodefs.available': '1%', 'imagefs.available': '1%' },
   imageGCHighThresholdPercent: 100, // what was imported could not be pulled again
   maxPods: 250,
+  staticPodPath: STATIC_PODS,
+  fileCheckFrequency: '2s',
   serializeImagePulls: false,
   nodeStatusUpdateFrequency: '4s',
   nodeLeaseDurationSeconds: 16,

@@ -66,7 +66,9 @@ export class TcpProbe {
 async function namespaceOf(machine: Machine, address: string): Promise<string> {
   const { stdout } = await machine.run(['ip', '-j', 'netns', 'list']);
   for (const { name } of JSON.parse(stdout) as { readonly name: string }[]) {
-    const { stdout: shown } = await machine.run(['ip', '-n', name, '-o', 'address', 'show'], { mayFail: true });
+    const { stdout: shown } = await machine.run(['ip', '-n', name, '-o', 'address', 'show'], {
+      mayFail: true,
+    });
     if (shown.includes(` ${address}/`)) return name;
   }
   throw new Error(`no namespace on ${machine.name} has ${address}`);

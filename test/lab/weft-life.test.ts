@@ -12,7 +12,7 @@ const SAFE_WAIT_S = 10;
 /** Pods that come and go at once. */
 const CROWD = 120;
 
-function sleeper(name: string, labels: Readonly<Record<string, string>> = {}): object {
+function sleeper(name: string, labels: Readonly<Record<string, string>> = {}) {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -79,7 +79,15 @@ describe('the life of Weft in a cluster', function () {
     console.log(`      longest gap ${longestGapMs} ms, ${made} pods made meanwhile, ${answers} answers`);
     equal(broken, null);
     deepEqual(await failedSandboxes(), []);
-    await lab.kubectl.run(['delete', 'pods', '-l', 'app=rollout', '--wait=true', '--grace-period=0', '--force']);
+    await lab.kubectl.run([
+      'delete',
+      'pods',
+      '-l',
+      'app=rollout',
+      '--wait=true',
+      '--grace-period=0',
+      '--force',
+    ]);
     for (const { name } of lab.nodes) await weft.assertIpamAgrees(name);
   });
 
@@ -97,10 +105,14 @@ describe('the life of Weft in a cluster', function () {
     await lab.kubectl.run(['delete', 'pods', '-l', 'app=crowd', '--grace-period=0', '--force'], {
       timeoutMs: 120_000,
     });
-    await until('the crowd to be gone', async () => (await lab.kubectl.list('pods', 'default', 'app=crowd')).length === 0, {
-      timeoutMs: 120_000,
-      everyMs: 500,
-    });
+    await until(
+      'the crowd to be gone',
+      async () => (await lab.kubectl.list('pods', 'default', 'app=crowd')).length === 0,
+      {
+        timeoutMs: 120_000,
+        everyMs: 500,
+      },
+    );
     for (const { name } of lab.nodes) await weft.assertIpamAgrees(name);
   });
 
@@ -111,7 +123,7 @@ describe('the life of Weft in a cluster', function () {
     await lab.stopApiServer();
     // A pod needs no API to be attached: a static one is the kubelet's own.
     const node = lab.node('n2');
-    await node.startStaticPod(sleeper('static') as { readonly metadata: { readonly name: string } });
+    node.startStaticPod(sleeper('static'));
     const attached = async (): Promise<boolean> => {
       const { stdout } = await node.run(['ip', '-o', 'link', 'show', 'type', 'veth']);
       return stdout.trim().split('\n').length >= 2;
@@ -125,7 +137,7 @@ describe('the life of Weft in a cluster', function () {
     await lab.startApiServer();
     await lab.waitForNodes();
     await weft.settled();
-    await node.stopStaticPod('static');
+    node.stopStaticPod('static');
     await everyoneReachesEveryone(await webPods(3));
     for (const { name } of lab.nodes) await weft.assertIpamAgrees(name);
   });
@@ -153,7 +165,9 @@ describe('the life of Weft in a cluster', function () {
       { timeoutMs: 120_000, everyMs: 1_000 },
     );
     const tookS = (performance.now() - begun) / 1000;
-    console.log(`      taken over ${tookS.toFixed(1)} s after its power went, ${SAFE_WAIT_S} s of it safe wait`);
+    console.log(
+      `      taken over ${tookS.toFixed(1)} s after its power went, ${SAFE_WAIT_S} s of it safe wait`,
+    );
     ok(tookS < SAFE_WAIT_S + 60, 'within a minute of the safe wait');
     ok(tookS > SAFE_WAIT_S, 'not before the safe wait is over');
     await lab.powerOn('n3');

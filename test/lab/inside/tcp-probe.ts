@@ -11,7 +11,8 @@ const EVERY_MS = 10;
 const BROKEN_AFTER_MS = 60_000;
 
 const [mode, address = '', port = '', seconds = ''] = process.argv.slice(2);
-if (mode === 'serve') createServer((socket) => socket.pipe(socket).on('error', () => {})).listen(Number(port), address);
+if (mode === 'serve')
+  createServer((socket) => socket.pipe(socket).on('error', () => {})).listen(Number(port), address);
 else ask();
 
 function ask(): void {
