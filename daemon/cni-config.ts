@@ -5,6 +5,12 @@ export const CHAINED = [
 ] as const;
 
 /**
+ * How long an ADD waits for a weftd that is being replaced: a pod of a DaemonSet is, in a few seconds, and a pod that
+ * came meanwhile need not fail. The runtime waits with it, so it is bounded.
+ */
+const ADD_WAIT_SECONDS = 30;
+
+/**
  * The network configuration list (CNI 1.0, section 1) by which a container runtime calls us. Version 1.0.0, because
  * the chained plugins of most hosts know no later one.
  *
@@ -19,7 +25,7 @@ export function networkConfigList(options: {
   const list = {
     cniVersion: '1.0.0',
     name: 'weft',
-    plugins: [{ type: 'weft-net', runDir }, ...chained],
+    plugins: [{ type: 'weft-net', runDir, addWaitSeconds: ADD_WAIT_SECONDS }, ...chained],
   };
   return `${JSON.stringify(list, undefined, 2)}\n`;
 }

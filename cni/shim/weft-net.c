@@ -36,6 +36,7 @@
 #define RUN_DIR_DEFAULT "/run/weft"
 #define STDIN_MS 5000                      /* for the runtime to hand over the config */
 #define CONNECT_MS 800                     /* to find out that nobody serves the socket */
+#define ADD_WAIT_S_MAX 45                  /* longest that an ADD may be told to wait for that; its answer has a minute */
 #define PRINT_MS 2000                      /* for the runtime to take more of a long answer */
 #define BACKSTOP_S 3                       /* behind the deadline, for calls that poll(2) cannot bound */
 #define LATEST_VERSION "1.1.0"
@@ -86,6 +87,7 @@ static const char *const versions[] = {"0.3.1", "0.4.0", "1.0.0", LATEST_VERSION
 struct call {
     const struct command *command;
     int64_t deadline_ms;
+    int64_t patience_ms; /* of an ADD, while nobody serves the socket */
     const char *version; /* for error documents */
     char run_dir[SPOOL_PATH_SIZE];
     char socket_path[SPOOL_PATH_SIZE + 16];
@@ -266,6 +268,15 @@ static int read_config(struct call *call, struct json_span *config) {
         (!json_string(value, call->run_dir, sizeof call->run_dir) || call->run_dir[0] != '/'))
         return fail(call->version, CODE_CONFIG, "runDir in the network config is not an absolute path", NULL);
     snprintf(call->socket_path, sizeof call->socket_path, "%s/weft.sock", call->run_dir);
+
+    call->patience_ms = CONNECT_MS;
+    if (json_member(*config, "addWaitSeconds", &value)) {
+        long seconds = json_is_integer(value) && value.length <= 2 ? strtol(value.at, NULL, 10) : -1;
+        if (seconds < 0 || seconds > ADD_WAIT_S_MAX)
+            return fail(call->version, CODE_CONFIG, "addWaitSeconds in the network config is no integer from 0 to 45",
+                        NULL);
+        if (seconds > 0) call->patience_ms = 1000 * seconds;
+    }
     return 0;
 }
 
@@ -337,7 +348,7 @@ static bool is_absent(int cause) {
 }
 
 static int connect_daemon(const struct call *call, bool patient) {
-    int64_t until = clock_ms() + CONNECT_MS;
+    int64_t until = clock_ms() + (patient ? call->patience_ms : CONNECT_MS);
     return daemon_connect(call->socket_path, patient, until < call->deadline_ms ? until : call->deadline_ms);
 }
 
@@ -415,7 +426,7 @@ static int run(struct call *call) {
     if ((status = read_config(call, &config)) != 0 || (status = write_request(call, config)) != 0) return status;
     if (strcmp(call->command->name, "DEL") == 0) return delete(call);
     if (call->command->enters_pod && (status = open_pod(call, &netns)) != 0) return status;
-    /* A pod that starts while the daemon is being replaced need not fail. */
+    /* A pod that starts while the daemon is being replaced need not fail: addWaitSeconds says for how long. */
     int connection = connect_daemon(call, strcmp(call->command->name, "ADD") == 0);
     if (connection < 0) return fail_without_daemon(call, errno);
     if (call->command->enters_pod && (status = enter_pod(call, netns, &route_socket)) != 0) return status;

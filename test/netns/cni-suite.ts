@@ -562,6 +562,23 @@ export function describeCni(name: string, createDaemon: CniDaemonFactory): void 
         }
       });
 
+      it('is waited for by an ADD as long as its config says', async () => {
+        await stopDaemon('SIGKILL');
+        const config = configOf({ addWaitSeconds: 20 });
+        const adding = call('ADD', 0, 'pod-0', { config });
+        await new Promise((resolve) => setTimeout(resolve, 1500));
+        await withDaemon({});
+        assert.equal((await adding).code, 0, (await adding).stdout);
+        await stopDaemon('SIGKILL');
+        const short = await call('ADD', 1, 'pod-1', { config: configOf({ addWaitSeconds: 2 }) });
+        assertError(short, 11, /weftd/);
+        assert.ok(short.ms > 1500 && short.ms < 4000, `${short.ms} ms`);
+        for (const addWaitSeconds of [-1, 46, 1e9, 1.5, '3', null]) {
+          const refused = await call('ADD', 1, 'pod-1', { config: configOf({ addWaitSeconds }) });
+          assertError(refused, 7, /addWaitSeconds/);
+        }
+      });
+
       it('DEL succeeds, and is carried out when the daemon comes back', async () => {
         await add(0);
         await add(1);
