@@ -264,6 +264,29 @@ describe('several Ipams', () => {
     );
   });
 
+  it('do not vote while they see the subject alive, nor for a cut that loses what they know it wrote', () => {
+    const world = new World({ seed: 35, init: seedFirst });
+    for (let i = 0; i < 4; i++) world.addHost();
+    world.runUntil(() => world.hosts.every((host) => host.ipam!.status().ranges.length > 0), 20_000);
+    world.run(3000);
+    const [subject, voter, proposer] = world.hosts;
+    const { ends } = parsed(world.board('ring').find(({ origin }) => origin === subject!.peer)!.payload);
+    const reply = (cut: number, round: number): IpamMessage | undefined => {
+      const message = { kind: 'propose', subject: subject!.peer, round, heir: proposer!.peer, cut } as const;
+      voter!.ipam!.handleMessage(proposer!.peer, encodeMessage(message), world.now);
+      const out = voter!.ipam!.poll();
+      const decoded = out?.type === 'message' ? decodeMessage(out.bytes) : undefined;
+      return decoded?.ok ? decoded.value : undefined;
+    };
+    const early = reply(ends.at(-1)!, 1);
+    assert.equal(early?.kind === 'refuse' && early.reason, 'alive');
+    world.crash(subject!);
+    world.run(500);
+    const short = reply(ends.at(-2)!, 1);
+    assert.equal(short?.kind === 'refuse' && short.reason, 'length');
+    assert.equal(reply(ends.at(-1)!, 2), undefined, 'a vote is no message, but an entry in its log');
+  });
+
   it('refuse to remove one of two, and unknown peers', () => {
     const world = new World({ seed: 9, init: seedFirst });
     for (let i = 0; i < 2; i++) world.addHost();
