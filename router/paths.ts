@@ -34,6 +34,8 @@ export class Paths {
   /** Challenges under way by {@link pathKey}; at most {@link CHALLENGES_MAX}. */
   readonly #challengeByKey = new Map<string, OutstandingChallenge>();
   #currentProvenAt: Instant | undefined;
+  /** Where the peer was heard last while no way to it was in use. */
+  #heardFrom: Path | undefined;
   #lastMoveAt: Instant | undefined;
   #tryDirectAt: Instant | undefined;
   #tryDirectMs = DIRECT_RETRY_FIRST_MS;
@@ -90,6 +92,7 @@ export class Paths {
     this.#suspect = false;
     this.#currentProvenAt = path === undefined ? undefined : now;
     this.#tryDirectAt = undefined;
+    this.#heardFrom = undefined;
     if (path === undefined) {
       this.#challengeByKey.clear();
       return;
@@ -141,6 +144,7 @@ export class Paths {
 
   /** A valid packet came from `from`, which is not the path in use: the challenges to send now, perhaps none. */
   moved(from: Path, now: Instant): Challenge[] {
+    if (this.#current === undefined) this.#heardFrom = from;
     if (this.#current !== undefined && samePath(this.#current, from)) return [];
     if (from.kind === 'relay' && this.#current !== undefined && !this.#suspect) return [];
     if (this.#lastMoveAt !== undefined && now < after(this.#lastMoveAt, MOVE_INTERVAL_MS)) return [];
@@ -150,6 +154,17 @@ export class Paths {
     const known = this.candidates().map((endpoint): Path => ({ kind: 'direct', endpoint }));
     const asked = this.#current === undefined ? [...known, from] : [this.#current, from];
     return asked.map((path) => this.#challenge(path, now)).filter((challenge) => challenge !== undefined);
+  }
+
+  /**
+   * Something is to be sent and no way is in use: the challenges to send now. Those under way go out once more, for
+   * all that were sent so far may be lost, and who asks is not the peer but what waits for it here.
+   */
+  seek(now: Instant): Challenge[] {
+    if (this.#current !== undefined || this.#heardFrom === undefined) return [];
+    for (const challenge of this.#challengeByKey.values())
+      challenge.againAt ??= after(now, CHALLENGE_AGAIN_MS);
+    return this.moved(this.#heardFrom, now);
   }
 
   /**
@@ -230,7 +245,7 @@ export interface Challenge {
 
 interface OutstandingChallenge extends Challenge {
   readonly sentAt: Instant;
-  /** When it goes out for the second and last time. */
+  /** When it goes out again: once, and more often only for {@link Paths.seek}. */
   againAt: Instant | undefined;
 }
 
@@ -257,13 +272,14 @@ export const RELAY_AFTER_MS = 1000;
 export const DIRECT_RETRY_FIRST_MS = 5000;
 export const DIRECT_RETRY_MAX_MS = 60_000;
 export const CHALLENGE_LIFETIME_MS = 3000;
-/** A challenge goes out twice in case the first is lost. */
+/** A challenge goes out again after this, in case the first is lost. */
 export const CHALLENGE_AGAIN_MS = 300;
 /** At most one reaction to packets from elsewhere in this time. */
 export const MOVE_INTERVAL_MS = 250;
 
-// Whoever makes us challenge an address sends us at least an empty packet for it; we send two challenges, padded
-// to a whole block. RFC 9000 §8.1 allows three times as many bytes to an address that is not proven.
+// Whoever makes us challenge an address sends us at least an empty packet for it; we send two challenges, padded to a
+// whole block (more only for packets that wait here, see Paths.seek). RFC 9000 §8.1 allows three times as many bytes
+// to an address that is not proven.
 const CHALLENGE_PACKET_LENGTH =
   DATA_OVERHEAD -
   INNER_HEADER_LENGTH +

@@ -130,9 +130,10 @@ export class Tunnel {
     this.need(now);
   }
 
-  /** A packet waits for the tunnel. */
+  /** A packet waits for the tunnel: for a session, or for a proven path, of which every challenge may be lost. */
   need(now: Instant): void {
     if (this.#sessions.current === undefined || this.#dead) this.#begin(false, now);
+    else this.#challenge(this.#paths.seek(now));
   }
 
   /** The session is unknown to the peer or to us: a handshake is due, though a session may stand. */

@@ -182,7 +182,7 @@ export class Tunnels implements DatapathEvents {
     const tunnel = this.#tunnelByPeer.get(peer);
     if (tunnel === undefined) return false;
     if (tunnel.sendMessage(channel, bytes)) return true;
-    if (tunnel.state === 'idle') this.sessionWanted(peer, now);
+    if (tunnel.state === 'idle' || tunnel.state === 'established') this.sessionWanted(peer, now);
     return false;
   }
 

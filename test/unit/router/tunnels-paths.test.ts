@@ -206,6 +206,30 @@ describe('tunnels: roaming', () => {
     net.run(10);
     assert.deepEqual(a.delivered, ['through the NAT']);
   });
+
+  it('find a way as soon as a packet waits, though every challenge was lost when the tunnel was made', () => {
+    for (const wait of [
+      (a: Node, b: Node) => a.say(b, 'at last'),
+      (a: Node, b: Node) => void a.tunnels.sendControl(b.peer, 1, new Uint8Array(8), a.net.now),
+    ]) {
+      const net = new Net(24);
+      const a = new Node(net, 1);
+      const b = new Node(net, 2, { endpoints: ['192.0.2.2:6783', '198.51.100.2:6783'] });
+      a.learn(b);
+      b.learn(a);
+      net.fault.delayMs = 40; // so that the initiation goes to both addresses, and the response proves neither
+      const isChallenge = (body: Uint8Array): boolean => body[0] === 128;
+      const sendControl = a.sleeve.sendControl.bind(a.sleeve);
+      a.sleeve.sendControl = (peer, body, options) => isChallenge(body) || sendControl(peer, body, options);
+      a.tunnels.want(b.peer, net.now);
+      net.run(3500);
+      a.sleeve.sendControl = sendControl;
+      assert.deepEqual([a.state(b), a.path(b)], ['established', undefined]);
+      wait(a, b);
+      const took = net.runUntil(() => a.path(b) !== undefined, 1000);
+      assert.ok(took! <= 500, `${took} ms`);
+    }
+  });
 });
 
 describe('tunnels: path MTU', () => {
