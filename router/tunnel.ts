@@ -242,16 +242,16 @@ export class Tunnel {
     const had = this.#sessions.current !== undefined;
     this.#sessions.tick(now);
     if (had && this.#sessions.current === undefined) this.#expired(now);
-    if (this.#rekeyAt !== undefined && this.#rekeyAt <= now) {
-      this.#rekeyAt = undefined;
-      if (this.#sessions.current !== undefined) this.#begin(true, now);
-    }
     if (this.#retryAt !== undefined && this.#retryAt <= now) this.#begin(false, now);
     this.#tickExchange(now);
-    if (this.#sessions.current === undefined) return;
-    this.#tickLiveness(now);
-    this.#challenge(this.#paths.tick(now));
-    if (this.#paths.current !== undefined) this.#mtu.tick(now);
+    if (this.#sessions.current !== undefined) {
+      this.#tickLiveness(now);
+      this.#challenge(this.#paths.tick(now));
+      if (this.#paths.current !== undefined) this.#mtu.tick(now);
+    }
+    if (this.#rekeyAt === undefined || this.#rekeyAt > now) return; // last, as sending may wear a session out
+    this.#rekeyAt = undefined;
+    if (this.#sessions.current !== undefined) this.#begin(true, now);
   }
 
   nextTimeout(): Instant | undefined {

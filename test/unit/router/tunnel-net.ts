@@ -10,6 +10,7 @@ import { after, earliest, type Instant, instant } from '../../../base/instant.ts
 import type { PeerId } from '../../../base/peer-id.ts';
 import { type RandomSource, randomUnit, seededRandom } from '../../../base/random.ts';
 import { parseCidr } from '../../../base/range.ts';
+import type { SuiteLimits } from '../../../crypto/aead.ts';
 import { type ClusterKeys, parseClusterSecret } from '../../../crypto/cluster-secret.ts';
 import { generateIdentity, type Identity } from '../../../crypto/identity.ts';
 import { cryptoReady } from '../../../crypto/ready.ts';
@@ -120,6 +121,7 @@ export class Node {
   readonly delivered: string[] = [];
   readonly #clusterKeys: ClusterKeys;
   readonly #config: Partial<TunnelsConfig>;
+  readonly #limits: SuiteLimits | undefined;
 
   constructor(
     net: Net,
@@ -129,6 +131,8 @@ export class Node {
       config?: Partial<TunnelsConfig>;
       identity?: Identity;
       endpoints?: string[];
+      /** Of a session, in place of its suite's. */
+      limits?: SuiteLimits;
     } = {},
   ) {
     this.net = net;
@@ -138,6 +142,7 @@ export class Node {
     this.endpoints = (options.endpoints ?? [`192.0.2.${number}:6783`]).map((text) => parseEndpoint(text)!);
     this.#clusterKeys = parseClusterSecret(options.secret ?? SECRET);
     this.#config = options.config ?? {};
+    this.#limits = options.limits;
     this.start(1);
     net.nodes.push(this);
   }
@@ -151,6 +156,7 @@ export class Node {
       self: this.peer,
       counters,
       overlayMtu: 1364,
+      config: this.#limits === undefined ? {} : { limits: this.#limits },
       sink: {
         transmit: (to, bytes) => {
           const from = this.endpoints.find((own) => own.startsWith('[') === to.startsWith('['));

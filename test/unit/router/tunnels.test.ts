@@ -469,6 +469,23 @@ describe('tunnels: keeping one', () => {
     assert.ok(a.tunnels.indexCount <= 4);
   });
 
+  it('rekey, or begin anew, when a session is worn out by any packet of their own', () => {
+    const limits = [3, 4, 5, 6, 7, 8].flatMap((few) => [
+      { rekeyAfterMessages: few, stopAfterMessages: 1000, maxFailedOpens: 1000 },
+      { rekeyAfterMessages: 100, stopAfterMessages: few, maxFailedOpens: 1000 },
+    ]);
+    for (const each of limits) {
+      const net = new Net(50);
+      const [a, b] = [new Node(net, 1, { limits: each }), new Node(net, 2, { limits: each })];
+      a.learn(b);
+      b.learn(a);
+      a.tunnels.want(b.peer, net.now);
+      net.run(200_000);
+      assert.equal(a.state(b), 'established');
+      assert.ok(a.counters.get('handshake.completed') + b.counters.get('handshake.completed') > 1);
+    }
+  });
+
   it('erase a session after 180 s when no rekey comes through', () => {
     const { net, a, b } = pair(61);
     net.tamper = () => [];
