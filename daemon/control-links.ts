@@ -10,8 +10,9 @@ import type { LinkId } from '../gossip/gossip-output.ts';
 import { Link } from '../router/link.ts';
 
 /**
- * Connections that somebody made to us and that have not shown the cluster's secret yet: in all (one more pushes out
- * the oldest, so that whoever is in earnest gets through), and from one host or IPv6 /64 (one more is refused).
+ * Connections that somebody made to us and whose handshake is under way: in all, and from one host or IPv6 /64. One
+ * more pushes out the oldest that has not shown the cluster's secret yet, so that whoever is in earnest gets through:
+ * behind a host's address are its pods as well, and their silence must not lock out the host.
  */
 export const MAX_UNPROVEN = 64;
 export const MAX_UNPROVEN_FROM_ONE = 8;
@@ -39,6 +40,8 @@ interface Entry {
   readonly remote: Endpoint;
   /** Whom it counts against, see {@link sourceOf}. */
   readonly source: string;
+  /** A first message that takes the cluster's secret came. */
+  greeted: boolean;
   opened: boolean;
 }
 
@@ -81,19 +84,16 @@ export class ControlLinks {
     this.#outputs.push({ type: 'dial', link, endpoint });
   }
 
-  /** Somebody connected: the id of the link, or undefined where too many strangers from there are at the door. */
-  accept(remote: Endpoint, now: Instant): LinkId | undefined {
+  /** Somebody connected: the id of the link. Where too many strangers are at the door, one of them is closed. */
+  accept(remote: Endpoint, now: Instant): LinkId {
     const source = sourceOf(remote);
     // In the order in which they came.
     const strangers = [...this.#unproven].filter((id) => !this.#entryByLink.get(id)!.initiator);
-    const same = strangers.filter((id) => this.#entryByLink.get(id)!.source === source).length;
-    if (same >= MAX_UNPROVEN_FROM_ONE) {
-      this.#counters.add('link.refused');
-      return undefined;
-    }
-    if (strangers.length >= MAX_UNPROVEN) {
+    const same = strangers.filter((id) => this.#entryByLink.get(id)!.source === source);
+    const crowd = same.length >= MAX_UNPROVEN_FROM_ONE ? same : strangers;
+    if (crowd === same || crowd.length >= MAX_UNPROVEN) {
       this.#counters.add('link.pushedOut');
-      this.close(strangers[0]!);
+      this.close(crowd.find((id) => !this.#entryByLink.get(id)!.greeted) ?? crowd[0]!);
     }
     return this.#add(remote, false, now);
   }
@@ -116,6 +116,7 @@ export class ControlLinks {
       return;
     }
     const { send, opened, frames } = progress.value;
+    entry.greeted ||= send.length > 0;
     this.#write(link, send);
     if (opened !== undefined) {
       entry.opened = true;
@@ -168,6 +169,7 @@ export class ControlLinks {
       initiator,
       remote,
       source: sourceOf(remote),
+      greeted: false,
       opened: false,
     });
     this.#unproven.add(id);

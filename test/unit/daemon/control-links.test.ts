@@ -53,11 +53,10 @@ class Side {
 }
 
 /** Carries the handshake between a dialling and an accepting side; the ids of the link at both. */
-function join(from: Side, to: Side, remote: Endpoint, now: Instant): [LinkId, LinkId | undefined] {
+function join(from: Side, to: Side, remote: Endpoint, now: Instant): [LinkId, LinkId] {
   from.links.dial(at('192.0.2.1:6783'), now);
   const dialled = from.links.poll()!.link;
   const accepted = to.links.accept(remote, now);
-  if (accepted === undefined) return [dialled, undefined];
   from.links.connected(dialled);
   for (let i = 0; i < 4; i++) {
     to.links.receive(accepted, from.take(dialled).bytes, now);
@@ -74,22 +73,43 @@ describe('control links', () => {
     const [atA, atB] = join(a, b, at('192.0.2.7:4000'), NOW);
     assert.deepEqual([a.opened, b.opened], [[b.peer], [a.peer]]);
     a.links.send(atA, new TextEncoder().encode('hello'));
-    b.links.receive(atB!, a.take(atA).bytes, NOW);
+    b.links.receive(atB, a.take(atA).bytes, NOW);
     assert.deepEqual(b.frames, ['hello']);
     assert.equal(b.links.nextTimeout(), undefined);
   });
 
-  it('refuse a ninth silent stranger of one host, and of one IPv6 /64 as well', () => {
+  it('hold eight silent strangers of one host, and of one IPv6 /64 as well', () => {
     for (const from of [
       (i: number) => at(`192.0.2.7:${4000 + i}`),
       (i: number) => at(`[2001:db8::${(i + 1).toString(16)}]:4000`),
     ]) {
       const side = new Side(3);
-      const ids = Array.from({ length: 50 }, (_, i) => side.links.accept(from(i), NOW));
-      assert.equal(ids.filter((id) => id !== undefined).length, MAX_UNPROVEN_FROM_ONE);
-      assert.equal(side.counters.get('link.refused'), 50 - MAX_UNPROVEN_FROM_ONE);
-      assert.ok(side.links.accept(at('198.51.100.1:9'), NOW) !== undefined);
+      const other = side.links.accept(at('198.51.100.1:9'), NOW);
+      for (let i = 0; i < 50; i++) side.links.accept(from(i), NOW);
+      assert.equal(side.counters.get('link.pushedOut'), 50 - MAX_UNPROVEN_FROM_ONE);
+      side.links.tick(instant(NOW + 5000));
+      assert.equal(side.counters.get('link.timeout'), MAX_UNPROVEN_FROM_ONE + 1);
+      assert.deepEqual(side.take(other), { bytes: new Uint8Array(0), closed: true });
     }
+  });
+
+  it('let a member in from a host whose pods hold silent connections, and open more at each of its steps', () => {
+    const [member, side] = [new Side(8), new Side(9)];
+    const pods = (from: number): void => {
+      for (let i = 0; i < 30; i++) side.links.accept(at(`192.0.2.7:${from + i}`), NOW);
+    };
+    pods(5000);
+    member.links.dial(at('192.0.2.1:6783'), NOW);
+    const dialled = member.links.poll()!.link;
+    const accepted = side.links.accept(at('192.0.2.7:4000'), NOW);
+    member.links.connected(dialled);
+    side.links.receive(accepted, member.take(dialled).bytes, NOW);
+    const answer = side.take(accepted);
+    pods(6000);
+    member.links.receive(dialled, answer.bytes, NOW);
+    pods(7000);
+    side.links.receive(accepted, member.take(dialled).bytes, NOW);
+    assert.deepEqual([side.opened, member.opened], [[member.peer], [side.peer]]);
   });
 
   it('let a member in however many silent strangers of however many hosts are at the door', () => {
@@ -108,7 +128,7 @@ describe('control links', () => {
     const side = new Side(6);
     const garbage = new Uint8Array(200).fill(3);
     garbage.set([48, 0]); // a frame of message 1's length
-    const link = side.links.accept(at('192.0.2.7:4000'), NOW)!;
+    const link = side.links.accept(at('192.0.2.7:4000'), NOW);
     side.links.receive(link, garbage, NOW);
     assert.deepEqual(side.take(link), { bytes: new Uint8Array(0), closed: true });
     side.links.dial(at('192.0.2.8:6783'), NOW);
