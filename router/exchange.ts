@@ -34,7 +34,13 @@ export class Exchange {
   #peerMacKeys: MacKeys | undefined;
   #attempt: Attempt | undefined;
   #initiation:
-    | { readonly message: Initiation; readonly madeAt: Instant; readonly cookieFrom: Set<string> }
+    | {
+        readonly message: Initiation;
+        readonly madeAt: Instant;
+        readonly cookieFrom: Set<string>;
+        /** Responses that could not be read, by the path they came by; all that we did not ask are one. */
+        readonly unreadableByPath: Map<string, number>;
+      }
     | undefined;
   /** The peer's cookies; at most {@link JARS_MAX}. */
   readonly #jarByPath = new Map<string, CookieJar>();
@@ -148,14 +154,22 @@ export class Exchange {
     now: Instant,
   ): { readonly proven: boolean } | undefined {
     const { counters } = this.#context;
-    const initiation = this.#initiation?.message;
-    if (initiation === undefined || initiation.localIndex !== localIndex) {
+    const initiation = this.#initiation;
+    if (initiation === undefined || initiation.message.localIndex !== localIndex) {
       counters.add('handshake.lateResponse');
       return undefined;
     }
-    const read = initiation.readResponse(packet);
+    // Any member that saw the initiation pass, above all a relay, can have us try keys: but so often only.
+    const way = this.#jarByPath.has(pathKey(from)) ? pathKey(from) : 'elsewhere';
+    const unreadable = initiation.unreadableByPath.get(way) ?? 0;
+    if (unreadable >= UNREADABLE_MAX) {
+      counters.add('handshake.limited');
+      return undefined;
+    }
+    const read = initiation.message.readResponse(packet);
     if (!read.ok) {
       counters.add(`handshake.response.${read.reason}`);
+      initiation.unreadableByPath.set(way, unreadable + 1);
       // An authentic answer that makes no sense ended that handshake: the next round makes a new initiation.
       if (read.reason === 'badPayload') this.#dropInitiation();
       return undefined;
@@ -278,7 +292,7 @@ export class Exchange {
       this.#context.counters.add('handshake.badPeerKey');
       return undefined;
     }
-    this.#initiation = { message, madeAt: now, cookieFrom: new Set() };
+    this.#initiation = { message, madeAt: now, cookieFrom: new Set(), unreadableByPath: new Map() };
     return message;
   }
 
@@ -355,6 +369,8 @@ const NO_MACS = new Uint8Array(MACS_LENGTH);
 const JARS_MAX = 16;
 /** No echo of a token (handshake-guard.ts). */
 const NO_TOKEN = new Uint8Array(GUARD_TOKEN_LENGTH);
+/** Responses along one path to one initiation that may turn out to be forged: 6 a second. */
+export const UNREADABLE_MAX = 32;
 /** An initiation is sent again as it is for this long, then made anew. */
 export const INITIATION_LIFETIME_MS = 5000;
 /** How long our own initiation outranks the peer's, when our static key is the lower; also how long it then waits. */

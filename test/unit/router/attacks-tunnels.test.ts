@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { randomBelow, seededRandom } from '../../../base/random.ts';
-import { ACCEPT_INTERVAL_MS } from '../../../router/exchange.ts';
+import { ACCEPT_INTERVAL_MS, UNREADABLE_MAX } from '../../../router/exchange.ts';
+import { RESPONSE_BODY_LENGTH } from '../../../router/handshake.ts';
 import { REKEY_AT_LEAST_MS } from '../../../router/sessions.ts';
 import { HostileMember } from './hostile-member.ts';
 import { at, type Flight, mesh, Net, Node, pair } from './tunnel-net.ts';
@@ -113,6 +114,32 @@ describe('attacks: a member that wants our time', () => {
     const initiations = net.log.filter(isInitiation).length;
     assert.ok(initiations >= 3 && initiations <= 30, `${initiations} in 10 s`);
     assert.ok(node.tunnels.indexCount <= 1);
+  });
+
+  it('cannot have us try its forged responses as fast as it sends them, nor keep the true one out from elsewhere', () => {
+    const { net, node, member } = withMember(78);
+    const other = new Node(net, 2);
+    node.learn(other);
+    other.learn(node);
+    net.fault.delayMs = 20;
+    net.tamper = (flight) => {
+      if (!isInitiation(flight) || flight.to !== other.endpoints[0]) return [flight];
+      // It saw the initiation pass, and is faster.
+      const forged = new Uint8Array(RESPONSE_BODY_LENGTH);
+      forged[0] = 2;
+      forged.set(flight.bytes.subarray(4, 8), 4);
+      forged.fill(9, 8, 40);
+      const bytes = member.stamped(forged, node);
+      for (let i = 0; i < 1000; i++) {
+        const from = at(`198.18.0.${1 + (i % 200)}:6783`);
+        net.inject({ from, to: flight.from, bytes });
+      }
+      return [flight];
+    };
+    node.tunnels.want(other.peer, net.now);
+    net.run(200);
+    assert.equal(node.counters.get('handshake.response.unreadable'), UNREADABLE_MAX);
+    assert.equal(node.state(other), 'established');
   });
 
   it('cannot have us rekey without end by counting its packets up', () => {
