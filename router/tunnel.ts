@@ -1,5 +1,4 @@
 import { equalBytes } from '../base/bytes.ts';
-import type { Endpoint } from '../base/endpoint.ts';
 import { after, earliest, type Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import { randomUnit } from '../base/random.ts';
@@ -67,12 +66,8 @@ export class Tunnel {
     this.#paths.setPublished(info.endpoints, now);
   }
 
-  get noiseKey(): Uint8Array {
-    return this.#info.noiseKey;
-  }
-
-  get endpoints(): readonly Endpoint[] {
-    return this.#info.endpoints;
+  get info(): PeerInfo {
+    return this.#info;
   }
 
   get state(): TunnelState {
@@ -127,13 +122,14 @@ export class Tunnel {
   /** Keeps a tunnel to the peer from now on. */
   want(now: Instant): void {
     this.#wanted = true;
-    this.need(now);
+    if (this.state !== 'established') this.need(now);
   }
 
-  /** A packet waits for the tunnel: for a session, or for a proven path, of which every challenge may be lost. */
+  /** A packet waits for the tunnel: for a session, for a proven path (all challenges may be lost), or for the relay. */
   need(now: Instant): void {
     if (this.#sessions.current === undefined || this.#dead) this.#begin(false, now);
-    else this.#challenge(this.#paths.seek(now));
+    else if (this.#paths.current === undefined) this.#challenge(this.#paths.seek(now));
+    else this.suspectPath(now); // its relay is out of reach, else nothing would wait
   }
 
   /** The session is unknown to the peer or to us: a handshake is due, though a session may stand. */

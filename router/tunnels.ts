@@ -121,16 +121,16 @@ export class Tunnels implements DatapathEvents {
     }
     const known = this.#tunnelByPeer.get(peer);
     if (known !== undefined) {
-      this.#claims.forget(peer, known.endpoints);
+      this.#claims.forget(peer, known.info.endpoints);
       known.setInfo(info, now);
-      this.#claims.note(peer, known.endpoints);
+      this.#claims.note(peer, known.info.endpoints);
       this.#settle(known);
       return ok(undefined);
     }
     if (this.#tunnelByPeer.size >= PEERS_MAX) return fail('tooMany');
     const tunnel = new Tunnel(peer, info, this.#context, now);
     this.#tunnelByPeer.set(peer, tunnel);
-    this.#claims.note(peer, tunnel.endpoints);
+    this.#claims.note(peer, tunnel.info.endpoints);
     this.#settle(tunnel);
     return ok(undefined);
   }
@@ -140,7 +140,7 @@ export class Tunnels implements DatapathEvents {
     const tunnel = this.#tunnelByPeer.get(peer);
     if (tunnel === undefined) return;
     tunnel.close(now);
-    this.#claims.forget(peer, tunnel.endpoints);
+    this.#claims.forget(peer, tunnel.info.endpoints);
     this.#tunnelByPeer.delete(peer);
     this.#deadlines.set(peer, undefined);
     this.#turns.remove(peer);
@@ -290,7 +290,7 @@ export class Tunnels implements DatapathEvents {
       return;
     }
     const tunnel = this.#tunnelByPeer.get(read.value.payload.peer);
-    if (tunnel === undefined || !equalBytes(tunnel.noiseKey, read.value.noiseKey)) {
+    if (tunnel === undefined || !equalBytes(tunnel.info.noiseKey, read.value.noiseKey)) {
       read.value.erase();
       this.#counters.add(tunnel === undefined ? 'handshake.unknownPeer' : 'handshake.wrongKey');
       return;

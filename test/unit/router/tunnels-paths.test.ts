@@ -92,6 +92,34 @@ describe('tunnels: relays', () => {
     assert.equal(a.counters.get('tunnel.pathDead'), 0);
   });
 
+  it('that are removed give way to another within 3 s, under traffic', () => {
+    const { net, nodes } = mesh(4, 9);
+    const [a, b, r, other] = nodes as [Node, Node, Node, Node];
+    cut(net, a, b);
+    const relays = (...peers: Node[]): void => {
+      const ids = peers.map(({ peer }) => peer);
+      a.tunnels.setRelays(b.peer, ids, net.now);
+      b.tunnels.setRelays(a.peer, ids, net.now);
+    };
+    for (const node of [a, b]) for (const via of [r, other]) node.tunnels.want(via.peer, net.now);
+    relays(r);
+    a.tunnels.want(b.peer, net.now);
+    net.run(5000);
+    a.say(b, 'there');
+    net.run(50);
+    b.say(a, 'and back');
+    net.run(50);
+    assert.deepEqual([a.path(b), a.delivered], [`relay ${r.peer}`, ['and back']]);
+    for (const node of [a, b]) node.tunnels.removePeer(r.peer, net.now);
+    relays(other);
+    let turns = 0;
+    const took = net.runUntil(() => {
+      if (turns++ % 100 === 0) a.say(b, 'again');
+      return b.delivered.includes('again');
+    }, 60_000);
+    assert.ok(took! < 3000, `${took} ms`);
+  });
+
   it('that cannot be reached are wanted first', () => {
     const { net, nodes } = mesh(3, 6);
     const [a, b, r] = nodes as [Node, Node, Node];
