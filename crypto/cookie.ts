@@ -1,5 +1,5 @@
 import { assert } from '../base/assert.ts';
-import { concat, utf8, writeU32LE } from '../base/bytes.ts';
+import { concat, readU32LE, utf8, writeU32LE } from '../base/bytes.ts';
 import { after, type Instant } from '../base/instant.ts';
 import type { RandomSource } from '../base/random.ts';
 import { fail, ok, type Result } from '../base/result.ts';
@@ -157,7 +157,8 @@ export class CookieJar {
 
   /** Reads the peer's answer to the packet stamped last; the next ones carry its cookie. */
   take(reply: Uint8Array, now: Instant): Result<undefined, CookieFault> {
-    if (reply.length !== COOKIE_REPLY_LENGTH || reply[0] !== COOKIE_REPLY_TYPE) return fail('malformed');
+    const formed = reply.length === COOKIE_REPLY_LENGTH && readU32LE(reply, 0) === COOKIE_REPLY_TYPE;
+    if (!formed) return fail('malformed');
     if (this.#waitingMac1 === undefined) return fail('unasked');
     const nonce = reply.subarray(8, SEALED_AT);
     const cookie = xchachaOpen(this.#keys.cookie, nonce, this.#waitingMac1, reply.subarray(SEALED_AT));

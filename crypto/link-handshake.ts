@@ -33,7 +33,8 @@ import { eraseSplit } from './transport-keys.ts';
  * The signature covers this handshake's own hash, so it proves that the holder of the peer's name takes part here
  * and now, and with which static key; it is of no use in any other connection.
  *
- * Whoever lacks the secret is found out by message 1, before any Diffie-Hellman, and gets no byte back.
+ * Whoever lacks the secret is found out by message 1, before any Diffie-Hellman, and gets no byte back. Only who has
+ * recorded a message 1 may play it again, and gets a message 2 that it can neither read nor answer.
  */
 
 /** The longest handshake frame, in bytes. */

@@ -126,6 +126,11 @@ describe('cookie', () => {
     assert.equal(reply.length, COOKIE_REPLY_LENGTH);
     assert.deepEqual([...reply.subarray(0, 8)], [3, 0, 0, 0, 77, 0, 0, 0]);
     assert.deepEqual(fresh.take(reply, start), { ok: false, reason: 'unasked' });
+    for (let at = 0; at < 4; at++) {
+      const altered = reply.slice();
+      altered[at]! ^= 4;
+      assert.deepEqual(jar.take(altered, start), { ok: false, reason: 'malformed' });
+    }
     for (let at = 8; at < reply.length; at++) {
       const altered = reply.slice();
       altered[at]! ^= 4;
