@@ -107,7 +107,8 @@ async function tools(root: string): Promise<void> {
 }
 
 async function agnhost(root: string): Promise<void> {
-  await cp(`${BIN}/agnhost`, `${root}/agnhost`);
+  for (const file of ['agnhost', 'localhost.crt', 'localhost.key'])
+    await cp(`${BIN}/${file}`, `${root}/${file}`);
   await symlink('agnhost', `${root}/agnhost-2`); // upstream's tests of entry points call it so
   await mkdir(`${root}/uploads`);
 }
