@@ -10,7 +10,7 @@ import {
   runPlugin,
   WEFT_NET,
 } from './cni-runner.ts';
-import { Namespace } from './namespaces.ts';
+import { eventually, Namespace } from './namespaces.ts';
 
 /**
  * # The CNI tests, against any daemon
@@ -711,12 +711,13 @@ export function describeCni(name: string, createDaemon: CniDaemonFactory): void 
           for (let i = 0; i < 3; i++) {
             await stopDaemon('SIGTERM');
             await withDaemon({});
+            const seen = rounds;
+            await eventually('pods to come after the daemon was replaced', () => rounds > seen + 2);
           }
           churning = false;
         })();
         await Promise.all([...churn, replaced]);
         attached.clear();
-        assert.ok(rounds > 3);
       });
     });
   });
