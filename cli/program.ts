@@ -1,9 +1,10 @@
 import { Command, CommanderError } from 'commander';
 import { WeftError } from '../base/weft-error.ts';
-import { DEFAULT_PORT, DEFAULT_RUN_DIR } from '../daemon/config.ts';
+import { DEFAULT_PORT, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR } from '../daemon/config.ts';
 import type { ControlRequest, ControlResults } from '../daemon/control-protocol.ts';
 import { parsePeerHint } from '../daemon/peer-hint.ts';
 import { printable } from '../daemon/printable.ts';
+import type { ResetOptions } from '../daemon/reset.io.ts';
 import { readRunDir } from '../daemon/settings.ts';
 import { formatIpam, formatPeers, formatStatus } from './format.ts';
 
@@ -13,6 +14,8 @@ export interface World {
     runDir: string,
     request: ControlRequest & { readonly op: Op },
   ): Promise<ControlResults[Op]>;
+  /** Removes all of Weft from this host; resolves with what that was. */
+  reset(options: ResetOptions): Promise<string[]>;
   /** The text of a new cluster secret, without line end. */
   newSecret(): string;
   /** Writes a file of mode 0600; throws E_EXISTS where there is one. */
@@ -101,6 +104,27 @@ function buildProgram(world: World): Command {
   command(program, 'report', 'everything that helps to judge a fault, as JSON; holds no keys').action(() =>
     query({ op: 'report' }, jsonText),
   );
+
+  command(
+    program,
+    'reset',
+    'leave this host as it was before weft: pods lose their network, the node its part of the range',
+  )
+    .option('--state-dir <dir>', "weftd's state folder", world.env.WEFT_STATE_DIR ?? DEFAULT_STATE_DIR)
+    .option('--cni-config <file>', 'remove this configuration of the container runtime, if it is ours')
+    .option('--plugin <file>', 'remove this executable')
+    .action(async (options: { stateDir: string; cniConfig?: string; plugin?: string }) => {
+      const { stateDir, cniConfig, plugin } = options;
+      const globals = program.opts<GlobalOptions>();
+      const removed = await world.reset({ stateDir, runDir: runDirOf(globals), cniConfig, plugin });
+      if (globals.json) world.out(jsonText({ removed }));
+      else
+        world.out(
+          removed.length > 0
+            ? removed.map((what) => `removed ${printable(what)}\n`).join('')
+            : 'nothing to remove\n',
+        );
+    });
 
   const secret = command(program, 'secret', "the cluster's secret");
   command(secret, 'new', 'make the secret of a new cluster')

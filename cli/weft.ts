@@ -10,6 +10,8 @@ import { run } from './program.ts';
 
 process.exitCode = await run(process.argv.slice(2), {
   ask: askDaemon,
+  // Loaded where it is asked for: it needs the native addon, which no question to the daemon does.
+  reset: async (options) => (await import('../daemon/reset.io.ts')).resetNode(options),
   newSecret: () => generateClusterSecret(osRandom),
   createFile: (path, content) => createFile(path, utf8(content)),
   out: (text) => write(1, text),

@@ -1,7 +1,8 @@
 /**
- * `npm run test:conformance [-- --focus REGEX] [--skip REGEX] [--cni bridge]`: Kubernetes' own test suite, e2e.test,
- * against the lab that is up, or against one of its own where `--cni` is given. Prints how each spec went; the last
- * line is "N passed, N failed". Everything that it said, and a JUnit report, are in the lab's logs.
+ * `npm run test:conformance [-- --focus REGEX] [--skip REGEX] [--cni weft|bridge|up]`: Kubernetes' own test suite,
+ * e2e.test, against a lab of its own with Weft (the default) or the plain bridge, or against the lab that is up. Prints
+ * how each spec went; the last line is "N passed, N failed". Everything that it said, and a JUnit report, are in the
+ * lab's logs.
  */
 
 import { spawn } from 'node:child_process';
@@ -10,6 +11,7 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { Lab } from './lab.ts';
 import { ADMIN_CONFIG, BIN, LOG_FOLDER, MACHINE_ENV } from './paths.ts';
+import { WeftLab } from './weft-lab.ts';
 
 /** The conformance specs of the network, and those of two address families. */
 const FOCUS = '\\[sig-network\\].*(\\[Conformance\\]|IPv6DualStack)';
@@ -21,7 +23,7 @@ const { values } = parseArgs({
   options: {
     focus: { type: 'string', default: FOCUS },
     skip: { type: 'string', default: SKIP },
-    cni: { type: 'string' },
+    cni: { type: 'string', default: 'weft' },
   },
 });
 
@@ -57,14 +59,22 @@ async function runSuite(lab: Lab): Promise<{ readonly passed: number; readonly f
   return counted ?? { passed: 0, failed: 1 }; // it ended before it could count
 }
 
-if (values.cni !== undefined && values.cni !== 'bridge') throw new Error('--cni is bridge, or left out');
-const own = values.cni === 'bridge';
-const lab = own ? await Lab.up({ cni: 'bridge' }) : Lab.attach();
+/** The lab that is asked for; its API server reaches pods. */
+async function makeLab(): Promise<Lab> {
+  if (values.cni === 'up') return Lab.attach();
+  if (values.cni === 'bridge') return Lab.up({ cni: 'bridge' });
+  if (values.cni !== 'weft') throw new Error('--cni is weft, bridge or up');
+  const weft = await WeftLab.up();
+  await weft.joinControlPlane();
+  return weft.lab;
+}
+
+const lab = await makeLab();
 try {
   const { passed, failed } = await runSuite(lab);
   console.log(`logs are in ${LOG_FOLDER}/e2e`);
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
 } finally {
-  if (own) await lab.down();
+  if (values.cni !== 'up') await lab.down();
 }

@@ -2,6 +2,7 @@ import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
 import { until } from '../cluster/command.ts';
 import type { KubeObject } from './kubectl.ts';
 import type { Lab } from './lab.ts';
+import { ROOT } from './paths.ts';
 import { leftovers, takeDown } from './take-down.ts';
 import { TcpProbe } from './tcp-probe.ts';
 import { addressesOf, agnhost, get, PORT, url, WEB } from './web.ts';
@@ -198,6 +199,38 @@ describe('the life of Weft in a cluster', function () {
     const { owners } = await weft.ipam('n1');
     deepEqual([...new Set(owners.map(({ name }) => name))].sort(), ['n1', 'n2', 'n3']);
     for (const { name } of lab.nodes) await weft.assertIpamAgrees(name);
+  });
+});
+
+/** Everything of a node that Weft changes; kernel settings apart, which others may rely on. */
+const NODE_STATE = `ip -o link | sed 's/.*: \\(.*\\): .*/\\1/' | sort; ip route; ip -6 route | sort
+ls /etc/cni/net.d /opt/cni/bin; find /var/lib/weft /run/weft -mindepth 1 2>/dev/null; nft list tables | grep weft; true`;
+
+describe('Weft that is removed', function () {
+  this.timeout(240_000);
+
+  after(async () => {
+    await takeDown();
+    deepEqual(leftovers(), []);
+  });
+
+  it('leaves the nodes as they were, and can be applied again', async () => {
+    const weft = await WeftLab.bare({ nodes: 2 });
+    const { lab } = weft;
+    const state = async (): Promise<string[]> =>
+      Promise.all(lab.nodes.map(async ({ machine }) => (await machine.run(['sh', '-c', NODE_STATE])).stdout));
+    const before = await state();
+    for (let round = 0; round < 2; round++) {
+      await weft.apply();
+      await lab.waitForNodes();
+      await lab.kubectl.waitForPods('k8s-app=kube-dns', { namespace: 'kube-system', count: 2 });
+      await lab.kubectl.run(['delete', '-f', `${ROOT}/weave-daemonset.yaml`], { timeoutMs: 120_000 });
+      const reset = `${ROOT}/weft-reset.yaml`;
+      await lab.kubectl.run(['apply', '-f', reset]);
+      await lab.kubectl.run(['rollout', 'status', '-n', 'weft-reset', 'ds/weft-reset', '--timeout=60s']);
+      await lab.kubectl.run(['delete', '-f', reset], { timeoutMs: 120_000 });
+      deepEqual(await state(), before, `round ${round}`);
+    }
   });
 });
 

@@ -2,6 +2,7 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { WeftError } from '../../../base/weft-error.ts';
 import { EXIT, run, type World } from '../../../cli/program.ts';
 import type { ControlResults, PeerStatus } from '../../../daemon/control-protocol.ts';
+import type { ResetOptions } from '../../../daemon/reset.io.ts';
 
 const PEER: PeerStatus = {
   name: 'node-b',
@@ -60,6 +61,12 @@ class FakeWorld implements World {
     this.asked.push([runDir, request]);
     return this.fault === undefined ? Promise.resolve(RESULTS[request.op]) : Promise.reject(this.fault);
   };
+  readonly resets: ResetOptions[] = [];
+  async reset(options: ResetOptions): Promise<string[]> {
+    this.resets.push(options);
+    return options.plugin === undefined ? [] : [options.plugin];
+  }
+
   newSecret(): string {
     return 'ab'.repeat(32);
   }
@@ -98,6 +105,17 @@ describe('weft', () => {
       '',
     ]);
     equal(world.stderr, '');
+  });
+
+  it('resets a host, and says what went', async () => {
+    equal(await run(['reset', '--state-dir', '/s', '--plugin', '/opt/cni/bin/weft-net'], world), EXIT.done);
+    deepEqual(world.resets, [
+      { stateDir: '/s', runDir: '/run/weft', cniConfig: undefined, plugin: '/opt/cni/bin/weft-net' },
+    ]);
+    equal(world.stdout, 'removed /opt/cni/bin/weft-net\n');
+    world.stdout = '';
+    equal(await run(['reset'], world), EXIT.done);
+    equal(world.stdout, 'nothing to remove\n');
   });
 
   for (const op of ['status', 'peers', 'ipam', 'report'] as const) {
