@@ -1,0 +1,253 @@
+import { deepEqual, equal } from 'node:assert/strict';
+import { until } from '../cluster/command.ts';
+import type { KubeObject } from './kubectl.ts';
+import type { Lab } from './lab.ts';
+import { leftovers, takeDown } from './take-down.ts';
+import { addressesOf, get, PORT, url, WEB } from './web.ts';
+import { manifest, NAMESPACE, WeftLab } from './weft-lab.ts';
+
+describe('Weft among faults of a cluster', function () {
+  this.timeout(240_000);
+  let weft: WeftLab;
+  let lab: Lab;
+  let pods: KubeObject[];
+
+  before(async () => {
+    weft = await WeftLab.up({ nodes: 2 });
+    lab = weft.lab;
+    await lab.apply(WEB);
+    pods = await lab.kubectl.waitForPods('app=web', { count: 2 });
+  });
+
+  after(async () => {
+    await takeDown();
+    deepEqual(leftovers(), []);
+  });
+
+  /** What worked goes on. */
+  const stillWorks = async (): Promise<void> => {
+    const [from, to] = pods as [KubeObject, KubeObject];
+    for (const address of addressesOf(to))
+      equal(await get(lab, from, url(address, PORT, '/hostname')), to.metadata.name);
+  };
+
+  const logs = async (node: string, container = 'weft'): Promise<string> => {
+    const { metadata } = await weft.podOn(node);
+    return (await lab.kubectl.run(['logs', '-n', NAMESPACE, metadata.name, '-c', container])).stdout;
+  };
+
+  const restart = (): Promise<unknown> =>
+    lab.kubectl.run(['delete', 'pods', '-n', NAMESPACE, '--all', '--wait=true']);
+  const running = (): Promise<KubeObject[]> =>
+    lab.kubectl.waitForPods('app.kubernetes.io/name=weft', {
+      namespace: NAMESPACE,
+      count: 2,
+      timeoutMs: 90_000,
+    });
+
+  it('lives without its permissions, and says which are missing', async () => {
+    await lab.kubectl.run(['delete', 'clusterrole', 'weft']);
+    await lab.kubectl.run([
+      'patch',
+      'role',
+      'weft',
+      '-n',
+      NAMESPACE,
+      '--type=json',
+      '-p',
+      FORGET_CONFIG_MAPS,
+    ]);
+    await restart();
+    await running();
+    await until('the log to say so', async () =>
+      /does not serve status=403.*apply the manifest again/.test(await logs('n1')),
+    );
+    await weft.settled();
+    await stillWorks();
+    await weft.apply();
+  });
+
+  it('does not mind that the object which began the ring is gone, nor that somebody writes nonsense there', async () => {
+    await lab.kubectl.run(['delete', 'configmap', 'weft-genesis', '-n', NAMESPACE]);
+    await restart();
+    await running();
+    await weft.settled();
+    const { owners } = await weft.ipam('n1');
+    equal(new Set(owners.map(({ name }) => name)).size, 2);
+    await lab.apply({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: {
+        name: 'weft-genesis',
+        namespace: NAMESPACE,
+        labels: { 'app.kubernetes.io/part-of': 'weft' },
+      },
+      data: { genesis: 'bm9uc2Vuc2U=' },
+    });
+    await until('the log to say so', async () =>
+      (await logs('n1')).includes('the object that begins the ring is damaged'),
+    );
+    await stillWorks();
+    await lab.kubectl.run(['delete', 'configmap', 'weft-genesis', '-n', NAMESPACE]);
+  });
+
+  it('takes nothing from a removal that somebody made up badly', async () => {
+    const { peerId } = await weft.status('n2');
+    for (const data of [
+      {},
+      { peer: peerId, heir: peerId, phase: 'removed', cut: '0' },
+      { peer: 'x', phase: 'fenced' },
+    ]) {
+      await lab.apply({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: {
+          name: `weft-removal-${peerId.slice(0, 32)}`,
+          namespace: NAMESPACE,
+          labels: { 'app.kubernetes.io/part-of': 'weft' },
+        },
+        data,
+      });
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      equal((await weft.status('n2')).ipam.state, 'ready');
+    }
+    await stillWorks();
+    await lab.kubectl.run(['delete', 'configmap', `weft-removal-${peerId.slice(0, 32)}`, '-n', NAMESPACE]);
+  });
+
+  it('lifts a fence that somebody put up by hand around a node that lives', async () => {
+    const [one, two] = [(await weft.status('n1')).peerId, (await weft.status('n2')).peerId];
+    const name = `weft-removal-${two.slice(0, 32)}`;
+    await lab.apply({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name, namespace: NAMESPACE, labels: { 'app.kubernetes.io/part-of': 'weft' } },
+      data: { peer: two, heir: one, phase: 'fenced', cut: '0', node: 'n2' },
+    });
+    await until('the fence to be lifted', async () => {
+      const object = (await lab.kubectl.get('configmap', name, NAMESPACE)) as unknown as {
+        readonly data: { readonly phase: string };
+      };
+      return object.data.phase === 'lifted';
+    });
+    await until('n2 to deal out addresses', async () => (await weft.status('n2')).ipam.state === 'ready');
+    await stillWorks();
+  });
+
+  it('bears nodes with hostile names of addresses and annotations', async () => {
+    await lab.apply({
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name: 'evil.example', annotations: { 'weft/peer': '$(reboot)' } },
+    });
+    const status = {
+      status: {
+        addresses: [
+          { type: 'InternalIP', address: '127.0.0.1' },
+          { type: 'InternalIP', address: '0.0.0.0' },
+          { type: 'InternalIP', address: '; rm -rf /' },
+          { type: 'InternalIP', address: '::' },
+        ],
+      },
+    };
+    await lab.kubectl.run(
+      [
+        ...[
+          'patch',
+          'node',
+          'evil.example',
+          '--subresource=status',
+          '--type=merge',
+          '-p',
+          JSON.stringify(status),
+        ],
+      ],
+      { mayFail: true },
+    );
+    await restart();
+    await running();
+    await weft.settled();
+    await stillWorks();
+    await lab.kubectl.run(['delete', 'node', 'evil.example']);
+  });
+
+  for (const [why, env, line] of [
+    [
+      'a setting that means nothing',
+      { CONN_LIMIT: '100' },
+      /environment variable CONN_LIMIT has no meaning for Weft; .*remove it/,
+    ],
+    [
+      'a setting that nobody knows',
+      { WEAVE_TURBO: '1' },
+      /environment variable WEAVE_TURBO has no meaning for Weft/,
+    ],
+    [
+      "a range that overlaps the nodes' addresses",
+      { IPALLOC_RANGE: '192.168.0.0/16' },
+      /pod range 192\.168\.0\.0\/16 overlaps the host's .*; choose another range/,
+    ],
+  ] as const) {
+    it(`refuses ${why} by name, on the first node alone, and the others go on`, async () => {
+      await lab.apply(manifest(env));
+      await until(
+        'a pod of weft to refuse',
+        async () => {
+          const all = await lab.kubectl.list('pods', NAMESPACE);
+          for (const pod of all) {
+            const { stdout } = await lab.kubectl.run(
+              ['logs', '-n', NAMESPACE, pod.metadata.name, '-c', 'weft'],
+              { mayFail: true },
+            );
+            if (line.test(stdout)) return true;
+          }
+          return false;
+        },
+        { timeoutMs: 60_000, everyMs: 1_000 },
+      );
+      const ready = (await lab.kubectl.list('pods', NAMESPACE)).filter((pod) =>
+        pod.status.conditions?.some(
+          (each: { type: string; status: string }) => each.type === 'Ready' && each.status === 'True',
+        ),
+      );
+      equal(ready.length, 1, 'the rollout stops at the first');
+      await weft.apply();
+      await restart();
+      await running();
+      await weft.settled();
+      await stillWorks();
+    });
+  }
+
+  it('lets a second DaemonSet fail, in one line, and the first one be', async () => {
+    const before = await weft.status('n1');
+    // The whole manifest once more, under another name.
+    const second = manifest()
+      .replaceAll('namespace: weft\n', 'namespace: weft2\n')
+      .replaceAll('namespace: weft }', 'namespace: weft2 }')
+      .replaceAll('name: weft\n', 'name: weft2\n')
+      .replaceAll('name: weft }', 'name: weft2 }')
+      .replace('serviceAccountName: weft\n', 'serviceAccountName: weft2\n')
+      .replace('- name: weft2\n          image', '- name: weft\n          image');
+    await lab.apply(second);
+    await until(
+      'the second to refuse',
+      async () => {
+        const [pod] = await lab.kubectl.list('pods', 'weft2');
+        if (pod === undefined) return false;
+        const { stdout } = await lab.kubectl.run(['logs', '-n', 'weft2', pod.metadata.name, '-c', 'weft'], {
+          mayFail: true,
+        });
+        return /weftd: (another weftd.* runs on state folder|state folder .* is of cluster)/.test(stdout);
+      },
+      { timeoutMs: 60_000, everyMs: 1_000 },
+    );
+    equal((await weft.status('n1')).peerId, before.peerId);
+    await stillWorks();
+    await lab.kubectl.run(['delete', 'namespace', 'weft2', '--wait=true'], { timeoutMs: 90_000 });
+    await stillWorks();
+  });
+});
+
+/** All that the role grants, without ConfigMaps. */
+const FORGET_CONFIG_MAPS = JSON.stringify([{ op: 'remove', path: '/rules/2' }]);
