@@ -223,6 +223,8 @@ describe('Weft that is removed', function () {
     for (let round = 0; round < 2; round++) {
       await weft.apply();
       await lab.waitForNodes();
+      // Pods that lost their network with the reset have to be made anew.
+      await lab.kubectl.run(['delete', 'pods', '-n', 'kube-system', '-l', 'k8s-app=kube-dns']);
       await lab.kubectl.waitForPods('k8s-app=kube-dns', { namespace: 'kube-system', count: 2 });
       await lab.kubectl.run(['delete', '-f', `${ROOT}/weave-daemonset.yaml`], { timeoutMs: 120_000 });
       const reset = `${ROOT}/weft-reset.yaml`;
