@@ -12,6 +12,8 @@ import { NAMESPACE, WeftLab } from './weft-lab.ts';
 const SAFE_WAIT_S = 10;
 /** Pods that come and go at once. */
 const CROWD = 60;
+/** How often three nodes begin a ring at once. */
+const BEGINNINGS = 20;
 
 function sleeper(name: string, labels: Readonly<Record<string, string>> = {}) {
   return {
@@ -205,6 +207,38 @@ describe('the life of Weft in a cluster', function () {
 /** Everything of a node that Weft changes; kernel settings apart, which others may rely on. */
 const NODE_STATE = `ip -o link | sed 's/.*: \\(.*\\): .*/\\1/' | sort; ip route; ip -6 route | sort
 ls /etc/cni/net.d /opt/cni/bin; find /var/lib/weft /run/weft -mindepth 1 2>/dev/null; nft list tables | grep weft; true`;
+
+describe('the beginning of a ring in a cluster', function () {
+  this.timeout(60_000 * BEGINNINGS);
+
+  after(async () => {
+    await takeDown();
+    deepEqual(leftovers(), []);
+  });
+
+  it(`is one, whoever is first, ${BEGINNINGS} times over with three nodes at once`, async () => {
+    const weft = await WeftLab.bare();
+    const { lab } = weft;
+    const founders = new Set<string>();
+    const rings = new Set<string>();
+    for (let i = 0; i < BEGINNINGS; i++) {
+      await weft.apply();
+      await lab.kubectl.waitForPods('app.kubernetes.io/name=weft', { namespace: NAMESPACE, count: 3 });
+      await weft.settled();
+      const genesis = (await lab.kubectl.get('configmap', 'weft-genesis', NAMESPACE)) as unknown as {
+        readonly data: { readonly founder: string; readonly genesis: string };
+      };
+      founders.add(genesis.data.founder);
+      rings.add(genesis.data.genesis);
+      for (const { name } of lab.nodes) deepEqual((await weft.status(name)).warnings ?? [], []);
+      await lab.kubectl.run(['delete', 'namespace', NAMESPACE], { timeoutMs: 60_000 });
+      for (const { machine } of lab.nodes)
+        await machine.run(['sh', '-c', 'rm -rf /var/lib/weft/*; ip link delete weft0']);
+    }
+    equal(rings.size, BEGINNINGS);
+    console.log(`      founders: ${[...founders].sort().join(', ')}`);
+  });
+});
 
 describe('Weft that is removed', function () {
   this.timeout(240_000);
