@@ -10,10 +10,10 @@ struct scan {
 
 static bool skip_value(struct scan *scan, int depth);
 
+static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
 static void skip_space(struct scan *scan) {
-    while (scan->at < scan->end &&
-           (*scan->at == ' ' || *scan->at == '\t' || *scan->at == '\n' || *scan->at == '\r'))
-        scan->at++;
+    while (scan->at < scan->end && is_space(*scan->at)) scan->at++;
 }
 
 static bool take(struct scan *scan, char wanted) {
@@ -226,7 +226,9 @@ bool json_member(struct json_span object, const char *key, struct json_span *val
         const char *start = scan.at;
         if (!skip_value(&scan, 1)) return false;
         if (fits && strcmp(name, key) == 0) {
-            *value = (struct json_span){start, (size_t)(scan.at - start)};
+            const char *end = scan.at;
+            while (end > start && is_space(end[-1])) end--;
+            *value = (struct json_span){start, (size_t)(end - start)};
             found = true;
         }
         if (!take(&scan, ',')) break;
@@ -246,9 +248,7 @@ bool json_string(struct json_span value, char *out, size_t size) {
 bool json_is_integer(struct json_span value) {
     struct scan scan = {value.at, value.at + value.length};
     take(&scan, '-');
-    if (!skip_digits(&scan)) return false;
-    skip_space(&scan);
-    return scan.at == scan.end;
+    return skip_digits(&scan) && scan.at == scan.end;
 }
 
 struct json_span json_span_of(const char *text) { return (struct json_span){text, strlen(text)}; }

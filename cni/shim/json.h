@@ -25,8 +25,8 @@ bool json_valid(struct json_span text);
 
 /*
  * The value of member `key` of the object `object` (which json_valid has accepted, or a value found in one that
- * was). Of several members of that name the last counts, as in Go and JavaScript. False when `object` is no
- * object or has no such member.
+ * was), without the white space around it. Of several members of that name the last counts, as in Go and
+ * JavaScript. False when `object` is no object or has no such member.
  */
 bool json_member(struct json_span object, const char *key, struct json_span *value);
 

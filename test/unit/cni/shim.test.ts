@@ -113,6 +113,15 @@ describe('weft-net under the sanitizers', function () {
     }
   });
 
+  it('takes a config however it is laid out', () => {
+    const config = { cniVersion: '1.1.0', name: 'weft', runDir: '/nowhere', addWaitSeconds: 30 };
+    for (const input of [JSON.stringify(config), JSON.stringify(config, undefined, 2)]) {
+      const run = spawnSync(SANITIZED, { input, env: { CNI_COMMAND: 'STATUS', CNI_PATH: '/x' } });
+      const { code, msg } = JSON.parse(run.stdout.toString()) as { code: number; msg: string };
+      assert.equal(code, 50, msg);
+    }
+  });
+
   it('bears hostile environments', () => {
     const values = ['', '/', '../..', 'a'.repeat(100_000), '\u{1F600}', '"\\\n\t', 'a\u0001'];
     for (const name of [
