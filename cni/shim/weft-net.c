@@ -32,6 +32,7 @@
 #define ANSWER_SIZE (2u << 20)             /* longest answer: a config's prevResult and our part of the result */
 #define CONTAINER_ID_LENGTH 128            /* longest container id; runtimes use 64 */
 #define INTERFACE_LENGTH 15                /* IFNAMSIZ - 1 */
+#define MESSAGE_SIZE 2048                  /* of an error; escaped, each byte becomes six at most */
 #define ENV_LENGTH (16u << 10)             /* longest variable that is passed on */
 #define RUN_DIR_DEFAULT "/run/weft"
 #define STDIN_MS 5000                      /* for the runtime to hand over the config */
@@ -121,7 +122,7 @@ static bool print(struct json_span text) {
 
 /* Prints a CNI error document. Answers the exit code. `details` may be NULL. */
 static int fail(const char *version, enum code code, const char *message, const char *details) {
-    static char bytes[8192];
+    static char bytes[6 * MESSAGE_SIZE + 1024];
     struct json_text out = {.bytes = bytes, .size = sizeof bytes};
     char number[16];
     snprintf(number, sizeof number, "%d", (int)code);
@@ -391,7 +392,7 @@ static int print_answer(const struct call *call, struct json_span answer) {
         print(json_span_of("\n"));
         return 1;
     }
-    static char message[2048];
+    static char message[MESSAGE_SIZE];
     if (!json_member(error, "message", &value) || !json_string(value, message, sizeof message))
         strcpy(message, "weftd refused the request");
     return fail(call->version, CODE_INTERNAL, message, NULL);

@@ -263,6 +263,14 @@ describe('weft-net before a daemon that misbehaves', () => {
     assert.deepEqual(JSON.parse(stdout), { cniVersion: '0.4.0', code: 999, msg: 'unknown request' });
   });
 
+  it('answers with words that need escapes: still one document', async () => {
+    const message = '\u0001'.repeat(2000);
+    const error = { code: 'E_OP', message };
+    await serve((socket) => socket.end(framed(JSON.stringify({ ok: false, error }))));
+    const { stdout } = await shoot('GC');
+    assert.deepEqual(JSON.parse(stdout), { cniVersion: '1.1.0', code: 999, msg: message });
+  });
+
   it('prints nothing where the daemon has nothing to say', async () => {
     await serve((socket) => socket.end(framed('{"ok":true,"result":null}')));
     for (const command of ['DEL', 'GC', 'STATUS']) {
