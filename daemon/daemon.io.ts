@@ -359,7 +359,7 @@ export class Daemon {
 async function undoHostNetwork(): Promise<void> {
   try {
     const client = RouteClient.open();
-    await removeHostNetwork(client, OWN, { pods: false }).finally(() => client.close());
+    await removeHostNetwork(client, OWN, { pods: () => false }).finally(() => client.close());
   } catch {
     // No nft, no privileges: then there is little of ours either.
   }

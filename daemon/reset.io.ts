@@ -1,5 +1,8 @@
-import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { type Dirent, existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { WeftError } from '../base/weft-error.ts';
+import { HOST_LINK_PREFIX, isHostLinkName } from '../cni/attachment.ts';
 import { removeHostNetwork } from '../linux/host-network.io.ts';
 import type { OwnLinks } from '../linux/host-survey.ts';
 import { RouteClient } from '../linux/route-client.io.ts';
@@ -15,40 +18,41 @@ export interface ResetOptions {
   readonly plugin: string | undefined;
 }
 
-const OWN: OwnLinks = { tun: 'weft0', podPrefix: 'wv' };
+const OWN: OwnLinks = { tun: 'weft0', podPrefix: HOST_LINK_PREFIX };
 
 /** What a weftd keeps in its state folder, and in its run folder. Nothing else is removed from either. */
 const STATE_FILES =
   /^(lock|cluster|epoch|identity|version|retired|weft\.db(-wal|-shm|-journal)?)(\.weft-new)?$/;
-const RUN_FILES = /^(weft\.sock|deletions)$/;
+const isStateFile = (entry: Dirent): boolean => !entry.isDirectory() && STATE_FILES.test(entry.name);
+const isRunFile = (entry: Dirent): boolean =>
+  entry.isDirectory() ? entry.name === 'deletions' : entry.name === 'weft.sock';
 
 /**
  * Leaves the host as it was before Weft: pods lose their network, the node its identity, its addresses and its part
  * of the ring; `weft rmpeer` on another node gives that part to somebody. Kernel settings stay, others may rely on
  * them. Resolves with what was removed, in words. Repeating it finds nothing.
  *
- * Throws E_STATE_LOCKED while a weftd runs here; nothing is removed then.
+ * Throws E_STATE_LOCKED while a weftd runs on this state folder, E_SOCKET_TAKEN while one serves this run folder;
+ * nothing is removed then.
  */
 export async function resetNode(options: ResetOptions): Promise<string[]> {
   const { stateDir, runDir, cniConfig, plugin } = options;
   const lock = existsSync(`${stateDir}/lock`) ? lockOf(stateDir) : undefined;
   const removed: string[] = [];
   try {
+    if (await isServed(`${runDir}/weft.sock`)) throw served(runDir);
     // First what tells a runtime to call us, so that nothing comes meanwhile.
     if (cniConfig !== undefined && isOurs(cniConfig)) removeFile(cniConfig, removed);
     if (plugin !== undefined) removeFile(plugin, removed);
     const client = RouteClient.open();
     try {
-      const links = (await client.links()).filter(
-        ({ name }) => name === OWN.tun || name.startsWith(OWN.podPrefix),
-      );
-      await removeHostNetwork(client, OWN, { pods: true });
-      for (const { name } of links) removed.push(`interface ${name}`);
+      const links = await removeHostNetwork(client, OWN, { pods: isHostLinkName });
+      for (const name of links) removed.push(`interface ${name}`);
     } finally {
       client.close();
     }
-    removeFolder(stateDir, STATE_FILES, removed);
-    removeFolder(runDir, RUN_FILES, removed);
+    removeFolder(stateDir, isStateFile, removed);
+    removeFolder(runDir, isRunFile, removed);
   } finally {
     lock?.release();
   }
@@ -60,6 +64,24 @@ function lockOf(stateDir: string): FileLock {
   if (lock !== undefined) return lock;
   const remedy = 'stop it first; on Kubernetes delete the DaemonSet';
   throw new WeftError('E_STATE_LOCKED', `a weftd runs on state folder ${stateDir}`, remedy);
+}
+
+/** Somebody answers at the socket `path`, whatever state folder it works on. */
+async function isServed(path: string): Promise<boolean> {
+  const socket = connect(path);
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EAGAIN'; // its backlog is full
+  } finally {
+    socket.destroy();
+  }
+}
+
+function served(runDir: string): WeftError {
+  const remedy = 'stop it first; its state folder goes with --state-dir';
+  return new WeftError('E_SOCKET_TAKEN', `a weftd serves ${runDir}/weft.sock`, remedy);
 }
 
 /** A configuration that names our plugin; anybody else's under that name stays. */
@@ -77,17 +99,16 @@ function removeFile(path: string, removed: string[]): void {
   removed.push(path);
 }
 
-/** The files of ours, and the folder itself where nothing else is in it. */
-function removeFolder(folder: string, ours: RegExp, removed: string[]): void {
+/** What is ours in it, and the folder itself where nothing else is. */
+function removeFolder(folder: string, isOurs: (entry: Dirent) => boolean, removed: string[]): void {
   if (!existsSync(folder)) return;
-  for (const name of readdirSync(folder))
-    if (ours.test(name)) rmSync(`${folder}/${name}`, { recursive: true, force: true });
-  if (readdirSync(folder).length === 0) {
-    try {
-      rmdirSync(folder);
-    } catch {
-      // A mount point: it stays, empty.
-    }
+  const ours = readdirSync(folder, { withFileTypes: true }).filter(isOurs);
+  for (const { name } of ours) rmSync(`${folder}/${name}`, { recursive: true, force: true });
+  try {
+    rmdirSync(folder);
+    removed.push(folder);
+  } catch {
+    // Not empty, or a mount point: it stays.
+    for (const { name } of ours) removed.push(`${folder}/${name}`);
   }
-  removed.push(folder);
 }

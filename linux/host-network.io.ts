@@ -108,19 +108,20 @@ export async function configureHostNetwork(
 }
 
 /**
- * Takes away all that weft made: routes, blackholes, the TUN interface, packet rules, and with `pods` the host ends
- * of all pods too. Kernel settings stay, others may rely on them. Succeeds where there is nothing.
+ * Takes away all that weft made: routes, blackholes, the TUN interface, packet rules, and the host ends of pods whose
+ * names `pods` knows. Kernel settings stay, others may rely on them. Succeeds where there is nothing. Resolves with the
+ * names of the interfaces that went.
  */
 export async function removeHostNetwork(
   client: RouteClient,
   own: OwnLinks,
-  options: { readonly pods: boolean },
-): Promise<void> {
+  options: { readonly pods: (name: string) => boolean },
+): Promise<string[]> {
   const gone = ['ENODEV', 'ESRCH'];
   const links = await client.links();
   const podLinks = links.filter((link) => link.name.startsWith(own.podPrefix) && link.kind === 'veth');
   const doomed = [...links.filter((link) => link.name === own.tun && link.kind === 'tun')];
-  if (options.pods) doomed.push(...podLinks);
+  doomed.push(...podLinks.filter(({ name }) => options.pods(name)));
   for (const link of doomed) await tolerate(client, deleteLink(link.index), ...gone);
   for (const family of [4, 6] as const) {
     for (const route of await ownRoutes(client, family)) {
@@ -129,6 +130,7 @@ export async function removeHostNetwork(
     }
   }
   await removeRules();
+  return doomed.map(({ name }) => name);
 }
 
 // -- parts ----------------------------------------------------------------------------------------------------

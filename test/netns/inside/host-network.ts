@@ -7,6 +7,7 @@
 import { formatAddress, parseAddress } from '../../../base/address.ts';
 import { parseCidr } from '../../../base/range.ts';
 import { WeftError } from '../../../base/weft-error.ts';
+import { isHostLinkName } from '../../../cni/attachment.ts';
 import {
   configureHostNetwork,
   ownAddresses,
@@ -41,7 +42,7 @@ try {
     if (rest[1] === 'hold') setInterval(() => undefined, 1000);
     else tun.close();
   } else if (mode === 'remove') {
-    await removeHostNetwork(client, OWN, { pods: true });
+    await removeHostNetwork(client, OWN, { pods: isHostLinkName });
     print('removed');
   } else if (mode === 'overlap') {
     await refuseOverlap(
