@@ -321,9 +321,8 @@ static int open_pod(const struct call *call, int *netns) {
     if (*netns < 0)
         return fail(call->version, CODE_ENVIRONMENT, "the network namespace CNI_NETNS cannot be opened",
                     strerror(errno));
-    const char *override = variable("CNI_NETNS_OVERRIDE");
-    bool allowed = override != NULL && (strcasecmp(override, "true") == 0 || strcmp(override, "1") == 0);
-    if (!allowed && netns_is_own(*netns))
+    /* CNI_NETNS_OVERRIDE has no say: a host that becomes a pod of its own loses its default route and settings. */
+    if (netns_is_own(*netns))
         return fail(call->version, CODE_NETNS, "CNI_NETNS is the network namespace of the host itself", NULL);
     return 0;
 }

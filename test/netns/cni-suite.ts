@@ -227,6 +227,24 @@ export function describeCni(name: string, createDaemon: CniDaemonFactory): void 
         assert.deepEqual(await daemon.allocations(), []);
       });
 
+      it('CNI_NETNS_OVERRIDE does not turn the host into a pod: its routes and settings stay', async () => {
+        await node.run('ip', 'link', 'add', 'up0', 'type', 'bridge');
+        await node.run('ip', 'link', 'set', 'up0', 'up');
+        await node.run('ip', 'address', 'add', '192.0.2.1/24', 'dev', 'up0');
+        await node.run('ip', 'route', 'add', 'default', 'via', '192.0.2.254', 'metric', '100');
+        const settings = ['net.ipv4.conf.all.accept_redirects', 'net.ipv6.conf.default.accept_ra'];
+        const state = async () =>
+          (await node.run('ip', 'route', 'show', 'default')) + (await node.run('sysctl', ...settings));
+        const before = await state();
+        for (const command of ['ADD', 'CHECK']) {
+          const env = { CNI_NETNS_OVERRIDE: '1' };
+          assertError(await call(command, 0, 'pod-0', { netns: node.path, ifname: 'pod0', env }), 8);
+        }
+        assert.equal(await state(), before);
+        assert.deepEqual(await daemon.allocations(), []);
+        await node.run('ip', 'link', 'delete', 'up0');
+      });
+
       it('a namespace that is not there is an error at ADD, and no address is kept', async () => {
         for (const netns of ['/run/netns/cg-none', '/etc/passwd', '/proc']) {
           const outcome = await call('ADD', 0, 'pod-0', { netns });
