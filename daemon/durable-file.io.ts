@@ -43,9 +43,18 @@ export function fileFault(path: string, doing: string, cause: unknown, code = 'E
       cause,
     });
   }
-  const why = REASON_BY_ERRNO[errno ?? ''] ?? { problem: message, remedy: 'mend that and try again' };
+  const refusedRoot = errno === 'EACCES' && process.geteuid?.() === 0;
+  const why = refusedRoot
+    ? REFUSED_ROOT
+    : (REASON_BY_ERRNO[errno ?? ''] ?? { problem: message, remedy: 'mend that and try again' });
   return new WeftError(code, `${path} ${doing}: ${why.problem}`, why.remedy, { cause });
 }
+
+/** Root without capabilities, as in a pod, may do no more than any owner. */
+const REFUSED_ROOT = {
+  problem: 'permission denied',
+  remedy: 'make root the owner of its folder, or give another path',
+};
 
 const REASON_BY_ERRNO: Readonly<Record<string, { readonly problem: string; readonly remedy: string }>> = {
   EACCES: { problem: 'permission denied', remedy: 'run as root, or give another path' },

@@ -116,6 +116,18 @@ const SURROUNDINGS: readonly Refusal[] = [
     line: /; run as root or with CAP_NET_ADMIN/,
   },
   {
+    why: 'a folder is of another user, and root has no power over it, as in a pod',
+    make: async (host) => {
+      const folder = await host.emptyFolder('nobodys');
+      await chown(folder, NOBODY, NOBODY);
+      return {
+        args: host.args({ '--state-dir': `${folder}/state` }),
+        under: ['setpriv', '--bounding-set=-all', '--inh-caps=-all'],
+      };
+    },
+    line: /state cannot be made: permission denied; make root the owner of its folder, or give another path$/m,
+  },
+  {
     why: 'it is not root',
     make: async (host) => {
       await run(['chmod', '755', host.folder]);
