@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, notEqual, ok, rejects } from 'node:assert/strict';
+import { deepEqual, equal, match, notEqual, rejects } from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { until } from '../cluster/command.ts';
 import { INTERNET } from './addresses.ts';
@@ -6,74 +6,13 @@ import type { KubeObject } from './kubectl.ts';
 import { Lab } from './lab.ts';
 import { ROOT } from './paths.ts';
 import { leftovers, takeDown } from './take-down.ts';
-
-const PORT = 8080;
-const HOST_PORT = 8888;
-
-/** A web server on each node that tells who asked, and a Service before them. */
-const WEB = [
-  {
-    apiVersion: 'apps/v1',
-    kind: 'DaemonSet',
-    metadata: { name: 'web' },
-    spec: {
-      selector: { matchLabels: { app: 'web' } },
-      template: {
-        metadata: { labels: { app: 'web' } },
-        spec: {
-          terminationGracePeriodSeconds: 1,
-          containers: [
-            {
-              name: 'web',
-              image: 'lab.test/agnhost:1',
-              args: ['netexec', `--http-port=${PORT}`],
-              ports: [{ containerPort: PORT, hostPort: HOST_PORT }],
-              readinessProbe: { httpGet: { path: '/healthz', port: PORT }, periodSeconds: 1 },
-            },
-          ],
-        },
-      },
-    },
-  },
-  {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name: 'web' },
-    spec: {
-      selector: { app: 'web' },
-      type: 'NodePort',
-      ipFamilyPolicy: 'RequireDualStack',
-      ports: [{ port: 80, targetPort: PORT }],
-    },
-  },
-];
-
-/** A pod's addresses, IPv4 first. */
-function addressesOf(pod: KubeObject): [v4: string, v6: string] {
-  const found: string[] = pod.status.podIPs.map((each: { ip: string }) => each.ip);
-  const v4 = found.find((each) => !each.includes(':'));
-  const v6 = found.find((each) => each.includes(':'));
-  ok(v4 !== undefined && v6 !== undefined, `not dual stack: ${found.join(' ')}`);
-  return [v4, v6];
-}
-
-/** `http://HOST:PORT`, with brackets where they belong. */
-function url(address: string, port: number, path = ''): string {
-  return `http://${address.includes(':') ? `[${address}]` : address}:${port}${path}`;
-}
+import { addressesOf, get, getFrom, HOST_PORT, PORT, url, WEB } from './web.ts';
 
 describe('the lab, with the plain bridge', function () {
   this.timeout(180_000);
   let lab: Lab;
   let pods: KubeObject[];
 
-  /** What a pod gets from an address, or from a Service's name. */
-  const get = async (from: KubeObject, to: string, ...flags: string[]): Promise<string> => {
-    const { stdout } = await lab.exec(from.metadata.name, ['curl', '-sS', '-m', '5', ...flags, to]);
-    return stdout;
-  };
-  const getFromOutside = async (to: string): Promise<string> =>
-    (await lab.outside.run(['curl', '-sS', '-m', '5', to])).stdout;
   const podOn = (node: string): KubeObject => pods.find((pod) => pod.spec.nodeName === node)!;
 
   before(async () => {
@@ -105,7 +44,7 @@ describe('the lab, with the plain bridge', function () {
   it('lets pods of different nodes reach each other, with their own addresses', async () => {
     const [from, to] = [podOn('n1'), podOn('n2')];
     for (const family of [0, 1]) {
-      const seen = await get(from, url(addressesOf(to)[family]!, PORT, '/clientip'));
+      const seen = await get(lab, from, url(addressesOf(to)[family]!, PORT, '/clientip'));
       match(seen, new RegExp(`^\\[?${addressesOf(from)[family]}\\]?:`));
     }
   });
@@ -113,32 +52,32 @@ describe('the lab, with the plain bridge', function () {
   it('serves a Service by address and by name, over both families', async () => {
     const service = await lab.kubectl.get('service', 'web');
     for (const address of service!.spec.clusterIPs)
-      match(await get(podOn('n1'), url(address, 80, '/hostname')), /^web-/);
+      match(await get(lab, podOn('n1'), url(address, 80, '/hostname')), /^web-/);
     for (const flag of ['-4', '-6'])
-      match(await get(podOn('n3'), 'http://web.default/hostname', flag), /^web-/);
+      match(await get(lab, podOn('n3'), 'http://web.default/hostname', flag), /^web-/);
   });
 
   it('lets every pod reach the API by its Service', async () => {
     for (const pod of pods)
-      match(await get(pod, 'https://kubernetes.default/livez', '-k'), /ok|Unauthorized/);
+      match(await get(lab, pod, 'https://kubernetes.default/livez', '-k'), /ok|Unauthorized/);
   });
 
   it('leads a NodePort and a hostPort from the outside to a pod', async () => {
     const service = await lab.kubectl.get('service', 'web');
     const { v4, v6 } = lab.node('n2').addresses;
     for (const address of [v4, v6]) {
-      match(await getFromOutside(url(address, service!.spec.ports[0].nodePort, '/hostname')), /^web-/);
-      equal(await getFromOutside(url(address, HOST_PORT, '/hostname')), podOn('n2').metadata.name);
+      match(await getFrom(lab.outside, url(address, service!.spec.ports[0].nodePort, '/hostname')), /^web-/);
+      equal(await getFrom(lab.outside, url(address, HOST_PORT, '/hostname')), podOn('n2').metadata.name);
     }
   });
 
   it("lets pods out with their node's address", async () => {
     await lab.outside.start('web', ['agnhost', 'netexec', '--http-port=80']);
     const { v4, v6 } = lab.node('n1').addresses;
-    const answers = async (): Promise<boolean> => (await getFromOutside('http://127.0.0.1/')) !== '';
+    const answers = async (): Promise<boolean> => (await getFrom(lab.outside, 'http://127.0.0.1/')) !== '';
     await until('the outside to serve', answers);
-    match(await get(podOn('n1'), 'http://outside.test/clientip', '-4'), new RegExp(`^${v4}:`));
-    match(await get(podOn('n1'), url(INTERNET.v6, 80, '/clientip')), new RegExp(`^\\[${v6}\\]:`));
+    match(await get(lab, podOn('n1'), 'http://outside.test/clientip', '-4'), new RegExp(`^${v4}:`));
+    match(await get(lab, podOn('n1'), url(INTERNET.v6, 80, '/clientip')), new RegExp(`^\\[${v6}\\]:`));
   });
 
   it('answers exec and logs, and passes requests on to pods', async () => {
@@ -173,13 +112,13 @@ describe('the lab, with the plain bridge', function () {
     const before = await boot();
     await lab.powerOff('n3');
     equal(lab.node('n3').machine.isOn, false);
-    await rejects(getFromOutside(url(lab.node('n3').addresses.v4, HOST_PORT, '/')));
+    await rejects(getFrom(lab.outside, url(lab.node('n3').addresses.v4, HOST_PORT, '/')));
     await lab.kubectl.waitForNodes(['n3'], { status: 'Unknown' });
     await lab.powerOn('n3');
     await lab.waitForNodes();
     notEqual(await boot(), before);
     pods = await lab.kubectl.waitForPods('app=web', { count: 3 });
-    const seen = await get(podOn('n1'), url(addressesOf(podOn('n3'))[1], PORT, '/hostname'));
+    const seen = await get(lab, podOn('n1'), url(addressesOf(podOn('n3'))[1], PORT, '/hostname'));
     equal(seen, podOn('n3').metadata.name);
   });
 
@@ -188,7 +127,7 @@ describe('the lab, with the plain bridge', function () {
     equal(node.name, 'n4');
     await lab.waitForNodes();
     pods = await lab.kubectl.waitForPods('app=web', { count: 4 });
-    match(await get(podOn('n4'), url(addressesOf(podOn('n1'))[0], PORT, '/hostname')), /^web-/);
+    match(await get(lab, podOn('n4'), url(addressesOf(podOn('n1'))[0], PORT, '/hostname')), /^web-/);
     await lab.removeNode('n4');
     equal((await lab.kubectl.list('nodes', '*')).length, 3);
   });
