@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { networkConfigList } from './cni-config.ts';
-import { fileFault } from './durable-file.io.ts';
+import { fileFault, TEMPORARY_SUFFIX } from './durable-file.io.ts';
 
 /**
  * Writes the runtime's network configuration, unless it is there as it should be: beside it, under a name that no
@@ -14,7 +14,7 @@ import { fileFault } from './durable-file.io.ts';
  */
 export function writeCniConfig(path: string, runDir: string, binDir: string): void {
   const text = networkConfigList({ runDir, present: new Set(namesIn(binDir)) });
-  const temporary = `${path}.weft-new`;
+  const temporary = path + TEMPORARY_SUFFIX;
   try {
     if (readOrNothing(path) === text) return;
     writeFileSync(temporary, text, { mode: 0o644 });

@@ -13,7 +13,6 @@ import { SLEEVE_SUITES } from '../crypto/suite.ts';
 import { SqliteStore } from '../ipam/sqlite-store.io.ts';
 import { NODE_KEY } from '../ipam/types.ts';
 import { configureHostNetwork, refuseOverlap, removeHostNetwork } from '../linux/host-network.io.ts';
-import type { OwnLinks } from '../linux/host-survey.ts';
 import { applyRules } from '../linux/nftables.io.ts';
 import { RouteClient } from '../linux/route-client.io.ts';
 import { Sysctl } from '../linux/sysctl.io.ts';
@@ -39,6 +38,7 @@ import { WeftNode } from './node.ts';
 import { logOutput } from './node-log.ts';
 import { clock, NodeLoop } from './node-loop.io.ts';
 import { osRandom } from './os-random.io.ts';
+import { OWN_LINKS } from './own-links.ts';
 import { PeerSeeds } from './peer-seeds.io.ts';
 import { PodOffer } from './pod-offer.io.ts';
 import { podRanges } from './pod-ranges.ts';
@@ -50,9 +50,6 @@ import { nameOf, type StatusContext } from './status.ts';
 import { TcpLinks } from './tcp-links.io.ts';
 import { readUnderlay } from './underlay.io.ts';
 import { ownVersion } from './version.io.ts';
-
-/** Names of everything of ours in the kernel. */
-const OWN: OwnLinks = { tun: 'weft0', podPrefix: 'wv' };
 
 /** A seed that knows peers listens this long for a ring of theirs before it starts one. */
 const SEED_WAIT_MS = 1_500;
@@ -125,8 +122,8 @@ export class Daemon {
     const ranges = podRanges(config, keys);
     const client = this.#open(RouteClient.open(), (it) => it.close());
     const sysctl = new Sysctl(config.sysctlDir);
-    await refuseOverlap(client, ranges, OWN);
-    const underlay = await readUnderlay(client, config, ranges, OWN);
+    await refuseOverlap(client, ranges, OWN_LINKS);
+    const underlay = await readUnderlay(client, config, ranges, OWN_LINKS);
     const counters = new Counters();
 
     const folder = this.#open(
@@ -136,8 +133,8 @@ export class Daemon {
     const store = this.#open(SqliteStore.open(folder.databasePath), (it) => it.close());
     const records = new RecordStore(store);
 
-    this.#firstHere = (await client.link(OWN.tun)) === undefined;
-    const tun = this.#open(openTun(OWN.tun), (it) => it.close());
+    this.#firstHere = (await client.link(OWN_LINKS.tun)) === undefined;
+    const tun = this.#open(openTun(OWN_LINKS.tun), (it) => it.close());
     const io = this.#open(
       await SleeveIo.open({
         port: config.port,
@@ -209,7 +206,7 @@ export class Daemon {
       diskFault: () => node.diskFault,
     });
     const network = {
-      ...OWN,
+      ...OWN_LINKS,
       ranges,
       addresses: node.ipam.allocation(NODE_KEY)?.addresses ?? [],
       mtu: underlay.overlayMtu,
@@ -296,7 +293,7 @@ export class Daemon {
 
     openRunFolder(config.runDir);
     // From here on the kernel is changed; before, everything that can be refused has been.
-    await applyRules({ ...OWN, ranges, masquerade: config.masquerade });
+    await applyRules({ ...OWN_LINKS, ranges, masquerade: config.masquerade });
     await configureHostNetwork(client, network);
     io.start({
       onDatagram: (from, bytes) => datapath.handleDatagram(from, bytes, clock()),
@@ -359,7 +356,7 @@ export class Daemon {
 async function undoHostNetwork(): Promise<void> {
   try {
     const client = RouteClient.open();
-    await removeHostNetwork(client, OWN, { pods: () => false }).finally(() => client.close());
+    await removeHostNetwork(client, OWN_LINKS, { pods: () => false }).finally(() => client.close());
   } catch {
     // No nft, no privileges: then there is little of ours either.
   }

@@ -1,16 +1,15 @@
-import { chmodSync, copyFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
+import { chmodSync, copyFileSync, renameSync, rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { utf8 } from '../base/bytes.ts';
 import { WeftError } from '../base/weft-error.ts';
 import { generateClusterSecret, parseClusterSecret } from '../crypto/cluster-secret.ts';
 import { cryptoReady } from '../crypto/ready.ts';
 import { ApiClient } from '../kube/api-client.io.ts';
-import { ApiError } from '../kube/api-error.ts';
-import { Backoff } from '../kube/backoff.ts';
 import { inClusterAccess } from '../kube/in-cluster.io.ts';
 import { ensureSecret } from '../kube/secret-object.io.ts';
 import { secretOf } from '../kube/secret-object.ts';
-import { fileFault } from './durable-file.io.ts';
+import { untilGranted } from '../kube/until-granted.io.ts';
+import { fileFault, replaceFile } from './durable-file.io.ts';
 import { osRandom } from './os-random.io.ts';
 import { ownVersion } from './version.io.ts';
 
@@ -72,29 +71,21 @@ function installPlugin(from: string, folder: string): void {
 async function clusterSecret(): Promise<string> {
   const access = inClusterAccess(process.env);
   const client = new ApiClient(access, `kube-init/${ownVersion()}`);
-  const backoff = new Backoff(osRandom);
-  for (;;) {
-    try {
-      const secret = secretOf(
-        await ensureSecret(client, access.namespace, () => generateClusterSecret(osRandom)),
-      );
-      client.close();
-      return secret;
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      process.stderr.write(`kube-init: the API of Kubernetes: ${error.message}; trying again\n`);
-      await delay(backoff.next(error.retryAfterMs));
-    }
-  }
+  const object = await untilGranted(
+    () => ensureSecret(client, access.namespace, () => generateClusterSecret(osRandom)),
+    {
+      random: osRandom,
+      signal: new AbortController().signal, // the kubelet ends us when it has to
+      onFault: (error) =>
+        process.stderr.write(`kube-init: the API of Kubernetes: ${error.message}; trying again\n`),
+    },
+  );
+  client.close();
+  return secretOf(object);
 }
 
 /** Throws E_SECRET_… where it is none. */
 function writeSecret(path: string, secret: string): void {
   parseClusterSecret(secret);
-  try {
-    rmSync(path, { force: true });
-    writeFileSync(path, `${secret.trim()}\n`, { mode: 0o600, flag: 'wx' });
-  } catch (cause) {
-    throw fileFault(path, 'cannot be written', cause);
-  }
+  replaceFile(path, utf8(`${secret.trim()}\n`));
 }

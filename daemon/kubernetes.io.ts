@@ -4,7 +4,6 @@ import { type Endpoint, endpoint } from '../base/endpoint.ts';
 import { type RandomSource, shuffle } from '../base/random.ts';
 import { ApiClient } from '../kube/api-client.io.ts';
 import { ApiError } from '../kube/api-error.ts';
-import { Backoff } from '../kube/backoff.ts';
 import { type ApiAccess, inClusterAccess } from '../kube/in-cluster.io.ts';
 import {
   type ConfigMap,
@@ -18,6 +17,7 @@ import {
 import { Reflector } from '../kube/reflector.io.ts';
 import { type RemovalData, removalName, removalObject, removalOf } from '../kube/removal-object.ts';
 import { GENESIS_NAME, genesisObject, genesisOf, PART_OF_WEFT } from '../kube/ring-object.ts';
+import { untilGranted } from '../kube/until-granted.io.ts';
 import type { Log } from './log.ts';
 
 /** Nodes that the API is asked for to find a first peer; gossip finds the others. */
@@ -73,10 +73,10 @@ export class KubernetesLink {
   readonly #objects: Reflector<ConfigMap>;
   #objectByName: ReadonlyMap<string, ConfigMap> = new Map();
   #nodes: Reflector<ObjectMeta> | undefined;
-  #nodeNames: () => ReadonlySet<string> | undefined = () => undefined;
+  /** Undefined until they were listed, and while this node is not the caretaker. */
+  #nodeNames: ReadonlySet<string> | undefined;
   #careTimer: NodeJS.Timeout | undefined;
   readonly #stop = new AbortController();
-  #fault: string | undefined;
 
   /** Throws E_NO_KUBERNETES where this is no pod. */
   constructor(options: KubernetesOptions) {
@@ -92,11 +92,6 @@ export class KubernetesLink {
       onChange: (objects) => this.#take(objects),
       onFault: (error) => this.#tell(error),
     });
-  }
-
-  /** What does not work at present, in one line for the user. */
-  get fault(): string | undefined {
-    return this.#fault;
   }
 
   start(): void {
@@ -155,7 +150,6 @@ export class KubernetesLink {
   }
 
   #take(objects: ReadonlyMap<string, ConfigMap>): void {
-    this.#fault = undefined;
     this.#objectByName = new Map(objects);
     this.#options.events.removals([...objects.values()].flatMap((object) => removalOf(object) ?? []));
     const genesis = objects.get(GENESIS_NAME);
@@ -165,7 +159,6 @@ export class KubernetesLink {
   #takeGenesis(object: ConfigMap): void {
     const bytes = genesisOf(object);
     if (bytes !== undefined && this.#options.events.genesis(bytes)) return;
-    this.#fault = `ConfigMap ${GENESIS_NAME} holds no genesis; delete it, and a node will write it anew`;
     this.#options.log.error('the object that begins the ring is damaged', { object: GENESIS_NAME });
   }
 
@@ -175,8 +168,8 @@ export class KubernetesLink {
     if (!events.caretaker()) {
       this.#nodes?.stop();
       this.#nodes = undefined;
+      this.#nodeNames = undefined;
     } else if (this.#nodes === undefined) {
-      let names: ReadonlySet<string> | undefined;
       this.#nodes = new Reflector({
         client: this.#client,
         path: '/api/v1/nodes',
@@ -185,15 +178,13 @@ export class KubernetesLink {
         read: readMeta,
         random,
         onChange: (nodes) => {
-          names = new Set(nodes.keys());
+          this.#nodeNames = new Set(nodes.keys());
         },
         onFault: (error) => this.#tell(error),
       });
-      this.#nodeNames = () => names;
       this.#nodes.start();
     }
-    const names = this.#nodes === undefined ? undefined : this.#nodeNames();
-    if (names !== undefined) events.nodes(names);
+    if (this.#nodeNames !== undefined) events.nodes(this.#nodeNames);
   }
 
   /** Asks for nodes until some were found, and again while no peer answers. */
@@ -222,27 +213,15 @@ export class KubernetesLink {
     return shuffle(random, found).slice(0, MAX_FOUND);
   }
 
-  /** Tries until it is done or we stop, ever more rarely. */
   async #untilDone(act: () => Promise<void>): Promise<void> {
-    const backoff = new Backoff(this.#options.random);
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      try {
-        await act();
-        return;
-      } catch (error) {
-        if (signal.aborted) return;
-        if (!(error instanceof ApiError)) throw error;
-        this.#tell(error);
-        await delay(backoff.next(error.retryAfterMs), undefined, { signal, ref: false }).catch(() => {});
-      }
-    }
+    const { random } = this.#options;
+    const onFault = (error: ApiError): void => this.#tell(error);
+    await untilGranted(act, { random, onFault, signal: this.#stop.signal });
   }
 
   #tell(error: ApiError): void {
     const { log } = this.#options;
     const remedy = REMEDY_BY_STATUS[error.status] ?? 'what is known stays in use meanwhile';
-    this.#fault = `the API of Kubernetes: ${error.message}; ${remedy}`;
     log.warn('the API of Kubernetes does not serve', { status: error.status, reason: error.reason, remedy });
     log.debug('the API of Kubernetes said', { message: error.message });
   }

@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import { type Dirent, existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { WeftError } from '../base/weft-error.ts';
-import { HOST_LINK_PREFIX, isHostLinkName } from '../cni/attachment.ts';
+import { isHostLinkName } from '../cni/attachment.ts';
 import { removeHostNetwork } from '../linux/host-network.io.ts';
-import type { OwnLinks } from '../linux/host-survey.ts';
 import { RouteClient } from '../linux/route-client.io.ts';
 import { FileLock } from '../native/file-lock.ts';
+import { OWN_LINKS } from './own-links.ts';
 
 /** Where a node's Weft has left something. */
 export interface ResetOptions {
@@ -17,8 +17,6 @@ export interface ResetOptions {
   /** The executable that the runtime calls; undefined: leave it. */
   readonly plugin: string | undefined;
 }
-
-const OWN: OwnLinks = { tun: 'weft0', podPrefix: HOST_LINK_PREFIX };
 
 /** What a weftd keeps in its state folder, and in its run folder. Nothing else is removed from either. */
 const STATE_FILES =
@@ -46,7 +44,7 @@ export async function resetNode(options: ResetOptions): Promise<string[]> {
     if (plugin !== undefined) removeFile(plugin, removed);
     const client = RouteClient.open();
     try {
-      const links = await removeHostNetwork(client, OWN, { pods: isHostLinkName });
+      const links = await removeHostNetwork(client, OWN_LINKS, { pods: isHostLinkName });
       for (const name of links) removed.push(`interface ${name}`);
     } finally {
       client.close();
