@@ -55,7 +55,7 @@ function measure(seed: number): void {
     const known = net.runUntil(KNOWN_WITHIN_MS, () =>
       net.nodes.every((node) => {
         const held = node.gossip?.record(from.id, 'paxos')?.payload;
-        return held !== undefined && held.every((byte, at) => byte === payload[at]);
+        return held?.every((byte, at) => byte === payload[at]);
       }),
     );
     if (known === undefined) throw new Error(`not everybody knows within ${KNOWN_WITHIN_MS} ms`);

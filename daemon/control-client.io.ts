@@ -9,7 +9,7 @@ import {
   frame,
   framedLength,
   MAX_ANSWER_BYTES,
-} from '../daemon/control-protocol.ts';
+} from './control-protocol.ts';
 
 /** How long an answer may take. Removing a peer waits until its sessions everywhere have ended (180 s). */
 const TIMEOUT_MS = 10_000;

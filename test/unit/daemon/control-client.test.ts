@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { concat, writeU32LE } from '../../../base/bytes.ts';
 import { WeftError } from '../../../base/weft-error.ts';
-import { askDaemon } from '../../../cli/control-client.io.ts';
+import { askDaemon } from '../../../daemon/control-client.io.ts';
 import { decodeRequest, encodeMessage, errorAnswer, frame } from '../../../daemon/control-protocol.ts';
 
 describe('askDaemon', () => {
