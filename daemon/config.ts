@@ -56,6 +56,8 @@ export interface Config {
   readonly masquerade: boolean;
   /** Run in a pod of Kubernetes, whose API tells where peers are and who begins the ring. */
   readonly kubernetes: boolean;
+  /** Take the place of a weftd that serves this node, and make room for the next one. */
+  readonly takeOver: boolean;
   /** Where probes are answered; undefined: nowhere. */
   readonly healthListen: Endpoint | undefined;
   /** The runtime's network configuration to be written; undefined: none. */
@@ -200,6 +202,7 @@ function build(given: Given, hostName: string, faults: WeftError[]): Config {
     mtu: one<number | undefined>('mtu', readMtu, undefined),
     masquerade: one('masquerade', readSwitch, true),
     kubernetes,
+    takeOver: one('take-over', readSwitch, false),
     healthListen: one<Endpoint | undefined>('health-listen', readEndpoint, undefined),
     cniConfig: one<string | undefined>('cni-config', readPath, undefined),
     cniBinDir: one('cni-bin-dir', readPath, '/opt/cni/bin'),

@@ -6,9 +6,11 @@ import type { RemoveFailure, RequestId } from '../ipam/types.ts';
 import type { RemovePeerResult } from './control-protocol.ts';
 import type { ControlHandlers } from './control-server.io.ts';
 import type { NodeOutput } from './node-types.ts';
+import { ownProcess } from './own-process.io.ts';
 import { formatPeerHint, type PeerHint, parsePeerHint } from './peer-hint.ts';
 import { printable } from './printable.ts';
 import { ipamResult, nameOf, peersResult, reportResult, type StatusContext, statusResult } from './status.ts';
+import type { Tenure } from './tenure.ts';
 
 /** Where the node looks for peers. */
 export interface SeedList {
@@ -21,12 +23,13 @@ export function controlHandlers(options: {
   readonly context: StatusContext;
   readonly seeds: SeedList;
   readonly removals: Removals;
+  readonly tenure: Tenure;
   /** Where a peer is given without a port. */
   readonly port: number;
   readonly now: () => Instant;
   readonly wake: () => void;
 }): ControlHandlers {
-  const { context, seeds, removals, port, now, wake } = options;
+  const { context, seeds, removals, tenure, port, now, wake } = options;
   return {
     status: () => statusResult(context),
     peers: () => peersResult(context),
@@ -47,6 +50,11 @@ export function controlHandlers(options: {
       const removed = removals.begin(peer, now());
       wake();
       return removed;
+    },
+    process: ownProcess,
+    yield: ({ cluster }) => {
+      tenure.yieldTo(cluster, now());
+      return { yielded: true };
     },
   };
 }

@@ -22,6 +22,10 @@ export type ControlRequest =
   | { readonly op: 'forget'; readonly peers: readonly string[] }
   /** A name or the start of a peer id. */
   | { readonly op: 'rmpeer'; readonly peer: string }
+  /** In which process the daemon runs. */
+  | { readonly op: 'process' }
+  /** Another weftd asks to serve this node; `cluster` is its cluster's id, 32 hex digits. */
+  | { readonly op: 'yield'; readonly cluster: string }
   /** The CNI_… variables and standard input of a call of the CNI plugin. */
   | { readonly op: 'cni'; readonly env: Readonly<Record<string, string>>; readonly config: string };
 
@@ -45,6 +49,8 @@ export interface ControlResults {
   forget: ForgetResult;
   rmpeer: RemovePeerResult;
   report: ReportResult;
+  process: ProcessResult;
+  yield: YieldResult;
 }
 
 export interface StatusResult {
@@ -129,6 +135,17 @@ export interface RemovePeerResult {
   readonly ranges: readonly string[];
 }
 
+export interface ProcessResult {
+  readonly pid: number;
+  /** The kernel's name of its PID namespace, as `/proc/self/ns/pid` links to it: each container has its own. */
+  readonly pidNamespace: string;
+}
+
+/** The daemon ends its work now, and lets its state folder go when that is done. */
+export interface YieldResult {
+  readonly yielded: true;
+}
+
 /** Everything that helps to judge a fault, without keys and secrets. Its form may change at any time. */
 export interface ReportResult {
   readonly status: StatusResult;
@@ -152,7 +169,8 @@ export type RequestFault =
   | 'request-unknown-op'
   | 'request-unknown-key'
   | 'request-bad-peers'
-  | 'request-bad-cni';
+  | 'request-bad-cni'
+  | 'request-bad-cluster';
 
 /**
  * Reads a request without its length prefix. Strict: an unknown operation or key is refused; but the shim may be newer
@@ -182,8 +200,13 @@ export function decodeRequest(bytes: Uint8Array): Result<ControlRequest, Request
       if (typeof config !== 'string' || !isCniEnvironment(env)) return fail('request-bad-cni');
       return ok({ op: 'cni', env, config });
     }
+    case 'yield': {
+      const { cluster } = request;
+      if (typeof cluster !== 'string' || !/^[0-9a-f]{32}$/.test(cluster)) return fail('request-bad-cluster');
+      return ok({ op: 'yield', cluster });
+    }
     default:
-      return ok({ op: op as 'status' | 'peers' | 'ipam' | 'report' });
+      return ok({ op: op as 'status' | 'peers' | 'ipam' | 'report' | 'process' });
   }
 }
 
@@ -254,6 +277,8 @@ const KEYS_BY_OP: Readonly<Record<ControlRequest['op'], readonly string[]>> = {
   forget: ['peers'],
   rmpeer: ['peer'],
   cni: ['env', 'config'],
+  process: [],
+  yield: ['cluster'],
 };
 
 function parseJson(bytes: Uint8Array): unknown {

@@ -1,5 +1,6 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { formatAddress } from '../base/address.ts';
+import { hex } from '../base/bytes.ts';
 import { Counters } from '../base/counters.ts';
 import { formatRange } from '../base/range.ts';
 import { WeftError } from '../base/weft-error.ts';
@@ -17,15 +18,7 @@ import { applyRules } from '../linux/nftables.io.ts';
 import { RouteClient } from '../linux/route-client.io.ts';
 import { Sysctl } from '../linux/sysctl.io.ts';
 import type { LocalSocket } from '../native/local-socket.ts';
-import {
-  setPathMtuDiscovery,
-  setSocketBuffers,
-  TUNNEL_SOCKET_BUFFER_BYTES,
-} from '../native/socket-options.ts';
 import { openTun } from '../native/tun.ts';
-import { openUdp } from '../native/udp.ts';
-import { SleeveIo } from '../router/sleeve.io.ts';
-import { Sleeve } from '../router/sleeve.ts';
 import { RingAddressPool } from './address-pool.ts';
 import type { Config } from './config.ts';
 import { controlHandlers, Removals } from './control-handlers.ts';
@@ -45,9 +38,11 @@ import { podRanges } from './pod-ranges.ts';
 import { RecordStore } from './record-store.ts';
 import { openRunFolder } from './run-folder.io.ts';
 import { readSecretFile } from './secret-file.io.ts';
-import { openStateFolder } from './state-folder.io.ts';
+import { openSleeve } from './sleeve-datapath.io.ts';
 import { nameOf, type StatusContext } from './status.ts';
+import { takeStateFolder } from './take-over.io.ts';
 import { TcpLinks } from './tcp-links.io.ts';
+import { Tenure } from './tenure.ts';
 import { readUnderlay } from './underlay.io.ts';
 import { ownVersion } from './version.io.ts';
 
@@ -80,6 +75,7 @@ export class Daemon {
   #loop: NodeLoop | undefined;
   #control: LocalSocket | undefined;
   #plugin: CniPlugin | undefined;
+  readonly #succeeded = Promise.withResolvers<void>();
 
   private constructor(log: Log) {
     this.#log = log;
@@ -87,12 +83,17 @@ export class Daemon {
 
   /**
    * Starts a weftd; resolves when it serves. `onFault` is told what ends it later (a disk that fails, the TUN gone).
+   * `returned`: it made room for a successor, and that one failed.
    * Rejects with a WeftError that says what is wrong and what to do.
    */
-  static async start(config: Config, log: Log, onFault: (error: unknown) => void): Promise<Daemon> {
+  static async start(
+    config: Config,
+    log: Log,
+    events: { readonly returned: boolean; readonly onFault: (error: unknown) => void },
+  ): Promise<Daemon> {
     const daemon = new Daemon(log);
     try {
-      await daemon.#start(config, onFault);
+      await daemon.#start(config, events);
     } catch (error) {
       daemon.#close();
       if (daemon.#firstHere) await undoHostNetwork();
@@ -101,21 +102,40 @@ export class Daemon {
     return daemon;
   }
 
+  /** Resolves when it was told to make room for another weftd, which waits now for {@link yield}. */
+  get succeeded(): Promise<void> {
+    return this.#succeeded.promise;
+  }
+
   /** Ends: shims that come now wait for the next weftd, calls under way get their answers, peers a goodbye. */
   async stop(): Promise<void> {
+    await this.#end(async () => {
+      this.#node?.gossip.leave(clock());
+      this.#loop?.settleNow();
+      await delay(GOODBYE_MS);
+    });
+  }
+
+  /** Ends in the same way, but for the goodbye: the node goes on under its successor at once. */
+  async yield(): Promise<void> {
+    await this.#end(async () => this.#loop?.settleNow());
+  }
+
+  async #end(takeLeave: () => Promise<void>): Promise<void> {
     this.#control?.hide();
     const patience = delay(SETTLE_MS);
     await Promise.race([this.#plugin?.settled(), patience]);
-    this.#node?.gossip.leave(clock());
-    this.#loop?.settleNow();
-    await delay(GOODBYE_MS);
+    await takeLeave();
     // Those who were in the backlog when the name went.
     await Promise.race([this.#plugin?.settled(), patience]);
     await nextTurn();
     this.#close();
   }
 
-  async #start(config: Config, onFault: (error: unknown) => void): Promise<void> {
+  async #start(
+    config: Config,
+    { returned, onFault }: { readonly returned: boolean; readonly onFault: (error: unknown) => void },
+  ): Promise<void> {
     const log = this.#log;
     await cryptoReady;
     const keys = parseClusterSecret(readSecretFile(config.secretFile));
@@ -127,7 +147,7 @@ export class Daemon {
     const counters = new Counters();
 
     const folder = this.#open(
-      openStateFolder(config.stateDir, { clusterId: keys.clusterId, random: osRandom }),
+      await takeStateFolder(config, { clusterId: keys.clusterId, random: osRandom, log }),
       (it) => it.close(),
     );
     const store = this.#open(SqliteStore.open(folder.databasePath), (it) => it.close());
@@ -135,27 +155,15 @@ export class Daemon {
 
     this.#firstHere = (await client.link(OWN_LINKS.tun)) === undefined;
     const tun = this.#open(openTun(OWN_LINKS.tun), (it) => it.close());
-    const io = this.#open(
-      await SleeveIo.open({
-        port: config.port,
-        ...(config.listen.length === 0 ? {} : { listen: hostsOf(config) }),
-        tun,
-        counters,
-        openUdp,
-        tuneSocket: (descriptor, family) => {
-          setSocketBuffers(descriptor, TUNNEL_SOCKET_BUFFER_BYTES);
-          setPathMtuDiscovery(descriptor, family, 'probe');
-        },
-      }),
-      (it) => it.close(),
-    );
-    const datapath = new Sleeve({
+    const { io, datapath } = await openSleeve({
       self: folder.identity.peer,
-      counters,
-      sink: io,
+      port: config.port,
+      listen: hostsOf(config),
+      tun,
       overlayMtu: underlay.overlayMtu,
-      config: { coalesceTcp: tun.offloads.writeTcp, coalesceUdp: tun.offloads.writeUdp },
+      counters,
     });
+    this.#closers.push(() => io.close());
 
     const node = new WeftNode({
       identity: folder.identity,
@@ -316,6 +324,12 @@ export class Daemon {
       context,
       seeds,
       removals,
+      tenure: new Tenure({
+        shared: config.takeOver,
+        clusterId: hex(keys.clusterId),
+        returnedAt: returned ? clock() : undefined,
+        onYield: this.#succeeded.resolve,
+      }),
       port: config.port,
       now: clock,
       wake: loop.wake,

@@ -83,6 +83,12 @@ export const SETTINGS = {
       'this host is a node of Kubernetes: its API tells where peers are and who begins the ring; to be run in a pod ' +
       '(default: off)',
   },
+  'take-over': {
+    kind: 'switch',
+    help:
+      'take the place of the weftd that serves this node, where that one was started with --take-over too: it stands ' +
+      'by then until it is told to end, and serves again should this one fail (default: off)',
+  },
   'health-listen': {
     kind: 'one',
     value: 'ENDPOINT',

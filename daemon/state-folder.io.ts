@@ -91,6 +91,13 @@ export function openStateFolder(path: string, options: StateFolderOptions): Stat
   }
 }
 
+/** Whether a weftd holds the folder. */
+export function isLocked(path: string): boolean {
+  const lock = FileLock.take(`${path}/lock`);
+  lock?.release();
+  return lock === undefined;
+}
+
 function writeEpoch(path: string, epoch: number): void {
   replaceFile(`${path}/epoch`, utf8(`${epoch}\n`));
 }

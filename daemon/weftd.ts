@@ -3,6 +3,7 @@ import { loadConfig } from './config.io.ts';
 import { type Config, helpText } from './config.ts';
 import { Daemon } from './daemon.io.ts';
 import { stderrLog } from './log.io.ts';
+import { untilVacant } from './take-over.io.ts';
 import { ownVersion } from './version.io.ts';
 
 /** The entry point of `weftd`. Exit status: 0 ended by a signal, 1 a fault of the environment, 2 of the settings. */
@@ -25,18 +26,28 @@ switch (intent.action) {
 
 async function run(config: Config): Promise<void> {
   const log = stderrLog({ level: config.logLevel, format: config.logFormat });
+  let daemon: Daemon | undefined;
+  // A start that a signal cuts off leaves what a kill leaves; the next one copes with that.
+  const onSignal = (): unknown => daemon?.stop().then(() => process.exit(0)) ?? process.exit(0);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, onSignal);
   try {
-    const daemon = await Daemon.start(config, log, (error) => {
-      complain(error);
-      process.exit(1);
-    });
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => void daemon.stop().then(() => process.exit(0)));
+    for (let returned = false; ; returned = true) {
+      daemon = await Daemon.start(config, log, { returned, onFault: end });
+      await daemon.succeeded;
+      await daemon.yield();
+      daemon = undefined;
+      log.info('another weftd serves this node now; standing by');
+      await untilVacant(config.stateDir);
+      log.warn('nobody serves this node any more; serving it again');
     }
   } catch (error) {
-    complain(error);
-    process.exit(1);
+    end(error);
   }
+}
+
+function end(error: unknown): never {
+  complain(error);
+  process.exit(1);
 }
 
 /** One line; a bug of ours gets its stack too. */

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { askDaemon } from '../../cli/control-client.io.ts';
+import { askDaemon } from '../../daemon/control-client.io.ts';
 import type { ControlRequest, ControlResults } from '../../daemon/control-protocol.ts';
 import type { Cluster } from './cluster.ts';
 import { ClusterPod } from './cluster-pod.ts';
@@ -32,6 +32,7 @@ export class ClusterNode {
   /** When weftd was last started, by performance.now(). */
   startedAt = 0;
   #process: ChildProcess | undefined;
+  readonly #standingBy: ChildProcess[] = [];
   #log: WriteStream | undefined;
 
   constructor(cluster: Cluster, host: Host, options: NodeOptions) {
@@ -72,17 +73,43 @@ export class ClusterNode {
 
   /** Starts weftd and waits until it answers. Rejects with its log where it ends before. */
   async start(extra: readonly string[] = []): Promise<void> {
-    const [program, ...rest] = inNamespace(this.namespace, [...this.command(), ...extra]);
-    this.#log ??= createWriteStream(this.logFile, { flags: 'a' });
     this.startedAt = performance.now();
-    const child = spawn(program!, rest, { stdio: ['ignore', 'pipe', 'pipe'], cwd: '/' });
-    child.stdout.pipe(this.#log, { end: false });
-    child.stderr.pipe(this.#log, { end: false });
+    const child = this.#spawn(extra);
     this.#process = child;
     await until(`weftd on ${this.name}`, async () => {
       if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}: ${await this.log()}`);
       return await this.ask('status').catch(() => undefined);
     });
+  }
+
+  /**
+   * Starts another weftd beside the one that serves, with the same settings, and waits until it serves in its place.
+   * Answers the one before, which stands by.
+   */
+  async succeed(): Promise<ChildProcess> {
+    const before = this.#process!;
+    this.#standingBy.push(before);
+    const child = this.#spawn([]);
+    this.#process = child;
+    await this.servedBy(child);
+    return before;
+  }
+
+  /** Waits until `child` is the weftd that serves. */
+  async servedBy(child: ChildProcess): Promise<void> {
+    await until(`process ${child.pid} to serve ${this.name}`, async () => {
+      if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}: ${await this.log()}`);
+      return (await this.ask('process').catch(() => undefined))?.pid === child.pid;
+    });
+  }
+
+  #spawn(extra: readonly string[]): ChildProcess {
+    const [program, ...rest] = inNamespace(this.namespace, [...this.command(), ...extra]);
+    this.#log ??= createWriteStream(this.logFile, { flags: 'a' });
+    const child = spawn(program!, rest, { stdio: ['ignore', 'pipe', 'pipe'], cwd: '/' });
+    child.stdout.pipe(this.#log, { end: false });
+    child.stderr.pipe(this.#log, { end: false });
+    return child;
   }
 
   /** Ends weftd. SIGKILL for a crash. */
@@ -96,7 +123,7 @@ export class ClusterNode {
   }
 
   /** Asks weftd over its control socket. */
-  ask<Op extends 'status' | 'peers' | 'ipam' | 'report'>(op: Op): Promise<ControlResults[Op]> {
+  ask<Op extends 'status' | 'peers' | 'ipam' | 'report' | 'process'>(op: Op): Promise<ControlResults[Op]> {
     const request = { op } as ControlRequest & { readonly op: Op };
     return askDaemon<Op>(this.runDir, request, { timeoutMs: 2_000 });
   }
@@ -148,6 +175,7 @@ export class ClusterNode {
 
   async destroy(): Promise<void> {
     for (const pod of this.pods) await pod.destroy();
+    for (const child of this.#standingBy) await endProcess(child);
     await this.stop('SIGTERM');
     this.#log?.end();
   }

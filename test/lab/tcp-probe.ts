@@ -5,7 +5,7 @@ import type { Machine } from './machine.ts';
 import { ROOT } from './paths.ts';
 import { addressesOf } from './web.ts';
 
-const PROGRAM = `${ROOT}/test/lab/inside/tcp-probe.ts`;
+const PROGRAM = `${ROOT}/test/cluster/inside/tcp-probe.ts`;
 const PROBE_PORT = 7777;
 
 /** What one connection saw. */

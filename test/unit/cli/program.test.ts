@@ -45,6 +45,8 @@ const RESULTS: ControlResults = {
   forget: { forgotten: ['b:6783'], unknown: ['c:6783'] },
   rmpeer: { peerId: 'b'.repeat(64), name: 'node-b', ranges: ['10.40.0.0/13'] },
   report: { status: STATUS, counters: { dropped: 1 } },
+  process: { pid: 7, pidNamespace: 'pid:[1]' },
+  yield: { yielded: true },
 };
 
 /** A world that answers from {@link RESULTS} and remembers what it was asked. */

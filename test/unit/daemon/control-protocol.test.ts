@@ -32,6 +32,8 @@ describe('decodeRequest', () => {
     { op: 'connect', peers: ['a', '[2001:db8::1]:7000'] },
     { op: 'forget', peers: ['a'] },
     { op: 'rmpeer', peer: 'ab12' },
+    { op: 'process' },
+    { op: 'yield', cluster: '0123456789abcdef'.repeat(2) },
     { op: 'cni', env: { CNI_COMMAND: 'ADD', CNI_ARGS: '' }, config: '{}' },
   ];
   for (const request of requests) {
@@ -56,6 +58,8 @@ describe('decodeRequest', () => {
     ['a peer too long', { op: 'connect', peers: ['a'.repeat(MAX_PEER_LENGTH + 1)] }, 'request-bad-peers'],
     ['an empty peer', { op: 'rmpeer', peer: '' }, 'request-bad-peers'],
     ['no peer', { op: 'rmpeer' }, 'request-bad-peers'],
+    ['no cluster', { op: 'yield' }, 'request-bad-cluster'],
+    ['a cluster that is no id', { op: 'yield', cluster: 'A'.repeat(32) }, 'request-bad-cluster'],
     ['no CNI environment', { op: 'cni', config: '' }, 'request-bad-cni'],
     ['no CNI config', { op: 'cni', env: {} }, 'request-bad-cni'],
     ['a variable that is not of CNI', { op: 'cni', env: { PATH: '/' }, config: '' }, 'request-bad-cni'],

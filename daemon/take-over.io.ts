@@ -1,0 +1,63 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { hex } from '../base/bytes.ts';
+import { WeftError } from '../base/weft-error.ts';
+import type { Config } from './config.ts';
+import { askDaemon } from './control-client.io.ts';
+import type { Log } from './log.ts';
+import { isLocked, openStateFolder, type StateFolder, type StateFolderOptions } from './state-folder.io.ts';
+
+/** How long the one before may take to end. It lets CNI calls that are under way come to their end first. */
+const PATIENCE_MS = 30_000;
+/** Between two looks at the lock: while the one before ends, every moment is one without traffic. */
+const CLOSE_LOOK_MS = 5;
+const FAR_LOOK_MS = 100;
+/** A successor has this long to take the folder before the one that made room looks for it. */
+const HEAD_START_MS = 3_000;
+const STAND_BY_LOOK_MS = 250;
+
+/**
+ * Opens the state folder of this node. Where another weftd serves the node and both share it (`--take-over`), that one
+ * is asked to make room, as late as can be: all that needs no folder should be done before.
+ *
+ * Rejects as {@link openStateFolder} throws, and with what the other one refuses with (see Tenure).
+ */
+export async function takeStateFolder(
+  config: Pick<Config, 'stateDir' | 'runDir' | 'takeOver'>,
+  options: StateFolderOptions & { readonly log: Log },
+): Promise<StateFolder> {
+  const giveUpAt = performance.now() + PATIENCE_MS;
+  let yielded = false;
+  for (;;) {
+    try {
+      return openStateFolder(config.stateDir, options);
+    } catch (error) {
+      const locked = error instanceof WeftError && error.code === 'E_STATE_LOCKED';
+      if (!locked || !config.takeOver || performance.now() > giveUpAt) throw error;
+    }
+    yielded ||= await askToYield(config.runDir, options);
+    await delay(yielded ? CLOSE_LOOK_MS : FAR_LOOK_MS);
+  }
+}
+
+/** Resolves when no weftd holds the state folder, so that the one that stands by has to serve again. */
+export async function untilVacant(stateDir: string): Promise<void> {
+  await delay(HEAD_START_MS);
+  while (isLocked(stateDir)) await delay(STAND_BY_LOOK_MS);
+}
+
+/** False where nobody answers: it is starting, or ending already. Rejects with why it stays. */
+async function askToYield(
+  runDir: string,
+  { clusterId, log }: StateFolderOptions & { readonly log: Log },
+): Promise<boolean> {
+  try {
+    await askDaemon(runDir, { op: 'yield', cluster: hex(clusterId) });
+    log.info('the weftd that serves this node makes room');
+    return true;
+  } catch (error) {
+    if (error instanceof WeftError && UNANSWERED.has(error.code)) return false;
+    throw error;
+  }
+}
+
+const UNANSWERED = new Set(['E_NO_DAEMON', 'E_NO_ANSWER']);
