@@ -147,7 +147,7 @@ export class Daemon {
     const counters = new Counters();
 
     const folder = this.#open(
-      await takeStateFolder(config, { clusterId: keys.clusterId, random: osRandom, log }),
+      await takeStateFolder(config, { clusterId: keys.clusterId, random: osRandom, log, returned }),
       (it) => it.close(),
     );
     const store = this.#open(SqliteStore.open(folder.databasePath), (it) => it.close());

@@ -17,13 +17,14 @@ const STAND_BY_LOOK_MS = 250;
 
 /**
  * Opens the state folder of this node. Where another weftd serves the node and both share it (`--take-over`), that one
- * is asked to make room, as late as can be: all that needs no folder should be done before.
+ * is asked to make room, as late as can be: all that needs no folder should be done before. `returned`: this one made
+ * room itself before, and takes the folder only if it is free.
  *
  * Rejects as {@link openStateFolder} throws, and with what the other one refuses with (see Tenure).
  */
 export async function takeStateFolder(
   config: Pick<Config, 'stateDir' | 'runDir' | 'takeOver'>,
-  options: StateFolderOptions & { readonly log: Log },
+  options: StateFolderOptions & { readonly log: Log; readonly returned: boolean },
 ): Promise<StateFolder> {
   const giveUpAt = performance.now() + PATIENCE_MS;
   let yielded = false;
@@ -32,7 +33,7 @@ export async function takeStateFolder(
       return openStateFolder(config.stateDir, options);
     } catch (error) {
       const locked = error instanceof WeftError && error.code === 'E_STATE_LOCKED';
-      if (!locked || !config.takeOver || performance.now() > giveUpAt) throw error;
+      if (!locked || !config.takeOver || options.returned || performance.now() > giveUpAt) throw error;
     }
     yielded ||= await askToYield(config.runDir, options);
     await delay(yielded ? CLOSE_LOOK_MS : FAR_LOOK_MS);

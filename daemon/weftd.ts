@@ -3,6 +3,7 @@ import { loadConfig } from './config.io.ts';
 import { type Config, helpText } from './config.ts';
 import { Daemon } from './daemon.io.ts';
 import { stderrLog } from './log.io.ts';
+import type { Log } from './log.ts';
 import { untilVacant } from './take-over.io.ts';
 import { ownVersion } from './version.io.ts';
 
@@ -31,17 +32,31 @@ async function run(config: Config): Promise<void> {
   const onSignal = (): unknown => daemon?.stop().then(() => process.exit(0)) ?? process.exit(0);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, onSignal);
   try {
-    for (let returned = false; ; returned = true) {
-      daemon = await Daemon.start(config, log, { returned, onFault: end });
+    daemon = await Daemon.start(config, log, { returned: false, onFault: end });
+    for (;;) {
       await daemon.succeeded;
       await daemon.yield();
       daemon = undefined;
       log.info('another weftd serves this node now; standing by');
-      await untilVacant(config.stateDir);
-      log.warn('nobody serves this node any more; serving it again');
+      daemon = await returnWhenVacant(config, log);
     }
   } catch (error) {
     end(error);
+  }
+}
+
+/** Stands by until nobody serves the node, then serves it again. */
+async function returnWhenVacant(config: Config, log: Log): Promise<Daemon> {
+  for (;;) {
+    await untilVacant(config.stateDir);
+    try {
+      const daemon = await Daemon.start(config, log, { returned: true, onFault: end });
+      log.warn('nobody served this node any more; serving it again');
+      return daemon;
+    } catch (error) {
+      // Several may stand by, and one is quicker.
+      if (!(error instanceof WeftError) || error.code !== 'E_STATE_LOCKED') throw error;
+    }
   }
 }
 

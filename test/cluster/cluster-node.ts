@@ -87,7 +87,8 @@ export class ClusterNode {
    * Answers the one before, which stands by.
    */
   async succeed(): Promise<ChildProcess> {
-    const before = this.#process!;
+    const before = this.#process;
+    if (before === undefined) throw new Error(`no weftd runs on ${this.name}`);
     this.#standingBy.push(before);
     const child = this.#spawn([]);
     this.#process = child;

@@ -91,7 +91,7 @@ describe('a weftd that takes over from another', function () {
     const first = await node.succeed();
     await node.stop('SIGKILL');
     await node.servedBy(first);
-    match(await node.log(), /nobody serves this node any more; serving it again/);
+    await until('its log to say so', async () => (await node.log()).includes('serving it again'));
     deepEqual(await allocations(), before);
     const { status, stderr } = await another();
     equal(status, 1);
@@ -101,6 +101,23 @@ describe('a weftd that takes over from another', function () {
     await endProcess(first);
     equal(first.exitCode, 0);
     await node.start();
+  });
+
+  it('is stood in for by one alone where several stand by', async () => {
+    const first = await node.succeed();
+    const second = await node.succeed();
+    const third = (await node.ask('process')).pid;
+    await node.stop('SIGKILL');
+    const { pid } = await until('one of the two to serve', () => node.ask('process').catch(() => undefined));
+    ok(pid !== third && [first.pid, second.pid].includes(pid));
+    // Long enough for the other to have tried.
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    equal((await node.ask('process')).pid, pid);
+    equal(first.exitCode ?? second.exitCode, null, 'the other one stands by');
+    await endProcess(first);
+    await endProcess(second);
+    await node.start();
+    await node.connected([peer]);
   });
 
   it('is refused where it is of another cluster, and the one that serves goes on', async () => {
