@@ -13,6 +13,7 @@ import { cryptoReady } from '../crypto/ready.ts';
 import { SLEEVE_SUITES } from '../crypto/suite.ts';
 import { SqliteStore } from '../ipam/sqlite-store.io.ts';
 import { NODE_KEY } from '../ipam/types.ts';
+import { refuseApiOverlap } from '../kube/range-overlaps.ts';
 import { configureHostNetwork, refuseOverlap, removeHostNetwork } from '../linux/host-network.io.ts';
 import { applyRules } from '../linux/nftables.io.ts';
 import { RouteClient } from '../linux/route-client.io.ts';
@@ -143,6 +144,7 @@ export class Daemon {
     const client = this.#open(RouteClient.open(), (it) => it.close());
     const sysctl = new Sysctl(config.sysctlDir);
     await refuseOverlap(client, ranges, OWN_LINKS);
+    if (config.kubernetes) refuseApiOverlap(ranges, process.env.KUBERNETES_SERVICE_HOST);
     const underlay = await readUnderlay(client, config, ranges, OWN_LINKS);
     const counters = new Counters();
 
@@ -197,6 +199,7 @@ export class Daemon {
       datapathName: 'sleeve',
       counters,
       seeds: () => seeds.hints,
+      warnings: () => kubernetes?.warnings() ?? [],
     };
     const removals = new Removals(context);
     const pool = new RingAddressPool({
@@ -285,7 +288,7 @@ export class Daemon {
     this.#closers.push(() => seeds.stop());
 
     const kubernetes = config.kubernetes
-      ? this.#open(linkToKubernetes({ config, node, seeds, log, wake: loop.wake }), (it) => it.stop())
+      ? this.#open(linkToKubernetes({ config, ranges, node, seeds, log, wake: loop.wake }), (it) => it.stop())
       : undefined;
 
     loop.links = this.#open(

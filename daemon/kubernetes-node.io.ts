@@ -1,4 +1,5 @@
 import type { PeerId } from '../base/peer-id.ts';
+import type { Range } from '../base/range.ts';
 import type { Config } from './config.ts';
 import { gonePeers, isCaretaker } from './gone-peers.ts';
 import { KubernetesLink } from './kubernetes.io.ts';
@@ -15,13 +16,14 @@ const GONE_AFTER_MS = 60_000;
 /** Joins a node and the API of Kubernetes: what either says is handed to the other. */
 export function linkToKubernetes(options: {
   readonly config: Config;
+  readonly ranges: readonly Range[];
   readonly node: WeftNode;
   readonly seeds: PeerSeeds;
   readonly log: Log;
   /** Something was put into the node. */
   readonly wake: () => void;
 }): KubernetesLink {
-  const { config, node, seeds, log, wake } = options;
+  const { config, ranges, node, seeds, log, wake } = options;
   const startedAt = clock();
   const aliveOthers = () => node.gossip.members().filter(({ state }) => state === 'alive');
   return new KubernetesLink({
@@ -29,7 +31,9 @@ export function linkToKubernetes(options: {
     version: ownVersion(),
     nodeName: config.name,
     port: config.port,
+    ranges,
     random: osRandom,
+    now: clock,
     log,
     events: {
       found: (endpoints) => seeds.setFound(endpoints),
@@ -41,6 +45,7 @@ export function linkToKubernetes(options: {
         node.ipam.authorityShows(states, clock());
         wake();
       },
+      ringWanted: () => node.ipam.owners().length === 0,
       alone: () => aliveOthers().length === 0,
       caretaker: () => {
         const withApi = aliveOthers().filter(({ info }) => info.authority);

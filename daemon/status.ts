@@ -26,12 +26,14 @@ export interface StatusContext {
   readonly counters: Counters;
   /** What the node looks for, as canonical text. */
   readonly seeds: () => readonly string[];
+  /** Warnings of what is around the node, one line each. */
+  readonly warnings: () => readonly string[];
 }
 
 /** Answer to `weft status`. */
 export function statusResult(context: StatusContext): StatusResult {
   const { node, name, version } = context;
-  const warnings = warningsOf(node);
+  const warnings = warningsOf(context);
   return {
     name,
     peerId: node.peer,
@@ -162,10 +164,11 @@ function ipamSummary(node: WeftNode): IpamSummary {
 }
 
 /** Faults first, then what is merely unusual. */
-function warningsOf(node: WeftNode): string[] {
+function warningsOf({ node, warnings: around }: StatusContext): string[] {
   const { faults, orphaned, pending } = node.ipam.status();
   const warnings = faults.map(({ message, remedy }) => `${message}; ${remedy}`);
   if (node.diskFault !== undefined) warnings.unshift(node.diskFault.line);
+  warnings.push(...around());
   for (const { key, addresses } of orphaned) {
     const which = addresses.map(formatAddress).join(', ');
     warnings.push(`${key.containerId} uses ${which}, which this node does not own; restart that pod`);

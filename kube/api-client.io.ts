@@ -29,17 +29,19 @@ export interface RequestOptions {
 export class ApiClient {
   readonly #access: ApiAccess;
   readonly #userAgent: string;
+  readonly #timeoutMs: number;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 4, maxFreeSockets: 1, scheduling: 'lifo' });
 
-  constructor(access: ApiAccess, userAgent: string) {
+  constructor(access: ApiAccess, userAgent: string, timeoutMs = REQUEST_TIMEOUT_MS) {
     this.#access = access;
     this.#userAgent = userAgent;
+    this.#timeoutMs = timeoutMs;
   }
 
   /** The parsed JSON of the answer. Rejects with an {@link ApiError} where it is no success, late, or no JSON. */
   async request(path: string, options: RequestOptions = {}): Promise<unknown> {
     const signal = AbortSignal.any([
-      AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+      AbortSignal.timeout(this.#timeoutMs),
       ...(options.signal === undefined ? [] : [options.signal]),
     ]);
     const answer = await this.#send(path, { ...options, signal });
@@ -54,36 +56,50 @@ export class ApiClient {
   }
 
   /**
-   * Follows a watch: `onLine` gets each line as it comes. Resolves when the server ends it; rejects with an
-   * {@link ApiError} where it was refused, broke, or was silent for `silenceMs`.
+   * Follows a watch: `onOpen` is called when the server grants it, `onLine` gets each line as it comes. Resolves when
+   * the server ends it; rejects with an {@link ApiError} where it was not granted in time, was refused, broke, or was
+   * silent for `silenceMs`.
    */
   async watch(
     path: string,
     options: {
+      readonly onOpen?: () => void;
       readonly onLine: (line: string) => void;
       readonly silenceMs: number;
       readonly signal: AbortSignal;
       readonly accept?: string;
     },
   ): Promise<void> {
-    const { onLine, silenceMs, signal, accept } = options;
+    const { onOpen, onLine, silenceMs, signal, accept } = options;
     const silence = new AbortController();
-    let timer = setTimeout(() => silence.abort(), silenceMs);
+    let opened = false;
+    let timer = setTimeout(() => silence.abort(), this.#timeoutMs);
+    const listen = (): void => {
+      clearTimeout(timer);
+      timer = setTimeout(() => silence.abort(), silenceMs);
+    };
     try {
       const answer = await this.#send(path, {
         signal: AbortSignal.any([signal, silence.signal]),
         ...(accept === undefined ? {} : { accept }),
       });
+      opened = true;
+      listen();
+      onOpen?.();
       const splitter = new LineSplitter();
       for await (const chunk of answer) {
-        clearTimeout(timer);
-        timer = setTimeout(() => silence.abort(), silenceMs);
+        listen();
         for (const line of splitter.push(chunk as Uint8Array)) onLine(line);
       }
     } catch (cause) {
-      if (cause instanceof ApiError && !silence.signal.aborted) throw cause;
-      const why = silence.signal.aborted ? `was silent for ${silenceMs} ms` : `broke: ${messageOf(cause)}`;
-      throw new ApiError(0, silence.signal.aborted ? 'Silent' : 'Broken', `the watch ${why}`, { cause });
+      const quiet = silence.signal.aborted;
+      if (quiet && !opened)
+        throw new ApiError(0, 'NoAnswer', `the API server does not answer within ${this.#timeoutMs} ms`, {
+          cause,
+        });
+      if (cause instanceof ApiError && !quiet) throw cause;
+      const why = quiet ? `was silent for ${silenceMs} ms` : `broke: ${messageOf(cause)}`;
+      throw new ApiError(0, quiet ? 'Silent' : 'Broken', `the watch ${why}`, { cause });
     } finally {
       clearTimeout(timer);
     }

@@ -19,8 +19,16 @@ export interface ConfigMap extends ObjectMeta {
   readonly data: Readonly<Record<string, string>>;
 }
 
+/** A ServiceCIDR (networking.k8s.io/v1): where Services get their addresses from. */
+export interface ServiceCidr extends ObjectMeta {
+  /** `spec.cidrs`, unparsed. */
+  readonly cidrs: readonly string[];
+}
+
 /** Addresses of one node that are looked at. */
 const MAX_NODE_ADDRESSES = 8;
+/** Ranges of one ServiceCIDR; the API allows one of each family. */
+const MAX_SERVICE_RANGES = 2;
 /** A DNS subdomain, as names of objects are. */
 const NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
 
@@ -62,6 +70,15 @@ export function readConfigMap(value: unknown): ConfigMap | undefined {
   for (const [key, text] of Object.entries(isRecord(value.data) ? value.data : {}))
     if (typeof text === 'string') data[key] = text;
   return { ...meta, data };
+}
+
+/** Undefined where it is no ServiceCIDR. */
+export function readServiceCidr(value: unknown): ServiceCidr | undefined {
+  const meta = readMeta(value);
+  if (meta === undefined || !isRecord(value)) return undefined;
+  const found = isRecord(value.spec) ? value.spec.cidrs : undefined;
+  const cidrs = (Array.isArray(found) ? found : []).slice(0, MAX_SERVICE_RANGES);
+  return { ...meta, cidrs: cidrs.filter((text) => typeof text === 'string') };
 }
 
 /** The items of a list, each as it is, and the version of the whole. */

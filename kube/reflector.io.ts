@@ -10,6 +10,8 @@ import { readWatchEvent } from './watch-event.ts';
 const PAGE_SIZE = 500;
 /** A server sends a bookmark about once a minute, so a watch that is silent for longer is dead. */
 const SILENCE_MS = 150_000;
+/** A watch that ends sooner and brought nothing did not work. Milliseconds. */
+const LEAST_WATCH_MS = 1_000;
 /** A watch is asked to last so many seconds, drawn anew: so not all nodes come back at once. */
 const WATCH_SECONDS = { least: 300, spread: 300 } as const;
 
@@ -29,12 +31,18 @@ export interface ReflectorOptions<T extends ObjectMeta> {
   readonly onChange: (objects: ReadonlyMap<string, T>) => void;
   /** It does not work at present: why. The last objects stay in use. */
   readonly onFault: (error: ApiError) => void;
+  /** It works: a watch stands. May come again and again. */
+  readonly onServed: () => void;
 }
 
 /**
  * Keeps a copy of a collection of the API: one list, then a watch which goes on where the last one ended. Whatever
- * fails is tried again, ever more rarely; what the API cannot say any more (410) is listed anew. A copy is told apart
- * by name and uid, so an object that was deleted and made again while nobody looked is another one.
+ * fails is tried again, ever more rarely. What the API cannot say any more (410) is listed anew, and so is what a watch
+ * may have kept from us that fell silent. A copy is told apart by name and uid, so an object that was deleted and made
+ * again while nobody looked is another one.
+ *
+ * Watches break and grow old in the ordinary course of things: that is no fault where the next one stands. It is one
+ * where watch after watch brings nothing.
  */
 export class Reflector<T extends ObjectMeta> {
   readonly #options: ReflectorOptions<T>;
@@ -42,6 +50,10 @@ export class Reflector<T extends ObjectMeta> {
   readonly #stop = new AbortController();
   readonly #objectByName = new Map<string, T>();
   #resourceVersion: string | undefined;
+  /** The watch at hand was granted. */
+  #isOpen = false;
+  /** Watches in a row that ended in the ordinary course of things, after the last line of any. */
+  #barren = 0;
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
@@ -60,18 +72,24 @@ export class Reflector<T extends ObjectMeta> {
   async #run(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
+      this.#isOpen = false;
       try {
         if (this.#resourceVersion === undefined) await this.#list();
         await this.#watch();
-        this.#backoff.reset();
       } catch (error) {
         if (signal.aborted) return;
         if (!(error instanceof ApiError)) throw error;
-        if (error.status === 410) this.#resourceVersion = undefined;
-        if (error.reason !== 'Silent') this.#options.onFault(error);
+        if (error.status === 410 || error.reason === 'Silent') this.#resourceVersion = undefined;
+        this.#judge(error);
         await delay(this.#backoff.next(error.retryAfterMs), undefined, { signal }).catch(() => {});
       }
     }
+  }
+
+  #judge(error: ApiError): void {
+    const isOrdinary = this.#isOpen || error.status === 410;
+    if (isOrdinary) this.#barren++;
+    if (!isOrdinary || this.#barren > 1 || error.reason === 'Malformed') this.#options.onFault(error);
   }
 
   async #list(): Promise<void> {
@@ -97,20 +115,38 @@ export class Reflector<T extends ObjectMeta> {
     this.#objectByName.clear();
     for (const object of found) this.#objectByName.set(object.name, object);
     this.#resourceVersion = version;
-    this.#backoff.reset();
     this.#options.onChange(this.#objectByName);
   }
 
   async #watch(): Promise<void> {
-    const { client, random } = this.#options;
+    const { client, random, onServed } = this.#options;
     const seconds = WATCH_SECONDS.least + randomBelow(random, WATCH_SECONDS.spread);
     const query = `watch=1&allowWatchBookmarks=true&resourceVersion=${this.#resourceVersion}&timeoutSeconds=${seconds}`;
+    let lines = 0;
+    const askedAt = performance.now();
     await client.watch(`${this.#query()}&${query}`, {
-      onLine: (line) => this.#take(line),
+      onOpen: () => {
+        this.#isOpen = true;
+        if (this.#barren <= 1) onServed();
+      },
+      onLine: (line) => {
+        this.#take(line);
+        lines++;
+      },
       silenceMs: SILENCE_MS,
       signal: this.#stop.signal,
       ...this.#accept('PartialObjectMetadata'),
     });
+    if (lines === 0 && performance.now() - askedAt < LEAST_WATCH_MS)
+      throw new ApiError(0, 'Short', 'the watch ended at once');
+    this.#worked();
+  }
+
+  /** The watch brought something, or lasted. */
+  #worked(): void {
+    this.#backoff.reset();
+    if (this.#barren > 1) this.#options.onServed();
+    this.#barren = 0;
   }
 
   #accept(kind: string): { readonly accept?: string } {
@@ -123,6 +159,7 @@ export class Reflector<T extends ObjectMeta> {
       throw new ApiError(0, 'Malformed', `a line of the watch of ${this.#options.path} is malformed`);
     if (event.value.type === 'error') throw new ApiError(event.value.status, 'Expired', event.value.message);
     this.#resourceVersion = event.value.resourceVersion;
+    this.#worked();
     if (event.value.type === 'bookmark') return;
     const { name } = readMeta(event.value.object)!;
     const object = event.value.type === 'gone' ? undefined : this.#options.read(event.value.object);

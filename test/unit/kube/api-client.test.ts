@@ -89,6 +89,20 @@ describe('ApiClient', () => {
     deepEqual(lines, ['{"a":"ä"}', '{"b":2}']);
   });
 
+  it('gives up a request and a watch that are never answered', async () => {
+    const impatient = new ApiClient(api.access, 'weftd/test', 100);
+    api.answer = () => {};
+    const { signal } = new AbortController();
+    await rejects(impatient.request('/x'), { status: 0, reason: 'NoAnswer' });
+    const watch = { onLine: () => {}, silenceMs: 60_000, signal };
+    await rejects(impatient.watch('/x', watch), {
+      status: 0,
+      reason: 'NoAnswer',
+      message: 'the API server does not answer within 100 ms',
+    });
+    impatient.close();
+  });
+
   it('gives up a watch that is silent, and one that is refused', async () => {
     const { signal } = new AbortController();
     const watch = { onLine: () => {}, silenceMs: 100, signal };

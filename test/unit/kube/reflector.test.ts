@@ -20,13 +20,14 @@ describe('Reflector', () => {
   let reflector: Reflector<ReturnType<typeof readConfigMap> & object>;
   let seen: Record<string, string>[] = [];
   let faults: ApiError[] = [];
+  let served = 0;
   /** Answers by turn, the last one for ever. */
   let lists: unknown[] = [];
   let watches: ((write: (text: string) => void, end: () => void) => void)[] = [];
 
   beforeEach(async () => {
     api = await FakeApi.listen();
-    [seen, faults, lists, watches] = [[], [], [], []];
+    [seen, faults, served, lists, watches] = [[], [], 0, [], []];
     api.answer = (request, response) => {
       if (request.url!.includes('watch=1')) {
         const watch = watches.length > 1 ? watches.shift()! : watches[0];
@@ -51,6 +52,7 @@ describe('Reflector', () => {
       onChange: (objects) =>
         seen.push(Object.fromEntries([...objects].map(([name, { data }]) => [name, data.v ?? '']))),
       onFault: (error) => faults.push(error),
+      onServed: () => served++,
     });
   });
 
@@ -108,10 +110,7 @@ describe('Reflector', () => {
     watches = [(write) => write(line('ERROR', { kind: 'Status', code: 410, message: 'too old' })), () => {}];
     reflector.start();
     await shows({ a: 'n' });
-    deepEqual(
-      faults.map(({ status }) => status),
-      [410],
-    );
+    deepEqual(faults, [], 'which is the ordinary course of things');
   });
 
   it('reads a list in pages', async () => {
@@ -134,6 +133,21 @@ describe('Reflector', () => {
       faults.map(({ status }) => status),
       [500, 403],
     );
+    await until('it to say that it works again', () => served === 1);
+  });
+
+  it('calls it a fault where watch after watch brings nothing, and grows slow', async () => {
+    lists = [list(1)];
+    watches = [(_write, end) => end()];
+    reflector.start();
+    await until('two faults', () => faults.length === 2);
+    deepEqual([...new Set(faults.map(({ reason }) => reason))], ['Short']);
+    const asked = api.requests.length;
+    equal(served, 2, 'when the first two were granted');
+    watches = [(write) => write(line('ADDED', object('a', 2, { v: '1' })))];
+    await shows({ a: '1' });
+    equal(served, 3);
+    equal(asked, 4, 'a list and three watches');
   });
 
   it('takes nothing from a malformed line, and goes on', async () => {

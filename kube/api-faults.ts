@@ -1,0 +1,81 @@
+import type { Instant } from '../base/instant.ts';
+import type { ApiError } from './api-error.ts';
+
+/** What the API is asked for, in words for the user. */
+const WORDS_BY_ASKED = {
+  objects: "the watch of Weft's ConfigMaps",
+  nodes: 'the watch of nodes',
+  peers: 'the list of nodes',
+  services: 'the list of ServiceCIDRs',
+  genesis: 'the beginning of the ring',
+  removal: 'the removal of a node',
+} as const;
+
+export type Asked = keyof typeof WORDS_BY_ASKED;
+
+/** Removals are proposed anew every few seconds; one that failed and was not tried again for so long is past. */
+export const REMOVAL_FORGET_MS = 180_000;
+
+const BUSY = 'the server is busy; what is known stays in use meanwhile';
+const UNREACHED = 'see that this node reaches the API server; what is known stays in use meanwhile';
+const BROKEN = 'see the log of the API server; what is known stays in use meanwhile';
+
+const REMEDY_BY_STATUS: Readonly<Record<number, string>> = {
+  0: UNREACHED,
+  401: 'the token of the pod is no longer good: see that the kubelet renews it',
+  403: 'apply the manifest again: the service account lacks a permission',
+  429: BUSY,
+};
+
+interface Fault {
+  readonly error: ApiError;
+  /** When the first of the failures in a row came, and the last. */
+  readonly since: Instant;
+  readonly lastAt: Instant;
+}
+
+/**
+ * What does not work with the API of Kubernetes at present, by what was asked: a fault stands from the first request
+ * that fails until one of the same kind succeeds.
+ */
+export class ApiFaults {
+  readonly #faultByAsked = new Map<Asked, Fault>();
+
+  /** A request failed. */
+  failed(asked: Asked, error: ApiError, now: Instant): void {
+    const since = this.#faultByAsked.get(asked)?.since ?? now;
+    this.#faultByAsked.set(asked, { error, since, lastAt: now });
+  }
+
+  /** A request succeeded, or is not made any more. True where that ended a fault. */
+  granted(asked: Asked): boolean {
+    return this.#faultByAsked.delete(asked);
+  }
+
+  /** One line for each kind of failure, the oldest first: what, since when, what to do. */
+  lines(now: Instant): string[] {
+    const removal = this.#faultByAsked.get('removal');
+    if (removal !== undefined && now - removal.lastAt > REMOVAL_FORGET_MS) this.granted('removal');
+    const askedByKind = new Map<string, Asked[]>();
+    const oldestFirst = [...this.#faultByAsked].sort(([, a], [, b]) => a.since - b.since);
+    for (const [asked, { error }] of oldestFirst) {
+      const kind = kindOf(error);
+      askedByKind.set(kind, [...(askedByKind.get(kind) ?? []), asked]);
+    }
+    return [...askedByKind].map(([kind, all]) => {
+      const { error, since } = this.#faultByAsked.get(all[0]!)!;
+      const seconds = Math.floor((now - since) / 1000);
+      const words = all.map((asked) => WORDS_BY_ASKED[asked]).join(', ');
+      return `the API of Kubernetes ${kind}, for ${seconds} s now (${words}); ${remedyOf(error)}`;
+    });
+  }
+}
+
+/** What a user can do about it, an imperative clause without a full stop. */
+export function remedyOf({ status }: ApiError): string {
+  return REMEDY_BY_STATUS[status] ?? BROKEN;
+}
+
+function kindOf({ status, reason, message }: ApiError): string {
+  return status === 0 ? `cannot be used: ${message}` : `answers ${status} (${reason})`;
+}
