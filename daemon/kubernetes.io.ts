@@ -163,7 +163,7 @@ export class KubernetesLink {
    */
   async proposeRemoval(removal: RemovalData, nameOfSubject: string): Promise<void> {
     const { now, log } = this.#options;
-    if (now() < (this.#proposeAt ?? now())) return;
+    if (this.#restsProposals()) return;
     const name = removalName(removal.subject);
     const version = this.#objectByName.get(name)?.resourceVersion;
     const body = removalObject(this.#access.namespace, removal, nameOfSubject, version);
@@ -176,13 +176,16 @@ export class KubernetesLink {
       if (error.status !== 409 && error.status !== 404) {
         this.#warnings.failed('removal', error, now());
         // Several that failed at once count as one.
-        if (now() >= (this.#proposeAt ?? now()))
-          this.#proposeAt = after(now(), this.#proposals.next(error.retryAfterMs));
+        if (!this.#restsProposals()) this.#proposeAt = after(now(), this.#proposals.next(error.retryAfterMs));
         return;
       }
     }
     this.#warnings.granted('removal');
     this.#proposals.reset();
+  }
+
+  #restsProposals(): boolean {
+    return this.#proposeAt !== undefined && this.#options.now() < this.#proposeAt;
   }
 
   get #configMaps(): string {

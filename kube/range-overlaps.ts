@@ -24,8 +24,8 @@ export function refuseApiOverlap(ranges: readonly Range[], host: string | undefi
 }
 
 /**
- * Where the cluster uses a part of the pod ranges for Services or for nodes, as far as the API said. A Service there
- * may have the address of a pod; a node there cannot be reached from the others.
+ * Where the cluster uses a part of the pod ranges for Services or for nodes, as far as the API said. What is sent to a
+ * pod there kube-proxy drops or hands to a Service; a node there cannot be reached from the others.
  */
 export class RangeOverlaps {
   readonly #ranges: readonly Range[];

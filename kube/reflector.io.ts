@@ -10,8 +10,8 @@ import { readWatchEvent } from './watch-event.ts';
 const PAGE_SIZE = 500;
 /** A server sends a bookmark about once a minute, so a watch that is silent for longer is dead. */
 const SILENCE_MS = 150_000;
-/** A watch that ends sooner and brought nothing did not work. Milliseconds. */
-const LEAST_WATCH_MS = 1_000;
+/** A watch that stood for so long worked, also where nothing happened meanwhile; unless it fell silent. Milliseconds. */
+const STEADY_MS = 10_000;
 /** A watch is asked to last so many seconds, drawn anew: so not all nodes come back at once. */
 const WATCH_SECONDS = { least: 300, spread: 300 } as const;
 
@@ -50,9 +50,9 @@ export class Reflector<T extends ObjectMeta> {
   readonly #stop = new AbortController();
   readonly #objectByName = new Map<string, T>();
   #resourceVersion: string | undefined;
-  /** The watch at hand was granted. */
-  #isOpen = false;
-  /** Watches in a row that ended in the ordinary course of things, after the last line of any. */
+  /** When the watch at hand was granted. Milliseconds. */
+  #openedAt: number | undefined;
+  /** Watches in a row that did not work though they were granted, or that asked for what is too old. */
   #barren = 0;
 
   constructor(options: ReflectorOptions<T>) {
@@ -72,7 +72,7 @@ export class Reflector<T extends ObjectMeta> {
   async #run(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      this.#isOpen = false;
+      this.#openedAt = undefined;
       try {
         if (this.#resourceVersion === undefined) await this.#list();
         await this.#watch();
@@ -87,8 +87,9 @@ export class Reflector<T extends ObjectMeta> {
   }
 
   #judge(error: ApiError): void {
-    const isOrdinary = this.#isOpen || error.status === 410;
-    if (isOrdinary) this.#barren++;
+    const isOrdinary = this.#openedAt !== undefined || error.status === 410;
+    if (this.#isSteady && error.reason !== 'Silent') this.#worked();
+    else if (isOrdinary) this.#barren++;
     if (!isOrdinary || this.#barren > 1 || error.reason === 'Malformed') this.#options.onFault(error);
   }
 
@@ -123,10 +124,9 @@ export class Reflector<T extends ObjectMeta> {
     const seconds = WATCH_SECONDS.least + randomBelow(random, WATCH_SECONDS.spread);
     const query = `watch=1&allowWatchBookmarks=true&resourceVersion=${this.#resourceVersion}&timeoutSeconds=${seconds}`;
     let lines = 0;
-    const askedAt = performance.now();
     await client.watch(`${this.#query()}&${query}`, {
       onOpen: () => {
-        this.#isOpen = true;
+        this.#openedAt = performance.now();
         if (this.#barren <= 1) onServed();
       },
       onLine: (line) => {
@@ -137,12 +137,15 @@ export class Reflector<T extends ObjectMeta> {
       signal: this.#stop.signal,
       ...this.#accept('PartialObjectMetadata'),
     });
-    if (lines === 0 && performance.now() - askedAt < LEAST_WATCH_MS)
-      throw new ApiError(0, 'Short', 'the watch ended at once');
+    if (lines === 0 && !this.#isSteady) throw new ApiError(0, 'Short', 'the watch ended at once');
     this.#worked();
   }
 
-  /** The watch brought something, or lasted. */
+  get #isSteady(): boolean {
+    return this.#openedAt !== undefined && performance.now() - this.#openedAt >= STEADY_MS;
+  }
+
+  /** The watch brought something, or stood. */
   #worked(): void {
     this.#backoff.reset();
     if (this.#barren > 1) this.#options.onServed();

@@ -14,13 +14,22 @@ export async function createCertificates(): Promise<void> {
   const name = 'kubernetes.default.svc.cluster.local'.split('.');
   const names = ['localhost', ...name.map((_, i) => name.slice(0, i + 1).join('.'))];
   const addresses = ['127.0.0.1', '::1', v4, v6, API_SERVICE.v4, API_SERVICE.v6];
+  await serverCertificate('apiserver', addresses, names);
+  await signed('kubelet-client', '/O=system:masters/CN=kube-apiserver', ['extendedKeyUsage=clientAuth']);
+  await run(['openssl', 'genrsa', '-out', `${PKI}/sa.key`, '2048']);
+}
+
+/** Makes the certificate of a server in {@link PKI}, `NAME.crt` and `NAME.key`, for its addresses and DNS names. */
+export async function serverCertificate(
+  name: string,
+  addresses: readonly string[],
+  names: readonly string[] = [],
+): Promise<void> {
   const alternatives = [...names.map((each) => `DNS:${each}`), ...addresses.map((each) => `IP:${each}`)];
-  await signed('apiserver', '/CN=kube-apiserver', [
+  await signed(name, `/CN=${name}`, [
     `subjectAltName=${alternatives.join(',')}`,
     'extendedKeyUsage=serverAuth',
   ]);
-  await signed('kubelet-client', '/O=system:masters/CN=kube-apiserver', ['extendedKeyUsage=clientAuth']);
-  await run(['openssl', 'genrsa', '-out', `${PKI}/sa.key`, '2048']);
 }
 
 /** The authority's certificate, PEM. */

@@ -1,4 +1,4 @@
-import { deepEqual, equal, notEqual } from 'node:assert/strict';
+import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
 import { until } from '../cluster/command.ts';
 import type { KubeObject } from './kubectl.ts';
 import type { Lab } from './lab.ts';
@@ -31,11 +31,6 @@ describe('Weft among faults of a cluster', function () {
       equal(await get(lab, from, url(address, PORT, '/hostname')), to.metadata.name);
   };
 
-  const logs = async (node: string, container = 'weft'): Promise<string> => {
-    const { metadata } = await weft.podOn(node);
-    return (await lab.kubectl.run(['logs', '-n', NAMESPACE, metadata.name, '-c', container])).stdout;
-  };
-
   const restart = (): Promise<unknown> =>
     lab.kubectl.run(['delete', 'pods', '-n', NAMESPACE, '--all', '--wait=true']);
   /** Waits until Weft serves on each of the real nodes, whatever other nodes somebody made up. */
@@ -62,11 +57,20 @@ describe('Weft among faults of a cluster', function () {
     await restart();
     await running();
     await until('the log to say so', async () =>
-      /does not serve status=403.*apply the manifest again/.test(await logs('n1')),
+      /does not serve status=403.*apply the manifest again/.test(await weft.log('n1')),
     );
     await weft.settled();
     await stillWorks();
+    const refused = async (): Promise<string[]> =>
+      (await weft.warnings('n1')).filter((each) => each.includes('answers 403 (Forbidden)'));
+    const [line] = await refused();
+    for (const asked of ["the watch of Weft's ConfigMaps", 'the list of nodes', 'the list of ServiceCIDRs'])
+      ok(line?.includes(asked), line);
     await weft.apply();
+    await until('the warning to go', async () => (await refused()).length === 0, {
+      timeoutMs: 60_000,
+      everyMs: 1_000,
+    });
   });
 
   it('does not mind that the object which began the ring is gone, nor that somebody writes nonsense there', async () => {
@@ -87,10 +91,14 @@ describe('Weft among faults of a cluster', function () {
       data: { genesis: 'bm9uc2Vuc2U=' },
     });
     await until('the log to say so', async () =>
-      (await logs('n1')).includes('the object that begins the ring is damaged'),
+      (await weft.log('n1')).includes('the object that begins the ring is damaged'),
     );
     await stillWorks();
+    const warned = async (): Promise<boolean> =>
+      (await weft.warnings('n1')).some((each) => /damaged; delete ConfigMap weft-genesis/.test(each));
+    equal(await warned(), true);
     await lab.kubectl.run(['delete', 'configmap', 'weft-genesis', '-n', NAMESPACE]);
+    await until('the warning to go', async () => !(await warned()));
   });
 
   it('takes nothing from a removal that somebody made up badly', async () => {
@@ -191,6 +199,11 @@ describe('Weft among faults of a cluster', function () {
       "a range that overlaps the nodes' addresses",
       { IPALLOC_RANGE: '192.168.0.0/16' },
       /pod range 192\.168\.0\.0\/16 overlaps the host's .*; choose another range/,
+    ],
+    [
+      "a range that holds the API's own address",
+      { IPALLOC_RANGE: '10.96.0.0/12' },
+      /pod range 10\.96\.0\.0\/12 holds 10\.96\.0\.1, the address of the API .*; choose another range/,
     ],
   ] as const) {
     it(`refuses ${why} by name, in the first new pod, and all old ones go on`, async () => {

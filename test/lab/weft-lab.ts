@@ -47,14 +47,19 @@ export class WeftLab {
   ): Promise<WeftLab> {
     const weft = await WeftLab.bare(options);
     await weft.apply();
-    await weft.lab.waitForNodes();
-    await weft.lab.kubectl.waitForPods('k8s-app=kube-dns', { namespace: 'kube-system', count: 2 });
+    await weft.serves();
     return weft;
   }
 
   /** Applies the manifest. */
   async apply(): Promise<void> {
     await this.lab.apply(manifest(this.#env));
+  }
+
+  /** Waits until all nodes are Ready, and DNS answers. */
+  async serves(): Promise<void> {
+    await this.lab.waitForNodes();
+    await this.lab.kubectl.waitForPods('k8s-app=kube-dns', { namespace: 'kube-system', count: 2 });
   }
 
   /**
@@ -100,6 +105,17 @@ export class WeftLab {
     const argv = ['weft', ...args, '--json'];
     const { stdout } = await this.lab.kubectl.exec(metadata.name, argv, { inNamespace: NAMESPACE });
     return JSON.parse(stdout) as T;
+  }
+
+  /** What the weftd on a node wrote. */
+  async log(node: string): Promise<string> {
+    const { metadata } = await this.podOn(node);
+    return (await this.lab.kubectl.run(['logs', '-n', NAMESPACE, metadata.name, '-c', 'weft'])).stdout;
+  }
+
+  /** The warnings of `weft status` on a node. */
+  async warnings(node: string): Promise<readonly string[]> {
+    return (await this.status(node)).warnings ?? [];
   }
 
   status(node: string): Promise<StatusResult> {
