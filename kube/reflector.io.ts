@@ -123,21 +123,18 @@ export class Reflector<T extends ObjectMeta> {
     const { client, random, onServed } = this.#options;
     const seconds = WATCH_SECONDS.least + randomBelow(random, WATCH_SECONDS.spread);
     const query = `watch=1&allowWatchBookmarks=true&resourceVersion=${this.#resourceVersion}&timeoutSeconds=${seconds}`;
-    let lines = 0;
     await client.watch(`${this.#query()}&${query}`, {
       onOpen: () => {
         this.#openedAt = performance.now();
         if (this.#barren <= 1) onServed();
       },
-      onLine: (line) => {
-        this.#take(line);
-        lines++;
-      },
+      onLine: (line) => this.#take(line),
       silenceMs: SILENCE_MS,
       signal: this.#stop.signal,
       ...this.#accept('PartialObjectMetadata'),
     });
-    if (lines === 0 && !this.#isSteady) throw new ApiError(0, 'Short', 'the watch ended at once');
+    // Also where it brought something: a server that closes each watch soon would be asked without end.
+    if (!this.#isSteady) throw new ApiError(0, 'Short', 'the watch ended at once');
     this.#worked();
   }
 
