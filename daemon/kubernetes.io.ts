@@ -7,7 +7,7 @@ import type { Range } from '../base/range.ts';
 import { ApiClient } from '../kube/api-client.io.ts';
 import { ApiError } from '../kube/api-error.ts';
 import type { Asked } from '../kube/api-faults.ts';
-import { Backoff } from '../kube/backoff.ts';
+import { Backoff, type BackoffLimits } from '../kube/backoff.ts';
 import { type ApiAccess, inClusterAccess } from '../kube/in-cluster.io.ts';
 import {
   type ConfigMap,
@@ -34,8 +34,11 @@ const SERVICE_PAGE = 100;
 const MAX_FOUND = 16;
 /** How often the caretaker compares the ring with the nodes. */
 const CARE_EVERY_MS = 5_000;
-/** A node that sees no peer asks the API again after this. */
-const ALONE_RETRY_MS = 30_000;
+/**
+ * A node that sees no peer asks the API for nodes again, ever more rarely: a new node finds this one by itself, and a
+ * cluster may have no other.
+ */
+const ALONE_RETRY: BackoffLimits = { firstMs: 30_000, mostMs: 300_000 };
 
 /** What the link to Kubernetes tells its node. */
 export interface KubernetesEvents {
@@ -237,15 +240,21 @@ export class KubernetesLink {
   /** Asks for nodes until some were found, and again while no peer answers. */
   async #findPeers(): Promise<void> {
     const { signal } = this.#stop;
+    const { events, random } = this.#options;
+    const patience = new Backoff(random, ALONE_RETRY);
     while (!signal.aborted) {
       await this.#untilDone('peers', async () => {
         const list = readList(await this.#client.request(`/api/v1/nodes?limit=${NODE_PAGE}`, { signal }));
         const nodes = (list?.items ?? []).flatMap((item) => readNode(item) ?? []);
         this.#warnings.nodesSeen(nodes);
-        this.#options.events.found(this.#endpointsOf(nodes));
+        events.found(this.#endpointsOf(nodes));
       });
-      do await delay(ALONE_RETRY_MS, undefined, { signal, ref: false }).catch(() => {});
-      while (!signal.aborted && !this.#options.events.alone());
+      let alone = false;
+      do {
+        await delay(patience.next(), undefined, { signal, ref: false }).catch(() => {});
+        alone = events.alone();
+        if (!alone) patience.reset();
+      } while (!signal.aborted && !alone);
     }
   }
 

@@ -230,7 +230,8 @@ describe('the life of Weft in a cluster', function () {
     equal(broken, null);
     console.log(`      longest gap ${longestGapMs} ms, a weftd killed meanwhile`);
     await lab.startApiServer();
-    await lab.waitForNodes();
+    // The controllers come back by and by, and judge the nodes by what they remember until then.
+    await lab.waitForNodes(undefined, 180_000);
     await weft.settled();
     node.stopStaticPod('static');
     await everyoneReachesEveryone(await webPods(3));
