@@ -26,7 +26,7 @@ const CHANNEL_IPAM = 2;
 /** In clusters up to this size every node keeps a tunnel to every other, before any packet asks for it. */
 export const EAGER_MESH_NODES = 64;
 
-/** How often relays are chosen anew from the overlay graph. */
+/** How often relays are chosen anew from the overlay graph, for tunnels without a direct way that carries packets. */
 const RELAYS_EVERY_MS = 1_000;
 
 /** A node that has no overlay address of its own asks for one again after this. */
@@ -357,7 +357,8 @@ export class WeftNode {
   #chooseRelays(now: Instant): void {
     this.#relaysAt = after(now, RELAYS_EVERY_MS);
     for (const peer of this.tunnels.peers) {
-      if (this.tunnels.status(peer)?.path?.kind === 'direct') continue;
+      const { state, path } = this.tunnels.status(peer) ?? {};
+      if (state === 'established' && path?.kind === 'direct') continue;
       this.tunnels.setRelays(peer, this.gossip.nextHops(peer), now);
     }
   }
