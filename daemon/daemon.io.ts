@@ -27,6 +27,7 @@ import { serveControl } from './control-server.io.ts';
 import { EpochRaiser } from './epoch-raiser.ts';
 import { HealthServer } from './health-server.io.ts';
 import { linkToKubernetes } from './kubernetes-node.io.ts';
+import { answerLastCalls } from './last-calls.io.ts';
 import type { Log } from './log.ts';
 import { WeftNode } from './node.ts';
 import { logOutput } from './node-log.ts';
@@ -60,6 +61,9 @@ const RETIRED = new WeftError(
 /** After SIGTERM: time for calls of the CNI plugin that are under way. Whoever is cut off gets code 11, or is spooled. */
 const SETTLE_MS = 2_000;
 
+/** The same before a successor takes over: packets flow meanwhile, and nobody waits for us to end. */
+const YIELD_SETTLE_MS = 10_000;
+
 /** After that: time for the goodbye to reach the peers. */
 const GOODBYE_MS = 100;
 
@@ -77,6 +81,7 @@ export class Daemon {
   #control: LocalSocket | undefined;
   #plugin: CniPlugin | undefined;
   readonly #succeeded = Promise.withResolvers<void>();
+  #closed = false;
 
   private constructor(log: Log) {
     this.#log = log;
@@ -93,8 +98,10 @@ export class Daemon {
     events: { readonly returned: boolean; readonly onFault: (error: unknown) => void },
   ): Promise<Daemon> {
     const daemon = new Daemon(log);
+    // What is under way when it closes may fail on what is closed then.
+    const onFault = (error: unknown): unknown => daemon.#closed || events.onFault(error);
     try {
-      await daemon.#start(config, events);
+      await daemon.#start(config, { ...events, onFault });
     } catch (error) {
       daemon.#close();
       if (daemon.#firstHere) await undoHostNetwork();
@@ -110,7 +117,7 @@ export class Daemon {
 
   /** Ends: shims that come now wait for the next weftd, calls under way get their answers, peers a goodbye. */
   async stop(): Promise<void> {
-    await this.#end(async () => {
+    await this.#end(SETTLE_MS, async () => {
       this.#node?.gossip.leave(clock());
       this.#loop?.settleNow();
       await delay(GOODBYE_MS);
@@ -119,16 +126,12 @@ export class Daemon {
 
   /** Ends in the same way, but for the goodbye: the node goes on under its successor at once. */
   async yield(): Promise<void> {
-    await this.#end(async () => this.#loop?.settleNow());
+    await this.#end(YIELD_SETTLE_MS, async () => this.#loop?.settleNow());
   }
 
-  async #end(takeLeave: () => Promise<void>): Promise<void> {
-    this.#control?.hide();
-    const patience = delay(SETTLE_MS);
-    await Promise.race([this.#plugin?.settled(), patience]);
+  async #end(patienceMs: number, takeLeave: () => Promise<void>): Promise<void> {
+    if (this.#control && this.#plugin) await answerLastCalls(this.#control, this.#plugin, patienceMs);
     await takeLeave();
-    // Those who were in the backlog when the name went.
-    await Promise.race([this.#plugin?.settled(), patience]);
     await nextTurn();
     this.#close();
   }
@@ -225,7 +228,9 @@ export class Daemon {
     };
     const readiness = (): PoolState =>
       this.#plugin?.ready ? pool.state() : { ready: false, reason: 'weftd is starting' };
-    const offer = new PodOffer({ config, log, ready: () => readiness().ready });
+    const offer = this.#open(new PodOffer({ config, log, ready: () => readiness().ready }), (it) =>
+      it.stop(),
+    );
     const epochs = new EpochRaiser({
       persist: (epoch) => folder.raiseEpoch(epoch),
       apply: (epoch) => node.raiseEpoch(epoch, clock()),
@@ -331,6 +336,10 @@ export class Daemon {
         shared: config.takeOver,
         clusterId: hex(keys.clusterId),
         returnedAt: returned ? clock() : undefined,
+        rehearse: () => {
+          if (node.diskFault !== undefined) throw node.diskFault;
+          folder.rehearseStart();
+        },
         onYield: this.#succeeded.resolve,
       }),
       port: config.port,
@@ -365,6 +374,7 @@ export class Daemon {
   }
 
   #close(): void {
+    this.#closed = true;
     for (const close of this.#closers.splice(0).reverse()) close();
   }
 }

@@ -50,8 +50,9 @@ export class NodeLoop {
     setImmediate(this.#run);
   };
 
-  /** Settles at once, so that what was just done is durable when this returns. */
+  /** Settles at once, so that what was just done is durable when this returns. Nothing after {@link stop}. */
   settleNow(): void {
+    if (this.#stopped) return;
     this.#guard(() => this.#node.settle(clock()));
     this.wake();
   }

@@ -21,6 +21,7 @@ export class PeerSeeds {
   readonly #endpointsByText = new Map<string, readonly Endpoint[]>();
   #found: readonly Endpoint[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
   #told = '';
 
   constructor(options: {
@@ -57,15 +58,17 @@ export class PeerSeeds {
     this.#tell();
   }
 
+  /** Asks for no name any more, and tells of none. */
   stop(): void {
+    this.#stopped = true;
     clearTimeout(this.#timer);
-    this.#timer = undefined;
   }
 
   async #resolve(): Promise<void> {
     clearTimeout(this.#timer);
     const hints = [...this.#hintByText];
     await Promise.all(hints.map(([text, hint]) => this.#resolveOne(text, hint)));
+    if (this.#stopped) return;
     this.#tell();
     if (hints.every(([, hint]) => parseAddress(hint.host) !== undefined)) return;
     const missing = hints.some(([text]) => !this.#endpointsByText.has(text));
@@ -90,7 +93,7 @@ export class PeerSeeds {
       if (this.#hintByText.has(text)) this.#endpointsByText.set(text, endpoints);
     } catch (error) {
       // What it was before stays in use: a resolver that fails for a while must not take peers away.
-      this.#onFault(text, error instanceof Error ? error.message : String(error));
+      if (!this.#stopped) this.#onFault(text, error instanceof Error ? error.message : String(error));
     }
   }
 

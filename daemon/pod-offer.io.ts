@@ -12,6 +12,8 @@ export class PodOffer {
   readonly #ready: () => boolean;
   readonly #log: Log;
   #made = false;
+  #stopped = false;
+  #retry: NodeJS.Timeout | undefined;
 
   constructor(options: {
     readonly config: Pick<Config, 'cniConfig' | 'cniBinDir' | 'runDir'>;
@@ -26,7 +28,7 @@ export class PodOffer {
   /** To be called whenever it may have become so. */
   update(): void {
     const { cniConfig, runDir, cniBinDir } = this.#config;
-    if (this.#made || cniConfig === undefined || !this.#ready()) return;
+    if (this.#made || this.#stopped || cniConfig === undefined || !this.#ready()) return;
     try {
       writeCniConfig(cniConfig, runDir, cniBinDir);
       this.#made = true;
@@ -34,7 +36,13 @@ export class PodOffer {
     } catch (error) {
       if (!(error instanceof WeftError)) throw error;
       this.#log.error(error.message, { code: error.code, remedy: error.remedy });
-      setTimeout(() => this.update(), RETRY_MS).unref();
+      this.#retry = setTimeout(() => this.update(), RETRY_MS).unref();
     }
+  }
+
+  /** From now on the file is another weftd's to write. */
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#retry);
   }
 }

@@ -45,6 +45,8 @@ export interface StateFolder {
   readonly databasePath: string;
   /** Counts as if `epoch` had been this start, on disk before it returns. Lower than ours: nothing. */
   raiseEpoch(epoch: number): void;
+  /** Writes as much as a start does, and takes it back. Throws E_DISK_FULL, E_STATE_WRITE where the next one would fail. */
+  rehearseStart(): void;
   /** At the next start the folder becomes a new node's, with keys and allocations of its own; on disk when it returns. */
   retire(): void;
   /** Lets another weftd take the folder. The kernel does it too when the process ends, however it ends. */
@@ -82,6 +84,7 @@ export function openStateFolder(path: string, options: StateFolderOptions): Stat
         writeEpoch(path, epoch);
         highest = epoch;
       },
+      rehearseStart: () => rehearseStart(path),
       retire: () => replaceFile(`${path}/retired`, utf8(`${state.identity.peer}\n`)),
       close: () => lock.release(),
     };
@@ -100,6 +103,20 @@ export function isLocked(path: string): boolean {
 
 function writeEpoch(path: string, epoch: number): void {
   replaceFile(`${path}/epoch`, utf8(`${epoch}\n`));
+}
+
+/** A start writes the epoch and a few pages of the database's journal. */
+const START_BYTES = 256 * 1024;
+
+function rehearseStart(path: string): void {
+  const scratch = `${path}/epoch${TEMPORARY_SUFFIX}`;
+  try {
+    writeFileSync(scratch, new Uint8Array(START_BYTES), { mode: 0o600, flush: true });
+  } catch (cause) {
+    throw fileFault(`state folder ${path}`, 'cannot be written', cause, 'E_STATE_WRITE');
+  } finally {
+    rmSync(scratch, { force: true });
+  }
 }
 
 function makeFolder(path: string): void {

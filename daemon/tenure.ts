@@ -16,11 +16,11 @@ export class Tenure {
   }
 
   /**
-   * Ends it for a weftd of the cluster `cluster`. Throws E_NOT_SHARED, E_STATE_CLUSTER, E_TOO_SOON where it stays;
-   * what the error says is what the other one ends with.
+   * Ends it for a weftd of the cluster `cluster`. Throws E_NOT_SHARED, E_STATE_CLUSTER, E_TOO_SOON, or what the
+   * rehearsal throws, where it stays; what the error says is what the other one ends with.
    */
   yieldTo(cluster: string, now: Instant): void {
-    const { shared, clusterId, returnedAt, onYield } = this.#options;
+    const { shared, clusterId, returnedAt, rehearse, onYield } = this.#options;
     if (!shared) {
       const remedy = 'stop it first, or start both with --take-over';
       throw new WeftError('E_NOT_SHARED', 'the weftd that serves this node makes room for no other', remedy);
@@ -36,6 +36,7 @@ export class Tenure {
       const remedy = `see the log of the one before; it makes room again ${KEEP_AFTER_RETURN_MS / 1000} s after that`;
       throw new WeftError('E_TOO_SOON', message, remedy);
     }
+    rehearse();
     onYield();
   }
 }
@@ -48,6 +49,8 @@ export interface TenureOptions {
   readonly clusterId: string;
   /** When it took the node back from a successor; undefined where it came as one itself. */
   readonly returnedAt: Instant | undefined;
+  /** Does on trial what the other one's start needs of the disk; throws where that would fail, for it and for us after it. */
+  readonly rehearse: () => void;
   /** It has ended: let everything go. */
   readonly onYield: () => void;
 }

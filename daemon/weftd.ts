@@ -45,7 +45,7 @@ async function run(config: Config): Promise<void> {
   }
 }
 
-/** Stands by until nobody serves the node, then serves it again. */
+/** Stands by until nobody serves the node, then serves it again; tries for as long as that fails. */
 async function returnWhenVacant(config: Config, log: Log): Promise<Daemon> {
   for (;;) {
     await untilVacant(config.stateDir);
@@ -54,8 +54,10 @@ async function returnWhenVacant(config: Config, log: Log): Promise<Daemon> {
       log.warn('nobody served this node any more; serving it again');
       return daemon;
     } catch (error) {
-      // Several may stand by, and one is quicker.
-      if (!(error instanceof WeftError) || error.code !== 'E_STATE_LOCKED') throw error;
+      if (!(error instanceof WeftError)) throw error;
+      // Several may stand by, and one is quicker. All else may pass: room on the disk, a port that is taken.
+      if (error.code === 'E_STATE_LOCKED') continue;
+      log.error('nobody serves this node, and this weftd cannot', { fault: error.line }, error.line);
     }
   }
 }

@@ -77,6 +77,7 @@ export interface Addon {
   ): Handle;
   socketAnswer(handle: Handle, id: number, bytes: Uint8Array): boolean;
   socketDrop(handle: Handle, id: number): void;
+  socketUnheard(handle: Handle): number;
   socketClose(handle: Handle): void;
 
   setReceiveBuffer(fd: number, bytes: number): number;

@@ -8,6 +8,7 @@
 // A connection costs nothing until it is complete: bounded number, bounded size, bounded time. Only root and the
 // user we run as may speak at all (SO_PEERCRED); everybody else is closed before a byte is read.
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -47,6 +48,7 @@ class Connection {
   void answer(const uint8_t* data, size_t length);
   void finish();
   bool waiting() const { return state_ == State::kWaiting; }
+  bool reading() const { return state_ == State::kReading; }
   bool expired(uint64_t now) const { return now >= deadline_; }
 
  private:
@@ -108,6 +110,14 @@ class Server final : public Source {
   Connection* find(double id) {
     auto found = connectionById_.find(static_cast<uint64_t>(id));
     return found == connectionById_.end() ? nullptr : found->second;
+  }
+
+  // Clients who connected and whose request is not complete yet; all those in the backlog count as one.
+  int unheard() const {
+    pollfd backlog = {listener_.get(), POLLIN, 0};
+    int count = !closing_ && ::poll(&backlog, 1, 0) > 0 ? 1 : 0;
+    for (const auto& entry : connectionById_) count += entry.second->reading() ? 1 : 0;
+    return count;
   }
 
   const Limits& limits() const { return limits_; }
@@ -460,6 +470,13 @@ napi_value socketDrop(napi_env env, napi_callback_info info) {
   return undefined(env);
 }
 
+// socketUnheard(handle) → number of clients whose request is still to come
+napi_value socketUnheard(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  Server* server = readHandle<Server>(env, arguments.raw(0));
+  return server == nullptr ? nullptr : number(env, server->unheard());
+}
+
 // socketClose(handle)
 napi_value socketClose(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
@@ -475,6 +492,7 @@ void bindLocalSocket(napi_env env, napi_value exports) {
   const Binding bindings[] = {{"socketListen", socketListen},
                               {"socketAnswer", socketAnswer},
                               {"socketDrop", socketDrop},
+                              {"socketUnheard", socketUnheard},
                               {"socketClose", socketClose}};
   bindAll(env, exports, bindings, sizeof bindings / sizeof bindings[0]);
 }

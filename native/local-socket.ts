@@ -122,6 +122,14 @@ export class LocalSocket {
       rmSync(this.#path, { force: true });
   }
 
+  /**
+   * Clients that connected and whose request has not come in whole yet; all those that nobody has accepted yet count as
+   * one. Once {@link hide} was called and this is 0 it stays 0. 0 after {@link close}.
+   */
+  get unheard(): number {
+    return addon().socketUnheard(this.#handle);
+  }
+
   /** Stops listening, drops every connection and removes the file if it is still ours. Harmless when repeated. */
   close(): void {
     addon().socketClose(this.#handle);

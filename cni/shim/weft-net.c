@@ -88,7 +88,7 @@ static const char *const versions[] = {"0.3.1", "0.4.0", "1.0.0", LATEST_VERSION
 struct call {
     const struct command *command;
     int64_t deadline_ms;
-    int64_t patience_ms; /* of an ADD, while nobody serves the socket */
+    int64_t patience_ms; /* of an ADD, CHECK or GC, while nobody serves the socket */
     const char *version; /* for error documents */
     char run_dir[SPOOL_PATH_SIZE];
     char socket_path[SPOOL_PATH_SIZE + 16];
@@ -426,8 +426,9 @@ static int run(struct call *call) {
     if ((status = read_config(call, &config)) != 0 || (status = write_request(call, config)) != 0) return status;
     if (strcmp(call->command->name, "DEL") == 0) return delete(call);
     if (call->command->enters_pod && (status = open_pod(call, &netns)) != 0) return status;
-    /* A pod that starts while the daemon is being replaced need not fail: addWaitSeconds says for how long. */
-    int connection = connect_daemon(call, strcmp(call->command->name, "ADD") == 0);
+    /* What is asked while the daemon is being replaced need not fail; addWaitSeconds says for how long. A STATUS is
+     * to tell what is so now. */
+    int connection = connect_daemon(call, strcmp(call->command->name, "STATUS") != 0);
     if (connection < 0) return fail_without_daemon(call, errno);
     if (call->command->enters_pod && (status = enter_pod(call, netns, &route_socket)) != 0) return status;
     if (!exchange(call, connection, route_socket, &answer)) return fail_without_daemon(call, errno);

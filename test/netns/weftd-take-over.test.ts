@@ -1,5 +1,10 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { encodeMessage, frame } from '../../daemon/control-protocol.ts';
 import { Cluster } from '../cluster/cluster.ts';
 import type { ClusterNode } from '../cluster/cluster-node.ts';
 import { type CommandResult, endProcess, inNamespace, run, until } from '../cluster/command.ts';
@@ -86,6 +91,19 @@ describe('a weftd that takes over from another', function () {
     }
   });
 
+  it('lets the one before hear out who connected to it, and sends only then', async () => {
+    const socketFile = `${node.runDir}/weft.sock`;
+    const late = connect(socketFile);
+    await new Promise((resolve) => late.once('connect', resolve));
+    const over = node.succeed();
+    await until('the socket to be hidden', () => !existsSync(socketFile), { everyMs: 1 });
+    late.write(frame(encodeMessage({ op: 'process' })));
+    const answer = await text(late);
+    const first = await over;
+    match(answer, new RegExp(`"pid":${first.pid},`));
+    await endProcess(first);
+  });
+
   it('is replaced by the one before where it fails, which then stays for a while', async () => {
     const before = await allocations();
     const first = await node.succeed();
@@ -138,6 +156,40 @@ describe('a weftd that takes over from another', function () {
     equal(status, 1);
     match(stderr, /^weftd: the weftd that serves this node makes room for no other; stop it first/);
     equal((await alone.ask('status')).name, 'n3');
+  });
+
+  it('is refused where the disk is full, and who stands by serves as soon as it is not', async () => {
+    const full = await cluster.addNode('n4', { args: ['--ipalloc-init', 'seed', '--take-over'] });
+    await mkdir(full.stateDir);
+    await run(['mount', '-t', 'tmpfs', '-o', 'mode=700,size=2m', 'none', full.stateDir]);
+    const ballast = `${full.stateDir}/ballast`;
+    const fill = (): Promise<CommandResult> =>
+      run(['dd', 'if=/dev/zero', `of=${ballast}`, 'bs=4k'], { mayFail: true });
+    try {
+      await full.start();
+      await full.ready();
+      const { pid } = await full.ask('process');
+      await fill();
+      const argv = { namespace: full.namespace, mayFail: true, timeoutMs: 20_000 };
+      const { status, stderr } = await run(full.command(), argv);
+      equal(status, 1);
+      match(stderr, /^weftd: .*(disk is full|no space left).*\n$/);
+      equal((await full.ask('process')).pid, pid);
+      await rm(ballast);
+      const first = await full.succeed();
+      await fill();
+      await full.stop('SIGKILL');
+      await until('the one that stands by to try', async () =>
+        (await full.log()).includes('this weftd cannot'),
+      );
+      equal(first.exitCode, null);
+      await rm(ballast);
+      await full.servedBy(first);
+      await endProcess(first);
+    } finally {
+      await full.stop();
+      await run(['umount', '-l', full.stateDir], { mayFail: true });
+    }
   });
 
   it('waits for one that is about to start, or to end', async () => {

@@ -6,7 +6,11 @@ const OURS = '0123456789abcdef'.repeat(2);
 const THEIRS = 'f'.repeat(32);
 const START = instant(1_000);
 
-function tenure(over: { readonly shared?: boolean; readonly returned?: boolean }): {
+function tenure(over: {
+  readonly shared?: boolean;
+  readonly returned?: boolean;
+  readonly rehearse?: () => void;
+}): {
   readonly tenure: Tenure;
   readonly yields: () => number;
 } {
@@ -15,6 +19,7 @@ function tenure(over: { readonly shared?: boolean; readonly returned?: boolean }
     shared: over.shared ?? true,
     clusterId: OURS,
     returnedAt: over.returned ? START : undefined,
+    rehearse: over.rehearse ?? (() => {}),
     onYield: () => yields++,
   });
   return { tenure: made, yields: () => yields };
@@ -36,6 +41,16 @@ describe('Tenure', () => {
   it('goes on where the other is of another cluster, and tells the start of both ids', () => {
     const { tenure: made, yields } = tenure({});
     throws(() => made.yieldTo(THEIRS, START), /of cluster 01234567…, the secret is of ffffffff…/);
+    equal(yields(), 0);
+  });
+
+  it('goes on where no other could start, and says why', () => {
+    const { tenure: made, yields } = tenure({
+      rehearse: () => {
+        throw new Error('the disk is full');
+      },
+    });
+    throws(() => made.yieldTo(OURS, START), /the disk is full/);
     equal(yields(), 0);
   });
 

@@ -198,6 +198,30 @@ describe('the local socket', () => {
     assert.ok(readdirSync('/proc/self/fd').length <= before, 'descriptors stay open');
   });
 
+  it('counts those that are still to be heard, also once its name is gone', async () => {
+    const answered = Promise.withResolvers<void>();
+    listen((request) => {
+      request.answer(request.bytes);
+      answered.resolve();
+    });
+    assert.equal(server!.unheard, 0);
+    const client = connect(path);
+    clients.push(client);
+    await new Promise((resolve) => client.once('connect', resolve));
+    server!.hide();
+    assert.equal(existsSync(path), false);
+    assert.equal(server!.unheard, 1);
+    const request = framed(utf8('late'));
+    client.write(request.subarray(0, 6));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(server!.unheard, 1);
+    client.write(request.subarray(6));
+    await answered.promise;
+    assert.equal(server!.unheard, 0);
+    server!.close();
+    assert.equal(server!.unheard, 0);
+  });
+
   it('is there for its owner alone, replaces a dead socket, and removes its own at the end', () => {
     listen(() => undefined);
     assert.equal(statSync(path).mode & 0o7777, 0o600);
