@@ -36,7 +36,7 @@ import { osRandom } from './os-random.io.ts';
 import { OWN_LINKS } from './own-links.ts';
 import { PeerSeeds } from './peer-seeds.io.ts';
 import { PodOffer } from './pod-offer.io.ts';
-import { podRanges } from './pod-ranges.ts';
+import { podRanges, refuseOtherRanges } from './pod-ranges.ts';
 import { RecordStore } from './record-store.ts';
 import { openRunFolder } from './run-folder.io.ts';
 import { readSecretFile } from './secret-file.io.ts';
@@ -307,6 +307,7 @@ export class Daemon {
       (it) => it.closeAll(),
     );
 
+    refuseOtherRanges(node.ipam.status().faults);
     openRunFolder(config.runDir);
     // From here on the kernel is changed; before, everything that can be refused has been.
     await applyRules({ ...OWN_LINKS, ranges, masquerade: config.masquerade });
@@ -336,10 +337,7 @@ export class Daemon {
         shared: config.takeOver,
         clusterId: hex(keys.clusterId),
         returnedAt: returned ? clock() : undefined,
-        rehearse: () => {
-          if (node.diskFault !== undefined) throw node.diskFault;
-          folder.rehearseStart();
-        },
+        rehearse: () => folder.rehearseStart(),
         onYield: this.#succeeded.resolve,
       }),
       port: config.port,

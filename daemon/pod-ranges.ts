@@ -1,7 +1,9 @@
 import { addressFromBytes } from '../base/address.ts';
 import { concat } from '../base/bytes.ts';
 import type { Range } from '../base/range.ts';
+import { WeftError } from '../base/weft-error.ts';
 import type { ClusterKeys } from '../crypto/cluster-secret.ts';
+import type { IpamFault } from '../ipam/types.ts';
 import type { Config } from './config.ts';
 
 /** The cluster's pod ranges, IPv4 first: those of the settings, IPv6 from the cluster's own prefix by default. */
@@ -11,6 +13,15 @@ export function podRanges(
 ): Range[] {
   const range6 = config.range6 === 'derived' ? uniqueLocalRange(keys.ula) : config.range6;
   return [config.range4, range6].filter((range) => range !== undefined);
+}
+
+/**
+ * Throws E_RANGE_MISMATCH where this node's part of the ring was made with other ranges than the settings name: to serve
+ * with those would take the routes from pods that run. A node that has no ring yet learns of it later.
+ */
+export function refuseOtherRanges(faults: readonly IpamFault[]): void {
+  const found = faults.find(({ code }) => code === 'E_RANGE_MISMATCH');
+  if (found !== undefined) throw new WeftError(found.code, found.message, found.remedy);
 }
 
 /** The /64 with subnet id 0 below fd00::/8 and `globalId`, 5 bytes (RFC 4193 §3.1). */

@@ -11,9 +11,11 @@ const PATIENCE_MS = 30_000;
 /** Between two looks at the lock: while the one before ends, every moment is one without traffic. */
 const CLOSE_LOOK_MS = 5;
 const FAR_LOOK_MS = 100;
-/** A successor has this long to take the folder before the one that made room looks for it. */
+/** A successor has this long to take the folder; meanwhile the one that made room only looks whether it failed. */
 const HEAD_START_MS = 3_000;
 const STAND_BY_LOOK_MS = 250;
+/** Looks at which the folder was held until it counts as taken: another one that stands by holds it for an instant. */
+const LOOKS_TAKEN = 2;
 
 /**
  * Opens the state folder of this node. Where another weftd serves the node and both share it (`--take-over`), that one
@@ -40,10 +42,18 @@ export async function takeStateFolder(
   }
 }
 
-/** Resolves when no weftd holds the state folder, so that the one that stands by has to serve again. */
+/**
+ * Resolves when no weftd holds the state folder, so that the one that stands by has to serve again: a successor took it
+ * and let it go, or came too late.
+ */
 export async function untilVacant(stateDir: string): Promise<void> {
-  await delay(HEAD_START_MS);
-  while (isLocked(stateDir)) await delay(STAND_BY_LOOK_MS);
+  const headStartEndsAt = performance.now() + HEAD_START_MS;
+  for (let held = 0; ; ) {
+    const early = performance.now() < headStartEndsAt;
+    if (isLocked(stateDir)) held++;
+    else if (held >= LOOKS_TAKEN || !early) return;
+    await delay(early ? CLOSE_LOOK_MS : STAND_BY_LOOK_MS);
+  }
 }
 
 /** False where nobody answers: it is starting, or ending already. Rejects with why it stays. */

@@ -361,6 +361,17 @@ describe('a weftd beside another', () => {
     );
     await again.stop();
     assert.equal(again.child.exitCode, 0);
+
+    // With other ranges it would take the routes from pods that run.
+    const routes = async (): Promise<string> => (await elsewhere.run('ip', 'route')).replace(' linkdown', '');
+    const before = await routes();
+    const other = { '--state-dir': host.path('state4'), '--ipalloc-range': '10.99.0.0/16' };
+    assertRefused(
+      await second(other, elsewhere.name),
+      /address range of this node differs .*; start it with the same --ipalloc-range/,
+    );
+    assert.match(before, /10\.32\.0\.0\/12 dev weft0/);
+    assert.equal(await routes(), before);
   });
 });
 
