@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { Cluster } from '../test/cluster/cluster.ts';
 import { type PluginCall, runPlugin } from '../test/netns/cni-runner.ts';
 import { Namespace } from '../test/netns/namespaces.ts';
-import { report, rounded, spread } from './report.ts';
+import { percentile, report, rounded, spread } from './report.ts';
 
 const PODS_TOGETHER = 100;
 const TOGETHER_RUNS = 5;
@@ -132,9 +132,4 @@ function summary({ addMs, delMs }: Contender): Record<'addP50' | 'addP95' | 'del
     delP50: percentile(delMs, 0.5),
     delP95: percentile(delMs, 0.95),
   };
-}
-
-function percentile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return rounded(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN);
 }

@@ -25,7 +25,7 @@ import { writeIpv4Checksum } from '../router/checksum.ts';
 import { SleeveIo } from '../router/sleeve.io.ts';
 import { Sleeve } from '../router/sleeve.ts';
 import { Tunnels } from '../router/tunnels.ts';
-import { report, rounded, spread } from './report.ts';
+import { percentile, report, rounded, spread } from './report.ts';
 
 const OVERLAY_MTU = 1364;
 const TARGET_MS = 20;
@@ -48,11 +48,10 @@ const runs = Number(process.argv[2] ?? 50);
 const times: number[] = [];
 await measure(); // the first compiles everything
 for (let run = 0; run < runs; run++) times.push(await measure());
-const sorted = times.toSorted((a, b) => a - b);
 report('first-packet', {
   runs,
   ms: spread(times),
-  p95Ms: rounded(sorted[Math.floor(sorted.length * 0.95)]!),
+  p95Ms: percentile(times, 0.95),
   targetMs: TARGET_MS,
   ratioToTarget: rounded(spread(times).median / TARGET_MS),
 });

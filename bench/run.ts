@@ -1,12 +1,14 @@
 /**
- * Runs all benchmarks in turn; each prints one JSON line. What they mean stands in README.md beside this file.
+ * Runs benchmarks in turn; each prints one JSON line. What they mean stands in README.md beside this file.
  *
- * `npm run bench [-- name…]`: all, or those named (`tunnel-throughput`, `daemon`, …). Needs root. About six minutes.
+ * `npm run bench [-- name…]`: all that need no Kubernetes, or those named (`tunnel-throughput`, `daemon`, …). About six
+ * minutes. `npm run bench:k8s [-- name…]`: those that bring up a lab, or those named. Both need root.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { takeDown } from '../test/lab/take-down.ts';
 
-const BENCHES = [
+const BENCHES: readonly string[] = [
   'sleeve-core',
   'first-packet',
   'tunnel-throughput',
@@ -14,26 +16,34 @@ const BENCHES = [
   'mesh',
   'daemon',
   'gossip-convergence',
-] as const;
+];
+const K8S_BENCHES: readonly string[] = ['k8s-pod-start', 'k8s-apply-ready', 'k8s-rollout', 'k8s-daemon'];
 
 /** A benchmark that has not ended by then is stuck. */
 const LIMIT_MS = 300_000;
+const K8S_LIMIT_MS = 900_000;
 
-const wanted = process.argv.slice(2);
-const unknown = wanted.filter((name) => !(BENCHES as readonly string[]).includes(name));
+const args = process.argv.slice(2);
+const withLab = args[0] === '--k8s';
+const there = withLab ? K8S_BENCHES : BENCHES;
+const wanted = withLab ? args.slice(1) : args;
+const unknown = wanted.filter((name) => !there.includes(name));
 if (unknown.length > 0) {
-  console.error(`bench: unknown: ${unknown.join(', ')}; there are ${BENCHES.join(', ')}`);
+  console.error(`bench: unknown: ${unknown.join(', ')}; there are ${there.join(', ')}`);
   process.exit(2);
 }
-const failed = BENCHES.filter((name) => wanted.length === 0 || wanted.includes(name)).filter((name) => {
-  const file = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
-  const { status } = spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', file], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-    timeout: LIMIT_MS,
+const failed = there
+  .filter((name) => wanted.length === 0 || wanted.includes(name))
+  .filter((name) => {
+    const file = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
+    const { status } = spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', file], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      timeout: withLab ? K8S_LIMIT_MS : LIMIT_MS,
+    });
+    return status !== 0;
   });
-  return status !== 0;
-});
 if (failed.length > 0) {
+  if (withLab) await takeDown(); // whoever was ended for its time could not do so
   console.error(`bench: failed: ${failed.join(', ')}`);
   process.exitCode = 1;
 }

@@ -1,5 +1,6 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { CONTROL_PLANE, SERVICES, underlay } from './addresses.ts';
+import { AUDIT_LOG, AUDIT_POLICY } from './api-audit.ts';
 import { TOKENS, type User, writeKubeconfig } from './kubeconfig.ts';
 import type { Kubectl } from './kubectl.ts';
 import type { Machine } from './machine.ts';
@@ -8,6 +9,7 @@ import { PKI } from './paths.ts';
 /** A node is not ready after this long without a sign of life; default of Kubernetes: 50 s. */
 const NODE_GRACE = '20s';
 
+const AUDIT_POLICY_FILE = '/etc/kubernetes/audit.json';
 const SERVICE_RANGES = `${SERVICES.v4},${SERVICES.v6}`;
 
 /** etcd, kube-apiserver, kube-controller-manager and kube-scheduler, on a machine of their own that is no node. */
@@ -45,6 +47,7 @@ export class ControlPlane {
   /** Starts kube-apiserver and waits until it is ready. */
   async startApiServer(): Promise<void> {
     const { v4 } = underlay(CONTROL_PLANE);
+    writeFileSync(`${this.machine.folder}${AUDIT_POLICY_FILE}`, AUDIT_POLICY);
     await this.machine.start('kube-apiserver', [
       'kube-apiserver',
       ...['--etcd-servers=http://127.0.0.1:2379', '--bind-address=::', `--advertise-address=${v4}`],
@@ -58,6 +61,7 @@ export class ControlPlane {
       `--service-account-signing-key-file=${PKI}/sa.key`,
       `--service-account-key-file=${PKI}/sa.key`,
       `--service-cluster-ip-range=${SERVICE_RANGES}`,
+      ...[`--audit-policy-file=${AUDIT_POLICY_FILE}`, `--audit-log-path=${AUDIT_LOG}`],
       ...['--allow-privileged=true', '--profiling=false'],
     ]);
     await this.machine.waitFor('kube-apiserver', () => this.#isReady());

@@ -1,0 +1,48 @@
+/**
+ * How long a TCP connection between pods of two nodes is without an answer while Weft is replaced on all three nodes by
+ * `kubectl rollout restart`; one end asks every 10 ms. Prints one JSON line.
+ *
+ * `bin/weft-node bench/k8s-rollout.ts [rollouts, default 3]`
+ */
+import { takeDown } from '../test/lab/take-down.ts';
+import { TcpProbe } from '../test/lab/tcp-probe.ts';
+import { WEB } from '../test/lab/web.ts';
+import { NAMESPACE, WeftLab } from '../test/lab/weft-lab.ts';
+import { report, spread } from './report.ts';
+
+/** A rollout that takes longer counts for as far as the connection saw it, and `rolloutMs` tells. */
+const PROBE_SECONDS = 45;
+const rollouts = Number(process.argv[2] ?? 3);
+const gapMs: number[] = [];
+const rolloutMs: number[] = [];
+let broken = 0;
+
+try {
+  const weft = await WeftLab.up();
+  const { lab } = weft;
+  await lab.apply(WEB);
+  const pods = await lab.kubectl.waitForPods('app=web', { count: 3 });
+  const [from, to] = ['n1', 'n2'].map((node) => pods.find((pod) => pod.spec.nodeName === node)!);
+  await weft.settled();
+  for (let i = 0; i < rollouts; i++) {
+    const probe = await TcpProbe.start(lab, from!, to!, PROBE_SECONDS);
+    const begun = performance.now();
+    await lab.kubectl.run(['rollout', 'restart', 'ds/weft', '-n', NAMESPACE]);
+    await lab.kubectl.run(['rollout', 'status', 'ds/weft', '-n', NAMESPACE, '--timeout=120s'], {
+      timeoutMs: 130_000,
+    });
+    rolloutMs.push(performance.now() - begun);
+    const result = await probe.result();
+    gapMs.push(result.longestGapMs);
+    if (result.broken !== null) broken++;
+  }
+  report('k8s-rollout', {
+    rollouts,
+    nodes: 3,
+    longestGapMs: spread(gapMs),
+    rolloutMs: spread(rolloutMs),
+    brokenConnections: broken,
+  });
+} finally {
+  await takeDown();
+}
