@@ -1,5 +1,6 @@
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
 import { until } from '../cluster/command.ts';
+import { apiRequests } from './api-audit.ts';
 import type { KubeObject } from './kubectl.ts';
 import type { Lab } from './lab.ts';
 import { ROOT } from './paths.ts';
@@ -16,6 +17,8 @@ const CROWD = 200;
 const VISITORS = 20;
 /** Seconds that the API is away. */
 const OUTAGE_S = 120;
+/** Requests of a node from the return of the API until all is settled: two watches, their lists, some tries. */
+const MOST_REQUESTS_ON_RETURN = 12;
 /** How often three nodes begin a ring at once. */
 const BEGINNINGS = 20;
 
@@ -230,9 +233,16 @@ describe('the life of Weft in a cluster', function () {
     equal(broken, null);
     console.log(`      longest gap ${longestGapMs} ms, a weftd killed meanwhile`);
     await lab.startApiServer();
+    const backAt = Date.now();
     // The controllers come back by and by, and judge the nodes by what they remember until then.
     await lab.waitForNodes(undefined, 180_000);
     await weft.settled();
+    // Nobody stormed it: each node has its one or two watches again, with what led there.
+    const asked = apiRequests(lab.controlPlane.machine).filter(({ at }) => at >= backAt);
+    for (const { name } of lab.nodes) {
+      const whats = asked.filter((each) => each.node === name).map(({ what }) => what);
+      ok(whats.length > 0 && whats.length <= MOST_REQUESTS_ON_RETURN, `${name} asked ${whats.join(', ')}`);
+    }
     node.stopStaticPod('static');
     await everyoneReachesEveryone(await webPods(3));
     for (const { name } of lab.nodes) await weft.assertIpamAgrees(name);
