@@ -11,6 +11,8 @@ const PATIENCE_MS = 30_000;
 /** Between two looks at the lock: while the one before ends, every moment is one without traffic. */
 const CLOSE_LOOK_MS = 5;
 const FAR_LOOK_MS = 100;
+/** Between two requests to one that stays for a while. */
+const STAYS_LOOK_MS = 5_000;
 /** A successor has this long to take the folder; meanwhile the one that made room only looks whether it failed. */
 const HEAD_START_MS = 3_000;
 const STAND_BY_LOOK_MS = 250;
@@ -22,13 +24,16 @@ const LOOKS_TAKEN = 2;
  * is asked to make room, as late as can be: all that needs no folder should be done before. `returned`: this one made
  * room itself before, and takes the folder only if it is free.
  *
+ * Where a successor has just failed there, it waits until the other one makes room again.
+ *
  * Rejects as {@link openStateFolder} throws, and with what the other one refuses with (see Tenure).
  */
 export async function takeStateFolder(
   config: Pick<Config, 'stateDir' | 'runDir' | 'takeOver'>,
   options: StateFolderOptions & { readonly log: Log; readonly returned: boolean },
 ): Promise<StateFolder> {
-  const giveUpAt = performance.now() + PATIENCE_MS;
+  const { log } = options;
+  let giveUpAt = performance.now() + PATIENCE_MS;
   let yielded = false;
   for (;;) {
     try {
@@ -37,8 +42,11 @@ export async function takeStateFolder(
       const locked = error instanceof WeftError && error.code === 'E_STATE_LOCKED';
       if (!locked || !config.takeOver || options.returned || performance.now() > giveUpAt) throw error;
     }
-    yielded ||= await askToYield(config.runDir, options);
-    await delay(yielded ? CLOSE_LOOK_MS : FAR_LOOK_MS);
+    const answer: YieldAnswer = yielded ? 'yields' : await askToYield(config.runDir, options);
+    if (answer === 'yields' && !yielded) log.info('the weftd that serves this node makes room');
+    yielded = answer === 'yields';
+    if (answer === 'stays') giveUpAt = performance.now() + PATIENCE_MS;
+    await delay(LOOK_MS_BY_ANSWER[answer]);
   }
 }
 
@@ -56,19 +64,31 @@ export async function untilVacant(stateDir: string): Promise<void> {
   }
 }
 
-/** False where nobody answers: it is starting, or ending already. Rejects with why it stays. */
+/**
+ * What the weftd that serves does. `silent`: nobody answers, it is starting or ending already. `stays`: only for a while,
+ * since a successor has just failed. Rejects with why it stays for good.
+ */
+type YieldAnswer = 'yields' | 'stays' | 'silent';
+
+const LOOK_MS_BY_ANSWER: Readonly<Record<YieldAnswer, number>> = {
+  yields: CLOSE_LOOK_MS,
+  silent: FAR_LOOK_MS,
+  stays: STAYS_LOOK_MS,
+};
+
 async function askToYield(
   runDir: string,
   { clusterId, log }: StateFolderOptions & { readonly log: Log },
-): Promise<boolean> {
+): Promise<YieldAnswer> {
   try {
     await askDaemon(runDir, { op: 'yield', cluster: hex(clusterId) });
-    log.info('the weftd that serves this node makes room');
-    return true;
+    return 'yields';
   } catch (error) {
-    if (error instanceof WeftError && UNANSWERED.has(error.code)) return false;
-    throw error;
+    if (!(error instanceof WeftError)) throw error;
+    if (error.code === 'E_NO_DAEMON' || error.code === 'E_NO_ANSWER') return 'silent';
+    if (error.code !== 'E_TOO_SOON') throw error;
+    // To end would only have the kubelet start us again, and hide the log of the one that failed.
+    log.warn('waiting for the weftd that serves this node', { fault: error.line }, 'stays');
+    return 'stays';
   }
 }
-
-const UNANSWERED = new Set(['E_NO_DAEMON', 'E_NO_ANSWER']);

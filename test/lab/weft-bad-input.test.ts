@@ -237,33 +237,33 @@ describe('Weft among faults of a cluster', function () {
     const before = await Promise.all(['n1', 'n2'].map((node) => weft.status(node)));
     // The kubelet has that port: it shows only when the new one listens, and the old one has made room by then.
     await lab.apply(manifest({ WEFT_PORT: '10250' }));
-    const failed = await until(
-      'a new pod to fail',
+    const logOf = async (pod: KubeObject, ...more: string[]): Promise<string> => {
+      const argv = ['logs', '-n', NAMESPACE, pod.metadata.name, '-c', 'weft', ...more];
+      return (await lab.kubectl.run(argv, { mayFail: true })).stdout;
+    };
+    const [old, failed] = await until(
+      'an old one to serve again, and the new one to say why it did not',
       async () => {
-        for (const pod of await lab.kubectl.list('pods', NAMESPACE)) {
-          const argv = ['logs', '-n', NAMESPACE, pod.metadata.name, '-c', 'weft'];
-          const said = [...argv, '--previous'];
-          const { stdout } = await lab.kubectl.run(said, { mayFail: true });
-          if (/port 10250.* (taken|in use)/.test(stdout)) return pod;
+        const all = await lab.kubectl.list('pods', NAMESPACE);
+        for (const pod of all.filter(isReady)) {
+          if (!(await logOf(pod)).includes('serving it again')) continue;
+          const successor = all.find((each) => each !== pod && each.spec.nodeName === pod.spec.nodeName);
+          if (successor && /port 10250 .*in use/.test(await logOf(successor, '--previous')))
+            return [pod, successor] as const;
         }
         return undefined;
       },
       { timeoutMs: 60_000, everyMs: 1_000 },
     );
-    const node = failed.spec.nodeName;
-    const old = await until(
-      'the old one to serve again',
-      async () => {
-        const pods = await lab.kubectl.list('pods', NAMESPACE);
-        const name = pods.find((pod) => pod.spec.nodeName === node && isReady(pod))?.metadata.name;
-        if (name === undefined) return undefined;
-        const argv = ['logs', '-n', NAMESPACE, name, '-c', 'weft'];
-        const { stdout } = await lab.kubectl.run(argv);
-        return stdout.includes('serving it again') ? name : undefined;
+    notEqual(old.metadata.name, failed.metadata.name);
+    await until(
+      'the new one to wait',
+      async () => /waiting for the weftd .*took it back/.test(await logOf(failed)),
+      {
+        timeoutMs: 30_000,
+        everyMs: 1_000,
       },
-      { timeoutMs: 60_000, everyMs: 1_000 },
     );
-    notEqual(old, failed.metadata.name);
     await stillWorks();
     const ready = (await lab.kubectl.list('pods', NAMESPACE)).filter(isReady);
     equal(ready.length, 2, 'no other node was touched');
