@@ -13,7 +13,7 @@ import { percentile, report, rounded, spread } from './report.ts';
 
 const PODS_TOGETHER = 50;
 const CROWDS_A_LAB = 2;
-/** Pods that are started one after the other begin at moments that have nothing to do with the kubelet's second. */
+/** Pods that are started one after the other begin at other moments of the kubelet's second each. */
 const PHASE_STEP_MS = 618;
 
 const SIDES = ['weft', 'bridge'] as const;

@@ -20,7 +20,7 @@ interface Milestones {
 export interface PodStart {
   /** Until its container had been started, by the runtime's log. */
   readonly startedMs: number;
-  /** Until the API told that it is Running: the kubelet looks once a second. */
+  /** Until the API told that it is Running, which the kubelet has to see and say first. */
   readonly runningMs: number;
   /** Of that, its sandbox with its network. */
   readonly sandboxMs: number;
