@@ -6,6 +6,7 @@
  *
  * `bin/weft-node bench/daemon.ts [seconds idle, default 20 [starts, default 5]]`
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { Cluster } from '../test/cluster/cluster.ts';
 import type { ClusterNode } from '../test/cluster/cluster-node.ts';
 import { ClusterPod } from '../test/cluster/cluster-pod.ts';
@@ -111,8 +112,4 @@ async function attachMany(node: ClusterNode, count: number): Promise<number> {
   const started = performance.now();
   await Promise.all(pods.map((pod) => pod.attach()));
   return performance.now() - started;
-}
-
-async function pause(ms: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, ms));
 }

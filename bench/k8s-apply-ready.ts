@@ -5,7 +5,7 @@
  * `bin/weft-node bench/k8s-apply-ready.ts [labs, default 3]`
  */
 import { until } from '../test/cluster/command.ts';
-import type { KubeObject } from '../test/lab/kubectl.ts';
+import { isReady } from '../test/lab/kubectl.ts';
 import { takeDown } from '../test/lab/take-down.ts';
 import { WeftLab } from '../test/lab/weft-lab.ts';
 import { ApiWatch, wallClock } from './api-watch.ts';
@@ -52,9 +52,4 @@ async function measure(weft: WeftLab): Promise<void> {
   nodesReadyMs.push(Math.max(...readyAtByNode.values()) - begunAt);
   podRunningMs.push(runningAt! - begunAt);
   await Promise.all([nodes.stop(), pods.stop()]);
-}
-
-function isReady(node: KubeObject): boolean {
-  const conditions: { readonly type: string; readonly status: string }[] = node.status.conditions ?? [];
-  return conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
 }

@@ -4,7 +4,9 @@
  *
  * `bin/weft-node bench/k8s-daemon.ts [minutes of rest, default 7 [seconds of each look, default 60]]`
  */
+
 import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import { apiRequests } from '../test/lab/api-audit.ts';
 import { allPids } from '../test/lab/process-id.ts';
 import { takeDown } from '../test/lab/take-down.ts';
@@ -108,8 +110,4 @@ function cgroupsOf(pid: number): string {
   } catch {
     return '';
   }
-}
-
-async function pause(ms: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -160,7 +160,7 @@ export class Daemon {
 
     this.#firstHere = (await client.link(OWN_LINKS.tun)) === undefined;
     const tun = this.#open(openTun(OWN_LINKS.tun), (it) => it.close());
-    const { io, datapath } = await openSleeve({
+    const sleeve = await openSleeve({
       self: folder.identity.peer,
       port: config.port,
       listen: hostsOf(config),
@@ -168,7 +168,7 @@ export class Daemon {
       overlayMtu: underlay.overlayMtu,
       counters,
     });
-    this.#closers.push(() => io.close());
+    const { io, datapath } = this.#open(sleeve, (it) => it.io.close());
 
     const node = new WeftNode({
       identity: folder.identity,

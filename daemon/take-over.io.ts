@@ -32,9 +32,8 @@ export async function takeStateFolder(
   config: Pick<Config, 'stateDir' | 'runDir' | 'takeOver'>,
   options: StateFolderOptions & { readonly log: Log; readonly returned: boolean },
 ): Promise<StateFolder> {
-  const { log } = options;
   let giveUpAt = performance.now() + PATIENCE_MS;
-  let yielded = false;
+  let answer: YieldAnswer = 'silent';
   for (;;) {
     try {
       return openStateFolder(config.stateDir, options);
@@ -42,9 +41,7 @@ export async function takeStateFolder(
       const locked = error instanceof WeftError && error.code === 'E_STATE_LOCKED';
       if (!locked || !config.takeOver || options.returned || performance.now() > giveUpAt) throw error;
     }
-    const answer: YieldAnswer = yielded ? 'yields' : await askToYield(config.runDir, options);
-    if (answer === 'yields' && !yielded) log.info('the weftd that serves this node makes room');
-    yielded = answer === 'yields';
+    if (answer !== 'yields') answer = await askToYield(config.runDir, options);
     if (answer === 'stays') giveUpAt = performance.now() + PATIENCE_MS;
     await delay(LOOK_MS_BY_ANSWER[answer]);
   }
@@ -82,6 +79,7 @@ async function askToYield(
 ): Promise<YieldAnswer> {
   try {
     await askDaemon(runDir, { op: 'yield', cluster: hex(clusterId) });
+    log.info('the weftd that serves this node makes room');
     return 'yields';
   } catch (error) {
     if (!(error instanceof WeftError)) throw error;

@@ -84,7 +84,7 @@ export class Kubectl {
       async () => {
         const all = await this.list('pods', namespace, selector);
         const pods = all.filter((pod) => !('deletionTimestamp' in pod.metadata));
-        if (pods.length >= count && pods.every((pod) => readiness(pod) === 'True')) return pods;
+        if (pods.length >= count && pods.every(isReady)) return pods;
         throw new Error(pods.map((pod) => `${pod.metadata.name} ${pod.status.phase}`).join(', ') || 'none');
       },
       { timeoutMs, everyMs: 250 },
@@ -112,6 +112,11 @@ export class Kubectl {
     const stdin = rest.input === undefined ? [] : ['-i'];
     return this.run(['exec', '-n', inNamespace, ...stdin, pod, '--', ...argv], rest);
   }
+}
+
+/** Whether the condition `Ready` of a node or pod is True. */
+export function isReady(object: KubeObject): boolean {
+  return readiness(object) === 'True';
 }
 
 /** Status of the condition `Ready`. */

@@ -1,6 +1,6 @@
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
 import { until } from '../cluster/command.ts';
-import type { KubeObject } from './kubectl.ts';
+import { isReady, type KubeObject } from './kubectl.ts';
 import type { Lab } from './lab.ts';
 import { leftovers, takeDown } from './take-down.ts';
 import { addressesOf, get, PORT, url, WEB } from './web.ts';
@@ -316,11 +316,6 @@ describe('Weft among faults of a cluster', function () {
     await stillWorks();
   });
 });
-
-function isReady(pod: KubeObject): boolean {
-  const conditions: { readonly type: string; readonly status: string }[] = pod.status.conditions ?? [];
-  return conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
-}
 
 /** All that the role grants, without ConfigMaps. */
 const FORGET_CONFIG_MAPS = JSON.stringify([{ op: 'remove', path: '/rules/2' }]);

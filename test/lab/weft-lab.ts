@@ -11,6 +11,13 @@ import { makeWeftImage } from './weft-image.ts';
 export const NAMESPACE = 'weft';
 const DAEMON = 'app.kubernetes.io/name=weft';
 
+/** A shell script that carries out `action` for the weftd of the machine that it runs on; `$p` is its folder of /proc. */
+export function forWeftd(action: string): string {
+  return `for p in /proc/[0-9]*; do
+  case $(readlink $p/exe) in */node) grep -q daemon/weftd.ts $p/cmdline && ${action} ;; esac
+done`;
+}
+
 /** The manifest as a user applies it; `env` are variables of the container `weft`. */
 export function manifest(env: Readonly<Record<string, string>> = {}): string {
   const text = readFileSync(`${ROOT}/weave-daemonset.yaml`, 'utf8');

@@ -7,7 +7,7 @@ import { ROOT } from './paths.ts';
 import { leftovers, takeDown } from './take-down.ts';
 import { TcpProbe } from './tcp-probe.ts';
 import { addressesOf, agnhost, get, PORT, url, WEB } from './web.ts';
-import { NAMESPACE, WeftLab } from './weft-lab.ts';
+import { forWeftd, NAMESPACE, WeftLab } from './weft-lab.ts';
 
 /** Seconds that a removed peer's ranges rest: short, and long enough to see that they do. */
 const SAFE_WAIT_S = 10;
@@ -332,11 +332,7 @@ const TRACES_OF_PEERS = `ip route | grep weft0; ip -6 route | grep weft0; ip nei
 ss -Htn state established '( sport = :6783 or dport = :6783 )' | wc -l`;
 
 /** How many files the weftd of a machine holds open. */
-const OPEN_FILES = `for p in /proc/[0-9]*; do
-  case $(readlink $p/exe) in */node) grep -q daemon/weftd.ts $p/cmdline && ls $p/fd | wc -l ;; esac
-done`;
+const OPEN_FILES = forWeftd('ls $p/fd | wc -l');
 
 /** Kills the weftd of the machine that it runs on. */
-const KILL_WEFTD = `for p in /proc/[0-9]*; do
-  case $(readlink $p/exe) in */node) grep -q daemon/weftd.ts $p/cmdline && kill -9 \${p#/proc/} ;; esac
-done`;
+const KILL_WEFTD = forWeftd('kill -9 $(basename $p)');

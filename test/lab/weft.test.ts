@@ -5,13 +5,11 @@ import type { KubeObject } from './kubectl.ts';
 import type { Lab } from './lab.ts';
 import { leftovers, takeDown } from './take-down.ts';
 import { addressesOf, agnhost, get, getFrom, HOST_PORT, PORT, url, WEB } from './web.ts';
-import { NAMESPACE, WeftLab } from './weft-lab.ts';
+import { forWeftd, NAMESPACE, WeftLab } from './weft-lab.ts';
 
 const FAMILIES = ['-4', '-6'] as const;
 /** What /proc says of the weftd of a machine. */
-const DAEMON_STATUS = `for p in /proc/[0-9]*; do
-  case $(readlink $p/exe) in */node) grep -q daemon/weftd.ts $p/cmdline && cat $p/status ;; esac
-done`;
+const DAEMON_STATUS = forWeftd('cat $p/status');
 
 describe('Weft on Kubernetes', function () {
   this.timeout(240_000);
