@@ -6,12 +6,12 @@
  */
 import { takeDown } from '../test/lab/take-down.ts';
 import { TcpProbe } from '../test/lab/tcp-probe.ts';
-import { WEB } from '../test/lab/web.ts';
 import { NAMESPACE, WeftLab } from '../test/lab/weft-lab.ts';
+import { podOn, WEB } from '../test/lab/workloads.ts';
 import { report, spread } from './report.ts';
 
-/** A rollout that takes longer counts for as far as the connection saw it, and `rolloutMs` tells. */
-const PROBE_SECONDS = 45;
+/** The connection outlasts the longest rollout that is waited for. */
+const PROBE_SECONDS = 180;
 const rollouts = Number(process.argv[2] ?? 3);
 const gapMs: number[] = [];
 const rolloutMs: number[] = [];
@@ -22,17 +22,16 @@ try {
   const { lab } = weft;
   await lab.apply(WEB);
   const pods = await lab.kubectl.waitForPods('app=web', { count: 3 });
-  const [from, to] = ['n1', 'n2'].map((node) => pods.find((pod) => pod.spec.nodeName === node)!);
   await weft.settled();
   for (let i = 0; i < rollouts; i++) {
-    const probe = await TcpProbe.start(lab, from!, to!, PROBE_SECONDS);
+    const probe = await TcpProbe.start(lab, podOn(pods, 'n1'), podOn(pods, 'n2'), PROBE_SECONDS);
     const begun = performance.now();
     await lab.kubectl.run(['rollout', 'restart', 'ds/weft', '-n', NAMESPACE]);
     await lab.kubectl.run(['rollout', 'status', 'ds/weft', '-n', NAMESPACE, '--timeout=120s'], {
       timeoutMs: 130_000,
     });
     rolloutMs.push(performance.now() - begun);
-    const result = await probe.result();
+    const result = await probe.finish();
     gapMs.push(result.longestGapMs);
     if (result.broken !== null) broken++;
   }

@@ -6,14 +6,12 @@ import type { KubeObject } from './kubectl.ts';
 import { Lab } from './lab.ts';
 import { ROOT } from './paths.ts';
 import { leftovers, takeDown } from './take-down.ts';
-import { addressesOf, get, getFrom, HOST_PORT, PORT, url, WEB } from './web.ts';
+import { addressesOf, get, getFrom, HOST_PORT, PORT, podOn, url, WEB } from './workloads.ts';
 
 describe('the lab, with the plain bridge', function () {
   this.timeout(180_000);
   let lab: Lab;
   let pods: KubeObject[];
-
-  const podOn = (node: string): KubeObject => pods.find((pod) => pod.spec.nodeName === node)!;
 
   before(async () => {
     lab = await Lab.up({ nodes: 3, cni: 'bridge' });
@@ -42,7 +40,7 @@ describe('the lab, with the plain bridge', function () {
   it('refuses a second lab', () => rejects(Lab.up(), /a lab is up already/));
 
   it('lets pods of different nodes reach each other, with their own addresses', async () => {
-    const [from, to] = [podOn('n1'), podOn('n2')];
+    const [from, to] = [podOn(pods, 'n1'), podOn(pods, 'n2')];
     for (const family of [0, 1]) {
       const seen = await get(lab, from, url(addressesOf(to)[family]!, PORT, '/clientip'));
       match(seen, new RegExp(`^\\[?${addressesOf(from)[family]}\\]?:`));
@@ -52,9 +50,9 @@ describe('the lab, with the plain bridge', function () {
   it('serves a Service by address and by name, over both families', async () => {
     const service = await lab.kubectl.get('service', 'web');
     for (const address of service!.spec.clusterIPs)
-      match(await get(lab, podOn('n1'), url(address, 80, '/hostname')), /^web-/);
+      match(await get(lab, podOn(pods, 'n1'), url(address, 80, '/hostname')), /^web-/);
     for (const flag of ['-4', '-6'])
-      match(await get(lab, podOn('n3'), 'http://web.default/hostname', flag), /^web-/);
+      match(await get(lab, podOn(pods, 'n3'), 'http://web.default/hostname', flag), /^web-/);
   });
 
   it('lets every pod reach the API by its Service', async () => {
@@ -67,7 +65,10 @@ describe('the lab, with the plain bridge', function () {
     const { v4, v6 } = lab.node('n2').addresses;
     for (const address of [v4, v6]) {
       match(await getFrom(lab.outside, url(address, service!.spec.ports[0].nodePort, '/hostname')), /^web-/);
-      equal(await getFrom(lab.outside, url(address, HOST_PORT, '/hostname')), podOn('n2').metadata.name);
+      equal(
+        await getFrom(lab.outside, url(address, HOST_PORT, '/hostname')),
+        podOn(pods, 'n2').metadata.name,
+      );
     }
   });
 
@@ -76,12 +77,12 @@ describe('the lab, with the plain bridge', function () {
     const { v4, v6 } = lab.node('n1').addresses;
     const answers = async (): Promise<boolean> => (await getFrom(lab.outside, 'http://127.0.0.1/')) !== '';
     await until('the outside to serve', answers);
-    match(await get(lab, podOn('n1'), 'http://outside.test/clientip', '-4'), new RegExp(`^${v4}:`));
-    match(await get(lab, podOn('n1'), url(INTERNET.v6, 80, '/clientip')), new RegExp(`^\\[${v6}\\]:`));
+    match(await get(lab, podOn(pods, 'n1'), 'http://outside.test/clientip', '-4'), new RegExp(`^${v4}:`));
+    match(await get(lab, podOn(pods, 'n1'), url(INTERNET.v6, 80, '/clientip')), new RegExp(`^\\[${v6}\\]:`));
   });
 
   it('answers exec and logs, and passes requests on to pods', async () => {
-    const { name } = podOn('n3').metadata;
+    const { name } = podOn(pods, 'n3').metadata;
     const { stdout } = await lab.exec(name, ['cat'], { input: 'through the API\n' });
     equal(stdout, 'through the API\n');
     match((await lab.kubectl.run(['logs', name])).stdout, /Started HTTP server on port 8080/);
@@ -90,7 +91,7 @@ describe('the lab, with the plain bridge', function () {
   });
 
   it('keeps pods running while kubelet, containerd and the API are gone', async () => {
-    const to = podOn('n1');
+    const to = podOn(pods, 'n1');
     const node = lab.node('n1');
     await node.stopKubelet();
     await node.stopContainerd();
@@ -103,7 +104,7 @@ describe('the lab, with the plain bridge', function () {
     await node.startKubelet();
     await lab.waitForNodes();
     pods = await lab.kubectl.waitForPods('app=web', { count: 3 });
-    equal(podOn('n1').metadata.uid, to.metadata.uid);
+    equal(podOn(pods, 'n1').metadata.uid, to.metadata.uid);
   });
 
   it('powers a node off and on', async () => {
@@ -118,8 +119,8 @@ describe('the lab, with the plain bridge', function () {
     await lab.waitForNodes();
     notEqual(await boot(), before);
     pods = await lab.kubectl.waitForPods('app=web', { count: 3 });
-    const seen = await get(lab, podOn('n1'), url(addressesOf(podOn('n3'))[1], PORT, '/hostname'));
-    equal(seen, podOn('n3').metadata.name);
+    const seen = await get(lab, podOn(pods, 'n1'), url(addressesOf(podOn(pods, 'n3'))[1], PORT, '/hostname'));
+    equal(seen, podOn(pods, 'n3').metadata.name);
   });
 
   it('takes a node in and lets it go again', async () => {
@@ -127,7 +128,10 @@ describe('the lab, with the plain bridge', function () {
     equal(node.name, 'n4');
     await lab.waitForNodes();
     pods = await lab.kubectl.waitForPods('app=web', { count: 4 });
-    match(await get(lab, podOn('n4'), url(addressesOf(podOn('n1'))[0], PORT, '/hostname')), /^web-/);
+    match(
+      await get(lab, podOn(pods, 'n4'), url(addressesOf(podOn(pods, 'n1'))[0], PORT, '/hostname')),
+      /^web-/,
+    );
     await lab.removeNode('n4');
     equal((await lab.kubectl.list('nodes', '*')).length, 3);
   });

@@ -3,10 +3,11 @@ import type { KubeObject } from './kubectl.ts';
 import type { Lab } from './lab.ts';
 import type { Machine } from './machine.ts';
 import { ROOT } from './paths.ts';
-import { addressesOf } from './web.ts';
+import { addressesOf } from './workloads.ts';
 
 const PROGRAM = `${ROOT}/test/cluster/inside/tcp-probe.ts`;
 const PROBE_PORT = 7777;
+const LINGER_MS = 2_000;
 
 /** What one connection saw. */
 export interface ProbeResult {
@@ -30,7 +31,7 @@ export class TcpProbe {
     this.#logged = client.log('probe').length;
   }
 
-  /** Resolves when the connection stands; it lasts `seconds`. */
+  /** Resolves when the connection stands; it lasts `seconds`, or until {@link finish}. */
   static async start(lab: Lab, from: KubeObject, to: KubeObject, seconds: number): Promise<TcpProbe> {
     const [client, server] = [lab.machine(from.spec.nodeName), lab.machine(to.spec.nodeName)];
     const probe = new TcpProbe(client, server, seconds);
@@ -55,6 +56,13 @@ export class TcpProbe {
     await this.#client.stop('probe');
     await this.#server.stop('probe-server');
     return JSON.parse(line) as ProbeResult;
+  }
+
+  /** Ends it a little later, so that a gap of this moment shows. */
+  async finish(): Promise<ProbeResult> {
+    await new Promise((resolve) => setTimeout(resolve, LINGER_MS));
+    await this.#client.stop('probe');
+    return this.result();
   }
 
   #output(): string {

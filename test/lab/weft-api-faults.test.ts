@@ -4,8 +4,8 @@ import { type FaultMode, FaultProxy } from './fault-proxy.ts';
 import type { KubeObject } from './kubectl.ts';
 import type { Lab } from './lab.ts';
 import { leftovers, takeDown } from './take-down.ts';
-import { addressesOf, agnhost, get, PORT, url, WEB } from './web.ts';
 import { NAMESPACE, WeftLab } from './weft-lab.ts';
+import { addressesOf, agnhost, get, PORT, podOn, url, WEB } from './workloads.ts';
 
 /** Parts of the pod range, 10.32.0.0/12, from which no pod here gets an address: for Services, and of a node. */
 const SERVICES_INSIDE = '10.35.77.0/24';
@@ -87,10 +87,9 @@ describe('Weft and an API that fails', function () {
     for (const address of addressesOf(to))
       equal(await get(lab, from, url(address, PORT, '/hostname')), to.metadata.name);
   };
-  const on = (node: string): KubeObject => pods.find((pod) => pod.spec.nodeName === node)!;
   /** What worked goes on, and a new pod on n1 is attached. */
   const worksOn = async (name: string): Promise<void> => {
-    await reaches(on('n1'), on('n2'));
+    await reaches(podOn(pods, 'n1'), podOn(pods, 'n2'));
     await lab.apply({
       apiVersion: 'v1',
       kind: 'Pod',
@@ -103,7 +102,7 @@ describe('Weft and an API that fails', function () {
     });
     const [pod] = (await lab.kubectl.waitForPods(`app=${name}`)) as [KubeObject];
     await until(`${name} to answer`, async () => {
-      await reaches(on('n2'), pod);
+      await reaches(podOn(pods, 'n2'), pod);
       return true;
     });
     await lab.kubectl.run(['delete', 'pod', name, '--wait=false']);
@@ -183,7 +182,7 @@ describe('Weft and an API that fails', function () {
     await warns('n2', /the API server does not answer within 10000 ms.*the watch of Weft's/, leftMs + 40_000);
     ok(/status=0 reason=NoAnswer/.test(await weft.log('n2')));
     await warns('n2', /damaged/);
-    await reaches(on('n2'), on('n1'));
+    await reaches(podOn(pods, 'n2'), podOn(pods, 'n1'));
     const { length } = await proxy.requests('n2');
     ok(length > 0 && length <= MOST_REQUESTS, `${length} requests`);
     await lab.kubectl.run(['delete', 'configmap', 'weft-genesis', '-n', NAMESPACE]);

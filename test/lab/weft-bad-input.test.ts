@@ -3,8 +3,8 @@ import { until } from '../cluster/command.ts';
 import { isReady, type KubeObject } from './kubectl.ts';
 import type { Lab } from './lab.ts';
 import { leftovers, takeDown } from './take-down.ts';
-import { addressesOf, get, PORT, url, WEB } from './web.ts';
 import { manifest, NAMESPACE, WeftLab } from './weft-lab.ts';
+import { addressesOf, get, PORT, url, WEB } from './workloads.ts';
 
 describe('Weft among faults of a cluster', function () {
   this.timeout(240_000);

@@ -22,29 +22,46 @@ const LIMIT_MS = 600_000;
  * Built anew where a source has changed. Answers the path.
  */
 export async function makeWeftImage(): Promise<string> {
-  await mkdir(IMAGE_FOLDER, { recursive: true });
   const [archive, stamp] = [`${IMAGE_FOLDER}/weft.tar`, `${IMAGE_FOLDER}/weft.stamp`];
   const wanted = await sourceHash();
   if (existsSync(archive) && existsSync(stamp) && (await readFile(stamp, 'utf8')) === wanted) return archive;
-  if ((await buildah(['images', '--quiet', BASE], true)).trim() === '') await makeBase();
-  const tag = 'localhost/weft:lab';
-  await buildah([
-    'bud',
-    '--isolation',
-    'chroot',
-    '--network',
-    'host',
-    '--build-arg',
-    `BASE=${BASE}`,
-    '-t',
-    tag,
-    ROOT,
-  ]);
-  await rm(`${archive}.new`, { force: true });
-  await buildah(['push', '--quiet', tag, `oci-archive:${archive}.new:${WEFT_IMAGE}`]);
-  await rename(`${archive}.new`, archive);
+  await buildImage(ROOT, archive, WEFT_IMAGE);
   await writeFile(stamp, wanted);
   return archive;
+}
+
+/** The name of an earlier version's image, in full. */
+export function earlierImage(commit: string): string {
+  return `${WEFT_IMAGE}-${commit.slice(0, 12)}`;
+}
+
+/** The same of an earlier commit, from the repository's history. Built once. Answers the path. */
+export async function makeEarlierImage(commit: string): Promise<string> {
+  const archive = `${IMAGE_FOLDER}/weft-${commit.slice(0, 12)}.tar`;
+  if (existsSync(archive)) return archive;
+  const sources = `${STORE}/${commit}`;
+  try {
+    await mkdir(sources, { recursive: true });
+    await run(['git', '-C', ROOT, 'archive', '-o', `${sources}/sources.tar`, commit]);
+    await run(['tar', '-xf', `${sources}/sources.tar`, '-C', sources]);
+    await rm(`${sources}/sources.tar`);
+    await buildImage(sources, archive, earlierImage(commit));
+  } finally {
+    await rm(sources, { recursive: true, force: true });
+  }
+  return archive;
+}
+
+/** Carries out the Dockerfile in `folder`; the archive is there whole or not at all. */
+async function buildImage(folder: string, archive: string, name: string): Promise<void> {
+  await mkdir(IMAGE_FOLDER, { recursive: true });
+  if ((await buildah(['images', '--quiet', BASE], true)).trim() === '') await makeBase();
+  const tag = 'localhost/weft:lab';
+  const where = ['--isolation', 'chroot', '--network', 'host', '--build-arg', `BASE=${BASE}`];
+  await buildah(['bud', ...where, '-t', tag, folder]);
+  await rm(`${archive}.new`, { force: true });
+  await buildah(['push', '--quiet', tag, `oci-archive:${archive}.new:${name}`]);
+  await rename(`${archive}.new`, archive);
 }
 
 /** Debian, Node.js 24 with npm, and this machine's way to the package registries. */

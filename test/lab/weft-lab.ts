@@ -18,6 +18,9 @@ export function forWeftd(action: string): string {
 done`;
 }
 
+/** Kills the weftd of the machine that it runs on. */
+export const KILL_WEFTD = forWeftd('kill -9 $(basename $p)');
+
 /** The manifest as a user applies it; `env` are variables of the container `weft`. */
 export function manifest(env: Readonly<Record<string, string>> = {}): string {
   const text = readFileSync(`${ROOT}/weave-daemonset.yaml`, 'utf8');

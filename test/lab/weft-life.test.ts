@@ -4,10 +4,11 @@ import { apiRequests } from './api-audit.ts';
 import type { KubeObject } from './kubectl.ts';
 import type { Lab } from './lab.ts';
 import { ROOT } from './paths.ts';
+import { replaceUnderLoad } from './replace-under-load.ts';
 import { leftovers, takeDown } from './take-down.ts';
 import { TcpProbe } from './tcp-probe.ts';
-import { addressesOf, agnhost, get, PORT, url, WEB } from './web.ts';
-import { forWeftd, NAMESPACE, WeftLab } from './weft-lab.ts';
+import { forWeftd, KILL_WEFTD, NAMESPACE, WeftLab } from './weft-lab.ts';
+import { addressesOf, get, PORT, podOn, sleeper, url, WEB } from './workloads.ts';
 
 /** Seconds that a removed peer's ranges rest: short, and long enough to see that they do. */
 const SAFE_WAIT_S = 10;
@@ -21,15 +22,6 @@ const OUTAGE_S = 120;
 const MOST_REQUESTS_ON_RETURN = 12;
 /** How often three nodes begin a ring at once. */
 const BEGINNINGS = 20;
-
-function sleeper(name: string, labels: Readonly<Record<string, string>> = {}) {
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, labels },
-    spec: { terminationGracePeriodSeconds: 0, containers: [agnhost(['pause'])] },
-  };
-}
 
 describe('the life of Weft in a cluster', function () {
   this.timeout(300_000);
@@ -46,13 +38,6 @@ describe('the life of Weft in a cluster', function () {
           await until(`${from.metadata.name} to reach ${to.metadata.name}`, answers, { timeoutMs: 20_000 });
         }
   };
-  const failedSandboxes = async (): Promise<string[]> => {
-    const events = await lab.kubectl.list('events', 'default');
-    return (events as unknown as { reason: string; message: string }[])
-      .filter(({ reason }) => reason === 'FailedCreatePodSandBox')
-      .map(({ message }) => message);
-  };
-
   before(async () => {
     weft = await WeftLab.up({ env: { WEFT_SAFE_WAIT: String(SAFE_WAIT_S) } });
     lab = weft.lab;
@@ -67,43 +52,12 @@ describe('the life of Weft in a cluster', function () {
   });
 
   it('is replaced node by node under load: no pod fails, no connection breaks', async () => {
-    const pods = await webPods(3);
-    const on = (node: string): KubeObject => pods.find((pod) => pod.spec.nodeName === node)!;
-    const probe = await TcpProbe.start(lab, on('n1'), on('n2'), 60);
-    await lab.kubectl.run(['rollout', 'restart', 'ds/weft', '-n', NAMESPACE]);
-    const rollout = lab.kubectl.run(['rollout', 'status', 'ds/weft', '-n', NAMESPACE, '--timeout=120s'], {
-      timeoutMs: 130_000,
-    });
-    let over = false;
-    void rollout.finally(() => {
-      over = true;
-    });
-    let made = 0;
-    while (!over) {
-      await lab.apply(sleeper(`rollout-${++made}`, { app: 'rollout' }));
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
-    }
-    await rollout;
-    await lab.kubectl.waitForPods('app=rollout', { count: made });
-    const { longestGapMs, broken, answers } = await probe.result();
-    console.log(`      longest gap ${longestGapMs} ms, ${made} pods made meanwhile, ${answers} answers`);
-    equal(broken, null);
-    deepEqual(await failedSandboxes(), []);
-    await lab.kubectl.run([
-      'delete',
-      'pods',
-      '-l',
-      'app=rollout',
-      '--wait=true',
-      '--grace-period=0',
-      '--force',
-    ]);
-    for (const { name } of lab.nodes) await weft.assertIpamAgrees(name);
+    await replaceUnderLoad(weft, ['rollout', 'restart', 'ds/weft', '-n', NAMESPACE]);
   });
 
   it('serves a crowd of pods that come and go at once, with kubelet and containerd killed among it', async () => {
     const names = Array.from({ length: CROWD }, (_, i) => `crowd-${i}`);
-    await lab.apply(names.map((name) => sleeper(name, { app: 'crowd' })));
+    await lab.apply(names.map((name) => sleeper(name, { labels: { app: 'crowd' } })));
     await new Promise((resolve) => setTimeout(resolve, 2_000));
     const node = lab.node('n1');
     await node.stopContainerd();
@@ -216,8 +170,7 @@ describe('the life of Weft in a cluster', function () {
 
   it('goes on while the API is away, and afterwards all agree', async () => {
     const pods = await webPods(3);
-    const on = (node: string): KubeObject => pods.find((pod) => pod.spec.nodeName === node)!;
-    const probe = await TcpProbe.start(lab, on('n1'), on('n2'), OUTAGE_S);
+    const probe = await TcpProbe.start(lab, podOn(pods, 'n1'), podOn(pods, 'n2'), OUTAGE_S);
     await lab.stopApiServer();
     // A pod needs no API to be attached: a static one is the kubelet's own.
     const node = lab.node('n2');
@@ -333,6 +286,3 @@ ss -Htn state established '( sport = :6783 or dport = :6783 )' | wc -l`;
 
 /** How many files the weftd of a machine holds open. */
 const OPEN_FILES = forWeftd('ls $p/fd | wc -l');
-
-/** Kills the weftd of the machine that it runs on. */
-const KILL_WEFTD = forWeftd('kill -9 $(basename $p)');

@@ -4,8 +4,8 @@ import { INTERNET } from './addresses.ts';
 import type { KubeObject } from './kubectl.ts';
 import type { Lab } from './lab.ts';
 import { leftovers, takeDown } from './take-down.ts';
-import { addressesOf, agnhost, get, getFrom, HOST_PORT, PORT, url, WEB } from './web.ts';
 import { forWeftd, NAMESPACE, WeftLab } from './weft-lab.ts';
+import { addressesOf, agnhost, get, getFrom, HOST_PORT, PORT, podOn, url, WEB } from './workloads.ts';
 
 const FAMILIES = ['-4', '-6'] as const;
 /** What /proc says of the weftd of a machine. */
@@ -17,8 +17,6 @@ describe('Weft on Kubernetes', function () {
   let lab: Lab;
   let pods: KubeObject[];
   let readyMs = 0;
-
-  const podOn = (node: string): KubeObject => pods.find((pod) => pod.spec.nodeName === node)!;
 
   before(async () => {
     weft = await WeftLab.bare();
@@ -71,7 +69,7 @@ describe('Weft on Kubernetes', function () {
       const { addresses } = await weft.status('n1');
       const seen = await getFrom(
         lab.machine('n1'),
-        url(addressesOf(podOn('n2'))[family]!, PORT, '/clientip'),
+        url(addressesOf(podOn(pods, 'n2'))[family]!, PORT, '/clientip'),
       );
       match(seen, new RegExp(`^\\[?${addresses[family]}\\]?:`));
     });
@@ -97,7 +95,10 @@ describe('Weft on Kubernetes', function () {
           await getFrom(lab.outside, url(address, service!.spec.ports[0].nodePort, '/hostname')),
           /^web-/,
         );
-        equal(await getFrom(lab.outside, url(address, HOST_PORT, '/hostname')), podOn(name).metadata.name);
+        equal(
+          await getFrom(lab.outside, url(address, HOST_PORT, '/hostname')),
+          podOn(pods, name).metadata.name,
+        );
       }
     });
   }
@@ -142,7 +143,7 @@ describe('Weft on Kubernetes', function () {
       },
     });
     const answers = async (): Promise<boolean> =>
-      (await get(lab, podOn('n1'), 'http://sticky.default/hostname')) !== '';
+      (await get(lab, podOn(pods, 'n1'), 'http://sticky.default/hostname')) !== '';
     await until('the Service to answer', answers);
     for (const pod of pods) {
       const first = await get(lab, pod, 'http://sticky.default/hostname');
@@ -167,7 +168,7 @@ describe('Weft on Kubernetes', function () {
       const found: string[] = [];
       for (const type of ['A', 'AAAA']) {
         const argv = ['dig', '+short', '+search', type, 'headless.default.svc.cluster.local'];
-        found.push(...(await lab.exec(podOn('n1').metadata.name, argv)).stdout.trim().split('\n'));
+        found.push(...(await lab.exec(podOn(pods, 'n1').metadata.name, argv)).stdout.trim().split('\n'));
       }
       deepEqual(found.sort(), expected);
       return true;
@@ -184,8 +185,8 @@ describe('Weft on Kubernetes', function () {
     const answers = async (): Promise<boolean> => (await getFrom(lab.outside, 'http://127.0.0.1/')) !== '';
     await until('the outside to serve', answers);
     const { v4, v6 } = lab.node('n1').addresses;
-    match(await get(lab, podOn('n1'), 'http://outside.test/clientip', '-4'), new RegExp(`^${v4}:`));
-    match(await get(lab, podOn('n1'), url(INTERNET.v6, 80, '/clientip')), new RegExp(`^\\[${v6}\\]:`));
+    match(await get(lab, podOn(pods, 'n1'), 'http://outside.test/clientip', '-4'), new RegExp(`^${v4}:`));
+    match(await get(lab, podOn(pods, 'n1'), url(INTERNET.v6, 80, '/clientip')), new RegExp(`^\\[${v6}\\]:`));
   });
 
   it('bounds the bandwidth of a pod that asks for that', async () => {
@@ -208,7 +209,7 @@ describe('Weft on Kubernetes', function () {
 
   it('lets nothing of what pods say to each other be seen on the underlay', async () => {
     const canary = `canary-${Date.now()}-of-weft`;
-    const [from, to] = [podOn('n1'), podOn('n2')];
+    const [from, to] = [podOn(pods, 'n1'), podOn(pods, 'n2')];
     const capture = '/var/log/underlay.pcap';
     await lab.outside.start('tcpdump', ['tcpdump', '-i', 'br0', '-U', '-w', capture]);
     await until('the capture to run', () => lab.outside.log('tcpdump').includes('listening on'));
@@ -226,7 +227,7 @@ describe('Weft on Kubernetes', function () {
 
   it('takes a plain host into the mesh, such as the one that the API server runs on', async () => {
     await weft.joinControlPlane();
-    const name = podOn('n2').metadata.name;
+    const name = podOn(pods, 'n2').metadata.name;
     const path = `/api/v1/namespaces/default/pods/${name}:${PORT}/proxy/hostname`;
     equal((await lab.kubectl.run(['get', '--raw', path])).stdout, name);
     const { peers } = await weft.status('n1');

@@ -2,7 +2,8 @@
  * One TCP connection that is never quiet, to see how long a network takes its break.
  *
  *   tcp-probe.ts serve ADDRESS PORT           echoes, for ever
- *   tcp-probe.ts ask ADDRESS PORT SECONDS     asks every 10 ms over one connection, then prints what it saw as JSON
+ *   tcp-probe.ts ask ADDRESS PORT SECONDS     asks every 10 ms over one connection, then, or at SIGTERM, prints what it
+ *                                             saw as JSON
  */
 import { createConnection, createServer } from 'node:net';
 
@@ -21,6 +22,7 @@ function ask(): void {
   let longestGapMs = 0;
   let lastAt = performance.now();
   const finish = (broken: string | undefined): void => {
+    longestGapMs = Math.max(longestGapMs, performance.now() - lastAt);
     console.log(JSON.stringify({ answers, longestGapMs: Math.round(longestGapMs), broken: broken ?? null }));
     process.exit(0);
   };
@@ -40,5 +42,6 @@ function ask(): void {
       if (performance.now() - lastAt > BROKEN_AFTER_MS) finish('silent');
     }, EVERY_MS);
     setTimeout(() => finish(undefined), 1000 * Number(seconds));
+    process.once('SIGTERM', () => finish(undefined));
   });
 }

@@ -11,6 +11,23 @@ export function agnhost(args: readonly string[], more: Readonly<Record<string, u
   return { name: 'agnhost', image: 'lab.test/agnhost:1', args, ...more };
 }
 
+/** A pod that does nothing, and ends at once when it has to. */
+export function sleeper(
+  name: string,
+  { labels = {}, node }: { readonly labels?: Readonly<Record<string, string>>; readonly node?: string } = {},
+) {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, labels },
+    spec: {
+      terminationGracePeriodSeconds: 0,
+      containers: [agnhost(['pause'])],
+      ...(node === undefined ? {} : { nodeName: node }),
+    },
+  };
+}
+
 /** A web server on each node that tells who asked, and a Service before them. */
 export const WEB = [
   {
@@ -46,6 +63,13 @@ export const WEB = [
     },
   },
 ];
+
+/** That of some pods which is on a node. */
+export function podOn(pods: readonly KubeObject[], node: string): KubeObject {
+  const pod = pods.find(({ spec }) => spec.nodeName === node);
+  ok(pod, `none of the pods is on ${node}`);
+  return pod;
+}
 
 /** A pod's addresses, IPv4 first. */
 export function addressesOf(pod: KubeObject): [v4: string, v6: string] {
