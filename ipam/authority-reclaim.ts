@@ -3,7 +3,7 @@ import type { PeerId } from '../base/peer-id.ts';
 import type { Authority, RemovalState } from './authority.ts';
 import type { RemovalDone, Removals } from './removals.ts';
 import type { Ring } from './ring.ts';
-import type { NewEntry } from './ring-log.ts';
+import { councilOf, type NewEntry } from './ring-log.ts';
 import type { RequestId } from './types.ts';
 
 /** What taking over by the word of an authority needs of its node. */
@@ -53,6 +53,8 @@ interface Attempt {
 export class AuthorityReclaim implements Removals {
   readonly #host: AuthorityReclaimHost;
   readonly #attemptBySubject = new Map<PeerId, Attempt>();
+  /** Subjects whose decree our log repeats as a vote, as far as that is ours to do. */
+  readonly #repeated = new Set<PeerId>();
   /** When a decree of ours whose object is gone may be proposed again. */
   readonly #restoreAtBySubject = new Map<PeerId, Instant>();
 
@@ -89,9 +91,13 @@ export class AuthorityReclaim implements Removals {
         this.#attemptBySubject.set(subject, this.#newAttempt(now));
     }
     for (const [subject, attempt] of [...this.#attemptBySubject]) this.#drive(subject, attempt, now);
+    let mayAppend = true;
     for (const [subject, { heir, cut }] of authority.decreeBySubject) {
       if (ring.removal(subject) === undefined) continue;
-      this.#repeatAsVote(subject, heir, cut);
+      if (mayAppend && !this.#repeated.has(subject)) {
+        mayAppend = this.#repeatAsVote(subject, heir, cut);
+        if (mayAppend) this.#repeated.add(subject);
+      }
       if (heir === self && authority.shown && authority.state(subject) === undefined)
         this.#restore(subject, cut, now);
     }
@@ -144,15 +150,16 @@ export class AuthorityReclaim implements Removals {
     this.#host.propose({ subject, phase: 'removed', heir: this.#host.self, cut });
   }
 
-  #repeatAsVote(subject: PeerId, heir: PeerId, cut: number): void {
+  /** False where our log takes no vote: it is full, or this node has no say at present. */
+  #repeatAsVote(subject: PeerId, heir: PeerId, cut: number): boolean {
     const { ring, self } = this.#host;
-    if (!ring.council(subject)?.has(self)) return;
+    if (!councilOf(subject, ring.log(subject)!, cut).has(self)) return true;
     const voted = ring
       .log(self)
       ?.accepts.some((vote) => vote.subject === subject && vote.ballot.round === DECREE_ROUND);
-    if (voted) return;
+    if (voted) return true;
     const ballot = { round: DECREE_ROUND, proposer: heir };
-    this.#host.append([{ kind: 'accept', subject, ballot, heir, cut }]);
+    return this.#host.append([{ kind: 'accept', subject, ballot, heir, cut }]);
   }
 
   #finish(subject: PeerId, { request }: Attempt, failure: Parameters<RemovalDone>[2]): void {

@@ -2,11 +2,17 @@ import { type PeerId, shortPeerId } from '../base/peer-id.ts';
 import type { Range } from '../base/range.ts';
 import { sameUniverses } from './genesis.ts';
 import type { OwnLog } from './own-log.ts';
-import type { RingView } from './ring-view.ts';
+import { ORIGIN_LIMIT, type Ring } from './ring.ts';
 import type { IpamFault } from './types.ts';
+
+/** Part of a limit from which on it is announced. */
+const SOON = 0.75;
 
 const RESET =
   'stop this node, remove its state folder, start it, and `weft rmpeer` its old identity from another';
+
+/** A new identity has an empty log, and what is owned passes to the heir without an entry in the heir's. */
+const RENEW = `when it suits, make it a new node (in Kubernetes: drain it, delete its Node, keep it off for five minutes; else ${RESET})`;
 
 /** Faults under which nothing is allocated. */
 const BLOCKING: ReadonlySet<string> = new Set([
@@ -28,12 +34,13 @@ export function faultsOf(node: {
   readonly self: PeerId;
   readonly name: string;
   readonly ranges: readonly Range[];
-  readonly view: RingView;
+  readonly ring: Ring;
   readonly log: OwnLog;
   /** Listed as an elector, but without a vote. */
   readonly voteless: boolean;
 }): IpamFault[] {
-  const { self, view, log } = node;
+  const { self, ring, log } = node;
+  const { view } = ring;
   const faults: IpamFault[] = [];
   const add = (code: string, message: string, remedy: string): void =>
     void faults.push({ code, message, remedy });
@@ -83,10 +90,18 @@ export function faultsOf(node: {
     );
   }
   if (log.full)
+    add('E_RING_LOG_FULL', 'the log of this node is full: it grants no new node a part of its range', RENEW);
+  else if (log.fill >= SOON)
     add(
-      'E_RING_LOG_FULL',
-      'this node has granted so many ranges that its log is full',
-      'give it a new identity',
+      'E_RING_LOG_FILLING',
+      `the log of what this node granted and voted is ${Math.floor(100 * log.fill)} % full; from 100 % on it grants no new node a part of its range`,
+      RENEW,
+    );
+  if (ring.origins >= SOON * ORIGIN_LIMIT)
+    add(
+      'E_RING_CROWDED',
+      `${ring.origins} of the ${ORIGIN_LIMIT} nodes that a ring can have in its life, removed ones included, are there`,
+      'plan for a new ring: remove Weft, `weft reset` on all nodes, and start again',
     );
   return faults;
 }

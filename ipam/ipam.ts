@@ -383,7 +383,7 @@ export class Ipam {
       self: this.#self,
       name: this.#options.name,
       ranges: this.#config.ranges,
-      view: this.#ring.view,
+      ring: this.#ring,
       log: this.#log,
       voteless: this.#founding.voteless,
     });

@@ -67,6 +67,11 @@ export class OwnLog {
     return this.#log.bytes.length <= RING_LOG_GRANT_LIMIT;
   }
 
+  /** Part of the room for grants that is used, 0 to 1 and a little more. */
+  get fill(): number {
+    return this.#log.bytes.length / RING_LOG_GRANT_LIMIT;
+  }
+
   /** Something was not written because there is no room for it. */
   get full(): boolean {
     return this.#full;

@@ -66,6 +66,11 @@ export class Ring {
     return this.#logByOrigin.get(origin);
   }
 
+  /** How many identities have a log here, those that were removed included: they count for ever. */
+  get origins(): number {
+    return this.#logByOrigin.size;
+  }
+
   get view(): RingView {
     if (this.#view === undefined) {
       this.#view = evaluateRing(this.#logByOrigin, this.#authority);

@@ -114,7 +114,7 @@ export interface FreeHints {
 
 /** A standing fault which stops this node from allocating, or which an operator should know of. */
 export interface IpamFault {
-  /** Stable: E_RANGE_MISMATCH, E_TWO_RINGS, E_FENCED, E_RING_ROLLBACK, E_RING_FORK, E_NAME_TAKEN, E_RING_LOG_FULL. */
+  /** Stable; all of them are in `faultsOf` (faults.ts). */
   readonly code: string;
   readonly message: string;
   readonly remedy: string;
