@@ -185,8 +185,8 @@ describe('the life of Weft in a cluster', function () {
     const { broken, longestGapMs } = await probe.result();
     equal(broken, null);
     console.log(`      longest gap ${longestGapMs} ms, a weftd killed meanwhile`);
+    const backAt = Date.now(); // who comes as soon as it listens counts too
     await lab.startApiServer();
-    const backAt = Date.now();
     // The controllers come back by and by, and judge the nodes by what they remember until then.
     await lab.waitForNodes(undefined, 180_000);
     await weft.settled();
