@@ -6,12 +6,10 @@
  */
 import { takeDown } from '../test/lab/take-down.ts';
 import { TcpProbe } from '../test/lab/tcp-probe.ts';
-import { NAMESPACE, WeftLab } from '../test/lab/weft-lab.ts';
+import { NAMESPACE, ROLLOUT_LIMIT_S, WeftLab } from '../test/lab/weft-lab.ts';
 import { podOn, WEB } from '../test/lab/workloads.ts';
 import { report, spread } from './report.ts';
 
-/** The connection outlasts the longest rollout that is waited for. */
-const PROBE_SECONDS = 180;
 const rollouts = Number(process.argv[2] ?? 3);
 const gapMs: number[] = [];
 const rolloutMs: number[] = [];
@@ -24,12 +22,10 @@ try {
   const pods = await lab.kubectl.waitForPods('app=web', { count: 3 });
   await weft.settled();
   for (let i = 0; i < rollouts; i++) {
-    const probe = await TcpProbe.start(lab, podOn(pods, 'n1'), podOn(pods, 'n2'), PROBE_SECONDS);
+    const probe = await TcpProbe.start(lab, podOn(pods, 'n1'), podOn(pods, 'n2'), 2 * ROLLOUT_LIMIT_S);
     const begun = performance.now();
     await lab.kubectl.run(['rollout', 'restart', 'ds/weft', '-n', NAMESPACE]);
-    await lab.kubectl.run(['rollout', 'status', 'ds/weft', '-n', NAMESPACE, '--timeout=120s'], {
-      timeoutMs: 130_000,
-    });
+    await weft.rolledOut();
     rolloutMs.push(performance.now() - begun);
     const result = await probe.finish();
     gapMs.push(result.longestGapMs);

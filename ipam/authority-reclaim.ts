@@ -94,10 +94,7 @@ export class AuthorityReclaim implements Removals {
     let mayAppend = true;
     for (const [subject, { heir, cut }] of authority.decreeBySubject) {
       if (ring.removal(subject) === undefined) continue;
-      if (mayAppend && !this.#repeated.has(subject)) {
-        mayAppend = this.#repeatAsVote(subject, heir, cut);
-        if (mayAppend) this.#repeated.add(subject);
-      }
+      if (mayAppend) mayAppend = this.#repeatAsVote(subject, heir, cut);
       if (heir === self && authority.shown && authority.state(subject) === undefined)
         this.#restore(subject, cut, now);
     }
@@ -152,14 +149,17 @@ export class AuthorityReclaim implements Removals {
 
   /** False where our log takes no vote: it is full, or this node has no say at present. */
   #repeatAsVote(subject: PeerId, heir: PeerId, cut: number): boolean {
-    const { ring, self } = this.#host;
-    if (!councilOf(subject, ring.log(subject)!, cut).has(self)) return true;
+    if (this.#repeated.has(subject)) return true;
+    const { ring, self, append } = this.#host;
     const voted = ring
       .log(self)
       ?.accepts.some((vote) => vote.subject === subject && vote.ballot.round === DECREE_ROUND);
-    if (voted) return true;
-    const ballot = { round: DECREE_ROUND, proposer: heir };
-    return this.#host.append([{ kind: 'accept', subject, ballot, heir, cut }]);
+    if (!voted && councilOf(subject, ring.log(subject)!, cut).has(self)) {
+      const ballot = { round: DECREE_ROUND, proposer: heir };
+      if (!append([{ kind: 'accept', subject, ballot, heir, cut }])) return false;
+    }
+    this.#repeated.add(subject);
+    return true;
   }
 
   #finish(subject: PeerId, { request }: Attempt, failure: Parameters<RemovalDone>[2]): void {

@@ -64,7 +64,7 @@ export class OwnLog {
 
   /** There is room for grants: the rest is kept for votes and council changes. */
   get hasRoomForGrants(): boolean {
-    return this.#log.bytes.length <= RING_LOG_GRANT_LIMIT;
+    return this.fill <= 1;
   }
 
   /** Part of the room for grants that is used, 0 to 1 and a little more. */

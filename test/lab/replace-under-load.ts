@@ -1,9 +1,8 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { TcpProbe } from './tcp-probe.ts';
-import { NAMESPACE, type WeftLab } from './weft-lab.ts';
+import { ROLLOUT_LIMIT_S, type WeftLab } from './weft-lab.ts';
 import { podOn, sleeper } from './workloads.ts';
 
-const ROLLOUT_LIMIT_S = 120;
 const PODS_PAUSE_MS = 1_000;
 
 /**
@@ -20,8 +19,7 @@ export async function replaceUnderLoad(
   const pods = await lab.kubectl.waitForPods('app=web', { count: lab.nodes.length });
   const probe = await TcpProbe.start(lab, podOn(pods, 'n1'), podOn(pods, 'n2'), 2 * ROLLOUT_LIMIT_S);
   await lab.kubectl.run(args, input === undefined ? {} : { input });
-  const wait = ['rollout', 'status', 'ds/weft', '-n', NAMESPACE, `--timeout=${ROLLOUT_LIMIT_S}s`];
-  const rollout = lab.kubectl.run(wait, { timeoutMs: 1000 * (ROLLOUT_LIMIT_S + 10) });
+  const rollout = weft.rolledOut();
   let over = false;
   void Promise.allSettled([rollout]).then(() => {
     over = true;

@@ -9,6 +9,8 @@ import { makeWeftImage } from './weft-image.ts';
 
 /** Where the manifest puts everything. */
 export const NAMESPACE = 'weft';
+/** Longest that a rollout is waited for, in seconds. */
+export const ROLLOUT_LIMIT_S = 120;
 const DAEMON = 'app.kubernetes.io/name=weft';
 
 /** A shell script that carries out `action` for the weftd of the machine that it runs on; `$p` is its folder of /proc. */
@@ -64,6 +66,12 @@ export class WeftLab {
   /** Applies the manifest. */
   async apply(): Promise<void> {
     await this.lab.apply(manifest(this.#env));
+  }
+
+  /** Waits until Weft has been replaced on all nodes. */
+  async rolledOut(): Promise<void> {
+    const argv = ['rollout', 'status', 'ds/weft', '-n', NAMESPACE, `--timeout=${ROLLOUT_LIMIT_S}s`];
+    await this.lab.kubectl.run(argv, { timeoutMs: 1000 * (ROLLOUT_LIMIT_S + 10) });
   }
 
   /** Waits until all nodes are Ready, and DNS answers. */
