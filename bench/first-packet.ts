@@ -21,10 +21,10 @@ import { SLEEVE_SUITES } from '../crypto/suite.ts';
 import { clock } from '../daemon/node-loop.io.ts';
 import { osRandom } from '../daemon/os-random.io.ts';
 import { openUdp } from '../native/udp.ts';
-import { writeIpv4Checksum } from '../router/checksum.ts';
-import { SleeveIo } from '../router/sleeve.io.ts';
-import { Sleeve } from '../router/sleeve.ts';
-import { Tunnels } from '../router/tunnels.ts';
+import { SleeveIo } from '../router/datapath/sleeve/sleeve.io.ts';
+import { Sleeve } from '../router/datapath/sleeve/sleeve.ts';
+import { writeIpv4Checksum } from '../router/packet/checksum.ts';
+import { Tunnels } from '../router/tunnel/tunnels.ts';
 import { percentile, report, rounded, spread } from './report.ts';
 
 const OVERLAY_MTU = 1364;

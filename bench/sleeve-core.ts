@@ -11,8 +11,8 @@ import { instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import { parseCidr } from '../base/range.ts';
 import { cryptoReady } from '../crypto/ready.ts';
-import { foldSum, sumWords, writeIpv4Checksum } from '../router/checksum.ts';
-import { Sleeve } from '../router/sleeve.ts';
+import { Sleeve } from '../router/datapath/sleeve/sleeve.ts';
+import { foldSum, sumWords, writeIpv4Checksum } from '../router/packet/checksum.ts';
 import { report, spread } from './report.ts';
 
 const OVERLAY_MTU = 1364;

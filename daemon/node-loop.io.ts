@@ -1,8 +1,8 @@
 import { type Instant, instant } from '../base/instant.ts';
-import type { DatapathEvents } from '../router/datapath.ts';
+import type { DatapathEvents } from '../router/datapath/datapath.ts';
+import type { TcpLinks } from '../router/link/tcp-links.io.ts';
 import type { WeftNode } from './node.ts';
 import type { NodeOutput } from './node-types.ts';
-import type { TcpLinks } from './tcp-links.io.ts';
 
 /** Longest sleep: setTimeout takes no more than 2^31 − 1 ms, and nothing of ours waits that long. */
 const MAX_SLEEP_MS = 60_000;

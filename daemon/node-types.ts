@@ -12,9 +12,9 @@ import type { MemberState } from '../gossip/gossip-output.ts';
 import type { SignedRecord, Slot } from '../gossip/record.ts';
 import type { IpamStore } from '../ipam/store.ts';
 import type { IpamConfig, IpamOutput } from '../ipam/types.ts';
-import type { Datapath, Path } from '../router/datapath.ts';
-import type { TunnelState } from '../router/tunnel-status.ts';
-import type { LinkOutput } from './control-links.ts';
+import type { Datapath, Path } from '../router/datapath/datapath.ts';
+import type { LinkOutput } from '../router/link/control-links.ts';
+import type { TunnelState } from '../router/tunnel/tunnel-status.ts';
 
 /** What a `WeftNode` is made of. */
 export interface NodeOptions {

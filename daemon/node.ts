@@ -12,10 +12,10 @@ import { decodeNodeInfo, type NodeInfo } from '../gossip/node-info.ts';
 import type { SignedRecord } from '../gossip/record.ts';
 import { Ipam } from '../ipam/ipam.ts';
 import { type AllocationKey, type IpamOutput, NODE_KEY, type RequestId } from '../ipam/types.ts';
-import type { DatapathEvents } from '../router/datapath.ts';
-import type { TunnelEvent } from '../router/tunnel-status.ts';
-import { Tunnels } from '../router/tunnels.ts';
-import { ControlLinks } from './control-links.ts';
+import type { DatapathEvents } from '../router/datapath/datapath.ts';
+import { ControlLinks } from '../router/link/control-links.ts';
+import type { TunnelEvent } from '../router/tunnel/tunnel-status.ts';
+import { Tunnels } from '../router/tunnel/tunnels.ts';
 import { FlushGate } from './flush-gate.ts';
 import type { NodeOptions, NodeOutput } from './node-types.ts';
 

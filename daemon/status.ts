@@ -4,8 +4,8 @@ import { type PeerId, shortPeerId } from '../base/peer-id.ts';
 import { formatRange } from '../base/range.ts';
 import type { MemberState } from '../gossip/gossip-output.ts';
 import { NODE_KEY } from '../ipam/types.ts';
-import type { Datapath } from '../router/datapath.ts';
-import type { TunnelStatus } from '../router/tunnel.ts';
+import type { Datapath } from '../router/datapath/datapath.ts';
+import type { TunnelStatus } from '../router/tunnel/tunnel.ts';
 import type {
   IpamResult,
   IpamSummary,

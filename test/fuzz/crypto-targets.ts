@@ -5,13 +5,13 @@ import { seededRandom } from '../../base/random.ts';
 import { createAead } from '../../crypto/aead.ts';
 import { parseClusterSecret } from '../../crypto/cluster-secret.ts';
 import { CookieJar, CookieJudge, macKeysOf } from '../../crypto/cookie.ts';
-import { FrameReader } from '../../crypto/frame-reader.ts';
 import { generateIdentity, verifySignature } from '../../crypto/identity.ts';
-import { LINK_HANDSHAKE_FRAME_MAX, LinkHandshake } from '../../crypto/link-handshake.ts';
 import { HandshakeState } from '../../crypto/noise.ts';
 import { cryptoReady } from '../../crypto/ready.ts';
 import { ReplayWindow } from '../../crypto/replay-window.ts';
-import { SecureChannel } from '../../crypto/secure-channel.ts';
+import { FrameReader } from '../../router/link/frame-reader.ts';
+import { LINK_HANDSHAKE_FRAME_MAX, LinkHandshake } from '../../router/link/link-handshake.ts';
+import { SecureChannel } from '../../router/link/secure-channel.ts';
 
 /** Something that reads bytes of the network. `run` throws where a property of it is broken. */
 export interface FuzzTarget {

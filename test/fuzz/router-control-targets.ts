@@ -8,14 +8,15 @@ import { parseClusterSecret } from '../../crypto/cluster-secret.ts';
 import { CookieJar, MACS_LENGTH, macKeysOf } from '../../crypto/cookie.ts';
 import { generateIdentity } from '../../crypto/identity.ts';
 import { cryptoReady } from '../../crypto/ready.ts';
+import type { Datapath, DataSession, TunnelStats } from '../../router/datapath/datapath.ts';
+import { Link } from '../../router/link/link.ts';
 import {
   decodeControlMessage,
   encodeChannelMessage,
   encodeMtuAck,
   encodeMtuProbe,
   encodeTokenMessage,
-} from '../../router/control-message.ts';
-import type { Datapath, DataSession, TunnelStats } from '../../router/datapath.ts';
+} from '../../router/tunnel/control-message.ts';
 import {
   decodeInitiationPayload,
   decodeResponsePayload,
@@ -23,9 +24,8 @@ import {
   encodeResponsePayload,
   INITIATION_LENGTH,
   Initiation,
-} from '../../router/handshake.ts';
-import { Link } from '../../router/link.ts';
-import { Tunnels } from '../../router/tunnels.ts';
+} from '../../router/tunnel/handshake.ts';
+import { Tunnels } from '../../router/tunnel/tunnels.ts';
 
 /** Something that reads bytes of the network. `run` throws where a property of it is broken. */
 interface FuzzTarget {

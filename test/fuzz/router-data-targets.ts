@@ -6,14 +6,14 @@ import type { PeerId } from '../../base/peer-id.ts';
 import { parseCidr } from '../../base/range.ts';
 import { type Aead, createAead } from '../../crypto/aead.ts';
 import { cryptoReady } from '../../crypto/ready.ts';
-import { Coalescer } from '../../router/coalescing.ts';
-import { writeOuterHeader } from '../../router/data-packet.ts';
-import { destinationUnreachable, packetTooBig } from '../../router/icmp.ts';
-import { emptyIpPacket, parseIpPacket } from '../../router/ip-packet.ts';
-import { Segmenter } from '../../router/segmentation.ts';
-import { Sleeve } from '../../router/sleeve.ts';
-import { emptyVnetHeader, readVnetHeader, VNET_HEADER_LENGTH } from '../../router/vnet-header.ts';
-import { frameOf, ipPacket, pattern, tcpPacket, udpPacket } from '../unit/router/ip-packets.ts';
+import { Sleeve } from '../../router/datapath/sleeve/sleeve.ts';
+import { Coalescer } from '../../router/packet/coalescing.ts';
+import { writeOuterHeader } from '../../router/packet/data-packet.ts';
+import { destinationUnreachable, packetTooBig } from '../../router/packet/icmp.ts';
+import { emptyIpPacket, parseIpPacket } from '../../router/packet/ip-packet.ts';
+import { Segmenter } from '../../router/packet/segmentation.ts';
+import { emptyVnetHeader, readVnetHeader, VNET_HEADER_LENGTH } from '../../router/packet/vnet-header.ts';
+import { frameOf, ipPacket, pattern, tcpPacket, udpPacket } from '../unit/router/packet/ip-packets.ts';
 
 /**
  * Fuzz targets of the data path: `run` throws where an invariant breaks, whatever the bytes. Inputs are hostile twice:

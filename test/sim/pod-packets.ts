@@ -1,6 +1,6 @@
 import { type Address, addressBytes, addressFromBytes } from '../../base/address.ts';
 import { concat, readU16BE, readU32BE, writeU16BE, writeU32BE } from '../../base/bytes.ts';
-import { VNET_HEADER_LENGTH, VNET_NEEDS_CSUM } from '../../router/vnet-header.ts';
+import { VNET_HEADER_LENGTH, VNET_NEEDS_CSUM } from '../../router/packet/vnet-header.ts';
 
 /** What a pod says to another: a canary to be looked for on the wire, and a number to know it again by. */
 export interface PodPacket {

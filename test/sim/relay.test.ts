@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { NODE_KEY } from '../../ipam/types.ts';
 import { Simulation } from './simulation.ts';
 
-/** What the liveness of a path needs to give it up, and gossip to say that a link is gone; see router/liveness.ts. */
+/** What the liveness of a path needs to give it up, and gossip to say that a link is gone; see router/tunnel/liveness.ts. */
 const RELAYED_WITHIN_MS = 25_000;
 
 describe('two nodes whose direct way breaks', () => {

@@ -7,7 +7,7 @@ import type { VirtualNode } from './virtual-node.ts';
 /**
  * After healing, every node sees every other alive, they have one ring and reach each other within this. What it
  * takes: a dead path whose TCP links live is found by the tunnel's own pings alone, 10 to 15 s after it died
- * (router/liveness.ts); all else is quicker, see the median that `npm run sim` prints.
+ * (router/tunnel/liveness.ts); all else is quicker, see the median that `npm run sim` prints.
  */
 export const CONVERGE_LIMIT_MS = 20_000;
 /** A pod has its addresses within this in a cluster that is well. */

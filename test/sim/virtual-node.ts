@@ -14,14 +14,14 @@ import { RecordStore } from '../../daemon/record-store.ts';
 import type { GossipConfig } from '../../gossip/gossip-config.ts';
 import type { LinkId } from '../../gossip/gossip-output.ts';
 import { type AllocationKey, type IpamConfig, NODE_KEY, type RequestId } from '../../ipam/types.ts';
-import type { Datapath } from '../../router/datapath.ts';
-import { Sleeve } from '../../router/sleeve.ts';
+import type { Datapath } from '../../router/datapath/datapath.ts';
+import { Sleeve } from '../../router/datapath/sleeve/sleeve.ts';
 import type { EventQueue } from './event-queue.ts';
 import type { Host, VirtualNetwork } from './virtual-network.ts';
 import { VirtualStore } from './virtual-store.ts';
 import type { End, EndEvents, VirtualTcp } from './virtual-tcp.ts';
 
-/** The network's MTU, and what it leaves to pods (router/data-packet.ts). */
+/** The network's MTU, and what it leaves to pods (router/packet/data-packet.ts). */
 const UNDERLAY_MTU = 1500;
 const OVERLAY_MTU = 1364;
 /** From an input to the turn of the event loop that sees to it. */

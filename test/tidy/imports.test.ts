@@ -1,7 +1,11 @@
 import { deepEqual } from 'node:assert/strict';
 import { isCore, readSource, readSources, type SourceFile } from './source.ts';
 
-/** What each folder may import of ours, beside itself. Entry points, tests and tools may import everything. */
+/**
+ * What each room may import of ours, beside itself. A room is a folder; where a folder within it has a rule of its own,
+ * that one holds there. A name stands for the folder and all folders within it. Entry points, tests and tools may
+ * import everything.
+ */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   base: [],
   crypto: ['base'],
@@ -11,11 +15,24 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   cni: ['base', 'linux'],
   ipam: ['base', 'gossip'],
   kube: ['base'],
-  router: ['base', 'crypto', 'gossip'],
+  'router/packet': ['base'],
+  'router/datapath': ['base', 'crypto', 'router/packet'],
+  'router/tunnel': ['base', 'crypto', 'router/packet', 'router/datapath'],
+  'router/link': ['base', 'crypto', 'gossip'],
 };
 const ENTRY_FOLDERS = ['daemon', 'cli', 'test', 'bench', 'tools'];
-/** Folders whose shells (`*.io.ts`) may use the addon. */
-const SHELLS_WITH_ADDON = ['linux', 'cni', 'router'];
+/** Rooms whose shells (`*.io.ts`) may use the addon. */
+const SHELLS_WITH_ADDON = ['linux', 'cni', 'router/datapath'];
+
+/** The room in which a file lies: the longest name of {@link ALLOWED} that leads to it, else its first folder. */
+function roomOf(path: string): string {
+  const parts = path.split('/').slice(0, -1);
+  for (let length = parts.length; length > 0; length--) {
+    const room = parts.slice(0, length).join('/');
+    if (ALLOWED[room] !== undefined) return room;
+  }
+  return parts[0] ?? '';
+}
 
 /** The only folders of the product that may import a package. */
 const PACKAGE_FOLDERS: Readonly<Record<string, readonly string[]>> = {
@@ -28,15 +45,16 @@ const TEST_PACKAGES = ['fast-check', 'mocha'];
 /** Breaches of direction, one line each. */
 function wrongDirections(files: readonly SourceFile[]): string[] {
   return files.flatMap((file) => {
-    const allowed = ALLOWED[file.folder];
-    if (!allowed) return ENTRY_FOLDERS.includes(file.folder) ? [] : [`${file.path}: the folder has no rule`];
+    const room = roomOf(file.path);
+    const allowed = ALLOWED[room];
+    if (!allowed) return ENTRY_FOLDERS.includes(room) ? [] : [`${file.path}: the folder has no rule`];
     return file.imports.flatMap(({ target, specifier }) => {
-      const folder = target?.split('/', 1)[0];
+      if (target === undefined) return [];
+      const other = roomOf(target);
       const fine =
-        folder === undefined ||
-        folder === file.folder ||
-        allowed.includes(folder) ||
-        (folder === 'native' && file.path.endsWith('.io.ts') && SHELLS_WITH_ADDON.includes(file.folder));
+        other === room ||
+        allowed.some((name) => other === name || other.startsWith(`${name}/`)) ||
+        (other === 'native' && file.path.endsWith('.io.ts') && SHELLS_WITH_ADDON.includes(room));
       return fine ? [] : [`${file.path} imports ${specifier}`];
     });
   });
@@ -127,8 +145,13 @@ describe('the reader of imports', () => {
       readSource('base/a.ts', "import { b } from '../crypto/b.ts';\nexport const a = b;\n"),
       readSource('crypto/b.ts', "import type { A } from './c.ts';\nimport {\n  c,\n} from './c.ts';\n"),
       readSource('crypto/c.ts', "// import { x } from '../router/x.ts'\nexport { b } from './b.ts';\n"),
+      readSource('router/packet/d.ts', "import { e } from '../tunnel/e.ts';\n"),
+      readSource('router/tunnel/e.ts', "import { f } from '../packet/f.ts';\n"),
     ];
-    deepEqual(wrongDirections(files), ['base/a.ts imports ../crypto/b.ts']);
+    deepEqual(wrongDirections(files), [
+      'base/a.ts imports ../crypto/b.ts',
+      'router/packet/d.ts imports ../tunnel/e.ts',
+    ]);
     deepEqual(cycles(files).slice(0, 1), ['crypto/b.ts → crypto/c.ts → crypto/b.ts']);
     deepEqual(
       files[1]!.imports.map((each) => each.typeOnly),

@@ -1,0 +1,109 @@
+import type { Address } from '../../base/address.ts';
+import type { Endpoint } from '../../base/endpoint.ts';
+import type { Instant } from '../../base/instant.ts';
+import type { PeerId } from '../../base/peer-id.ts';
+import type { Range } from '../../base/range.ts';
+import type { Suite } from '../../crypto/suite.ts';
+
+/**
+ * The border between the control core (`tunnels.ts`: handshakes, paths, rekeying) and whatever moves packets.
+ *
+ * The control core installs sessions and paths and never sees a data packet; a datapath seals, opens and routes
+ * and knows nothing of handshakes. The sleeve implements this in TypeScript; a native datapath fits beside it
+ * without a change to either side. Every packet that is not data goes up through {@link DatapathEvents.foreign}.
+ */
+export interface Datapath {
+  /** Makes `session` able to receive. It sends only after {@link use}. The datapath takes a copy of the keys. */
+  install(session: DataSession): void;
+  /** From now on packets for the session's peer are sealed with it; waiting packets go out. */
+  use(localIndex: number): void;
+  /** Forgets the session and erases its keys. Unknown indices are ignored. */
+  remove(localIndex: number): void;
+  /** Where packets for `peer` go; undefined while there is no way. */
+  setPath(peer: PeerId, path: Path | undefined): void;
+  /** The largest IP packet, in bytes, that the path to `peer` carries; larger ones are answered with ICMP. */
+  setMtu(peer: PeerId, bytes: number): void;
+  /** Who owns which part of the pod range: disjoint ranges. The whole table is replaced. */
+  setRoutes(routes: readonly Route[]): void;
+  /**
+   * Sends a control message over the tunnel to `peer`. `via` overrides the path (for probes and challenges of a
+   * path not in use). `padTo`: pad the outer UDP payload to this many bytes (path MTU probes).
+   * False when there is no session or no path; the message is not kept.
+   */
+  sendControl(
+    peer: PeerId,
+    body: Uint8Array,
+    options?: { readonly via?: Path; readonly padTo?: number },
+  ): boolean;
+  /**
+   * Sends an outer packet that is not data (handshake, cookie) along `path`: plainly to an endpoint, or wrapped
+   * in an envelope for a relay. False when the relay has no session.
+   */
+  sendForeign(path: Path, to: PeerId | undefined, packet: Uint8Array): boolean;
+  /** Counters of the tunnel to `peer` since it was first installed. */
+  stats(peer: PeerId): TunnelStats;
+}
+
+/** One direction-pair of keys between us and a peer, as the handshake left it. */
+export interface DataSession {
+  readonly peer: PeerId;
+  /** Index that we chose and the peer writes into its packets; unique among our live sessions; not 0. */
+  readonly localIndex: number;
+  /** Index that the peer chose and we write into ours. */
+  readonly remoteIndex: number;
+  readonly suite: Suite;
+  /** 32 bytes each. */
+  readonly sendKey: Uint8Array;
+  readonly receiveKey: Uint8Array;
+}
+
+/** A way to a peer: an endpoint of the underlay, or another peer that passes packets on. */
+export type Path =
+  | { readonly kind: 'direct'; readonly endpoint: Endpoint }
+  | { readonly kind: 'relay'; readonly via: PeerId };
+
+/** A part of the pod range and the peer that owns it. */
+export interface Route {
+  readonly range: Range;
+  readonly owner: PeerId;
+}
+
+/** Counters of one tunnel; bytes are those of inner packets. */
+export interface TunnelStats {
+  readonly sentPackets: number;
+  readonly sentBytes: number;
+  readonly receivedPackets: number;
+  readonly receivedBytes: number;
+  readonly droppedPackets: number;
+  /** When the last packet that opened came in. */
+  readonly lastReceivedAt: Instant | undefined;
+  /** When the last packet, data or control, was sealed. */
+  readonly lastSentAt: Instant | undefined;
+}
+
+/** What a datapath tells the control core. Called synchronously from the datapath's inputs. */
+export interface DatapathEvents {
+  /** A packet for `peer` waits (bounded) because there is no session or no path. */
+  sessionWanted(peer: PeerId, now: Instant): void;
+  /** The first packet of an installed session opened: the peer holds the keys. */
+  confirmed(localIndex: number, from: Origin, now: Instant): void;
+  /** A valid packet, newer than all before it, came from elsewhere than the path of its peer. */
+  moved(localIndex: number, from: Origin, now: Instant): void;
+  /** A control message of the peer (kind 2), the bytes owned by the callee. */
+  control(peer: PeerId, body: Uint8Array, localIndex: number, from: Origin, now: Instant): void;
+  /** The session nears its limit of messages (rekey) or reached it (dead). */
+  exhausted(localIndex: number, limit: 'rekey' | 'dead', now: Instant): void;
+  /** A packet that is not data, the bytes owned by the callee. */
+  foreign(packet: Uint8Array, from: Origin, now: Instant): void;
+  /** A data packet for an index we do not have (the peer may have outlived our restart). */
+  unknownIndex(receiverIndex: number, from: Origin, now: Instant): void;
+}
+
+/** Where a packet came from: an endpoint of the underlay, or out of the envelope of a relay we have a session with. */
+export type Origin = Path;
+
+/** Our own overlay addresses, which a datapath uses as the source of the ICMP errors it makes. */
+export interface OverlayAddresses {
+  readonly v4?: Address;
+  readonly v6?: Address;
+}

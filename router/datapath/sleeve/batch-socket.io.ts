@@ -1,0 +1,265 @@
+import { type Address, addressBytes, type Family, parseAddress } from '../../../base/address.ts';
+import type { Counters } from '../../../base/counters.ts';
+import { type Endpoint, endpoint, endpointHost, endpointPort } from '../../../base/endpoint.ts';
+import {
+  MAX_CACHED_ENDPOINTS,
+  MAX_DATAGRAM,
+  MAX_SEND_QUEUE_BYTES,
+  sendFault,
+  type TunnelSocket,
+  type TunnelSocketHandlers,
+} from './tunnel-socket.ts';
+
+/** A socket that moves datagrams in batches; `native/udp.ts` has one and says what the parts mean. */
+export interface SleeveUdp {
+  readonly family: Family;
+  readonly descriptor: number;
+  readonly port: number;
+  /** Several datagrams of equal size may be sent at once. */
+  readonly segments: boolean;
+  start(
+    onBatch: (buffer: Uint8Array, words: Uint32Array, count: number) => void,
+    onWritable: () => void,
+    onError: (errno: number) => void,
+  ): void;
+  /** Bytes sent, or −errno. */
+  send(address: Uint8Array, port: number, data: Uint8Array, length: number, segment: number): number;
+  awaitWritable(): void;
+  close(): void;
+}
+
+/** The layout of a received batch. */
+const SLOT_BYTES = 65_536;
+const WORDS = 7;
+
+/** Datagrams sent at once: what every kernel with UDP_SEGMENT takes, and below an IPv4 packet's length. */
+const MAX_RUN_DATAGRAMS = 64;
+const MAX_RUN_BYTES = 65_000;
+
+const EIO = 5;
+const EAGAIN = 11;
+/** The failures that have a counter of their own; Linux has these numbers everywhere but on Alpha, MIPS, SPARC. */
+const CODES: Readonly<Record<number, string>> = {
+  1: 'EPERM',
+  90: 'EMSGSIZE',
+  101: 'ENETUNREACH',
+  105: 'ENOBUFS',
+  111: 'ECONNREFUSED',
+  113: 'EHOSTUNREACH',
+};
+
+interface Target {
+  readonly address: Uint8Array;
+  readonly port: number;
+}
+
+interface Queued {
+  readonly target: Target;
+  readonly bytes: Uint8Array;
+  readonly segment: number;
+}
+
+/**
+ * A tunnel's socket over {@link SleeveUdp}. Consecutive datagrams of one size to one endpoint, the last perhaps
+ * shorter, gather in a run that leaves as one call; anything else, a full run and {@link flush} end it. So datagrams
+ * keep their order. What the kernel has no room for waits, bounded by {@link MAX_SEND_QUEUE_BYTES}.
+ */
+export class BatchSocket implements TunnelSocket {
+  readonly #udp: SleeveUdp;
+  readonly #counters: Counters;
+  readonly #targetByEndpoint = new Map<Endpoint, Target>();
+  readonly #originByWords = new Map<string, Endpoint | undefined>();
+  #handlers: TunnelSocketHandlers | undefined;
+  #closed = false;
+  #segments: boolean;
+
+  readonly #run = new Uint8Array(MAX_DATAGRAM);
+  #runTo: Endpoint | undefined;
+  #runLength = 0;
+  #runCount = 0;
+  /** Bytes of every datagram of the run but the last. */
+  #runSegment = 0;
+
+  readonly #queue: Queued[] = [];
+  #queuedBytes = 0;
+
+  readonly #lastWords = new Uint32Array(WORDS);
+  #lastOrigin: Endpoint | undefined;
+
+  constructor(udp: SleeveUdp, counters: Counters) {
+    this.#udp = udp;
+    this.#counters = counters;
+    this.#segments = udp.segments;
+  }
+
+  get family(): Family {
+    return this.#udp.family;
+  }
+
+  get port(): number {
+    return this.#udp.port;
+  }
+
+  get descriptor(): number {
+    return this.#udp.descriptor;
+  }
+
+  start(handlers: TunnelSocketHandlers): void {
+    this.#handlers = handlers;
+    this.#udp.start(
+      (buffer, words, count) => this.#receive(buffer, words, count),
+      () => this.#drain(),
+      () => this.#counters.add('sleeve.io.socketError'),
+    );
+  }
+
+  send(to: Endpoint, bytes: Uint8Array): void {
+    const { length } = bytes;
+    if (this.#runCount > 0 && !this.#mayJoin(to, length)) this.flush();
+    if (this.#runCount === 0) {
+      this.#runTo = to;
+      this.#runSegment = length;
+    }
+    this.#run.set(bytes, this.#runLength);
+    this.#runLength += length;
+    this.#runCount++;
+  }
+
+  flush(): void {
+    const count = this.#runCount;
+    if (count === 0) return;
+    const length = this.#runLength;
+    this.#runCount = 0;
+    this.#runLength = 0;
+    if (this.#closed) return;
+    const target = this.#target(this.#runTo!);
+    const data = this.#run;
+    const segment = this.#runSegment;
+    if (this.#queue.length > 0) {
+      this.#keep(target, data.slice(0, length), segment);
+      return;
+    }
+    const outcome = this.#udp.send(target.address, target.port, data, length, segment);
+    if (outcome >= 0) return;
+    if (outcome === -EAGAIN) this.#keep(target, data.slice(0, length), segment);
+    else if (count === 1) this.#failed(outcome);
+    else this.#sendSingly(target, data, length, segment, outcome);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#queue.length = 0;
+    this.#udp.close();
+  }
+
+  #mayJoin(to: Endpoint, length: number): boolean {
+    if (!this.#segments || to !== this.#runTo || length > this.#runSegment || length === 0) return false;
+    if (this.#runCount === MAX_RUN_DATAGRAMS || this.#runLength + length > MAX_RUN_BYTES) return false;
+    return this.#runLength === this.#runCount * this.#runSegment; // no shorter one closed it
+  }
+
+  /** A run that was refused may hold datagrams that are not; and a device without checksums refuses all runs. */
+  #sendSingly(target: Target, data: Uint8Array, length: number, segment: number, outcome: number): void {
+    if (outcome === -EIO) {
+      this.#segments = false;
+      this.#counters.add('sleeve.io.segmentsOff');
+    }
+    for (let at = 0; at < length; at += segment) {
+      const one = data.subarray(at, Math.min(at + segment, length));
+      if (this.#queue.length > 0) {
+        this.#keep(target, one.slice(), segment);
+        continue;
+      }
+      const sent = this.#udp.send(target.address, target.port, one, one.length, one.length);
+      if (sent === -EAGAIN) this.#keep(target, one.slice(), segment);
+      else if (sent < 0) this.#failed(sent);
+    }
+  }
+
+  #keep(target: Target, bytes: Uint8Array, segment: number): void {
+    if (this.#queuedBytes + bytes.length > MAX_SEND_QUEUE_BYTES) {
+      this.#counters.add('sleeve.io.sendQueueFull', datagramsIn(bytes.length, segment));
+      return;
+    }
+    if (this.#queue.length === 0) this.#udp.awaitWritable();
+    this.#queue.push({ target, bytes, segment });
+    this.#queuedBytes += bytes.length;
+  }
+
+  /** The kernel has room again. */
+  #drain(): void {
+    let done = 0;
+    for (const { target, bytes, segment } of this.#queue) {
+      const outcome = this.#udp.send(target.address, target.port, bytes, bytes.length, segment);
+      if (outcome === -EAGAIN) break;
+      if (outcome < 0) this.#failed(outcome, datagramsIn(bytes.length, segment));
+      this.#queuedBytes -= bytes.length;
+      done++;
+    }
+    this.#queue.splice(0, done);
+    if (this.#queue.length > 0) this.#udp.awaitWritable();
+  }
+
+  #failed(outcome: number, datagrams = 1): void {
+    this.#counters.add(sendFault(CODES[-outcome]), datagrams);
+  }
+
+  #receive(buffer: Uint8Array, words: Uint32Array, count: number): void {
+    const handlers = this.#handlers!;
+    for (let i = 0; i < count && !this.#closed; i++) {
+      const origin = this.#origin(words, i * WORDS);
+      if (origin === undefined) {
+        this.#counters.add('sleeve.io.badOrigin');
+        continue;
+      }
+      const end = i * SLOT_BYTES + words[i * WORDS]!;
+      const segment = words[i * WORDS + 1]! || SLOT_BYTES;
+      for (let at = i * SLOT_BYTES; at < end; at += segment) {
+        handlers.onDatagram(origin, buffer.subarray(at, Math.min(at + segment, end)));
+      }
+    }
+    if (!this.#closed) handlers.onBatchEnd();
+  }
+
+  /** Who sent the message that the words from `at` describe. */
+  #origin(words: Uint32Array, at: number): Endpoint | undefined {
+    const last = this.#lastWords;
+    let same = true;
+    for (let i = 2; i < WORDS; i++) same &&= words[at + i] === last[i];
+    if (same) return this.#lastOrigin;
+    const key = words.subarray(at + 2, at + WORDS).join(' ');
+    let origin = this.#originByWords.get(key);
+    if (origin === undefined && !this.#originByWords.has(key)) {
+      origin = originOf(words, at, this.family);
+      if (this.#originByWords.size >= MAX_CACHED_ENDPOINTS) this.#originByWords.clear();
+      this.#originByWords.set(key, origin);
+    }
+    last.set(words.subarray(at, at + WORDS));
+    this.#lastOrigin = origin;
+    return origin;
+  }
+
+  #target(to: Endpoint): Target {
+    const cached = this.#targetByEndpoint.get(to);
+    if (cached !== undefined) return cached;
+    const target = { address: addressBytes(parseAddress(endpointHost(to))!), port: endpointPort(to) };
+    if (this.#targetByEndpoint.size >= MAX_CACHED_ENDPOINTS) this.#targetByEndpoint.clear();
+    this.#targetByEndpoint.set(to, target);
+    return target;
+  }
+}
+
+function datagramsIn(length: number, segment: number): number {
+  return Math.max(1, Math.ceil(length / Math.max(1, segment)));
+}
+
+/** Undefined for port 0, and for link-local addresses, whose zone an endpoint cannot tell. */
+function originOf(words: Uint32Array, at: number, family: Family): Endpoint | undefined {
+  const port = words[at + 2]!;
+  let value = BigInt(words[at + 3]!);
+  if (family === 6) for (let i = 4; i < WORDS; i++) value = (value << 32n) | BigInt(words[at + i]!);
+  const address: Address = { family, value };
+  const linkLocal = family === 6 && value >> 118n === 0x3fan;
+  return port === 0 || linkLocal ? undefined : endpoint(address, port);
+}

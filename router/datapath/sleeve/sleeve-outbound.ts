@@ -1,0 +1,217 @@
+import { writeU16BE } from '../../../base/bytes.ts';
+import { after } from '../../../base/instant.ts';
+import { checksum, completeChecksum } from '../../packet/checksum.ts';
+import { fragmentIpv4, MIN_IPV4_MTU } from '../../packet/fragmentation.ts';
+import { destinationUnreachable, IcmpLimiter, packetTooBig } from '../../packet/icmp.ts';
+import {
+  destinationAt,
+  emptyIpPacket,
+  type IpFault,
+  isLinkControl,
+  isMulticast,
+  PROTOCOL_TCP,
+  PROTOCOL_UDP,
+  parseIpPacket,
+  sourceAt,
+} from '../../packet/ip-packet.ts';
+import { type SegmentationFault, Segmenter, TCP_CHECKSUM, UDP_CHECKSUM } from '../../packet/segmentation.ts';
+import {
+  emptyVnetHeader,
+  GSO_NONE,
+  readVnetHeader,
+  VNET_HEADER_LENGTH,
+  VNET_NEEDS_CSUM,
+} from '../../packet/vnet-header.ts';
+import type { SleevePeer } from './sleeve-peer.ts';
+import { BODY_AT, type SleeveSender } from './sleeve-sender.ts';
+import type { SleeveState } from './sleeve-state.ts';
+
+/** The control core is told of packets that wait for one peer at most this often. */
+const WANTED_AGAIN_MS = 250;
+
+const DENIED: Readonly<Record<IpFault, string>> = {
+  truncated: 'sleeve.out.truncated',
+  version: 'sleeve.out.version',
+  headerLength: 'sleeve.out.headerLength',
+  length: 'sleeve.out.length',
+  options: 'sleeve.out.options',
+  sourceRoute: 'sleeve.out.sourceRoute',
+  extensionHeader: 'sleeve.out.extensionHeader',
+  fragment: 'sleeve.out.fragment',
+  transport: 'sleeve.out.transport',
+};
+const UNCUT: Readonly<Record<SegmentationFault, string>> = {
+  gsoType: 'sleeve.out.gsoType',
+  gsoFragment: 'sleeve.out.gsoFragment',
+  gsoChecksum: 'sleeve.out.gsoChecksum',
+  gsoSize: 'sleeve.out.gsoSize',
+};
+
+/**
+ * From the TUN to the tunnels: judges a frame once, finds the owner of its destination once, then cuts, checks for
+ * size and seals each packet in it.
+ *
+ * Dropped and counted: what cannot be parsed; groups and link-local control (the TUN is no link); a source that is
+ * not ours (a pod that spoofs, or the host forwarding what it should not). Answered with ICMP: a destination that
+ * nobody or we ourselves own (local pods are routed before the TUN, so there is no such pod), and what is too big.
+ */
+export class SleeveOutbound {
+  readonly #state: SleeveState;
+  readonly #sender: SleeveSender;
+  readonly #limiter = new IcmpLimiter();
+  readonly #segmenter = new Segmenter();
+  readonly #vnet = emptyVnetHeader();
+  readonly #ip = emptyIpPacket();
+  /** Whom the frame in work is for, once that is known. */
+  #peer: SleevePeer | undefined;
+
+  constructor(state: SleeveState, sender: SleeveSender) {
+    this.#state = state;
+    this.#sender = sender;
+  }
+
+  /** Handles one frame of the TUN; `frame` is not kept and not changed. */
+  handleFrame(frame: Uint8Array): void {
+    this.#peer = undefined;
+    const reason = this.#route(frame);
+    if (reason !== undefined) this.#state.drop(reason, this.#peer);
+  }
+
+  /** Sends what waited for `peer`, in order, if it can be reached now. Stale packets are dropped. */
+  flush(peer: SleevePeer): void {
+    if (peer.waiting.size === 0 || !this.#sender.canReach(peer)) return;
+    this.expire(peer);
+    for (const frame of peer.waiting.takeAll()) this.handleFrame(frame);
+  }
+
+  /** Drops what waited for too long. */
+  expire(peer: SleevePeer): void {
+    const expired = peer.waiting.expire(this.#state.now);
+    peer.droppedPackets += expired;
+    if (expired > 0) this.#state.counters.add('sleeve.out.waitedTooLong', expired);
+  }
+
+  /** Judges the frame and sends it, or says why not. */
+  #route(frame: Uint8Array): string | undefined {
+    const { routes, selfOwner } = this.#state;
+    const ip = this.#ip;
+    if (frame.length <= VNET_HEADER_LENGTH) return 'sleeve.out.truncated';
+    readVnetHeader(frame, 0, this.#vnet);
+    const fault = parseIpPacket(frame, VNET_HEADER_LENGTH, frame.length, ip);
+    if (fault !== undefined) return DENIED[fault];
+    if (isMulticast(frame, ip)) return 'sleeve.out.multicast';
+    if (isLinkControl(frame, ip)) return 'sleeve.out.linkControl';
+    if (routes.ownerIndex(ip.family, frame, sourceAt(ip)) !== selfOwner) return 'sleeve.out.foreignSource';
+    const owner = routes.ownerIndex(ip.family, frame, destinationAt(ip));
+    const peer = owner === selfOwner ? undefined : this.#state.peerOfOwner(owner);
+    if (peer === undefined) {
+      this.#answer(frame, undefined);
+      return owner === selfOwner ? 'sleeve.out.ownDestination' : 'sleeve.out.unknownDestination';
+    }
+    this.#peer = peer;
+    if (!this.#sender.canReach(peer)) return this.#wait(peer, frame);
+    return this.#vnet.gsoType === GSO_NONE ? this.#sendPacket(peer, frame) : this.#sendSegments(peer, frame);
+  }
+
+  #wait(peer: SleevePeer, frame: Uint8Array): string | undefined {
+    const now = this.#state.now;
+    this.expire(peer);
+    const kept = peer.waiting.add(frame, now);
+    if (peer.wantedAt === undefined || now >= after(peer.wantedAt, WANTED_AGAIN_MS)) {
+      peer.wantedAt = now;
+      this.#state.events?.sessionWanted(peer.id, now);
+    }
+    return kept ? undefined : 'sleeve.out.waitingFull';
+  }
+
+  #sendPacket(peer: SleevePeer, frame: Uint8Array): string | undefined {
+    const ip = this.#ip;
+    if (ip.length > peer.mtu && ip.dontFragment) return this.#tooBig(peer, frame);
+    const buffer = this.#sender.buffer;
+    buffer.set(frame.subarray(ip.start), BODY_AT);
+    let csumStart = 0;
+    let csumOffset = 0;
+    if (this.#vnet.flags & VNET_NEEDS_CSUM) {
+      csumStart = this.#vnet.csumStart;
+      csumOffset = this.#vnet.csumOffset;
+      const usual = ip.protocol === PROTOCOL_TCP ? TCP_CHECKSUM : UDP_CHECKSUM;
+      const known = ip.protocol === PROTOCOL_TCP || ip.protocol === PROTOCOL_UDP;
+      const transport = csumStart === ip.transport - ip.start && csumOffset === usual;
+      // The receiver completes TCP and UDP; anything else, and what does not fit the header's bytes, we do here.
+      if (!known || !transport || ip.fragment || csumStart > 255) {
+        if (!completeUnusual(buffer, ip.length, csumStart, csumOffset)) {
+          return 'sleeve.out.checksumOffset';
+        }
+        csumStart = 0;
+        csumOffset = 0;
+      }
+    }
+    return this.#sealOrFragment(peer, ip.length, csumStart, csumOffset);
+  }
+
+  #sendSegments(peer: SleevePeer, frame: Uint8Array): string | undefined {
+    const segmenter = this.#segmenter;
+    const fault = segmenter.begin(frame, this.#ip, this.#vnet);
+    if (fault !== undefined) return UNCUT[fault];
+    if (segmenter.largest > peer.mtu && this.#ip.dontFragment) return this.#tooBig(peer, frame);
+    const buffer = this.#sender.buffer;
+    const protocol = this.#ip.protocol;
+    const { csumStart, csumOffset } = segmenter;
+    const complete = csumStart > 255;
+    for (;;) {
+      const length = segmenter.next(buffer, BODY_AT);
+      if (length === 0) return undefined;
+      if (complete) completeChecksum(buffer, BODY_AT + csumStart, csumOffset, BODY_AT + length, protocol);
+      const reason = this.#sealOrFragment(peer, length, complete ? 0 : csumStart, complete ? 0 : csumOffset);
+      if (reason !== undefined) return reason;
+    }
+  }
+
+  /** Seals the packet at BODY_AT, in fragments where it is larger than the path's MTU and may be cut. */
+  #sealOrFragment(
+    peer: SleevePeer,
+    length: number,
+    csumStart: number,
+    csumOffset: number,
+  ): string | undefined {
+    if (length <= peer.mtu) {
+      return this.#sender.sealIp(peer, length, csumStart, csumOffset) ? undefined : 'sleeve.out.unsent';
+    }
+    const packet = this.#sender.buffer.slice(BODY_AT, BODY_AT + length);
+    const ip = emptyIpPacket();
+    const fault = parseIpPacket(packet, 0, length, ip);
+    if (fault !== undefined || ip.dontFragment || peer.mtu < MIN_IPV4_MTU) return 'sleeve.out.tooBig';
+    if (csumStart !== 0) completeChecksum(packet, csumStart, csumOffset, length, ip.protocol);
+    let sent = true;
+    fragmentIpv4(packet, ip, peer.mtu, (fragment) => {
+      this.#sender.buffer.set(fragment, BODY_AT);
+      sent &&= this.#sender.sealIp(peer, fragment.length, 0, 0);
+    });
+    this.#state.counters.add('sleeve.out.fragmented');
+    return sent ? undefined : 'sleeve.out.unsent';
+  }
+
+  #tooBig(peer: SleevePeer, frame: Uint8Array): string {
+    this.#answer(frame, peer.mtu);
+    return 'sleeve.out.tooBig';
+  }
+
+  /** Answers the frame in work with an ICMP error: too big for `mtu`, or without one unreachable. */
+  #answer(frame: Uint8Array, mtu: number | undefined): void {
+    const ip = this.#ip;
+    const error = mtu === undefined ? destinationUnreachable(frame, ip) : packetTooBig(frame, ip, mtu);
+    if (error === undefined) return;
+    const permitted = this.#limiter.accept(frame, ip, this.#state.now);
+    this.#state.counters.add(permitted ? 'sleeve.out.icmpSent' : 'sleeve.out.icmpLimited');
+    if (permitted) this.#state.sink.deliver(error);
+  }
+}
+
+/** Completes a partial checksum at offsets from the kernel in the packet at BODY_AT; false when out of bounds. */
+function completeUnusual(buffer: Uint8Array, length: number, csumStart: number, csumOffset: number): boolean {
+  if (csumStart < 20 || csumStart + csumOffset + 2 > length) return false;
+  const start = BODY_AT + csumStart;
+  const sum = checksum(buffer, start, BODY_AT + length);
+  writeU16BE(buffer, start + csumOffset, sum === 0 ? 0xffff : sum); // as the kernel's CSUM_MANGLED_0
+  return true;
+}

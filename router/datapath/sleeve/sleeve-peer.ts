@@ -1,0 +1,58 @@
+import type { Instant } from '../../../base/instant.ts';
+import type { PeerId } from '../../../base/peer-id.ts';
+import type { Path, TunnelStats } from '../datapath.ts';
+import type { SleeveSession } from './sleeve-session.ts';
+import { type WaitingBudget, WaitingPackets } from './waiting-packets.ts';
+
+/** A session that knows its peer. */
+export type PeerSession = SleeveSession<SleevePeer>;
+
+/** All the sleeve keeps of one peer. */
+export class SleevePeer {
+  readonly id: PeerId;
+  readonly waiting: WaitingPackets;
+  /** Sessions that may receive, the current one among them. */
+  sessions = 0;
+  /** The session that packets are sealed with. */
+  current: PeerSession | undefined;
+  path: Path | undefined;
+  /** The largest IP packet its path carries. */
+  mtu: number;
+  /** Whether routes lead to it. */
+  routed = false;
+  /** When the control core was last told that packets wait. */
+  wantedAt: Instant | undefined;
+
+  sentPackets = 0;
+  sentBytes = 0;
+  receivedPackets = 0;
+  receivedBytes = 0;
+  droppedPackets = 0;
+  lastReceivedAt: Instant | undefined;
+  lastSentAt: Instant | undefined;
+
+  constructor(id: PeerId, mtu: number, budget: WaitingBudget) {
+    this.id = id;
+    this.mtu = mtu;
+    this.waiting = new WaitingPackets(budget);
+  }
+
+  /** Whether nothing refers to it any more, so that it may be forgotten. */
+  get idle(): boolean {
+    return this.sessions === 0 && this.path === undefined && !this.routed && this.waiting.size === 0;
+  }
+
+  stats(): TunnelStats {
+    const { sentPackets, sentBytes, receivedPackets, receivedBytes, droppedPackets } = this;
+    const { lastReceivedAt, lastSentAt } = this;
+    return {
+      sentPackets,
+      sentBytes,
+      receivedPackets,
+      receivedBytes,
+      droppedPackets,
+      lastReceivedAt,
+      lastSentAt,
+    };
+  }
+}

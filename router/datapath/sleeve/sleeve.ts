@@ -1,0 +1,179 @@
+import { assert } from '../../../base/assert.ts';
+import type { Counters } from '../../../base/counters.ts';
+import type { Endpoint } from '../../../base/endpoint.ts';
+import { after, type Instant } from '../../../base/instant.ts';
+import type { PeerId } from '../../../base/peer-id.ts';
+import type { Datapath, DatapathEvents, DataSession, Path, Route, TunnelStats } from '../datapath.ts';
+import { SleeveInbound } from './sleeve-inbound.ts';
+import { SleeveOutbound } from './sleeve-outbound.ts';
+import { SleeveSender } from './sleeve-sender.ts';
+import { type DatapathSink, type SleeveConfig, SleeveState, samePath } from './sleeve-state.ts';
+
+/** How often what waits for sessions is looked through for packets that are too old. */
+const EXPIRE_EVERY_MS = 1000;
+
+/** The overlay MTU that leaves an IPv4 minimum datagram to IP; real ones are {@link OVERLAY_OVERHEAD} below the underlay's. */
+const MIN_OVERLAY_MTU = 576;
+
+const DEFAULT_CONFIG: SleeveConfig = { coalesceTcp: true, coalesceUdp: false, relay: true };
+
+const NO_STATS: TunnelStats = {
+  sentPackets: 0,
+  sentBytes: 0,
+  receivedPackets: 0,
+  receivedBytes: 0,
+  droppedPackets: 0,
+  lastReceivedAt: undefined,
+  lastSentAt: undefined,
+};
+
+/** What a {@link Sleeve} is made of. */
+export interface SleeveOptions {
+  readonly self: PeerId;
+  readonly counters: Counters;
+  readonly sink: DatapathSink;
+  /** The control core; may be set later with {@link Sleeve.setEvents}. */
+  readonly events?: DatapathEvents;
+  /** The largest IP packet that the TUN hands out, 576 to 65,535 bytes: what a path carries until told otherwise. */
+  readonly overlayMtu: number;
+  readonly config?: Partial<SleeveConfig>;
+}
+
+/**
+ * The datapath in TypeScript: frames of a TUN in, sealed datagrams out, and back.
+ *
+ * ```
+ *  TUN ──handleTunPacket──▶ outbound: judge, route, cut ──▶ sender: seal, wrap ──▶ sink.transmit ──▶ UDP
+ *  TUN ◀──sink.deliver── coalescer ◀── inbound: open, judge, forward ◀──handleDatagram── UDP
+ * ```
+ *
+ * It reads no clock and no socket. Buffers: what goes in is not kept past the call and never changed (frames that
+ * wait for a session are copied); what comes out of the sink is valid only during that call. It must not be called
+ * from within the sink; from within an event it may.
+ *
+ * Invariants: no byte of a TUN frame reaches `transmit` unsealed; a packet is delivered only if its source belongs
+ * to the peer whose session opened it and its destination to us; every buffer, queue and report is bounded.
+ */
+export class Sleeve implements Datapath {
+  readonly #state: SleeveState;
+  readonly #sender: SleeveSender;
+  readonly #outbound: SleeveOutbound;
+  readonly #inbound: SleeveInbound;
+  #expiredAt: Instant | undefined;
+
+  constructor(options: SleeveOptions) {
+    const { self, counters, sink, overlayMtu } = options;
+    assert(overlayMtu >= MIN_OVERLAY_MTU && overlayMtu <= 65_535, 'an overlay MTU of 576 to 65535 bytes');
+    const config = { ...DEFAULT_CONFIG, ...options.config };
+    this.#state = new SleeveState({ self, counters, sink, overlayMtu, config });
+    this.#state.events = options.events;
+    this.#sender = new SleeveSender(this.#state);
+    this.#outbound = new SleeveOutbound(this.#state, this.#sender);
+    this.#inbound = new SleeveInbound(this.#state, this.#sender);
+  }
+
+  setEvents(events: DatapathEvents): void {
+    this.#state.events = events;
+  }
+
+  /** Takes in one UDP datagram. */
+  handleDatagram(from: Endpoint, bytes: Uint8Array, now: Instant): void {
+    this.#state.now = now;
+    this.#inbound.handlePacket(bytes, from, undefined);
+    this.#tellWorn();
+  }
+
+  /** Takes in one frame of the TUN: a vnet header of 10 bytes, then an IP packet. */
+  handleTunPacket(frame: Uint8Array, now: Instant): void {
+    this.#state.now = now;
+    this.#outbound.handleFrame(frame);
+    this.#tellWorn();
+  }
+
+  /** The end of what one wake-up yielded: delivers the packets that were held back to be coalesced. */
+  endBatch(now: Instant): void {
+    this.#inbound.flush();
+    this.advance(now);
+  }
+
+  /** Lets time pass without input: packets that waited too long are dropped. To be called before control ticks. */
+  advance(now: Instant): void {
+    this.#state.now = now;
+    if (this.#expiredAt !== undefined && now < after(this.#expiredAt, EXPIRE_EVERY_MS)) return;
+    this.#expiredAt = now;
+    if (this.#state.waitingBudget.bytes === 0) return;
+    for (const peer of this.#state.peers()) {
+      this.#outbound.expire(peer);
+      this.#state.forgetIfIdle(peer);
+    }
+  }
+
+  install(session: DataSession): void {
+    assert(session.localIndex > 0 && session.localIndex < 2 ** 32, 'a session index of 32 bits, not 0');
+    this.#state.addSession(session);
+  }
+
+  use(localIndex: number): void {
+    const session = this.#state.session(localIndex);
+    if (session === undefined) return;
+    session.peer.current = session;
+    this.#outbound.flush(session.peer);
+    this.#tellWorn();
+  }
+
+  remove(localIndex: number): void {
+    this.#state.removeSession(localIndex);
+  }
+
+  setPath(peer: PeerId, path: Path | undefined): void {
+    const known = path === undefined ? this.#state.knownPeer(peer) : this.#state.peer(peer);
+    if (known === undefined) return;
+    if (!samePath(known.path, path)) {
+      known.path = path;
+      this.#outbound.flush(known);
+    }
+    this.#state.forgetIfIdle(known);
+    this.#tellWorn();
+  }
+
+  setMtu(peer: PeerId, bytes: number): void {
+    this.#state.peer(peer).mtu = bytes;
+  }
+
+  setRoutes(routes: readonly Route[]): void {
+    this.#state.setRoutes(routes);
+  }
+
+  sendControl(
+    peer: PeerId,
+    body: Uint8Array,
+    options: { readonly via?: Path; readonly padTo?: number } = {},
+  ): boolean {
+    const known = this.#state.knownPeer(peer);
+    if (known === undefined) return false;
+    const sent = this.#sender.sealControl(known, body, options.via ?? known.path, options.padTo);
+    this.#tellWorn();
+    return sent;
+  }
+
+  sendForeign(path: Path, to: PeerId | undefined, packet: Uint8Array): boolean {
+    const sent = this.#sender.sendForeign(path, to, packet);
+    this.#tellWorn();
+    return sent;
+  }
+
+  stats(peer: PeerId): TunnelStats {
+    return this.#state.knownPeer(peer)?.stats() ?? NO_STATS;
+  }
+
+  /**
+   * Sessions whose keys wore out by sealing are told when no packet is in work: what the control core then does may
+   * send packets itself.
+   */
+  #tellWorn(): void {
+    for (const session of this.#sender.takeWorn()) {
+      const limit = session.takeExhausted();
+      if (limit !== undefined) this.#state.events?.exhausted(session.localIndex, limit, this.#state.now);
+    }
+  }
+}

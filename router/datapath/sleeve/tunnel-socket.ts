@@ -1,0 +1,46 @@
+import type { Family } from '../../../base/address.ts';
+import type { Endpoint } from '../../../base/endpoint.ts';
+
+/** Whom a socket's datagrams go to. The bytes are valid only during the call. */
+export interface TunnelSocketHandlers {
+  onDatagram(from: Endpoint, bytes: Uint8Array): void;
+  /** What one wake-up yielded has been handed over. */
+  onBatchEnd(): void;
+}
+
+/** One UDP socket of the sleeve's shell. Nothing here throws: failures are counted. */
+export interface TunnelSocket {
+  readonly family: Family;
+  readonly port: number;
+  readonly descriptor: number | undefined;
+  /** Begins to hand on datagrams, once. */
+  start(handlers: TunnelSocketHandlers): void;
+  /** Sends a datagram to an endpoint of this socket's family, at the latest with {@link flush}. Bytes are copied. */
+  send(to: Endpoint, bytes: Uint8Array): void;
+  flush(): void;
+  /** Harmless when repeated. */
+  close(): void;
+}
+
+/** Bytes that may wait for room in the kernel before packets are dropped, each socket. */
+export const MAX_SEND_QUEUE_BYTES = 4 * 1024 * 1024;
+
+/** Endpoints that a socket keeps taken apart, in each direction; the cache is emptied when it is full. */
+export const MAX_CACHED_ENDPOINTS = 4096;
+
+/** Largest UDP payload, and room for it. */
+export const MAX_DATAGRAM = 65_535;
+
+const SEND_FAULTS: Readonly<Record<string, string>> = {
+  EMSGSIZE: 'sleeve.io.messageTooLarge',
+  ENOBUFS: 'sleeve.io.noBuffers',
+  ECONNREFUSED: 'sleeve.io.connectionRefused',
+  ENETUNREACH: 'sleeve.io.networkUnreachable',
+  EHOSTUNREACH: 'sleeve.io.hostUnreachable',
+  EPERM: 'sleeve.io.sendForbidden',
+};
+
+/** The counter for a failure to send, by its code (`EMSGSIZE`). */
+export function sendFault(code: string | undefined): string {
+  return SEND_FAULTS[code ?? ''] ?? 'sleeve.io.sendFailed';
+}

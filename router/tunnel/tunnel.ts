@@ -1,0 +1,396 @@
+import { equalBytes } from '../../base/bytes.ts';
+import { after, earliest, type Instant } from '../../base/instant.ts';
+import type { PeerId } from '../../base/peer-id.ts';
+import { randomUnit } from '../../base/random.ts';
+import type { Origin, Path } from '../datapath/datapath.ts';
+import {
+  decodeControlMessage,
+  encodeChannelMessage,
+  encodeMtuAck,
+  encodeTokenMessage,
+} from './control-message.ts';
+import { Exchange } from './exchange.ts';
+import type { ReceivedInitiation } from './handshake.ts';
+import { Liveness } from './liveness.ts';
+import { type Challenge, Paths, samePath } from './paths.ts';
+import { REKEY_AT_LEAST_MS, rekeyTime, Sessions } from './sessions.ts';
+import type { TunnelContext } from './tunnel-context.ts';
+import { TunnelMtu } from './tunnel-mtu.ts';
+import type { PeerInfo, TunnelState, TunnelStatus } from './tunnel-status.ts';
+
+export type { PeerInfo, TunnelState, TunnelStatus } from './tunnel-status.ts';
+
+/**
+ * The tunnel to one peer: joins the handshakes with it, its sessions, its paths, the watch over them and the path
+ * MTU. Each of these is a machine of its own in its own file; here is what one says to the other.
+ *
+ * ```
+ *              want, packet waits, restart seen                  answered
+ *      idle ───────────────────────────────────▶ handshaking ─────────────▶ established ◀─╮ rekey
+ *        ▲                                        │      ▲                     │    ╰──────╯
+ *        │                          90 s, no answer      │  path dead          │
+ *        ╰── (never wanted)  unreachable ◀────────╯      ╰─────────────────────╯
+ * ```
+ *
+ * An unreachable peer that is wanted is tried again every half minute or so.
+ */
+export class Tunnel {
+  readonly peer: PeerId;
+  readonly #context: TunnelContext;
+  readonly #sessions: Sessions;
+  readonly #paths: Paths;
+  readonly #liveness: Liveness;
+  readonly #exchange: Exchange;
+  readonly #mtu: TunnelMtu;
+  #info: PeerInfo;
+  #wanted = false;
+  #dead = false;
+  #unreachable = false;
+  #retryAt: Instant | undefined;
+  #notBefore: Instant | undefined;
+  #rekeyAt: Instant | undefined;
+  #recoveredAt: Instant | undefined;
+
+  constructor(peer: PeerId, info: PeerInfo, context: TunnelContext, now: Instant) {
+    this.peer = peer;
+    this.#context = context;
+    const { datapath, random } = context;
+    this.#sessions = new Sessions({ datapath, released: (index) => context.releaseIndex(index) });
+    this.#paths = new Paths({ random });
+    this.#liveness = new Liveness({ random });
+    const { noiseKey } = info;
+    const [paths, sessions] = [this.#paths, this.#sessions];
+    this.#exchange = new Exchange({ peer, noiseKey, context, paths, sessions });
+    this.#mtu = new TunnelMtu(peer, context);
+    this.#info = info;
+    this.#paths.setPublished(info.endpoints, now);
+  }
+
+  get info(): PeerInfo {
+    return this.#info;
+  }
+
+  get state(): TunnelState {
+    if (this.#sessions.current !== undefined && !this.#dead) return 'established';
+    if (this.#exchange.isUnderWay) return 'handshaking';
+    return this.#unreachable ? 'unreachable' : 'idle';
+  }
+
+  status(): TunnelStatus {
+    const { current } = this.#sessions;
+    return {
+      peer: this.peer,
+      state: this.state,
+      path: this.#paths.current,
+      suite: current?.suite,
+      rttMs: this.#liveness.rttMs,
+      mtu: this.#mtu.effective,
+      mtuConfirmed: this.#mtu.confirmed,
+    };
+  }
+
+  /** A newer record of the peer. */
+  setInfo(info: PeerInfo, now: Instant): void {
+    const before = this.#info;
+    this.#info = info;
+    this.#paths.setPublished(info.endpoints, now);
+    if (!equalBytes(before.noiseKey, info.noiseKey)) {
+      // Sessions with the holder of the old key prove nothing about the peer any more.
+      this.#exchange.setNoiseKey(info.noiseKey);
+      this.#sessions.clear();
+      this.#liveness.stop();
+      this.#setPath(undefined, now);
+      if (this.#wanted) this.#begin(false, now);
+      return;
+    }
+    const restarted = (this.#sessions.current?.peerEpoch ?? info.epoch) < info.epoch;
+    if (restarted && !this.#exchange.isUnderWay) {
+      this.#context.counters.add('tunnel.peerRestarted');
+      this.#begin(false, now);
+    } else if (info.endpoints.some((endpoint) => !before.endpoints.includes(endpoint))) {
+      this.#exchange.hurry(now);
+      if (this.#unreachable && this.#wanted) this.want(now);
+    }
+  }
+
+  setRelays(relays: readonly PeerId[], now: Instant): void {
+    const had = this.#paths.relays.length > 0;
+    this.#paths.setRelays(relays);
+    if (!had && relays.length > 0 && this.#paths.candidates().length === 0) this.#exchange.hurry(now);
+  }
+
+  /** Keeps a tunnel to the peer from now on. */
+  want(now: Instant): void {
+    this.#wanted = true;
+    if (this.state !== 'established') this.need(now);
+  }
+
+  /** A packet waits for the tunnel: for a session, for a proven path (all challenges may be lost), or for the relay. */
+  need(now: Instant): void {
+    if (this.#sessions.current === undefined || this.#dead) this.#begin(false, now);
+    else if (this.#paths.current === undefined) this.#challenge(this.#paths.seek(now));
+    else this.suspectPath(now); // its relay is out of reach, else nothing would wait
+  }
+
+  /** The session is unknown to the peer or to us: a handshake is due, though a session may stand. */
+  recover(now: Instant): void {
+    if (this.#sessions.current !== undefined) {
+      // Anyone can write the peer's address on a packet: beside a session it is a hint and no more.
+      const heard = this.#context.datapath.stats(this.peer).lastReceivedAt;
+      if (heard !== undefined && now < after(heard, HEARD_MS)) return;
+      if (this.#recoveredAt !== undefined && now < after(this.#recoveredAt, RECOVER_INTERVAL_MS)) return;
+      this.#recoveredAt = now;
+    }
+    this.#begin(false, now);
+  }
+
+  /** Somebody (SWIM) takes the peer for dead: the path is judged within about a second. */
+  suspectPath(now: Instant): void {
+    if (this.#sessions.current !== undefined && !this.#dead) this.#liveness.hurry(now);
+  }
+
+  /** Sends a message of an upper layer. False when there is no session or no path, or it is too long. */
+  sendMessage(channel: number, bytes: Uint8Array): boolean {
+    const body = encodeChannelMessage(channel, bytes);
+    return body.ok && this.#sessions.current !== undefined && this.#send(body.value);
+  }
+
+  /** An initiation in the peer's name was read, and its key is the peer's. */
+  initiationReceived(received: ReceivedInitiation, from: Origin, now: Instant): void {
+    this.#exchange.initiationReceived(received, from, now);
+  }
+
+  /** A response to the initiation with `localIndex`, its mac1 checked. */
+  responseReceived(packet: Uint8Array, localIndex: number, from: Origin, now: Instant): void {
+    const completed = this.#exchange.responseReceived(packet, localIndex, from, now);
+    if (completed === undefined) return;
+    if (completed.proven) this.#setPath(from, now);
+    this.#context.datapath.use(localIndex);
+    if (!completed.proven) this.#askBoth(from, now);
+    this.#established(from, now);
+  }
+
+  cookieReceived(reply: Uint8Array, localIndex: number, from: Origin, now: Instant): void {
+    this.#exchange.cookieReceived(reply, localIndex, from, now);
+  }
+
+  /** The first packet of a session that we answered opened: the peer holds its keys. */
+  confirmed(localIndex: number, from: Origin, now: Instant): void {
+    if (!this.#sessions.confirm(localIndex)) return;
+    // Published or not, only who got our answer there could confirm it. Elsewhere the source may be a lie.
+    const proven = this.#paths.isPublished(from) && this.#exchange.answeredOnly(from);
+    this.#exchange.confirmed();
+    if (this.#paths.current === undefined && proven) this.#setPath(from, now);
+    this.#context.datapath.use(localIndex);
+    this.#askBoth(from, now);
+    this.#established(from, now);
+  }
+
+  moved(from: Origin, now: Instant): void {
+    if (this.#liveness.doubtful) this.#paths.suspect();
+    this.#challenge(this.#paths.moved(from, now));
+  }
+
+  control(body: Uint8Array, from: Origin, now: Instant): void {
+    const decoded = decodeControlMessage(body);
+    if (!decoded.ok) {
+      this.#context.counters.add(`control.${decoded.reason}`);
+      return;
+    }
+    const message = decoded.value;
+    switch (message.type) {
+      case 'channel':
+        this.#context.message(this.peer, message.channel, message.bytes);
+        return;
+      case 'challenge':
+        this.#answerChallenge(message.token, from);
+        return;
+      case 'answer':
+        this.#answered(message.token, now);
+        return;
+      case 'ping':
+        this.#send(encodeTokenMessage('pong', message.token), from);
+        return;
+      case 'pong':
+        if (!this.#liveness.pong(message.token, now)) this.#context.counters.add('control.stalePong');
+        else this.#paths.proven(now);
+        return;
+      case 'mtuProbe':
+        this.#send(encodeMtuAck(message.token, message.size), from);
+        return;
+      case 'mtuAck':
+        this.#mtu.acknowledged(message.token, message.size, now);
+    }
+  }
+
+  exhausted(localIndex: number, limit: 'rekey' | 'dead', now: Instant): void {
+    const { current } = this.#sessions;
+    if (limit === 'dead') this.#sessions.end(localIndex);
+    if (current?.localIndex !== localIndex) return;
+    if (limit === 'dead') {
+      this.#liveness.stop();
+      this.#begin(false, now);
+      // The peer may count its packets up at will, which must not have us shake hands without end.
+    } else this.#rekeyAt = earliest(this.#rekeyAt, after(current.establishedAt, REKEY_AT_LEAST_MS));
+  }
+
+  tick(now: Instant): void {
+    const had = this.#sessions.current !== undefined;
+    this.#sessions.tick(now);
+    if (had && this.#sessions.current === undefined) this.#expired(now);
+    if (this.#retryAt !== undefined && this.#retryAt <= now) this.#begin(false, now);
+    this.#tickExchange(now);
+    if (this.#sessions.current !== undefined) {
+      this.#tickLiveness(now);
+      this.#challenge(this.#paths.tick(now));
+      if (this.#paths.current !== undefined) this.#mtu.tick(now);
+    }
+    if (this.#rekeyAt === undefined || this.#rekeyAt > now) return; // last, as sending may wear a session out
+    this.#rekeyAt = undefined;
+    if (this.#sessions.current !== undefined) this.#begin(true, now);
+  }
+
+  nextTimeout(): Instant | undefined {
+    const session = this.#sessions.current !== undefined;
+    return earliest(
+      this.#sessions.nextTimeout(),
+      this.#rekeyAt,
+      this.#retryAt,
+      this.#exchange.nextTimeout(),
+      session ? this.#liveness.nextTimeout() : undefined,
+      session ? this.#paths.nextTimeout() : undefined,
+      session && this.#paths.current !== undefined ? this.#mtu.nextTimeout() : undefined,
+    );
+  }
+
+  /** Ends everything: sessions, keys, path. The tunnel is not used again. */
+  close(now: Instant): void {
+    this.#exchange.confirmed();
+    this.#sessions.clear();
+    this.#setPath(undefined, now);
+  }
+
+  /** Starts an attempt unless one is under way or the last failed a moment ago. */
+  #begin(rekey: boolean, now: Instant): void {
+    if (this.#exchange.isUnderWay) return;
+    if (this.#notBefore !== undefined && now < this.#notBefore) return;
+    this.#retryAt = undefined;
+    this.#exchange.begin(rekey, now);
+    this.#tickExchange(now);
+  }
+
+  #tickExchange(now: Instant): void {
+    if (this.#exchange.tick(now) !== 'gaveUp') return;
+    this.#context.counters.add('tunnel.gaveUp');
+    this.#notBefore = after(now, GIVE_UP_PAUSE_MS);
+    if (this.#wanted) {
+      this.#retryAt = after(now, UNREACHABLE_RETRY_MS * (1 + randomUnit(this.#context.random)));
+    }
+    if (this.#sessions.current !== undefined && !this.#dead) return; // a rekey failed; the session has time left
+    this.#unreachable = true;
+    this.#setPath(undefined, now);
+  }
+
+  #expired(now: Instant): void {
+    this.#liveness.stop();
+    this.#rekeyAt = undefined;
+    if (this.#wanted) this.#begin(false, now);
+    if (!this.#exchange.isUnderWay) this.#setPath(undefined, now);
+  }
+
+  /** A session has become current and the datapath uses it. `from`: where the packet that made it so came from. */
+  #established(from: Path, now: Instant): void {
+    const session = this.#sessions.current!;
+    const { random, datapath } = this.#context;
+    this.#dead = false;
+    this.#unreachable = false;
+    this.#notBefore = undefined;
+    this.#retryAt = undefined;
+    this.#rekeyAt = rekeyTime(session, random, now);
+    this.#mtu.setFull(Math.min(this.#context.mtu, session.peerMtu), now);
+    this.#liveness.start(datapath.stats(this.peer), now);
+    this.#ping(now, from); // the first packet of the initiator confirms the session to the responder
+    if (this.#paths.current !== undefined) this.#mtu.tick(now);
+  }
+
+  #tickLiveness(now: Instant): void {
+    if (this.#liveness.nextTimeout() === undefined || this.#liveness.nextTimeout()! > now) return;
+    const verdict = this.#liveness.tick(this.#context.datapath.stats(this.peer), now);
+    if (verdict === 'ping') this.#ping(now);
+    if (verdict !== 'dead') return;
+    this.#context.counters.add('tunnel.pathDead');
+    this.#dead = true;
+    this.#notBefore = undefined; // an attempt that failed earlier had another cause
+    this.#paths.suspect();
+    this.#begin(false, now);
+  }
+
+  #ping(now: Instant, fallback?: Path): void {
+    this.#send(encodeTokenMessage('ping', this.#liveness.ping(now)), fallback);
+  }
+
+  /** Back where it came from, and where we know the peer: the challenge may have been copied and sent ahead. */
+  #answerChallenge(token: Uint8Array, from: Origin): void {
+    const body = encodeTokenMessage('answer', token);
+    const { likeliest } = this.#paths;
+    this.#context.datapath.sendControl(this.peer, body, { via: from });
+    if (likeliest === undefined || samePath(likeliest, from)) return;
+    this.#context.datapath.sendControl(this.peer, body, { via: likeliest });
+  }
+
+  #answered(token: Uint8Array, now: Instant): void {
+    const outcome = this.#paths.answered(token, now);
+    this.#context.counters.add(`path.${outcome}`);
+    if (outcome !== 'moved') return;
+    this.#pathTaken(now);
+    this.#dead = false;
+    this.#unreachable = false;
+    this.#liveness.start(this.#context.datapath.stats(this.peer), now);
+    this.#ping(now);
+    if (this.#paths.current !== undefined) this.#mtu.tick(now);
+  }
+
+  /** The peer shook hands from `from`. Where that is another way than ours, ours is perhaps dead: see paths.ts. */
+  #askBoth(from: Path, now: Instant): void {
+    if (this.#paths.current !== undefined && !samePath(this.#paths.current, from)) this.#paths.suspect();
+    this.#challenge(this.#paths.moved(from, now));
+  }
+
+  #challenge(challenges: readonly Challenge[]): void {
+    for (const { path, token } of challenges) {
+      this.#context.counters.add('path.challenged');
+      this.#context.datapath.sendControl(this.peer, encodeTokenMessage('challenge', token), { via: path });
+    }
+  }
+
+  #setPath(path: Path | undefined, now: Instant): void {
+    const before = this.#paths.current;
+    this.#paths.use(path, now);
+    if (path === undefined) {
+      this.#mtu.stop();
+      this.#context.datapath.setPath(this.peer, undefined);
+    } else if (before === undefined || !samePath(before, path)) this.#pathTaken(now);
+  }
+
+  /** {@link Paths.current} has changed to another path. */
+  #pathTaken(now: Instant): void {
+    this.#context.datapath.setPath(this.peer, this.#paths.current);
+    this.#mtu.restart(now);
+  }
+
+  /** Along the path in use; where there is none, back along `fallback`. */
+  #send(body: Uint8Array, fallback?: Path): boolean {
+    const { datapath } = this.#context;
+    if (this.#paths.current !== undefined) return datapath.sendControl(this.peer, body);
+    return fallback !== undefined && datapath.sendControl(this.peer, body, { via: fallback });
+  }
+}
+
+/** An index that we do not know is no alarm when the peer was heard this lately. */
+export const HEARD_MS = 1000;
+/** And otherwise an alarm this often at most, while there is a session. */
+export const RECOVER_INTERVAL_MS = 10_000;
+/** After an attempt failed a waiting packet starts none for this long. */
+export const GIVE_UP_PAUSE_MS = 5000;
+/** A wanted peer that is unreachable is tried again after this and up to twice as long. */
+export const UNREACHABLE_RETRY_MS = 30_000;

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { Counters } from '../../../../../base/counters.ts';
+import { type Endpoint, parseEndpoint } from '../../../../../base/endpoint.ts';
+import { BatchSocket, type SleeveUdp } from '../../../../../router/datapath/sleeve/batch-socket.io.ts';
+
+const EIO = -5;
+const EAGAIN = -11;
+const EMSGSIZE = -90;
+const A = parseEndpoint('192.0.2.1:1000')!;
+const B = parseEndpoint('192.0.2.2:1000')!;
+
+type Sent = readonly [to: string, segment: number, bytes: readonly number[]];
+
+/** A kernel's end: `answer` decides on each send; what is taken stands in `sent`. */
+class FakeUdp implements SleeveUdp {
+  readonly family = 4;
+  readonly descriptor = 3;
+  readonly port = 1;
+  readonly segments: boolean;
+  readonly sent: Sent[] = [];
+  answer: (length: number, segment: number) => number = (length) => length;
+  waiting = 0;
+  onBatch: Parameters<SleeveUdp['start']>[0] = () => {};
+  onWritable: () => void = () => {};
+
+  constructor(segments = true) {
+    this.segments = segments;
+  }
+
+  start(onBatch: Parameters<SleeveUdp['start']>[0], onWritable: () => void): void {
+    this.onBatch = onBatch;
+    this.onWritable = onWritable;
+  }
+
+  send(address: Uint8Array, port: number, data: Uint8Array, length: number, segment: number): number {
+    const outcome = this.answer(length, segment);
+    if (outcome >= 0) this.sent.push([`${address.join('.')}:${port}`, segment, [...data.slice(0, length)]]);
+    return outcome;
+  }
+
+  awaitWritable(): void {
+    this.waiting++;
+  }
+
+  close(): void {}
+}
+
+function started(udp = new FakeUdp()): { udp: FakeUdp; socket: BatchSocket; counters: Counters } {
+  const counters = new Counters();
+  const socket = new BatchSocket(udp, counters);
+  socket.start({ onDatagram: () => {}, onBatchEnd: () => {} });
+  return { udp, socket, counters };
+}
+
+const bytes = (length: number, fill: number): Uint8Array => new Uint8Array(length).fill(fill);
+
+describe('a socket that sends in runs', () => {
+  it('joins datagrams of one size, and a shorter last one, to one endpoint', () => {
+    const { udp, socket } = started();
+    for (const [length, fill] of [
+      [3, 1],
+      [3, 2],
+      [2, 3],
+      [3, 4],
+    ] as const)
+      socket.send(A, bytes(length, fill));
+    socket.send(B, bytes(3, 5));
+    socket.send(B, bytes(4, 6));
+    assert.equal(udp.sent.length, 3, 'the last run waits');
+    socket.flush();
+    socket.flush();
+    assert.deepEqual(udp.sent, [
+      [A, 3, [1, 1, 1, 2, 2, 2, 3, 3]],
+      [A, 3, [4, 4, 4]],
+      [B, 3, [5, 5, 5]],
+      [B, 4, [6, 6, 6, 6]],
+    ]);
+  });
+
+  it('keeps a run within 64 datagrams and the length of a packet', () => {
+    const { udp, socket } = started();
+    for (let i = 0; i < 130; i++) socket.send(A, bytes(10, i));
+    for (let i = 0; i < 50; i++) socket.send(A, bytes(1400, i));
+    socket.flush();
+    assert.deepEqual(
+      udp.sent.map(([, segment, sent]) => [segment, sent.length]),
+      [
+        [10, 640],
+        [10, 640],
+        [10, 20],
+        [1400, 64_400],
+        [1400, 5600],
+      ],
+    );
+  });
+
+  it('sends each alone where the kernel has no runs', () => {
+    const { udp, socket } = started(new FakeUdp(false));
+    for (let i = 0; i < 3; i++) socket.send(A, bytes(5, i));
+    socket.flush();
+    assert.equal(udp.sent.length, 3);
+  });
+
+  it('a run that the device refuses goes out singly, and runs end for good', () => {
+    const { udp, socket, counters } = started();
+    udp.answer = (length, segment) => (length > segment ? EIO : length);
+    for (let i = 0; i < 3; i++) socket.send(A, bytes(i === 2 ? 1 : 2, i));
+    socket.flush();
+    assert.deepEqual(
+      udp.sent.map(([, , sent]) => sent),
+      [[0, 0], [1, 1], [2]],
+    );
+    for (let i = 0; i < 2; i++) socket.send(A, bytes(2, i));
+    socket.flush();
+    assert.equal(udp.sent.length, 5);
+    assert.equal(counters.get('sleeve.io.segmentsOff'), 1);
+  });
+
+  it('counts each datagram that is too large, and sends those that are not', () => {
+    const { udp, socket, counters } = started();
+    udp.answer = (length, segment) => (segment > 4 ? EMSGSIZE : length);
+    for (const length of [5, 5, 3]) socket.send(A, bytes(length, 7));
+    socket.flush();
+    assert.deepEqual(
+      udp.sent.map(([, , sent]) => sent),
+      [[7, 7, 7]],
+    );
+    assert.equal(counters.get('sleeve.io.messageTooLarge'), 2);
+    assert.equal(counters.get('sleeve.io.segmentsOff'), 0);
+  });
+
+  it('what finds no room waits its turn, in order, up to a limit', () => {
+    const { udp, socket, counters } = started();
+    let room = 0;
+    udp.answer = (length) => (room-- > 0 ? length : EAGAIN);
+    for (let i = 0; i < 3; i++) {
+      socket.send(A, bytes(2, i));
+      socket.flush();
+    }
+    assert.deepEqual([udp.sent.length, udp.waiting], [0, 1]);
+    room = 2;
+    udp.onWritable();
+    assert.deepEqual([udp.sent.length, udp.waiting], [2, 2]);
+    room = 10;
+    udp.onWritable();
+    assert.deepEqual(
+      udp.sent.map(([, , sent]) => sent[0]),
+      [0, 1, 2],
+    );
+    assert.equal(udp.waiting, 2);
+    room = 0;
+    for (let i = 0; i < 100; i++) {
+      socket.send(A, bytes(65_000, i));
+      socket.flush();
+    }
+    assert.equal(counters.get('sleeve.io.sendQueueFull'), 100 - Math.floor((4 * 1024 * 1024) / 65_000));
+    udp.answer = () => EMSGSIZE;
+    udp.onWritable();
+    assert.equal(counters.get('sleeve.io.messageTooLarge'), Math.floor((4 * 1024 * 1024) / 65_000));
+  });
+
+  it('takes apart what came together, and names the sender', () => {
+    const udp = new FakeUdp();
+    const counters = new Counters();
+    const socket = new BatchSocket(udp, counters);
+    const received: [Endpoint, number[]][] = [];
+    let ended = 0;
+    socket.start({ onDatagram: (from, one) => received.push([from, [...one]]), onBatchEnd: () => ended++ });
+    const buffer = new Uint8Array(4 * 65_536);
+    buffer.set([1, 1, 2, 2, 3], 0);
+    buffer.set([4, 4, 4], 65_536);
+    buffer.set([5], 3 * 65_536);
+    const address = 0xc000_0201;
+    const words = [5, 2, 1000, address, 0, 0, 0, 3, 0, 1000, address + 1, 0, 0, 0, 9, 0, 0, address, 0, 0, 0];
+    udp.onBatch(buffer, Uint32Array.of(...words, 1, 0, 1000, address, 0, 0, 0), 4);
+    assert.deepEqual(received, [
+      [A, [1, 1]],
+      [A, [2, 2]],
+      [A, [3]],
+      [B, [4, 4, 4]],
+      [A, [5]],
+    ]);
+    assert.equal(ended, 1);
+    assert.equal(counters.get('sleeve.io.badOrigin'), 1, 'port 0');
+  });
+});

@@ -1,0 +1,143 @@
+import { Counters } from '../../../../../base/counters.ts';
+import { type Endpoint, parseEndpoint } from '../../../../../base/endpoint.ts';
+import { type Instant, instant } from '../../../../../base/instant.ts';
+import type { PeerId } from '../../../../../base/peer-id.ts';
+import { parseCidr } from '../../../../../base/range.ts';
+import type { SuiteLimits } from '../../../../../crypto/aead.ts';
+import type { DatapathEvents, Route } from '../../../../../router/datapath/datapath.ts';
+import { Sleeve } from '../../../../../router/datapath/sleeve/sleeve.ts';
+
+/** One sleeve with everything it put out. */
+export interface Node {
+  readonly id: PeerId;
+  readonly endpoint: Endpoint;
+  readonly sleeve: Sleeve;
+  readonly counters: Counters;
+  readonly transmitted: { readonly to: Endpoint; readonly bytes: Uint8Array }[];
+  readonly delivered: Uint8Array[];
+  readonly events: { readonly name: keyof DatapathEvents; readonly args: readonly unknown[] }[];
+}
+
+export interface NodeOptions {
+  readonly overlayMtu?: number;
+  readonly limits?: SuiteLimits;
+  readonly coalesceUdp?: boolean;
+}
+
+/**
+ * Sleeves on one underlay without loss, on virtual time. Node `i` (0 to 9) owns 10.(32+i).0.0/16 and fd00:i::/32 and
+ * sits at 192.0.2.(i+1):6783. Everything transmitted is kept in `wire`, as a listener would.
+ */
+export class SleeveNet {
+  now: Instant = instant(1000);
+  readonly nodes: Node[] = [];
+  readonly wire: Uint8Array[] = [];
+  #nextIndex = 1;
+
+  constructor(count: number, options: NodeOptions = {}) {
+    for (let i = 0; i < count; i++) this.nodes.push(this.#node(i, options));
+    const routes: Route[] = this.nodes.flatMap(({ id }, i) => [
+      { range: parseCidr(`10.${32 + i}.0.0/16`)!, owner: id },
+      { range: parseCidr(`fd00:${i}::/32`)!, owner: id },
+    ]);
+    for (const { sleeve } of this.nodes) sleeve.setRoutes(routes);
+  }
+
+  /** Installs a session between two nodes and uses it at once; the local indices at `a` and `b`. */
+  connect(a: number, b: number, use = true): [number, number] {
+    const [atA, atB] = [this.#nextIndex++, this.#nextIndex++];
+    const keys = [new Uint8Array(32).fill(atA), new Uint8Array(32).fill(atB)] as const;
+    const [left, right] = [this.nodes[a]!, this.nodes[b]!];
+    const suite = 'chacha20-poly1305';
+    const common = { suite } as const;
+    left.sleeve.install({
+      ...common,
+      peer: right.id,
+      localIndex: atA,
+      remoteIndex: atB,
+      sendKey: keys[0],
+      receiveKey: keys[1],
+    });
+    right.sleeve.install({
+      ...common,
+      peer: left.id,
+      localIndex: atB,
+      remoteIndex: atA,
+      sendKey: keys[1],
+      receiveKey: keys[0],
+    });
+    if (use) {
+      left.sleeve.use(atA);
+      right.sleeve.use(atB);
+    }
+    return [atA, atB];
+  }
+
+  /** Direct paths between two nodes, both ways. */
+  link(a: number, b: number): void {
+    const [left, right] = [this.nodes[a]!, this.nodes[b]!];
+    left.sleeve.setPath(right.id, { kind: 'direct', endpoint: right.endpoint });
+    right.sleeve.setPath(left.id, { kind: 'direct', endpoint: left.endpoint });
+  }
+
+  send(from: number, frame: Uint8Array): void {
+    this.nodes[from]!.sleeve.handleTunPacket(frame, this.now);
+  }
+
+  /** Carries what was transmitted to its receivers until nothing is under way, then ends their batches. */
+  run(): void {
+    for (let moved = true; moved; ) {
+      moved = false;
+      for (const node of this.nodes) {
+        for (const { to, bytes } of node.transmitted.splice(0)) {
+          moved = true;
+          const receiver = this.nodes.find((one) => one.endpoint === to);
+          receiver?.sleeve.handleDatagram(node.endpoint, bytes, this.now);
+        }
+      }
+    }
+    for (const { sleeve } of this.nodes) sleeve.endBatch(this.now);
+  }
+
+  #node(i: number, options: NodeOptions): Node {
+    const node = {
+      id: String(i + 1).repeat(64) as PeerId,
+      endpoint: parseEndpoint(`192.0.2.${i + 1}:6783`)!,
+      counters: new Counters(),
+      transmitted: [] as Node['transmitted'],
+      delivered: [] as Uint8Array[],
+      events: [] as Node['events'],
+    };
+    const record =
+      (name: keyof DatapathEvents) =>
+      (...args: readonly unknown[]): void => {
+        node.events.push({ name, args });
+      };
+    const sleeve = new Sleeve({
+      self: node.id,
+      counters: node.counters,
+      overlayMtu: options.overlayMtu ?? 1364,
+      config: {
+        coalesceUdp: options.coalesceUdp ?? false,
+        ...(options.limits === undefined ? {} : { limits: options.limits }),
+      },
+      sink: {
+        transmit: (to, bytes) => {
+          this.wire.push(bytes.slice());
+          node.transmitted.push({ to, bytes: bytes.slice() });
+        },
+        deliver: (frame) => node.delivered.push(frame.slice()),
+      },
+      events: {
+        sessionWanted: record('sessionWanted'),
+        confirmed: record('confirmed'),
+        moved: record('moved'),
+        control: record('control'),
+        exhausted: record('exhausted'),
+        foreign: record('foreign'),
+        unknownIndex: record('unknownIndex'),
+      },
+    });
+    return { ...node, sleeve };
+  }
+}
