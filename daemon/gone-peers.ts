@@ -1,5 +1,5 @@
 import type { PeerId } from '../base/peer-id.ts';
-import type { Member } from '../gossip/gossip-output.ts';
+import type { Member } from '../gossip/model/gossip-output.ts';
 
 /**
  * Which owners of ranges are gone for good, for Kubernetes to tell: gossip has buried them, and their node is no

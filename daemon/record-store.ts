@@ -6,7 +6,7 @@ import {
   type SignedRecord,
   SLOTS,
   type Slot,
-} from '../gossip/record.ts';
+} from '../gossip/model/record.ts';
 import type { IpamStore } from '../ipam/store.ts';
 
 /**

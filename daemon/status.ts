@@ -2,7 +2,7 @@ import { type Address, formatAddress } from '../base/address.ts';
 import type { Counters } from '../base/counters.ts';
 import { type PeerId, shortPeerId } from '../base/peer-id.ts';
 import { formatRange } from '../base/range.ts';
-import type { MemberState } from '../gossip/gossip-output.ts';
+import type { MemberState } from '../gossip/model/gossip-output.ts';
 import { NODE_KEY } from '../ipam/types.ts';
 import type { Datapath } from '../router/datapath/datapath.ts';
 import type { TunnelStatus } from '../router/tunnel/tunnel.ts';

@@ -3,6 +3,17 @@ import type { Counters } from '../base/counters.ts';
 import { after, earliest, type Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import { type RandomSource, randomBelow, randomUnit, shuffle } from '../base/random.ts';
+import type { GossipConfig } from './model/gossip-config.ts';
+import type { LinkId, MemberState } from './model/gossip-output.ts';
+import {
+  compareVersions,
+  type HashedRecord,
+  type RecordKey,
+  recordKey,
+  splitRecordKey,
+} from './model/record.ts';
+import type { Rumour } from './model/rumour.ts';
+import type { Link, Links } from './overlay/links.ts';
 import {
   encodeFrame,
   type Frame,
@@ -13,13 +24,8 @@ import {
   splitRecords,
   type VersionEntry,
   type WantedRecord,
-} from './frame.ts';
-import type { GossipConfig } from './gossip-config.ts';
-import type { LinkId, MemberState } from './gossip-output.ts';
-import type { Link, Links } from './links.ts';
-import { compareVersions, type HashedRecord, type RecordKey, recordKey, splitRecordKey } from './record.ts';
-import { BUCKET_COUNT, FINGERPRINT_LENGTH, fingerprint, type RecordStore } from './record-store.ts';
-import type { Rumour } from './rumour.ts';
+} from './records/frame.ts';
+import { BUCKET_COUNT, FINGERPRINT_LENGTH, fingerprint, type RecordStore } from './records/record-store.ts';
 
 /** A new record goes in full to so many links, and is only announced on the others. */
 export const EAGER_FANOUT = 3;

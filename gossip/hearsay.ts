@@ -1,14 +1,14 @@
 import type { Counters } from '../base/counters.ts';
 import type { Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
+import { TokenBucket } from '../base/token-bucket.ts';
 import type { Dissemination } from './dissemination.ts';
-import type { LinkId } from './gossip-output.ts';
-import type { Membership } from './membership.ts';
-import type { OwnRecords } from './own-records.ts';
-import type { Rumour } from './rumour.ts';
-import type { RumourQueue } from './rumour-queue.ts';
-import type { Swim } from './swim.ts';
-import { TokenBucket } from './token-bucket.ts';
+import type { LinkId } from './model/gossip-output.ts';
+import type { Rumour } from './model/rumour.ts';
+import type { OwnRecords } from './records/own-records.ts';
+import type { Membership } from './swim/membership.ts';
+import type { RumourQueue } from './swim/rumour-queue.ts';
+import type { Swim } from './swim/swim.ts';
 
 /** New suspicions taken on hearsay: at once, and a second. A liar cannot keep the whole cluster refuting. */
 const SUSPECT_BURST = 128;

@@ -3,15 +3,15 @@ import type { Endpoint } from '../base/endpoint.ts';
 import { after, type Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import type { Dissemination } from './dissemination.ts';
-import { encodeFrame } from './frame.ts';
-import type { GossipConfig } from './gossip-config.ts';
-import type { CloseReason, GossipOutput, LinkId } from './gossip-output.ts';
-import type { Link, Links } from './links.ts';
-import type { Membership } from './membership.ts';
-import type { Overlay } from './overlay.ts';
-import type { OverlayGraph } from './overlay-graph.ts';
-import type { OwnRecords } from './own-records.ts';
-import type { Swim } from './swim.ts';
+import type { GossipConfig } from './model/gossip-config.ts';
+import type { CloseReason, GossipOutput, LinkId } from './model/gossip-output.ts';
+import type { Link, Links } from './overlay/links.ts';
+import type { Overlay } from './overlay/overlay.ts';
+import type { OverlayGraph } from './overlay/overlay-graph.ts';
+import { encodeFrame } from './records/frame.ts';
+import type { OwnRecords } from './records/own-records.ts';
+import type { Membership } from './swim/membership.ts';
+import type { Swim } from './swim/swim.ts';
 
 /** Faults that an honest peer does not commit; at this many its link is closed and it is shut out for a while. */
 export const MAX_OFFENCES = 3;

@@ -2,18 +2,18 @@ import type { Counters } from '../base/counters.ts';
 import type { Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import type { Dissemination } from './dissemination.ts';
-import type { SharedRecord } from './frame.ts';
-import type { GossipOutput, Member, MemberState } from './gossip-output.ts';
-import type { Link, Links } from './links.ts';
-import type { Membership } from './membership.ts';
-import type { NodeInfo } from './node-info.ts';
-import type { Overlay } from './overlay.ts';
-import type { OverlayGraph } from './overlay-graph.ts';
-import type { OwnRecords } from './own-records.ts';
-import { compareVersions, type RecordKey, recordKey, type SignedRecord } from './record.ts';
-import type { Intake, RecordIntake } from './record-intake.ts';
-import type { RecordStore } from './record-store.ts';
-import type { RumourQueue } from './rumour-queue.ts';
+import type { GossipOutput, Member, MemberState } from './model/gossip-output.ts';
+import type { NodeInfo } from './model/node-info.ts';
+import { compareVersions, type RecordKey, recordKey, type SignedRecord } from './model/record.ts';
+import type { Link, Links } from './overlay/links.ts';
+import type { Overlay } from './overlay/overlay.ts';
+import type { OverlayGraph } from './overlay/overlay-graph.ts';
+import type { SharedRecord } from './records/frame.ts';
+import type { OwnRecords } from './records/own-records.ts';
+import type { Intake, RecordIntake } from './records/record-intake.ts';
+import type { RecordStore } from './records/record-store.ts';
+import type { Membership } from './swim/membership.ts';
+import type { RumourQueue } from './swim/rumour-queue.ts';
 
 /**
  * What a record does once it is here: those from disk and from links pass the gate (record-intake.ts), then tell

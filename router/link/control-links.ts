@@ -6,7 +6,7 @@ import type { RandomSource } from '../../base/random.ts';
 import type { ClusterKeys } from '../../crypto/cluster-secret.ts';
 import type { Identity } from '../../crypto/identity.ts';
 import { sourceOf } from '../../crypto/source-limit.ts';
-import type { LinkId } from '../../gossip/gossip-output.ts';
+import type { LinkId } from '../../gossip/model/gossip-output.ts';
 import { Link } from './link.ts';
 
 /**

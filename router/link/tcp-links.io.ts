@@ -3,7 +3,7 @@ import { parseAddress } from '../../base/address.ts';
 import { plainBytes } from '../../base/bytes.ts';
 import { type Endpoint, endpoint, endpointHost, endpointPort } from '../../base/endpoint.ts';
 import { WeftError } from '../../base/weft-error.ts';
-import type { LinkId } from '../../gossip/gossip-output.ts';
+import type { LinkId } from '../../gossip/model/gossip-output.ts';
 
 /** A peer that does not take in what it is sent is let go at this many bytes. */
 const MAX_UNSENT_BYTES = 4 * 1024 * 1024;

@@ -2,11 +2,11 @@ import { Counters } from '../../base/counters.ts';
 import { endpoint } from '../../base/endpoint.ts';
 import { instant } from '../../base/instant.ts';
 import { seededRandom } from '../../base/random.ts';
-import { decodeFrame, encodeFrame } from '../../gossip/frame.ts';
 import { Gossip } from '../../gossip/gossip.ts';
-import { decodeNodeInfo, encodeNodeInfo } from '../../gossip/node-info.ts';
-import { isWellFormedRecord } from '../../gossip/record.ts';
-import { decodeSwimPacket, encodeSwimPacket } from '../../gossip/swim-packet.ts';
+import { decodeNodeInfo, encodeNodeInfo } from '../../gossip/model/node-info.ts';
+import { isWellFormedRecord } from '../../gossip/model/record.ts';
+import { decodeFrame, encodeFrame } from '../../gossip/records/frame.ts';
+import { decodeSwimPacket, encodeSwimPacket } from '../../gossip/swim/swim-packet.ts';
 import { CLUSTER_ID, FakeCrypto, peer } from '../unit/gossip/fakes.ts';
 
 /** What a fuzzer runs: `run` throws where the bytes broke something. */

@@ -1,9 +1,9 @@
 import { concat } from '../../base/bytes.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import { generateIdentity, type Identity, sign } from '../../crypto/identity.ts';
-import { encodeFrame, type Frame } from '../../gossip/frame.ts';
-import { logVersion, type SignedRecord, SLOTS, signedBytes } from '../../gossip/record.ts';
-import { encodeSwimPacket } from '../../gossip/swim-packet.ts';
+import { logVersion, type SignedRecord, SLOTS, signedBytes } from '../../gossip/model/record.ts';
+import { encodeFrame, type Frame } from '../../gossip/records/frame.ts';
+import { encodeSwimPacket } from '../../gossip/swim/swim-packet.ts';
 import { appendToLog, decodeRingLog } from '../../ipam/ring-log.ts';
 import type { Datapath } from '../../router/datapath/datapath.ts';
 import type { Sleeve } from '../../router/datapath/sleeve/sleeve.ts';

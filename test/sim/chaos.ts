@@ -14,7 +14,7 @@ const MAX_PAUSE_MS = 15_000;
 const MAX_FULL_MS = 15_000;
 const MAX_GAP_MS = 1_200;
 const PING_TIMEOUT_MS = 500;
-/** A suspicion that nobody confirms runs for 12 s (gossip/membership.ts), after a round of probes. */
+/** A suspicion that nobody confirms runs for 12 s (gossip/swim/membership.ts), after a round of probes. */
 export const BURIED_LIMIT_MS = 30_000;
 
 /** How much of what happened, to see that a run was no walk in the park. */

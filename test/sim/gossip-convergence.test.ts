@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { concat } from '../../base/bytes.ts';
 import type { Endpoint } from '../../base/endpoint.ts';
 import { parseEndpoint } from '../../base/endpoint.ts';
-import { encodeFrame, type Frame, MAX_FRAME_LENGTH } from '../../gossip/frame.ts';
-import { type SignedRecord, signedBytes } from '../../gossip/record.ts';
-import { accuserOf } from '../../gossip/rumour.ts';
+import { type SignedRecord, signedBytes } from '../../gossip/model/record.ts';
+import { accuserOf } from '../../gossip/model/rumour.ts';
+import { encodeFrame, type Frame, MAX_FRAME_LENGTH } from '../../gossip/records/frame.ts';
 import { CLUSTER_ID, fakeSign, peer, signedRecord } from '../unit/gossip/fakes.ts';
 import { GossipNetwork, type SimNode } from './gossip-network.ts';
 

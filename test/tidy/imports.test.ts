@@ -9,6 +9,10 @@ import { isCore, readSource, readSources, type SourceFile } from './source.ts';
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   base: [],
   crypto: ['base'],
+  'gossip/model': ['base'],
+  'gossip/records': ['base', 'gossip/model'],
+  'gossip/swim': ['base', 'gossip/model'],
+  'gossip/overlay': ['base', 'gossip/model', 'gossip/records', 'gossip/swim'],
   gossip: ['base'],
   linux: ['base'],
   native: ['base'],
@@ -18,7 +22,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'router/packet': ['base'],
   'router/datapath': ['base', 'crypto', 'router/packet'],
   'router/tunnel': ['base', 'crypto', 'router/packet', 'router/datapath'],
-  'router/link': ['base', 'crypto', 'gossip'],
+  'router/link': ['base', 'crypto', 'gossip/model'],
 };
 const ENTRY_FOLDERS = ['daemon', 'cli', 'test', 'bench', 'tools'];
 /** Rooms whose shells (`*.io.ts`) may use the addon. */
@@ -53,6 +57,7 @@ function wrongDirections(files: readonly SourceFile[]): string[] {
       const other = roomOf(target);
       const fine =
         other === room ||
+        other.startsWith(`${room}/`) ||
         allowed.some((name) => other === name || other.startsWith(`${name}/`)) ||
         (other === 'native' && file.path.endsWith('.io.ts') && SHELLS_WITH_ADDON.includes(room));
       return fine ? [] : [`${file.path} imports ${specifier}`];

@@ -1,7 +1,7 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { type PeerId, parsePeerId } from '../../../base/peer-id.ts';
 import { gonePeers, isCaretaker } from '../../../daemon/gone-peers.ts';
-import type { Member } from '../../../gossip/gossip-output.ts';
+import type { Member } from '../../../gossip/model/gossip-output.ts';
 
 const peer = (digit: string): PeerId => parsePeerId(digit.repeat(64))!;
 const [a, b, c] = [peer('a'), peer('b'), peer('c')];

@@ -2,7 +2,13 @@ import { deepEqual, equal } from 'node:assert/strict';
 import fc from 'fast-check';
 import { peerIdFromBytes } from '../../../base/peer-id.ts';
 import { RecordStore } from '../../../daemon/record-store.ts';
-import { logVersion, MAX_EPOCH, MAX_SEQUENCE, type SignedRecord, SLOTS } from '../../../gossip/record.ts';
+import {
+  logVersion,
+  MAX_EPOCH,
+  MAX_SEQUENCE,
+  type SignedRecord,
+  SLOTS,
+} from '../../../gossip/model/record.ts';
 import { MemoryStore } from '../../../ipam/memory-store.ts';
 
 const someRecord: fc.Arbitrary<SignedRecord> = fc

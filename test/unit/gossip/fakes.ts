@@ -1,7 +1,7 @@
 import { concat, equalBytes, utf8, writeU32LE } from '../../../base/bytes.ts';
 import type { PeerId } from '../../../base/peer-id.ts';
-import type { RecordCrypto, SignedRecord, Slot } from '../../../gossip/record.ts';
-import { signedBytes } from '../../../gossip/record.ts';
+import type { RecordCrypto, SignedRecord, Slot } from '../../../gossip/model/record.ts';
+import { signedBytes } from '../../../gossip/model/record.ts';
 
 export const CLUSTER_ID = new Uint8Array(16).fill(0xc1);
 

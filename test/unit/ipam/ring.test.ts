@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { PeerId } from '../../../base/peer-id.ts';
 import type { Range } from '../../../base/range.ts';
-import { MAX_PAYLOAD_LENGTH } from '../../../gossip/record.ts';
+import { MAX_PAYLOAD_LENGTH } from '../../../gossip/model/record.ts';
 import { Ring } from '../../../ipam/ring.ts';
 import {
   appendToLog,

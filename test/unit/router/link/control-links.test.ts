@@ -6,7 +6,7 @@ import { seededRandom } from '../../../../base/random.ts';
 import { parseClusterSecret } from '../../../../crypto/cluster-secret.ts';
 import { generateIdentity } from '../../../../crypto/identity.ts';
 import { cryptoReady } from '../../../../crypto/ready.ts';
-import type { LinkId } from '../../../../gossip/gossip-output.ts';
+import type { LinkId } from '../../../../gossip/model/gossip-output.ts';
 import { ControlLinks, MAX_UNPROVEN, MAX_UNPROVEN_FROM_ONE } from '../../../../router/link/control-links.ts';
 
 const NOW = instant(1000);
