@@ -4,8 +4,8 @@ import type { PodAddresses } from '../cni/attachment.ts';
 import { CNI_CODE, CniFault } from '../cni/fault.ts';
 import type { AttachmentKey } from '../cni/key.ts';
 import type { AddressPool, PoolState } from '../cni/needs.ts';
-import type { AllocateFailure, AllocationKey, IpamStatus, RequestId } from '../ipam/types.ts';
-import { NODE_KEY } from '../ipam/types.ts';
+import type { AllocateFailure, AllocationKey, IpamStatus, RequestId } from '../ipam/model/types.ts';
+import { NODE_KEY } from '../ipam/model/types.ts';
 import type { NodeOutput } from './node-types.ts';
 
 /** What the pool needs of the node's ipam and of the shell's loop. */

@@ -2,7 +2,7 @@ import type { Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import { formatRange } from '../base/range.ts';
 import { WeftError } from '../base/weft-error.ts';
-import type { RemoveFailure, RequestId } from '../ipam/types.ts';
+import type { RemoveFailure, RequestId } from '../ipam/model/types.ts';
 import type { RemovePeerResult } from './control-protocol.ts';
 import type { ControlHandlers } from './control-server.io.ts';
 import type { NodeOutput } from './node-types.ts';

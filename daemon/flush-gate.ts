@@ -1,6 +1,6 @@
 import { after, type Instant } from '../base/instant.ts';
 import { WeftError } from '../base/weft-error.ts';
-import type { IpamStore } from '../ipam/store.ts';
+import type { IpamStore } from '../ipam/model/store.ts';
 
 /** A full disk is tried again this often. */
 export const DISK_RETRY_MS = 1_000;

@@ -11,7 +11,7 @@ import type { GossipOutput, LinkId } from '../gossip/model/gossip-output.ts';
 import { decodeNodeInfo, type NodeInfo } from '../gossip/model/node-info.ts';
 import type { SignedRecord } from '../gossip/model/record.ts';
 import { Ipam } from '../ipam/ipam.ts';
-import { type AllocationKey, type IpamOutput, NODE_KEY, type RequestId } from '../ipam/types.ts';
+import { type AllocationKey, type IpamOutput, NODE_KEY, type RequestId } from '../ipam/model/types.ts';
 import type { DatapathEvents } from '../router/datapath/datapath.ts';
 import { ControlLinks } from '../router/link/control-links.ts';
 import type { TunnelEvent } from '../router/tunnel/tunnel-status.ts';

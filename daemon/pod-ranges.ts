@@ -3,7 +3,7 @@ import { concat } from '../base/bytes.ts';
 import type { Range } from '../base/range.ts';
 import { WeftError } from '../base/weft-error.ts';
 import type { ClusterKeys } from '../crypto/cluster-secret.ts';
-import type { IpamFault } from '../ipam/types.ts';
+import type { IpamFault } from '../ipam/model/types.ts';
 import type { Config } from './config.ts';
 
 /** The cluster's pod ranges, IPv4 first: those of the settings, IPv6 from the cluster's own prefix by default. */

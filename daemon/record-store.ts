@@ -7,7 +7,7 @@ import {
   SLOTS,
   type Slot,
 } from '../gossip/model/record.ts';
-import type { IpamStore } from '../ipam/store.ts';
+import type { IpamStore } from '../ipam/model/store.ts';
 
 /**
  * Where the newest record of each peer waits for the next start, so that a node that restarts knows its peers

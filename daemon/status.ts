@@ -3,7 +3,7 @@ import type { Counters } from '../base/counters.ts';
 import { type PeerId, shortPeerId } from '../base/peer-id.ts';
 import { formatRange } from '../base/range.ts';
 import type { MemberState } from '../gossip/model/gossip-output.ts';
-import { NODE_KEY } from '../ipam/types.ts';
+import { NODE_KEY } from '../ipam/model/types.ts';
 import type { Datapath } from '../router/datapath/datapath.ts';
 import type { TunnelStatus } from '../router/tunnel/tunnel.ts';
 import type {

@@ -1,9 +1,9 @@
 import { type PeerId, shortPeerId } from '../base/peer-id.ts';
 import type { Range } from '../base/range.ts';
-import { sameUniverses } from './genesis.ts';
-import type { OwnLog } from './own-log.ts';
-import { ORIGIN_LIMIT, type Ring } from './ring.ts';
-import type { IpamFault } from './types.ts';
+import { sameUniverses } from './model/genesis.ts';
+import type { IpamFault } from './model/types.ts';
+import type { OwnLog } from './ring/own-log.ts';
+import { ORIGIN_LIMIT, type Ring } from './ring/ring.ts';
 
 /** Part of a limit from which on it is announced. */
 const SOON = 0.75;

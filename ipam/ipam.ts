@@ -4,24 +4,19 @@ import { after, earliest, type Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import type { Range } from '../base/range.ts';
 import { fail, ok, type Result } from '../base/result.ts';
-import { Allocator, isValidKey } from './allocator.ts';
-import { Authority, type RemovalState } from './authority.ts';
-import { councilChanges } from './council.ts';
-import { Donor } from './donor.ts';
-import { DonorChoice, freeHintsOf, wantedFamilies } from './donor-choice.ts';
+import { Founding } from './agreement/founding.ts';
+import type { Removals } from './agreement/removals.ts';
+import { removalsOf } from './agreement/removals-of.ts';
+import { Allocator, isValidKey } from './allocation/allocator.ts';
+import { Donor } from './allocation/donor.ts';
+import { DonorChoice, freeHintsOf, wantedFamilies } from './allocation/donor-choice.ts';
+import { RangeSeeker } from './allocation/range-seeker.ts';
+import { type Waiting, WaitingRoom } from './allocation/waiting-room.ts';
 import { faultsOf, isBlocking } from './faults.ts';
-import { Founding } from './founding.ts';
-import { decodeGenesis } from './genesis.ts';
 import { Homecoming } from './homecoming.ts';
-import { decodeMessage, encodeMessage, type IpamMessage } from './messages.ts';
-import { OwnLog } from './own-log.ts';
-import { RangeSeeker } from './range-seeker.ts';
-import type { Removals } from './removals.ts';
-import { removalsOf } from './removals-of.ts';
-import { Reporter } from './reporter.ts';
-import { Ring } from './ring.ts';
-import { councilOf } from './ring-log.ts';
-import { statusOf } from './status.ts';
+import { Authority, type RemovalState } from './model/authority.ts';
+import { decodeGenesis } from './model/genesis.ts';
+import { decodeMessage, encodeMessage, type IpamMessage } from './model/messages.ts';
 import {
   type AllocateFailure,
   type Allocation,
@@ -36,8 +31,13 @@ import {
   type IpamOutput,
   type IpamStatus,
   type RequestId,
-} from './types.ts';
-import { type Waiting, WaitingRoom } from './waiting-room.ts';
+} from './model/types.ts';
+import { Reporter } from './reporter.ts';
+import { councilChanges } from './ring/council.ts';
+import { OwnLog } from './ring/own-log.ts';
+import { Ring } from './ring/ring.ts';
+import { councilOf } from './ring/ring-log.ts';
+import { statusOf } from './status.ts';
 
 /**
  * Address management of one node: its part of the ring, its allocations, and its share in the agreements.

@@ -1,4 +1,4 @@
-import type { FreeHints, IpamFault, IpamOutput } from './types.ts';
+import type { FreeHints, IpamFault, IpamOutput } from './model/types.ts';
 
 /** Turns what is so into what is new: an output for each change since the last report. */
 export class Reporter {

@@ -1,6 +1,6 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { WeftError } from '../base/weft-error.ts';
-import type { IpamStore } from './store.ts';
+import type { IpamStore } from './model/store.ts';
 
 /** Of the file's tables. A higher one was written by a newer program: refused. */
 export const SCHEMA_VERSION = 1;

@@ -1,10 +1,10 @@
 import type { Family } from '../base/address.ts';
 import type { PeerId } from '../base/peer-id.ts';
-import type { Allocator } from './allocator.ts';
+import type { Allocator } from './allocation/allocator.ts';
 import { isBlocking } from './faults.ts';
-import type { OwnLog } from './own-log.ts';
-import type { Ring } from './ring.ts';
-import type { IpamFault, IpamStatus } from './types.ts';
+import type { IpamFault, IpamStatus } from './model/types.ts';
+import type { OwnLog } from './ring/own-log.ts';
+import type { Ring } from './ring/ring.ts';
 
 /** The status of a node, made from its parts. */
 export function statusOf(node: {

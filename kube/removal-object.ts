@@ -2,7 +2,7 @@ import { type PeerId, parsePeerId } from '../base/peer-id.ts';
 import type { ConfigMap } from './objects.ts';
 import { labels } from './ring-object.ts';
 
-/** The removal of one peer, as its ConfigMap holds it. What it means is told in ipam/authority.ts. */
+/** The removal of one peer, as its ConfigMap holds it. What it means is told in ipam/model/authority.ts. */
 export interface RemovalData {
   readonly subject: PeerId;
   readonly heir: PeerId;

@@ -4,12 +4,12 @@ import { instant } from '../../base/instant.ts';
 import { parsePeerId } from '../../base/peer-id.ts';
 import { seededRandom } from '../../base/random.ts';
 import { parseCidr } from '../../base/range.ts';
-import { decodeGenesis, encodeGenesis, shareEvenly } from '../../ipam/genesis.ts';
+import { decodeRow, encodeRow } from '../../ipam/agreement/paxos.ts';
 import { Ipam } from '../../ipam/ipam.ts';
-import { MemoryStore } from '../../ipam/memory-store.ts';
-import { decodeMessage, encodeMessage, type IpamMessage } from '../../ipam/messages.ts';
-import { decodeRow, encodeRow } from '../../ipam/paxos.ts';
-import { appendToLog, decodeRingLog, emptyLog, joinLogs } from '../../ipam/ring-log.ts';
+import { decodeGenesis, encodeGenesis, shareEvenly } from '../../ipam/model/genesis.ts';
+import { decodeMessage, encodeMessage, type IpamMessage } from '../../ipam/model/messages.ts';
+import { appendToLog, decodeRingLog, emptyLog, joinLogs } from '../../ipam/ring/ring-log.ts';
+import { MemoryStore } from '../unit/ipam/memory-store.ts';
 
 export interface FuzzTarget {
   readonly name: string;

@@ -4,7 +4,7 @@ import { generateIdentity, type Identity, sign } from '../../crypto/identity.ts'
 import { logVersion, type SignedRecord, SLOTS, signedBytes } from '../../gossip/model/record.ts';
 import { encodeFrame, type Frame } from '../../gossip/records/frame.ts';
 import { encodeSwimPacket } from '../../gossip/swim/swim-packet.ts';
-import { appendToLog, decodeRingLog } from '../../ipam/ring-log.ts';
+import { appendToLog, decodeRingLog } from '../../ipam/ring/ring-log.ts';
 import type { Datapath } from '../../router/datapath/datapath.ts';
 import type { Sleeve } from '../../router/datapath/sleeve/sleeve.ts';
 import { LINK_FRAME_MAX, Link } from '../../router/link/link.ts';

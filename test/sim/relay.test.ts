@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { NODE_KEY } from '../../ipam/types.ts';
+import { NODE_KEY } from '../../ipam/model/types.ts';
 import { Simulation } from './simulation.ts';
 
 /** What the liveness of a path needs to give it up, and gossip to say that a link is gone; see router/tunnel/liveness.ts. */

@@ -5,7 +5,7 @@ import { type RandomSource, seededRandom, shuffle } from '../../base/random.ts';
 import { parseCidr, type Range } from '../../base/range.ts';
 import { type ClusterKeys, parseClusterSecret } from '../../crypto/cluster-secret.ts';
 import { cryptoReady } from '../../crypto/ready.ts';
-import { NODE_KEY } from '../../ipam/types.ts';
+import { NODE_KEY } from '../../ipam/model/types.ts';
 import { EventQueue } from './event-queue.ts';
 import { Invariants } from './invariants.ts';
 import { podFrame } from './pod-packets.ts';

@@ -13,7 +13,7 @@ import type { NodeOutput } from '../../daemon/node-types.ts';
 import { RecordStore } from '../../daemon/record-store.ts';
 import type { GossipConfig } from '../../gossip/model/gossip-config.ts';
 import type { LinkId } from '../../gossip/model/gossip-output.ts';
-import { type AllocationKey, type IpamConfig, NODE_KEY, type RequestId } from '../../ipam/types.ts';
+import { type AllocationKey, type IpamConfig, NODE_KEY, type RequestId } from '../../ipam/model/types.ts';
 import type { Datapath } from '../../router/datapath/datapath.ts';
 import { Sleeve } from '../../router/datapath/sleeve/sleeve.ts';
 import type { EventQueue } from './event-queue.ts';

@@ -1,6 +1,6 @@
 import { WeftError } from '../../base/weft-error.ts';
-import { MemoryStore } from '../../ipam/memory-store.ts';
-import type { IpamStore } from '../../ipam/store.ts';
+import type { IpamStore } from '../../ipam/model/store.ts';
+import { MemoryStore } from '../unit/ipam/memory-store.ts';
 
 /** The disk of a node: forgets on a crash what was not flushed, and fails when it is told to. */
 export class VirtualStore implements IpamStore {

@@ -6,7 +6,7 @@ export const ROOT = join(import.meta.dirname, '../..');
 
 /** One TypeScript file of the project. */
 export interface SourceFile {
-  /** From the root of the checkout: `ipam/ring.ts`. */
+  /** From the root of the checkout: `ipam/ring/ring.ts`. */
   readonly path: string;
   /** `ipam`. */
   readonly folder: string;

@@ -3,7 +3,12 @@ import { type Address, parseAddress } from '../../../base/address.ts';
 import { WeftError } from '../../../base/weft-error.ts';
 import { CNI_CODE } from '../../../cni/fault.ts';
 import { type PoolSource, RingAddressPool } from '../../../daemon/address-pool.ts';
-import { type AllocateFailure, type AllocationKey, type IpamStatus, NODE_KEY } from '../../../ipam/types.ts';
+import {
+  type AllocateFailure,
+  type AllocationKey,
+  type IpamStatus,
+  NODE_KEY,
+} from '../../../ipam/model/types.ts';
 
 const v4 = parseAddress('10.32.0.7')!;
 const v6 = parseAddress('fd00::7')!;

@@ -2,7 +2,7 @@ import { deepEqual, equal, throws } from 'node:assert/strict';
 import { after, instant } from '../../../base/instant.ts';
 import { WeftError } from '../../../base/weft-error.ts';
 import { DISK_RETRY_MS, FlushGate } from '../../../daemon/flush-gate.ts';
-import { MemoryStore } from '../../../ipam/memory-store.ts';
+import { MemoryStore } from '../ipam/memory-store.ts';
 
 const start = instant(1000);
 

@@ -9,7 +9,7 @@ import {
   type SignedRecord,
   SLOTS,
 } from '../../../gossip/model/record.ts';
-import { MemoryStore } from '../../../ipam/memory-store.ts';
+import { MemoryStore } from '../ipam/memory-store.ts';
 
 const someRecord: fc.Arbitrary<SignedRecord> = fc
   .record(

@@ -1,8 +1,8 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { faultsOf } from '../../../ipam/faults.ts';
-import { MemoryStore } from '../../../ipam/memory-store.ts';
-import { OwnLog } from '../../../ipam/own-log.ts';
-import { ORIGIN_LIMIT, Ring } from '../../../ipam/ring.ts';
+import { OwnLog } from '../../../ipam/ring/own-log.ts';
+import { ORIGIN_LIMIT, Ring } from '../../../ipam/ring/ring.ts';
+import { MemoryStore } from './memory-store.ts';
 import { cidr, genesisOf, logOf, peerId, V4 } from './support.ts';
 
 const SELF = peerId(1);

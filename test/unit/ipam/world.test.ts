@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 import type { PeerId } from '../../../base/peer-id.ts';
 import { randomBelow, randomUnit } from '../../../base/random.ts';
-import { decodeMessage, encodeMessage, type IpamMessage } from '../../../ipam/messages.ts';
-import { appendToLog, councilOf, decodeRingLog, emptyLog, type RingLog } from '../../../ipam/ring-log.ts';
+import { decodeMessage, encodeMessage, type IpamMessage } from '../../../ipam/model/messages.ts';
+import {
+  appendToLog,
+  councilOf,
+  decodeRingLog,
+  emptyLog,
+  type RingLog,
+} from '../../../ipam/ring/ring-log.ts';
 import { cidr, peerId, V4, V6, World } from './support.ts';
 
 const seedFirst = (node: number) => (node === 0 ? ({ mode: 'seed' } as const) : ({ mode: 'none' } as const));

@@ -1,0 +1,33 @@
+import type { PeerId } from '../../base/peer-id.ts';
+import type { Authority, RemovalState } from '../model/authority.ts';
+import type { IpamMessage } from '../model/messages.ts';
+import type { IpamStore } from '../model/store.ts';
+import type { IpamConfig, IpamOutput } from '../model/types.ts';
+import type { OwnLog } from '../ring/own-log.ts';
+import type { Ring } from '../ring/ring.ts';
+import type { NewEntry } from '../ring/ring-log.ts';
+import { AuthorityReclaim } from './authority-reclaim.ts';
+import { Reclaim } from './reclaim.ts';
+import type { RemovalDone, Removals } from './removals.ts';
+
+/** The part in removals that a node has: by the authority outside where its mode says so, else by votes. */
+export function removalsOf(node: {
+  readonly self: PeerId;
+  readonly config: IpamConfig;
+  readonly ring: Ring;
+  readonly log: OwnLog;
+  readonly store: IpamStore;
+  readonly authority: Authority;
+  readonly isAlive: (peer: PeerId) => boolean;
+  readonly send: (to: PeerId, message: IpamMessage) => void;
+  readonly emit: (out: IpamOutput) => void;
+}): Removals {
+  const { self, config, ring, log, store, authority, isAlive, send, emit } = node;
+  const append = (entries: readonly NewEntry[]): boolean => log.operational && log.append(entries);
+  const done: RemovalDone = (request, peer, reason) =>
+    emit(reason ? { type: 'removeFailed', request, peer, reason } : { type: 'removed', request, peer });
+  const common = { self, ring, safeWaitMs: config.safeWaitMs, isAlive, append, done };
+  if (config.init.mode !== 'authority') return new Reclaim({ ...common, store, send });
+  const propose = (state: RemovalState): void => emit({ type: 'removalProposed', state });
+  return new AuthorityReclaim({ ...common, authority, propose });
+}

@@ -1,0 +1,90 @@
+import type { PeerId } from '../../base/peer-id.ts';
+import { ByteReader, ByteWriter } from './codec.ts';
+import type { IpamStore } from './store.ts';
+
+/** Who gets a removed peer's ranges, and how many bytes of its log count. */
+export interface Decree {
+  readonly heir: PeerId;
+  readonly cut: number;
+}
+
+/**
+ * A removal as the authority outside shows it. For each subject there is one such object, and the authority lets only
+ * one of those who change it at once succeed (in Kubernetes: create-once, then update by resource version).
+ *
+ *   fenced   `heir` is about to take over: the subject deals out nothing, nobody gives it anything
+ *   lifted   the subject was seen alive after all
+ *   removed  decided, for good; `cut` counts from here on
+ */
+export interface RemovalState extends Decree {
+  readonly subject: PeerId;
+  readonly phase: 'fenced' | 'lifted' | 'removed';
+}
+
+/** The word of the authority that a ring is evaluated with, beside the logs of its peers. */
+export interface AuthorityView {
+  readonly decreeBySubject: ReadonlyMap<PeerId, Decree>;
+  readonly fenced: ReadonlySet<PeerId>;
+}
+
+/** No authority, or one that has said nothing. */
+export const NO_AUTHORITY: AuthorityView = { decreeBySubject: new Map(), fenced: new Set() };
+
+const PREFIX = 'decree/';
+
+/**
+ * What this node knows of the authority's word. Decrees are on disk and never forgotten, also where the object that
+ * told them is gone; fences are as the authority shows them now.
+ *
+ * ```
+ * store: decree/<peer id> → heir 32 | cut u32
+ * ```
+ */
+export class Authority implements AuthorityView {
+  readonly #store: IpamStore;
+  readonly #decreeBySubject = new Map<PeerId, Decree>();
+  #stateBySubject = new Map<PeerId, RemovalState>();
+  #fenced = new Set<PeerId>();
+  #shown = false;
+
+  constructor(store: IpamStore) {
+    this.#store = store;
+    for (const [key, value] of store.entries(PREFIX)) {
+      const reader = new ByteReader(value);
+      const decree = { heir: reader.peer(), cut: reader.u32() };
+      if (reader.finished) this.#decreeBySubject.set(key.slice(PREFIX.length) as PeerId, decree);
+    }
+  }
+
+  get decreeBySubject(): ReadonlyMap<PeerId, Decree> {
+    return this.#decreeBySubject;
+  }
+
+  get fenced(): ReadonlySet<PeerId> {
+    return this.#fenced;
+  }
+
+  /** It has shown something since this process runs, if only that there is nothing. */
+  get shown(): boolean {
+    return this.#shown;
+  }
+
+  state(subject: PeerId): RemovalState | undefined {
+    return this.#stateBySubject.get(subject);
+  }
+
+  /** All that it shows now. The first decree about a subject counts: a later one can only be somebody's tampering. */
+  show(states: readonly RemovalState[]): void {
+    this.#shown = true;
+    this.#stateBySubject = new Map(states.map((state) => [state.subject, state]));
+    for (const { subject, phase, heir, cut } of states) {
+      if (phase !== 'removed' || heir === subject || this.#decreeBySubject.has(subject)) continue;
+      this.#decreeBySubject.set(subject, { heir, cut });
+      this.#store.put(PREFIX + subject, new ByteWriter().peer(heir).u32(cut).finish());
+    }
+    const fenced = states.filter(
+      ({ phase, subject }) => phase === 'fenced' && !this.#decreeBySubject.has(subject),
+    );
+    this.#fenced = new Set(fenced.map(({ subject }) => subject));
+  }
+}

@@ -1,0 +1,184 @@
+import type { Address } from '../../base/address.ts';
+import type { Counters } from '../../base/counters.ts';
+import type { PeerId } from '../../base/peer-id.ts';
+import type { RandomSource } from '../../base/random.ts';
+import type { Range } from '../../base/range.ts';
+import type { RemovalState } from './authority.ts';
+import type { IpamStore } from './store.ts';
+
+/** What an allocation belongs to: one interface of one container, as CNI names them. */
+export interface AllocationKey {
+  /** At most 255 characters of UTF-16. */
+  readonly containerId: string;
+  /** At most 15 characters, no `/`. */
+  readonly ifname: string;
+}
+
+/** The node's own overlay address. A CNI container id starts with a letter or digit, so it cannot collide. */
+export const NODE_KEY: AllocationKey = { containerId: '@node', ifname: 'weft0' };
+
+/** The addresses of one interface, durable. */
+export interface Allocation {
+  readonly key: AllocationKey;
+  /** One address for each family of the ring, IPv4 first. */
+  readonly addresses: readonly Address[];
+  /** The boot of the host in which it was made (or last confirmed). */
+  readonly bootId: string;
+}
+
+/** How this node comes to a ring where its store holds none. A ring that peers show is adopted in every mode. */
+export type RingInit =
+  /** This node starts the ring, unless a peer shows one within `seedWaitMs`. */
+  | { readonly mode: 'seed' }
+  /** The listed nodes, by name, agree on one ring; a majority of the list has to take part. */
+  | { readonly mode: 'consensus'; readonly electorate: readonly string[] }
+  /** An object outside that can be created only once decides: see `genesisWanted` and `Ipam.genesisDecided`. */
+  | { readonly mode: 'authority' }
+  /** Waits for a ring made by others. */
+  | { readonly mode: 'observer' }
+  /** As observer; the status tells the user that nobody was told to start the ring. */
+  | { readonly mode: 'none' };
+
+export interface IpamConfig {
+  /** The whole pod range: at most one of each family, each at least 4 addresses. */
+  readonly ranges: readonly Range[];
+  readonly init: RingInit;
+  /** How long a seed listens for an existing ring before it starts one. Milliseconds; 0 where it knows no peer. */
+  readonly seedWaitMs: number;
+  /** How long an allocation may wait for a range from another node. Milliseconds. */
+  readonly allocateTimeoutMs: number;
+  /** How long a fenced peer's sessions and views get to die before its ranges move. Milliseconds. */
+  readonly safeWaitMs: number;
+}
+
+export const DEFAULT_SEED_WAIT_MS = 1500;
+export const DEFAULT_ALLOCATE_TIMEOUT_MS = 10_000;
+/** Twice the life of a session after which WireGuard-like peers refuse it, rounded down to its reject time. */
+export const DEFAULT_SAFE_WAIT_MS = 180_000;
+
+/** What a node hands to its Ipam. */
+export interface IpamOptions {
+  readonly self: PeerId;
+  /** This node's name, as the electorate lists it. */
+  readonly name: string;
+  /** /proc/sys/kernel/random/boot_id, or whatever else changes with every boot of the host. */
+  readonly bootId: string;
+  readonly random: RandomSource;
+  readonly counters: Counters;
+  readonly store: IpamStore;
+  readonly config: Pick<IpamConfig, 'ranges' | 'init'> & Partial<IpamConfig>;
+}
+
+/** Numbers a call of {@link Ipam.allocate} or {@link Ipam.removePeer}; unique within one process. */
+export type RequestId = number;
+
+export type AllocateFailure =
+  /** No ring yet: nobody started one, or it has not been seen. */
+  | 'no-ring'
+  /** Every peer that could give a range says that it has none. */
+  | 'pool-full'
+  /** Peers that have space did not answer in time. */
+  | 'no-answer'
+  /** Two rings met, the ranges differ, or this node's state was rolled back: see the status. */
+  | 'fault'
+  /** This node was removed from the ring. */
+  | 'fenced'
+  /** More requests wait than the limit. */
+  | 'busy'
+  /** The key is too long or empty. */
+  | 'bad-key';
+
+/** Why a removal did not come about. */
+export type RemoveFailure =
+  | 'unknown-peer'
+  | 'self'
+  /** Gossip sees the peer alive, here or at a peer whose vote is needed. */
+  | 'peer-alive'
+  /** The peer's council is so small that it has no majority without the peer: start another node first. */
+  | 'too-few-members'
+  /** A majority of the peer's council did not answer in time. */
+  | 'no-majority'
+  | 'no-ring'
+  | 'fault'
+  | 'busy'
+  /** The authority outside did not take the removal in time. */
+  | 'no-authority'
+  /** Another initiator's removal of the same peer won; the ranges went to that one. */
+  | 'lost-race';
+
+/** log2 of the largest free run of addresses, rounded down, by family; absent where there is nothing to give. */
+export interface FreeHints {
+  readonly 4?: number;
+  readonly 6?: number;
+}
+
+/** A standing fault which stops this node from allocating, or which an operator should know of. */
+export interface IpamFault {
+  /** Stable; all of them are in `faultsOf` (faults.ts). */
+  readonly code: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+export type IpamOutput =
+  /** To be signed and spread by gossip as our record of that slot. */
+  | { readonly type: 'publish'; readonly slot: 'ring' | 'paxos'; readonly payload: Uint8Array }
+  /** An unreliable datagram for the peer's Ipam (channel 2; the channel byte is the shell's), ≤ 1,000 bytes. */
+  | { readonly type: 'message'; readonly to: PeerId; readonly bytes: Uint8Array }
+  | { readonly type: 'allocated'; readonly request: RequestId; readonly allocation: Allocation }
+  | {
+      readonly type: 'allocateFailed';
+      readonly request: RequestId;
+      readonly key: AllocationKey;
+      readonly reason: AllocateFailure;
+    }
+  /**
+   * Mode 'authority': there is no ring to be seen. The shell asks the authority for its genesis and, where that has
+   * none, proposes this one; what the authority then has it tells by `Ipam.genesisDecided`. Comes once.
+   */
+  | { readonly type: 'genesisWanted'; readonly proposal: Uint8Array }
+  /**
+   * Mode 'authority': to be put in place of what the authority last showed of that subject (nothing, where it showed
+   * none), unless that has changed. Comes again while the authority shows something else.
+   */
+  | { readonly type: 'removalProposed'; readonly state: RemovalState }
+  /** The peer's ranges have moved to this node. */
+  | { readonly type: 'removed'; readonly request: RequestId; readonly peer: PeerId }
+  | {
+      readonly type: 'removeFailed';
+      readonly request: RequestId;
+      readonly peer: PeerId;
+      readonly reason: RemoveFailure;
+    }
+  /** {@link Ipam.owners} has changed: routes are to be replaced. */
+  | { readonly type: 'ringChanged'; readonly revision: number }
+  /** {@link Ipam.freeHints} has changed: the node record is to be published again. */
+  | { readonly type: 'freeChanged' }
+  /** A fault that was not there before, once each time that it appears. */
+  | { readonly type: 'fault'; readonly fault: IpamFault }
+  /** This node was removed from the ring: it allocates no more, for good. Comes once per start. */
+  | { readonly type: 'fenced' };
+
+/** The state of a node's address management, for people and for STATUS. */
+export interface IpamStatus {
+  readonly state: 'waiting' | 'ready' | 'fenced' | 'fault';
+  /** One sentence for the user: what is waited for, or what is wrong and what to do. Empty when ready. */
+  readonly detail: string;
+  readonly faults: readonly IpamFault[];
+  /** Hex of the ring's genesis id. */
+  readonly ring: string | undefined;
+  readonly revision: number;
+  /** What this node owns. */
+  readonly ranges: readonly Range[];
+  /** Addresses owned, in use, and free to be handed out, by family. Some owned ones are neither: a range's first. */
+  readonly owned: { readonly 4: bigint; readonly 6: bigint };
+  readonly used: { readonly 4: number; readonly 6: number };
+  readonly free: { readonly 4: bigint; readonly 6: bigint };
+  /** Allocations that lie in ranges which this node does not own (any more): restart those pods. */
+  readonly orphaned: readonly Allocation[];
+  readonly pending: { readonly allocations: number; readonly removals: readonly PeerId[] };
+  /** Removed peers and who got their ranges. */
+  readonly removed: readonly { readonly peer: PeerId; readonly heir: PeerId }[];
+  /** Bytes of our ring log, of at most {@link RING_LOG_LIMIT}. */
+  readonly logBytes: number;
+}

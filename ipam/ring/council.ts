@@ -1,0 +1,36 @@
+import type { PeerId } from '../../base/peer-id.ts';
+import { councilOf, type NewEntry, type RingLog } from './ring-log.ts';
+import type { RingView } from './ring-view.ts';
+
+/** Members of a node's council. A majority of it can remove the node; more would only make its log longer. */
+export const COUNCIL_LIMIT = 15;
+/** Members that a council has at the least, where there are as many, before its peer gets a range. */
+export const COUNCIL_MINIMUM = 3;
+
+/** The entries that keep the council of `self` at its size with live members of the ring, and without removed ones. */
+export function councilChanges(
+  self: PeerId,
+  log: RingLog,
+  { members, removals }: RingView,
+  isAlive: (peer: PeerId) => boolean,
+): NewEntry[] {
+  const council = councilOf(self, log);
+  const changes: NewEntry[] = [];
+  for (const peer of council) {
+    if (!removals.has(peer)) continue;
+    changes.push({ kind: 'leave', peer });
+    council.delete(peer);
+  }
+  for (const peer of council.size < COUNCIL_LIMIT ? [...members].sort() : []) {
+    if (council.size >= COUNCIL_LIMIT) break;
+    if (council.has(peer) || !isAlive(peer)) continue;
+    changes.push({ kind: 'join', peer });
+    council.add(peer);
+  }
+  return changes;
+}
+
+/** Whether so many judges are enough for a peer to get ranges, where `living` members are seen alive, us included. */
+export function canBeJudged(councilSize: number, living: number): boolean {
+  return councilSize >= Math.min(living, COUNCIL_MINIMUM);
+}

@@ -1,0 +1,137 @@
+import type { Address } from '../../base/address.ts';
+import type { PeerId } from '../../base/peer-id.ts';
+import type { Range } from '../../base/range.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+import { type AuthorityView, NO_AUTHORITY } from '../model/authority.ts';
+import {
+  councilOf,
+  decodeRingLog,
+  type JoinChange,
+  joinLogs,
+  type LogFault,
+  type RingLog,
+} from './ring-log.ts';
+import { evaluateRing, ownerAt, ownersOf, type Removal, type RingView } from './ring-view.ts';
+
+/** Origins whose logs are kept. */
+export const ORIGIN_LIMIT = 2048;
+/** Bytes of all logs together. Parsed they take some ten times as much memory. */
+export const TOTAL_LOG_LIMIT = 16 * 1024 * 1024;
+
+/**
+ * The logs of all peers, and the view of them, evaluated when it is asked for. The limits are for those of others: our
+ * own log is bounded by itself, and may not be silenced by what others fill the room with.
+ */
+export class Ring {
+  readonly #self: PeerId | undefined;
+  readonly #authority: AuthorityView;
+  readonly #logByOrigin = new Map<PeerId, RingLog>();
+  #totalBytes = 0;
+  #view: RingView | undefined;
+  #owners: { readonly range: Range; readonly owner: PeerId }[] = [];
+  #revision = 0;
+
+  constructor(self?: PeerId, authority: AuthorityView = NO_AUTHORITY) {
+    this.#self = self;
+    this.#authority = authority;
+  }
+
+  /** The authority has said something new. */
+  authorityChanged(): void {
+    this.#view = undefined;
+  }
+
+  /**
+   * Joins a payload of `origin` into what is known. Where it fails, or changed nothing, the view is as before.
+   * The payload's bytes are kept: the caller must not change them.
+   */
+  merge(origin: PeerId, payload: Uint8Array): Result<JoinChange, LogFault | 'too-many'> {
+    const known = this.#logByOrigin.get(origin);
+    const decoded = decodeRingLog(payload);
+    if (!decoded.ok) return decoded;
+    const { log, change } = joinLogs(known, decoded.value);
+    if (log === known) return ok(change);
+    const total = this.#totalBytes - (known?.bytes.length ?? 0) + log.bytes.length;
+    if (origin !== this.#self) {
+      if (known === undefined && this.#logByOrigin.size >= ORIGIN_LIMIT) return fail('too-many');
+      if (total > TOTAL_LOG_LIMIT) return fail('too-many');
+    }
+    this.#totalBytes = total;
+    this.#logByOrigin.set(origin, log);
+    this.#view = undefined;
+    return ok(change);
+  }
+
+  log(origin: PeerId): RingLog | undefined {
+    return this.#logByOrigin.get(origin);
+  }
+
+  /** How many identities have a log here, those that were removed included: they count for ever. */
+  get origins(): number {
+    return this.#logByOrigin.size;
+  }
+
+  get view(): RingView {
+    if (this.#view === undefined) {
+      this.#view = evaluateRing(this.#logByOrigin, this.#authority);
+      const owners = ownersOf(this.#view);
+      if (!sameOwners(owners, this.#owners)) {
+        this.#owners = owners;
+        this.#revision++;
+      }
+    }
+    return this.#view;
+  }
+
+  /** Grows with every change of {@link owners}. */
+  get revision(): number {
+    void this.view;
+    return this.#revision;
+  }
+
+  owners(): readonly { readonly range: Range; readonly owner: PeerId }[] {
+    void this.view;
+    return this.#owners;
+  }
+
+  ownerOf(address: Address): PeerId | undefined {
+    return ownerAt(this.view, address);
+  }
+
+  rangesOf(peer: PeerId): Range[] {
+    return this.owners()
+      .filter(({ owner }) => owner === peer)
+      .map(({ range }) => range);
+  }
+
+  /** Nobody else has anything to give. */
+  ownsAll(peer: PeerId): boolean {
+    return this.owners().every(({ owner }) => owner === peer);
+  }
+
+  removal(peer: PeerId): Removal | undefined {
+    return this.view.removals.get(peer);
+  }
+
+  /** The peers whose majority may remove `peer`, as far as its log is known; undefined where it has none. */
+  council(peer: PeerId): Set<PeerId> | undefined {
+    const log = this.#logByOrigin.get(peer);
+    return log && councilOf(peer, log);
+  }
+}
+
+function sameOwners(
+  a: readonly { readonly range: Range; readonly owner: PeerId }[],
+  b: readonly { readonly range: Range; readonly owner: PeerId }[],
+): boolean {
+  if (a.length !== b.length) return false;
+  return a.every(({ range, owner }, i) => {
+    const other = b[i]!;
+    return (
+      owner === other.owner &&
+      range.start === other.range.start &&
+      range.end === other.range.end &&
+      range.family === other.range.family
+    );
+  });
+}
