@@ -1,11 +1,11 @@
+import { printable } from '../base/printable.ts';
 import type {
   IpamResult,
   IpamSummary,
   PeerStatus,
   PeersResult,
   StatusResult,
-} from '../daemon/control-protocol.ts';
-import { printable } from '../daemon/printable.ts';
+} from '../control/control-protocol.ts';
 
 /** Texts for people: the results of the control socket as lines and tables. Names of peers are not trusted. */
 

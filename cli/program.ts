@@ -1,11 +1,11 @@
 import { Command, CommanderError } from 'commander';
+import { printable } from '../base/printable.ts';
 import { WeftError } from '../base/weft-error.ts';
-import { DEFAULT_PORT, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR } from '../daemon/config.ts';
-import type { ControlRequest, ControlResults } from '../daemon/control-protocol.ts';
-import { parsePeerHint } from '../daemon/peer-hint.ts';
-import { printable } from '../daemon/printable.ts';
+import type { ControlRequest, ControlResults } from '../control/control-protocol.ts';
 import type { ResetOptions } from '../daemon/reset.io.ts';
-import { readRunDir } from '../daemon/settings.ts';
+import { DEFAULT_PORT, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR } from '../daemon/settings/config.ts';
+import { parsePeerHint } from '../daemon/settings/peer-hint.ts';
+import { readRunDir } from '../daemon/settings/settings.ts';
 import { formatIpam, formatPeers, formatStatus } from './format.ts';
 
 /** What the command line needs of the world around it. */

@@ -1,9 +1,9 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { utf8 } from '../base/bytes.ts';
+import { askDaemon } from '../control/control-client.io.ts';
 import { generateClusterSecret } from '../crypto/cluster-secret.ts';
-import { askDaemon } from '../daemon/control-client.io.ts';
-import { createFile } from '../daemon/durable-file.io.ts';
-import { osRandom } from '../daemon/os-random.io.ts';
+import { createFile } from '../host/durable-file.io.ts';
+import { osRandom } from '../host/os-random.io.ts';
 import { run } from './program.ts';
 
 /** The entry point of `weft`. */

@@ -6,7 +6,7 @@ import type { AttachmentKey } from '../cni/key.ts';
 import type { AddressPool, PoolState } from '../cni/needs.ts';
 import type { AllocateFailure, AllocationKey, IpamStatus, RequestId } from '../ipam/model/types.ts';
 import { NODE_KEY } from '../ipam/model/types.ts';
-import type { NodeOutput } from './node-types.ts';
+import type { NodeOutput } from '../node/node-types.ts';
 
 /** What the pool needs of the node's ipam and of the shell's loop. */
 export interface PoolSource {

@@ -1,14 +1,14 @@
 import type { Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
+import { printable } from '../base/printable.ts';
 import { formatRange } from '../base/range.ts';
 import { WeftError } from '../base/weft-error.ts';
+import type { RemovePeerResult } from '../control/control-protocol.ts';
+import type { ControlHandlers } from '../control/control-server.io.ts';
+import { ownProcess } from '../host/own-process.io.ts';
 import type { RemoveFailure, RequestId } from '../ipam/model/types.ts';
-import type { RemovePeerResult } from './control-protocol.ts';
-import type { ControlHandlers } from './control-server.io.ts';
-import type { NodeOutput } from './node-types.ts';
-import { ownProcess } from './own-process.io.ts';
-import { formatPeerHint, type PeerHint, parsePeerHint } from './peer-hint.ts';
-import { printable } from './printable.ts';
+import type { NodeOutput } from '../node/node-types.ts';
+import { formatPeerHint, type PeerHint, parsePeerHint } from './settings/peer-hint.ts';
 import { ipamResult, nameOf, peersResult, reportResult, type StatusContext, statusResult } from './status.ts';
 import type { Tenure } from './tenure.ts';
 

@@ -8,9 +8,16 @@ import { DeletionFolder } from '../cni/deletion-spool.io.ts';
 import type { PoolState } from '../cni/needs.ts';
 import { CniPlugin } from '../cni/plugin.ts';
 import { KernelPodNetwork } from '../cni/pod-network.io.ts';
+import { serveControl } from '../control/control-server.io.ts';
 import { parseClusterSecret } from '../crypto/cluster-secret.ts';
 import { cryptoReady } from '../crypto/ready.ts';
 import { SLEEVE_SUITES } from '../crypto/suite.ts';
+import { clock } from '../host/clock.io.ts';
+import { HealthServer } from '../host/health-server.io.ts';
+import type { Log } from '../host/log.ts';
+import { osRandom } from '../host/os-random.io.ts';
+import { openRunFolder } from '../host/run-folder.io.ts';
+import { ownVersion } from '../host/version.io.ts';
 import { NODE_KEY } from '../ipam/model/types.ts';
 import { SqliteStore } from '../ipam/sqlite-store.io.ts';
 import { refuseApiOverlap } from '../kube/range-overlaps.ts';
@@ -20,33 +27,27 @@ import { RouteClient } from '../linux/route-client.io.ts';
 import { Sysctl } from '../linux/sysctl.io.ts';
 import type { LocalSocket } from '../native/local-socket.ts';
 import { openTun } from '../native/tun.ts';
+import { WeftNode } from '../node/weft-node.ts';
 import { openSleeve } from '../router/datapath/sleeve/open-sleeve.io.ts';
 import { TcpLinks } from '../router/link/tcp-links.io.ts';
 import { RingAddressPool } from './address-pool.ts';
-import type { Config } from './config.ts';
 import { controlHandlers, Removals } from './control-handlers.ts';
-import { serveControl } from './control-server.io.ts';
-import { EpochRaiser } from './epoch-raiser.ts';
-import { HealthServer } from './health-server.io.ts';
-import { linkToKubernetes } from './kubernetes-node.io.ts';
+import { linkToKubernetes } from './kubernetes/kubernetes-node.io.ts';
+import { PodOffer } from './kubernetes/pod-offer.io.ts';
 import { answerLastCalls } from './last-calls.io.ts';
-import type { Log } from './log.ts';
-import { WeftNode } from './node.ts';
 import { logOutput } from './node-log.ts';
-import { clock, NodeLoop } from './node-loop.io.ts';
-import { osRandom } from './os-random.io.ts';
+import { NodeLoop } from './node-loop.io.ts';
 import { OWN_LINKS } from './own-links.ts';
 import { PeerSeeds } from './peer-seeds.io.ts';
-import { PodOffer } from './pod-offer.io.ts';
 import { podRanges, refuseOtherRanges } from './pod-ranges.ts';
-import { RecordStore } from './record-store.ts';
-import { openRunFolder } from './run-folder.io.ts';
-import { readSecretFile } from './secret-file.io.ts';
+import type { Config } from './settings/config.ts';
+import { EpochRaiser } from './state/epoch-raiser.ts';
+import { RecordStore } from './state/record-store.ts';
+import { readSecretFile } from './state/secret-file.io.ts';
 import { nameOf, type StatusContext } from './status.ts';
 import { takeStateFolder } from './take-over.io.ts';
 import { Tenure } from './tenure.ts';
 import { readUnderlay } from './underlay.io.ts';
-import { ownVersion } from './version.io.ts';
 
 /** A seed that knows peers listens this long for a ring of theirs before it starts one. */
 const SEED_WAIT_MS = 1_500;
@@ -348,8 +349,10 @@ export class Daemon {
     if (config.healthListen !== undefined) {
       this.#open(await HealthServer.listen(config.healthListen, readiness), (it) => it.close());
     }
-    const path = `${config.runDir}/weft.sock`;
-    this.#control = this.#open(serveControl(path, handlers, plugin), (it) => it.close());
+    this.#control = this.#open(
+      serveControl(`${config.runDir}/weft.sock`, handlers, (call, fds) => plugin.handle(call, fds)),
+      (it) => it.close(),
+    );
     const report = await plugin.start();
     for (const fault of report.faults) log.warn('a pod could not be put right', { fault }, fault);
     log.info('serving', {

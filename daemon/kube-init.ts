@@ -4,14 +4,14 @@ import { utf8 } from '../base/bytes.ts';
 import { WeftError } from '../base/weft-error.ts';
 import { generateClusterSecret, parseClusterSecret } from '../crypto/cluster-secret.ts';
 import { cryptoReady } from '../crypto/ready.ts';
+import { fileFault, replaceFile } from '../host/durable-file.io.ts';
+import { osRandom } from '../host/os-random.io.ts';
+import { ownVersion } from '../host/version.io.ts';
 import { ApiClient } from '../kube/api-client.io.ts';
 import { inClusterAccess } from '../kube/in-cluster.io.ts';
 import { ensureSecret } from '../kube/secret-object.io.ts';
 import { secretOf } from '../kube/secret-object.ts';
 import { untilGranted } from '../kube/until-granted.io.ts';
-import { fileFault, replaceFile } from './durable-file.io.ts';
-import { osRandom } from './os-random.io.ts';
-import { ownVersion } from './version.io.ts';
 
 /**
  * The entry point of the init container: what a node needs before its weftd can run in a pod.

@@ -1,6 +1,6 @@
 import { shortPeerId } from '../base/peer-id.ts';
-import type { Log } from './log.ts';
-import type { NodeOutput } from './node-types.ts';
+import type { Log } from '../host/log.ts';
+import type { NodeOutput } from '../node/node-types.ts';
 
 /** Writes what a person should know of a node's news. */
 export function logOutput(log: Log, out: NodeOutput): void {

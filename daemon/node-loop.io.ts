@@ -1,16 +1,11 @@
-import { type Instant, instant } from '../base/instant.ts';
+import { clock } from '../host/clock.io.ts';
+import type { NodeOutput } from '../node/node-types.ts';
+import type { WeftNode } from '../node/weft-node.ts';
 import type { DatapathEvents } from '../router/datapath/datapath.ts';
 import type { TcpLinks } from '../router/link/tcp-links.io.ts';
-import type { WeftNode } from './node.ts';
-import type { NodeOutput } from './node-types.ts';
 
 /** Longest sleep: setTimeout takes no more than 2^31 − 1 ms, and nothing of ours waits that long. */
 const MAX_SLEEP_MS = 60_000;
-
-/** The monotonic clock of this process. */
-export function clock(): Instant {
-  return instant(performance.now());
-}
 
 /**
  * Drives a {@link WeftNode}: after inputs it settles the node, carries out what comes out, and arms one timer.

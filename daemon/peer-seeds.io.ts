@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { parseAddress } from '../base/address.ts';
 import { type Endpoint, endpoint } from '../base/endpoint.ts';
-import { formatPeerHint, type PeerHint } from './peer-hint.ts';
+import { formatPeerHint, type PeerHint } from './settings/peer-hint.ts';
 
 /** Names are resolved anew this often: whoever stands behind one may have moved. */
 export const RESOLVE_EVERY_MS = 30_000;

@@ -4,7 +4,7 @@ import type { Range } from '../base/range.ts';
 import { WeftError } from '../base/weft-error.ts';
 import type { ClusterKeys } from '../crypto/cluster-secret.ts';
 import type { IpamFault } from '../ipam/model/types.ts';
-import type { Config } from './config.ts';
+import type { Config } from './settings/config.ts';
 
 /** The cluster's pod ranges, IPv4 first: those of the settings, IPv6 from the cluster's own prefix by default. */
 export function podRanges(

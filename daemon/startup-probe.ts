@@ -1,6 +1,6 @@
-import { DEFAULT_RUN_DIR } from './config.ts';
-import { askDaemon } from './control-client.io.ts';
-import { ownProcess } from './own-process.io.ts';
+import { askDaemon } from '../control/control-client.io.ts';
+import { ownProcess } from '../host/own-process.io.ts';
+import { DEFAULT_RUN_DIR } from './settings/config.ts';
 
 /**
  * The startup probe of the container `weft`: exit status 0 once the weftd that serves this node is this container's

@@ -2,10 +2,6 @@ import { type Address, formatAddress } from '../base/address.ts';
 import type { Counters } from '../base/counters.ts';
 import { type PeerId, shortPeerId } from '../base/peer-id.ts';
 import { formatRange } from '../base/range.ts';
-import type { MemberState } from '../gossip/model/gossip-output.ts';
-import { NODE_KEY } from '../ipam/model/types.ts';
-import type { Datapath } from '../router/datapath/datapath.ts';
-import type { TunnelStatus } from '../router/tunnel/tunnel.ts';
 import type {
   IpamResult,
   IpamSummary,
@@ -13,8 +9,12 @@ import type {
   PeersResult,
   ReportResult,
   StatusResult,
-} from './control-protocol.ts';
-import type { WeftNode } from './node.ts';
+} from '../control/control-protocol.ts';
+import type { MemberState } from '../gossip/model/gossip-output.ts';
+import { NODE_KEY } from '../ipam/model/types.ts';
+import type { WeftNode } from '../node/weft-node.ts';
+import type { Datapath } from '../router/datapath/datapath.ts';
+import type { TunnelStatus } from '../router/tunnel/tunnel.ts';
 
 /** What the answers need beyond the node itself. */
 export interface StatusContext {

@@ -1,10 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { hex } from '../base/bytes.ts';
 import { WeftError } from '../base/weft-error.ts';
-import type { Config } from './config.ts';
-import { askDaemon } from './control-client.io.ts';
-import type { Log } from './log.ts';
-import { isLocked, openStateFolder, type StateFolder, type StateFolderOptions } from './state-folder.io.ts';
+import { askDaemon } from '../control/control-client.io.ts';
+import type { Log } from '../host/log.ts';
+import type { Config } from './settings/config.ts';
+import {
+  isLocked,
+  openStateFolder,
+  type StateFolder,
+  type StateFolderOptions,
+} from './state/state-folder.io.ts';
 
 /** How long the one before may take to end. It lets CNI calls that are under way come to their end first. */
 const PATIENCE_MS = 30_000;

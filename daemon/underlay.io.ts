@@ -5,7 +5,7 @@ import { surveyHost } from '../linux/host-network.io.ts';
 import { advertisableAddresses, type OwnLinks } from '../linux/host-survey.ts';
 import type { RouteClient } from '../linux/route-client.io.ts';
 import { IPV6_MINIMUM_MTU } from '../router/tunnel/path-mtu.ts';
-import type { Config } from './config.ts';
+import type { Config } from './settings/config.ts';
 
 /** What tunnel and relay envelope add to a packet, with UDP over IPv6 (docs/wire.md). */
 export const OVERLAY_OVERHEAD = 136;

@@ -1,11 +1,11 @@
 import { WeftError } from '../base/weft-error.ts';
-import { loadConfig } from './config.io.ts';
-import { type Config, helpText } from './config.ts';
+import { stderrLog } from '../host/log.io.ts';
+import type { Log } from '../host/log.ts';
+import { ownVersion } from '../host/version.io.ts';
 import { Daemon } from './daemon.io.ts';
-import { stderrLog } from './log.io.ts';
-import type { Log } from './log.ts';
+import { loadConfig } from './settings/config.io.ts';
+import { type Config, helpText } from './settings/config.ts';
 import { untilVacant } from './take-over.io.ts';
-import { ownVersion } from './version.io.ts';
 
 /** The entry point of `weftd`. Exit status: 0 ended by a signal, 1 a fault of the environment, 2 of the settings. */
 

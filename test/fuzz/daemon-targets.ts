@@ -2,9 +2,9 @@ import { parseAddress } from '../../base/address.ts';
 import { utf8 } from '../../base/bytes.ts';
 import { parseEndpoint } from '../../base/endpoint.ts';
 import { parseCidr } from '../../base/range.ts';
-import { readConfig } from '../../daemon/config.ts';
-import { decodeAnswer, decodeRequest, encodeMessage } from '../../daemon/control-protocol.ts';
-import { parsePeerHint } from '../../daemon/peer-hint.ts';
+import { decodeAnswer, decodeRequest, encodeMessage } from '../../control/control-protocol.ts';
+import { readConfig } from '../../daemon/settings/config.ts';
+import { parsePeerHint } from '../../daemon/settings/peer-hint.ts';
 import type { FuzzTarget } from './run.ts';
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);

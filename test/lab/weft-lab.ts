@@ -1,6 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import type { IpamResult, StatusResult } from '../../daemon/control-protocol.ts';
+import type { IpamResult, StatusResult } from '../../control/control-protocol.ts';
 import { until } from '../cluster/command.ts';
 import type { KubeObject } from './kubectl.ts';
 import { Lab } from './lab.ts';

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { askDaemon } from '../../daemon/control-client.io.ts';
+import { askDaemon } from '../../control/control-client.io.ts';
 import type { CniDaemon, CniDaemonOptions } from './cni-suite.ts';
 import { eventually, type Namespace } from './namespaces.ts';
 import { newSecret, WEFTD } from './weftd-host.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { CNI_CODE } from '../../cni/fault.ts';
-import { askDaemon } from '../../daemon/control-client.io.ts';
+import { askDaemon } from '../../control/control-client.io.ts';
 import { run, until } from '../cluster/command.ts';
 import { type PluginOutcome, runPlugin } from './cni-runner.ts';
 import { Namespace } from './namespaces.ts';

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { askDaemon } from '../../daemon/control-client.io.ts';
+import { askDaemon } from '../../control/control-client.io.ts';
 import { type CommandResult, endProcess, inNamespace, run, until } from '../cluster/command.ts';
 import { Namespace } from './namespaces.ts';
 

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { encodeMessage, frame } from '../../daemon/control-protocol.ts';
+import { encodeMessage, frame } from '../../control/control-protocol.ts';
 import { Cluster } from '../cluster/cluster.ts';
 import type { ClusterNode } from '../cluster/cluster-node.ts';
 import { type CommandResult, endProcess, inNamespace, run, until } from '../cluster/command.ts';

@@ -3,7 +3,7 @@ import { type Address, formatAddress } from '../../base/address.ts';
 import { hex } from '../../base/bytes.ts';
 import type { Endpoint } from '../../base/endpoint.ts';
 import { type PeerId, shortPeerId } from '../../base/peer-id.ts';
-import type { NodeOutput } from '../../daemon/node-types.ts';
+import type { NodeOutput } from '../../node/node-types.ts';
 import type { EventQueue } from './event-queue.ts';
 import { readPodFrame } from './pod-packets.ts';
 import type { Tap } from './virtual-network.ts';

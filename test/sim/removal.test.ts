@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { formatAddress } from '../../base/address.ts';
 import { parseCidr } from '../../base/range.ts';
-import type { NodeOutput } from '../../daemon/node-types.ts';
+import type { NodeOutput } from '../../node/node-types.ts';
 import { converge } from './chaos.ts';
 import { podFrame } from './pod-packets.ts';
 import { Simulation } from './simulation.ts';

@@ -23,6 +23,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'ipam/agreement': ['base', 'gossip/model', 'ipam/model', 'ipam/ring'],
   ipam: ['base', 'gossip/model'],
   kube: ['base'],
+  host: ['base', 'native'],
+  control: ['base', 'host', 'native'],
+  node: ['base', 'crypto', 'gossip', 'ipam', 'router'],
   'router/packet': ['base'],
   'router/datapath': ['base', 'crypto', 'router/packet'],
   'router/tunnel': ['base', 'crypto', 'router/packet', 'router/datapath'],
@@ -46,7 +49,7 @@ function roomOf(path: string): string {
 const PACKAGE_FOLDERS: Readonly<Record<string, readonly string[]>> = {
   'libsodium-wrappers': ['crypto'],
   msgpackr: ['gossip'],
-  commander: ['cli', 'daemon'],
+  commander: ['cli'],
 };
 const TEST_PACKAGES = ['fast-check', 'mocha'];
 

@@ -72,6 +72,7 @@ export const CORE_FOLDERS: ReadonlySet<string> = new Set([
   'cni',
   'linux',
   'kube',
+  'node',
 ]);
 
 /** Blanks comments out and leaves strings, templates and lines where they are. */

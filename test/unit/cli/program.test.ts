@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { WeftError } from '../../../base/weft-error.ts';
 import { EXIT, run, type World } from '../../../cli/program.ts';
-import type { ControlResults, PeerStatus } from '../../../daemon/control-protocol.ts';
+import type { ControlResults, PeerStatus } from '../../../control/control-protocol.ts';
 import type { ResetOptions } from '../../../daemon/reset.io.ts';
 
 const PEER: PeerStatus = {

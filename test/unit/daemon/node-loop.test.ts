@@ -1,7 +1,7 @@
 import { deepEqual } from 'node:assert/strict';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { WeftNode } from '../../../daemon/node.ts';
 import { NodeLoop } from '../../../daemon/node-loop.io.ts';
+import type { WeftNode } from '../../../node/weft-node.ts';
 
 describe('NodeLoop', () => {
   it('touches the node no more once it is stopped, whatever still ends then', async () => {

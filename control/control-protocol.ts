@@ -1,0 +1,305 @@
+import { readU32LE, utf8, utf8Text, writeU32LE } from '../base/bytes.ts';
+import { fail, ok, type Result } from '../base/result.ts';
+import { WeftError } from '../base/weft-error.ts';
+import type { ProcessPlace } from '../host/own-process.io.ts';
+
+/**
+ * What is said over the control socket, RUN_DIR/weft.sock: one request and one answer a connection, each a frame
+ *
+ * ```
+ *   0                 4
+ *   | length (u32 LE) | length bytes of JSON …
+ * ```
+ *
+ * A CNI request carries a netlink socket of the pod's namespace, attached to its first byte by SCM_RIGHTS.
+ */
+export type ControlRequest =
+  | { readonly op: 'status' }
+  | { readonly op: 'peers' }
+  | { readonly op: 'ipam' }
+  | { readonly op: 'report' }
+  /** Peers as `--peer` takes them; 1 to {@link MAX_REQUEST_PEERS}. */
+  | { readonly op: 'connect'; readonly peers: readonly string[] }
+  | { readonly op: 'forget'; readonly peers: readonly string[] }
+  /** A name or the start of a peer id. */
+  | { readonly op: 'rmpeer'; readonly peer: string }
+  /** In which process the daemon runs. */
+  | { readonly op: 'process' }
+  /** Another weftd asks to serve this node; `cluster` is its cluster's id, 32 hex digits. */
+  | { readonly op: 'yield'; readonly cluster: string }
+  /** The CNI_… variables and standard input of a call of the CNI plugin. */
+  | { readonly op: 'cni'; readonly env: Readonly<Record<string, string>>; readonly config: string };
+
+export type ControlAnswer<T = unknown> =
+  | { readonly ok: true; readonly result: T }
+  | { readonly ok: false; readonly error: ControlError };
+
+/** A {@link WeftError} on the wire. */
+export interface ControlError {
+  readonly code: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+/** What each request is answered with, where it is granted. */
+export interface ControlResults {
+  status: StatusResult;
+  peers: PeersResult;
+  ipam: IpamResult;
+  connect: ConnectResult;
+  forget: ForgetResult;
+  rmpeer: RemovePeerResult;
+  report: ReportResult;
+  process: ProcessPlace;
+  yield: YieldResult;
+}
+
+export interface StatusResult {
+  readonly name: string;
+  readonly peerId: string;
+  readonly version: string;
+  /** The node's own overlay addresses, IPv4 first. */
+  readonly addresses: readonly string[];
+  readonly peers: readonly PeerStatus[];
+  readonly ipam: IpamSummary;
+  /** What a user should know and do something about, one line each, the worst first. */
+  readonly warnings?: readonly string[];
+}
+
+export interface PeerStatus {
+  readonly name: string;
+  readonly peerId: string;
+  /**
+   * connected: packets flow, directly or by a relay. connecting: a handshake is under way. idle: alive, and nothing
+   * was sent there yet. unreachable: alive, but no way leads there. suspect, dead, left: what gossip says.
+   */
+  readonly state: 'connected' | 'connecting' | 'idle' | 'unreachable' | 'suspect' | 'dead' | 'left';
+  /** `192.0.2.1:6783` of the direct path, or null. */
+  readonly endpoint: string | null;
+  /** Name or id of the relay, or null. */
+  readonly via: string | null;
+  readonly datapath: string | null;
+  readonly suite: string | null;
+  readonly rttMs: number | null;
+}
+
+export interface IpamSummary {
+  readonly state: 'waiting' | 'ready' | 'fenced' | 'fault';
+  /** One sentence: what is waited for or wrong, and what to do. Empty when ready. */
+  readonly detail: string;
+  /** What this node owns, as CIDRs (or `first-last`). */
+  readonly ranges: readonly string[];
+  /** Addresses in those ranges and those in use: of IPv4 where the cluster has it, else of IPv6. */
+  readonly owned: number;
+  readonly used: number;
+  /** The same for each family that the cluster has; `owned` in decimal, for it may exceed 2^53. */
+  readonly families: Readonly<Partial<Record<'4' | '6', { readonly owned: string; readonly used: number }>>>;
+}
+
+export interface PeersResult {
+  readonly peers: readonly (PeerStatus & {
+    readonly sentBytes: number;
+    readonly receivedBytes: number;
+    /** Endpoints that the peer announces. */
+    readonly endpoints: readonly string[];
+    readonly addresses: readonly string[];
+  })[];
+  /** What `--peer` and `weft connect` gave. */
+  readonly seeds: readonly string[];
+}
+
+export interface IpamResult extends IpamSummary {
+  /** Who owns which part of the cluster's range. */
+  readonly owners: readonly { readonly range: string; readonly name: string; readonly peerId: string }[];
+  readonly allocations: readonly {
+    readonly containerId: string;
+    readonly ifname: string;
+    readonly addresses: readonly string[];
+  }[];
+}
+
+export interface ConnectResult {
+  /** The peers now sought, in canonical text. */
+  readonly connecting: readonly string[];
+}
+
+export interface ForgetResult {
+  readonly forgotten: readonly string[];
+  /** Those that were not sought. */
+  readonly unknown: readonly string[];
+}
+
+export interface RemovePeerResult {
+  readonly peerId: string;
+  readonly name: string;
+  /** What this node took over. */
+  readonly ranges: readonly string[];
+}
+
+/** The daemon ends its work now, and lets its state folder go when that is done. */
+export interface YieldResult {
+  readonly yielded: true;
+}
+
+/** Everything that helps to judge a fault, without keys and secrets. Its form may change at any time. */
+export interface ReportResult {
+  readonly status: StatusResult;
+  readonly counters: Readonly<Record<string, number>>;
+  readonly [more: string]: unknown;
+}
+
+/** Bytes of JSON in a request and in an answer. */
+export const MAX_REQUEST_BYTES = 1024 * 1024;
+export const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+/** Peers in one request, and characters of each. */
+export const MAX_REQUEST_PEERS = 64;
+export const MAX_PEER_LENGTH = 300;
+/** CNI variables in a request, and characters of each value; the shim sends as much. */
+export const MAX_CNI_VARIABLES = 16;
+export const MAX_CNI_VARIABLE_LENGTH = 16 * 1024;
+
+export type RequestFault =
+  | 'request-too-large'
+  | 'request-not-json'
+  | 'request-unknown-op'
+  | 'request-unknown-key'
+  | 'request-bad-peers'
+  | 'request-bad-cni'
+  | 'request-bad-cluster';
+
+/**
+ * Reads a request without its length prefix. Strict: an unknown operation or key is refused; but the shim may be newer
+ * than this daemon, and what it says beyond is passed over.
+ */
+export function decodeRequest(bytes: Uint8Array): Result<ControlRequest, RequestFault> {
+  if (bytes.length > MAX_REQUEST_BYTES) return fail('request-too-large');
+  const request = parseJson(bytes);
+  if (!isRecord(request)) return fail('request-not-json');
+  const { op } = request;
+  if (typeof op !== 'string' || !Object.hasOwn(KEYS_BY_OP, op)) return fail('request-unknown-op');
+  const keys = KEYS_BY_OP[op as ControlRequest['op']];
+  if (op !== 'cni' && Object.keys(request).some((key) => key !== 'op' && !keys.includes(key)))
+    return fail('request-unknown-key');
+  switch (op as ControlRequest['op']) {
+    case 'connect':
+    case 'forget': {
+      const { peers } = request;
+      const fits = Array.isArray(peers) && peers.length > 0 && peers.length <= MAX_REQUEST_PEERS;
+      if (!fits || !peers.every(isPeerText)) return fail('request-bad-peers');
+      return ok({ op: op as 'connect' | 'forget', peers });
+    }
+    case 'rmpeer':
+      return isPeerText(request.peer) ? ok({ op: 'rmpeer', peer: request.peer }) : fail('request-bad-peers');
+    case 'cni': {
+      const { env, config } = request;
+      if (typeof config !== 'string' || !isCniEnvironment(env)) return fail('request-bad-cni');
+      return ok({ op: 'cni', env, config });
+    }
+    case 'yield': {
+      const { cluster } = request;
+      if (typeof cluster !== 'string' || !/^[0-9a-f]{32}$/.test(cluster)) return fail('request-bad-cluster');
+      return ok({ op: 'yield', cluster });
+    }
+    default:
+      return ok({ op: op as 'status' | 'peers' | 'ipam' | 'report' | 'process' });
+  }
+}
+
+/** Reads an answer without its length prefix. What `result` holds is the daemon's word. */
+export function decodeAnswer<Op extends keyof ControlResults>(
+  bytes: Uint8Array,
+): Result<ControlAnswer<ControlResults[Op]>, 'answer-malformed'> {
+  const answer = parseJson(bytes);
+  if (!isRecord(answer)) return fail('answer-malformed');
+  if (answer.ok === true && isRecord(answer.result)) {
+    return ok({ ok: true, result: answer.result as unknown as ControlResults[Op] });
+  }
+  const { error } = answer;
+  if (answer.ok !== false || !isRecord(error)) return fail('answer-malformed');
+  const { code, message, remedy } = error;
+  if (typeof code !== 'string' || typeof message !== 'string' || typeof remedy !== 'string') {
+    return fail('answer-malformed');
+  }
+  return ok({ ok: false, error: { code, message, remedy } });
+}
+
+/** The JSON of a request or an answer, without the length prefix. */
+export function encodeMessage(message: ControlRequest | ControlAnswer): Uint8Array {
+  return utf8(JSON.stringify(message));
+}
+
+/** A message with its length before it, as it goes over the socket. */
+export function frame(message: Uint8Array): Uint8Array {
+  const out = new Uint8Array(4 + message.length);
+  writeU32LE(out, 0, message.length);
+  out.set(message, 4);
+  return out;
+}
+
+/** The length that the first four bytes of a frame tell; undefined where more is needed. */
+export function framedLength(bytes: Uint8Array): number | undefined {
+  return bytes.length < 4 ? undefined : readU32LE(bytes, 0);
+}
+
+/** The answer that tells of an error. What is no {@link WeftError} is a bug of ours and told as such. */
+export function errorAnswer(error: unknown): ControlAnswer<never> {
+  if (error instanceof WeftError) {
+    const { code, message, remedy } = error;
+    return { ok: false, error: { code, message, remedy } };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return {
+    ok: false,
+    error: { code: 'E_BUG', message, remedy: "send the maintainers what 'weft report' prints" },
+  };
+}
+
+/** What a client is told whose request {@link decodeRequest} refused. */
+export function requestError(fault: RequestFault): WeftError {
+  return new WeftError(
+    'E_BAD_REQUEST',
+    `weftd does not understand this request (${fault})`,
+    'use the weft of its version',
+  );
+}
+
+const KEYS_BY_OP: Readonly<Record<ControlRequest['op'], readonly string[]>> = {
+  status: [],
+  peers: [],
+  ipam: [],
+  report: [],
+  connect: ['peers'],
+  forget: ['peers'],
+  rmpeer: ['peer'],
+  cni: ['env', 'config'],
+  process: [],
+  yield: ['cluster'],
+};
+
+function parseJson(bytes: Uint8Array): unknown {
+  const text = utf8Text(bytes);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isPeerText(value: unknown): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= MAX_PEER_LENGTH;
+}
+
+function isCniEnvironment(value: unknown): value is Record<string, string> {
+  if (!isRecord(value)) return false;
+  const entries = Object.entries(value);
+  if (entries.length > MAX_CNI_VARIABLES) return false;
+  return entries.every(
+    ([name, text]) =>
+      /^CNI_[A-Z_]{1,32}$/.test(name) && typeof text === 'string' && text.length <= MAX_CNI_VARIABLE_LENGTH,
+  );
+}

@@ -1,0 +1,36 @@
+import type { PeerId } from '../../base/peer-id.ts';
+import type { Member } from '../../gossip/model/gossip-output.ts';
+
+/**
+ * Which owners of ranges are gone for good, for Kubernetes to tell: gossip has buried them, and their node is no
+ * longer in the API, or another peer is alive under its name (its disk was lost). Who is merely dead may come back,
+ * and whose name nobody knows is left to people.
+ */
+export function gonePeers(options: {
+  readonly owners: Iterable<PeerId>;
+  readonly members: readonly Pick<Member, 'peer' | 'state' | 'info'>[];
+  /** This node runs for long enough that whoever it never heard of is no more alive than the dead. */
+  readonly settled: boolean;
+  /** Names of all nodes in the API. */
+  readonly nodeNames: ReadonlySet<string>;
+}): PeerId[] {
+  const { members, nodeNames, settled } = options;
+  const memberByPeer = new Map(members.map((member) => [member.peer, member]));
+  const aliveNames = new Set(members.flatMap(({ state, info }) => (state === 'alive' ? [info.name] : [])));
+  return [...new Set(options.owners)].filter((peer) => {
+    const member = memberByPeer.get(peer);
+    if (member === undefined) return false;
+    const { state, info } = member;
+    const dead = state === 'dead' || state === 'left' || (state === 'unknown' && settled);
+    return dead && (!nodeNames.has(info.name) || aliveNames.has(info.name));
+  });
+}
+
+/**
+ * Whether it is for us to look for peers that are gone: of those alive who can speak to the API, the one with the
+ * lowest id does. Where two believe that they are it, no harm is done: each removal has one object.
+ */
+export function isCaretaker(self: PeerId, aliveWithApi: Iterable<PeerId>): boolean {
+  for (const peer of aliveWithApi) if (peer < self) return false;
+  return true;
+}

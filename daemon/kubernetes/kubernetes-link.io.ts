@@ -1,0 +1,310 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseAddress } from '../../base/address.ts';
+import { type Endpoint, endpoint } from '../../base/endpoint.ts';
+import { after, type Instant } from '../../base/instant.ts';
+import { type RandomSource, shuffle } from '../../base/random.ts';
+import type { Range } from '../../base/range.ts';
+import type { Log } from '../../host/log.ts';
+import { ApiClient } from '../../kube/api-client.io.ts';
+import { ApiError } from '../../kube/api-error.ts';
+import type { Asked } from '../../kube/api-faults.ts';
+import { Backoff, type BackoffLimits } from '../../kube/backoff.ts';
+import { type ApiAccess, inClusterAccess } from '../../kube/in-cluster.io.ts';
+import {
+  type ConfigMap,
+  type KubeNode,
+  type ObjectMeta,
+  readConfigMap,
+  readList,
+  readMeta,
+  readNode,
+  readServiceCidr,
+} from '../../kube/objects.ts';
+import { Reflector, type ReflectorOptions } from '../../kube/reflector.io.ts';
+import { type RemovalData, removalName, removalObject, removalOf } from '../../kube/removal-object.ts';
+import { GENESIS_NAME, genesisObject, genesisOf, PART_OF_WEFT } from '../../kube/ring-object.ts';
+import { untilGranted } from '../../kube/until-granted.io.ts';
+import { KubernetesWarnings } from './kubernetes-warnings.ts';
+
+/** Nodes that the API is asked for to find a first peer; gossip finds the others. */
+const NODE_PAGE = 100;
+/** ServiceCIDRs that are looked at; a cluster has one, rarely some more. */
+const SERVICE_PAGE = 100;
+/** Endpoints of them that are dialled, drawn at random, so that not all new nodes knock at one. */
+const MAX_FOUND = 16;
+/** How often the caretaker compares the ring with the nodes. */
+const CARE_EVERY_MS = 5_000;
+/**
+ * A node that sees no peer asks the API for nodes again, ever more rarely: a new node finds this one by itself, and a
+ * cluster may have no other.
+ */
+const ALONE_RETRY: BackoffLimits = { firstMs: 30_000, mostMs: 300_000 };
+
+/** What the link to Kubernetes tells its node. */
+export interface KubernetesEvents {
+  /** Endpoints where peers may be. */
+  found(endpoints: readonly Endpoint[]): void;
+  /** What the object that begins the ring holds. False where it is no genesis. */
+  genesis(bytes: Uint8Array): boolean;
+  /** All removals of peers that the API holds. */
+  removals(states: readonly RemovalData[]): void;
+  /** No ring is known yet. */
+  ringWanted(): boolean;
+  /** No peer is seen alive by gossip. */
+  alone(): boolean;
+  /** It is for this node to look for peers whose nodes are gone. */
+  caretaker(): boolean;
+  /** Names of all nodes of the cluster, while this node is the caretaker. */
+  nodes(names: ReadonlySet<string>): void;
+}
+
+/** What a {@link KubernetesLink} is made of. */
+export interface KubernetesOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Ours, for the API server's logs. */
+  readonly version: string;
+  readonly nodeName: string;
+  /** The port of peers whose addresses alone the API knows. */
+  readonly port: number;
+  /** The cluster's pod ranges. */
+  readonly ranges: readonly Range[];
+  readonly random: RandomSource;
+  /** Monotonic. */
+  readonly now: () => Instant;
+  readonly log: Log;
+  readonly events: KubernetesEvents;
+}
+
+/**
+ * A node's link to the API of Kubernetes: where peers may be, how the ring begins, and which peers are removed from it.
+ * Everything is level-triggered and tried again for ever; while the API is away the node goes on with what it knows
+ * and what gossip tells it.
+ *
+ * At rest a node has one watch open, on the few objects of Weft itself. One node of the cluster, the caretaker, watches
+ * the nodes too.
+ */
+export class KubernetesLink {
+  readonly #access: ApiAccess;
+  readonly #client: ApiClient;
+  readonly #options: KubernetesOptions;
+  readonly #objects: Reflector<ConfigMap>;
+  readonly #warnings: KubernetesWarnings;
+  #objectByName: ReadonlyMap<string, ConfigMap> = new Map();
+  #nodes: Reflector<ObjectMeta> | undefined;
+  /** Undefined until they were listed, and while this node is not the caretaker. */
+  #nodeNames: ReadonlySet<string> | undefined;
+  #careTimer: NodeJS.Timeout | undefined;
+  readonly #proposals: Backoff;
+  /** No removal is proposed before that. */
+  #proposeAt: Instant | undefined;
+  readonly #stop = new AbortController();
+
+  /** Throws E_NO_KUBERNETES where this is no pod. */
+  constructor(options: KubernetesOptions) {
+    this.#options = options;
+    this.#warnings = new KubernetesWarnings(options.log, options.ranges);
+    this.#proposals = new Backoff(options.random);
+    this.#access = inClusterAccess(options.env);
+    this.#client = new ApiClient(this.#access, `weftd/${options.version}`);
+    this.#objects = new Reflector({
+      client: this.#client,
+      path: this.#configMaps,
+      selector: PART_OF_WEFT,
+      read: readConfigMap,
+      random: options.random,
+      onChange: (objects) => this.#take(objects),
+      ...this.#judging('objects'),
+    });
+  }
+
+  start(): void {
+    this.#objects.start();
+    void this.#findPeers();
+    void this.#compareServices();
+    this.#careTimer = setInterval(() => this.#takeCare(), CARE_EVERY_MS).unref();
+  }
+
+  stop(): void {
+    this.#stop.abort();
+    clearInterval(this.#careTimer);
+    this.#objects.stop();
+    this.#nodes?.stop();
+    this.#client.close();
+  }
+
+  /** What a user should know of at present, one line each, the worst first. */
+  warnings(): string[] {
+    return this.#warnings.lines(this.#options.now());
+  }
+
+  /**
+   * Creates the object that begins the ring, unless somebody else did; which one it is comes as an event. Tries until
+   * there is a good one, or a ring.
+   */
+  async proposeGenesis(genesis: Uint8Array, ranges: readonly string[]): Promise<void> {
+    const { nodeName, log, events } = this.#options;
+    const body = genesisObject(this.#access.namespace, genesis, { founder: nodeName, ranges });
+    await this.#untilDone('genesis', async () => {
+      if (!events.ringWanted()) return;
+      try {
+        await this.#client.request(this.#configMaps, { method: 'POST', body });
+        log.info('began the ring of addresses', { object: GENESIS_NAME });
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.reason !== 'AlreadyExists') throw error;
+      }
+      // What is there now counts, whoever made it: also where the answer to our own request was lost.
+      const object = readConfigMap(await this.#client.request(`${this.#configMaps}/${GENESIS_NAME}`));
+      if (object === undefined || !this.#takeGenesis(object))
+        throw new ApiError(0, DAMAGED, 'somebody wrote something else there');
+    });
+  }
+
+  /**
+   * Puts a removal in place of the object that was last seen for its subject, or creates it where none was. Where
+   * somebody changed it meanwhile nothing happens: what it is now comes as an event. Nor is anything asked for a while
+   * after the API refused: the proposal is made again by whoever made it.
+   */
+  async proposeRemoval(removal: RemovalData, nameOfSubject: string): Promise<void> {
+    const { now, log } = this.#options;
+    if (this.#restsProposals()) return;
+    const name = removalName(removal.subject);
+    const version = this.#objectByName.get(name)?.resourceVersion;
+    const body = removalObject(this.#access.namespace, removal, nameOfSubject, version);
+    const at = version === undefined ? this.#configMaps : `${this.#configMaps}/${name}`;
+    try {
+      await this.#client.request(at, { method: version === undefined ? 'POST' : 'PUT', body });
+      log.info('a removal goes on', { object: name, node: nameOfSubject, phase: removal.phase });
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.status !== 409 && error.status !== 404) {
+        this.#warnings.failed('removal', error, now());
+        // Several that failed at once count as one.
+        if (!this.#restsProposals()) this.#proposeAt = after(now(), this.#proposals.next(error.retryAfterMs));
+        return;
+      }
+    }
+    this.#warnings.granted('removal');
+    this.#proposals.reset();
+  }
+
+  #restsProposals(): boolean {
+    return this.#proposeAt !== undefined && this.#options.now() < this.#proposeAt;
+  }
+
+  get #configMaps(): string {
+    return `/api/v1/namespaces/${this.#access.namespace}/configmaps`;
+  }
+
+  #take(objects: ReadonlyMap<string, ConfigMap>): void {
+    this.#objectByName = new Map(objects);
+    this.#options.events.removals([...objects.values()].flatMap((object) => removalOf(object) ?? []));
+    const genesis = objects.get(GENESIS_NAME);
+    if (genesis === undefined) this.#warnings.genesisSeen(undefined);
+    else this.#takeGenesis(genesis);
+  }
+
+  /** True where it is a good one. */
+  #takeGenesis(object: ConfigMap): boolean {
+    const bytes = genesisOf(object);
+    const isGood = bytes !== undefined && this.#options.events.genesis(bytes);
+    this.#warnings.genesisSeen({ resourceVersion: object.resourceVersion, isGood });
+    return isGood;
+  }
+
+  /** Watches the nodes while that is for us to do. */
+  #takeCare(): void {
+    const { random, events } = this.#options;
+    if (!events.caretaker()) {
+      this.#nodes?.stop();
+      this.#nodes = undefined;
+      this.#nodeNames = undefined;
+      this.#warnings.granted('nodes');
+    } else if (this.#nodes === undefined) {
+      this.#nodes = new Reflector({
+        client: this.#client,
+        path: '/api/v1/nodes',
+        selector: '',
+        metadataOnly: true,
+        read: readMeta,
+        random,
+        onChange: (nodes) => {
+          this.#nodeNames = new Set(nodes.keys());
+        },
+        ...this.#judging('nodes'),
+      });
+      this.#nodes.start();
+    }
+    if (this.#nodeNames !== undefined) events.nodes(this.#nodeNames);
+  }
+
+  /** Asks for nodes until some were found, and again while no peer answers. */
+  async #findPeers(): Promise<void> {
+    const { signal } = this.#stop;
+    const { events, random } = this.#options;
+    const patience = new Backoff(random, ALONE_RETRY);
+    while (!signal.aborted) {
+      await this.#untilDone('peers', async () => {
+        const list = readList(await this.#client.request(`/api/v1/nodes?limit=${NODE_PAGE}`, { signal }));
+        const nodes = (list?.items ?? []).flatMap((item) => readNode(item) ?? []);
+        this.#warnings.nodesSeen(nodes);
+        events.found(this.#endpointsOf(nodes));
+      });
+      let alone = false;
+      do {
+        await delay(patience.next(), undefined, { signal, ref: false }).catch(() => {});
+        alone = events.alone();
+        if (!alone) patience.reset();
+      } while (!signal.aborted && !alone);
+    }
+  }
+
+  #endpointsOf(nodes: readonly KubeNode[]): Endpoint[] {
+    const { nodeName, port, random } = this.#options;
+    const others = nodes.filter(({ name }) => name !== nodeName);
+    const found = others.flatMap(({ internalIps }) =>
+      internalIps.flatMap((text) => {
+        const address = parseAddress(text);
+        return address === undefined ? [] : [endpoint(address, port)];
+      }),
+    );
+    return shuffle(random, found).slice(0, MAX_FOUND);
+  }
+
+  /** Holds the ranges of Services against those of pods, once: they hardly ever change. */
+  async #compareServices(): Promise<void> {
+    const { signal } = this.#stop;
+    await this.#untilDone('services', async () => {
+      try {
+        const path = `${SERVICE_CIDRS}?limit=${SERVICE_PAGE}`;
+        const list = readList(await this.#client.request(path, { signal }));
+        this.#warnings.servicesSeen((list?.items ?? []).flatMap((item) => readServiceCidr(item) ?? []));
+      } catch (error) {
+        // Before Kubernetes 1.33 there is no such thing.
+        if (!(error instanceof ApiError) || error.status !== 404) throw error;
+      }
+    });
+  }
+
+  async #untilDone(asked: Asked, act: () => Promise<void>): Promise<void> {
+    const { random, now } = this.#options;
+    const done = async (): Promise<void> => {
+      await act();
+      this.#warnings.granted(asked);
+    };
+    const onFault = (error: ApiError): void => {
+      if (error.reason === DAMAGED) this.#warnings.granted(asked);
+      else this.#warnings.failed(asked, error, now());
+    };
+    await untilGranted(done, { random, onFault, signal: this.#stop.signal });
+  }
+
+  /** What a reflector tells of itself. */
+  #judging(asked: Asked): Pick<ReflectorOptions<ObjectMeta>, 'onFault' | 'onServed'> {
+    const onFault = (error: ApiError): void => this.#warnings.failed(asked, error, this.#options.now());
+    return { onFault, onServed: () => this.#warnings.granted(asked) };
+  }
+}
+
+const SERVICE_CIDRS = '/apis/networking.k8s.io/v1/servicecidrs';
+/** Reason for trying again where the API did answer; of the object itself a user is warned in other words. */
+const DAMAGED = 'Damaged';

@@ -1,0 +1,72 @@
+import type { PeerId } from '../../base/peer-id.ts';
+import type { Range } from '../../base/range.ts';
+import { clock } from '../../host/clock.io.ts';
+import type { Log } from '../../host/log.ts';
+import { osRandom } from '../../host/os-random.io.ts';
+import { ownVersion } from '../../host/version.io.ts';
+import type { WeftNode } from '../../node/weft-node.ts';
+import type { PeerSeeds } from '../peer-seeds.io.ts';
+import type { Config } from '../settings/config.ts';
+import { gonePeers, isCaretaker } from './gone-peers.ts';
+import { KubernetesLink } from './kubernetes-link.io.ts';
+
+/** Whoever was not heard of for so long after our start is taken for dead. */
+const GONE_AFTER_MS = 60_000;
+
+/** Joins a node and the API of Kubernetes: what either says is handed to the other. */
+export function linkToKubernetes(options: {
+  readonly config: Config;
+  readonly ranges: readonly Range[];
+  readonly node: WeftNode;
+  readonly seeds: PeerSeeds;
+  readonly log: Log;
+  /** Something was put into the node. */
+  readonly wake: () => void;
+}): KubernetesLink {
+  const { config, ranges, node, seeds, log, wake } = options;
+  const startedAt = clock();
+  const aliveOthers = () => node.gossip.members().filter(({ state }) => state === 'alive');
+  return new KubernetesLink({
+    env: process.env,
+    version: ownVersion(),
+    nodeName: config.name,
+    port: config.port,
+    ranges,
+    random: osRandom,
+    now: clock,
+    log,
+    events: {
+      found: (endpoints) => seeds.setFound(endpoints),
+      genesis: (bytes) => {
+        wake();
+        return node.ipam.genesisDecided(bytes, clock());
+      },
+      removals: (states) => {
+        node.ipam.authorityShows(states, clock());
+        wake();
+      },
+      ringWanted: () => node.ipam.owners().length === 0,
+      alone: () => aliveOthers().length === 0,
+      caretaker: () => {
+        const withApi = aliveOthers().filter(({ info }) => info.authority);
+        return isCaretaker(
+          node.peer,
+          withApi.map(({ peer }) => peer),
+        );
+      },
+      nodes: (names) => {
+        for (const peer of goneOf(node, names, clock() - startedAt > GONE_AFTER_MS))
+          node.ipam.removePeer(peer, clock());
+        wake();
+      },
+    },
+  });
+}
+
+/** The owners whose nodes are gone, and whose removal is not under way. */
+function goneOf(node: WeftNode, nodeNames: ReadonlySet<string>, settled: boolean): PeerId[] {
+  const owners = node.ipam.owners().map(({ owner }) => owner);
+  const underWay = new Set(node.ipam.status().pending.removals);
+  const gone = gonePeers({ owners, members: node.gossip.members(), nodeNames, settled });
+  return gone.filter((peer) => !underWay.has(peer));
+}

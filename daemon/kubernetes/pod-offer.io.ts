@@ -1,0 +1,48 @@
+import { WeftError } from '../../base/weft-error.ts';
+import type { Log } from '../../host/log.ts';
+import type { Config } from '../settings/config.ts';
+import { writeCniConfig } from './cni-config.io.ts';
+
+/** A configuration that could not be written is written again after this. */
+const RETRY_MS = 5_000;
+
+/** Tells the container runtime that pods can be attached: once, as soon as that is so. */
+export class PodOffer {
+  readonly #config: Pick<Config, 'cniConfig' | 'cniBinDir' | 'runDir'>;
+  readonly #ready: () => boolean;
+  readonly #log: Log;
+  #made = false;
+  #stopped = false;
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(options: {
+    readonly config: Pick<Config, 'cniConfig' | 'cniBinDir' | 'runDir'>;
+    readonly ready: () => boolean;
+    readonly log: Log;
+  }) {
+    this.#config = options.config;
+    this.#ready = options.ready;
+    this.#log = options.log;
+  }
+
+  /** To be called whenever it may have become so. */
+  update(): void {
+    const { cniConfig, runDir, cniBinDir } = this.#config;
+    if (this.#made || this.#stopped || cniConfig === undefined || !this.#ready()) return;
+    try {
+      writeCniConfig(cniConfig, runDir, cniBinDir);
+      this.#made = true;
+      this.#log.info('the container runtime may attach pods', { config: cniConfig });
+    } catch (error) {
+      if (!(error instanceof WeftError)) throw error;
+      this.#log.error(error.message, { code: error.code, remedy: error.remedy });
+      this.#retry = setTimeout(() => this.update(), RETRY_MS).unref();
+    }
+  }
+
+  /** From now on the file is another weftd's to write. */
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#retry);
+  }
+}

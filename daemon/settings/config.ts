@@ -1,0 +1,249 @@
+import type { Address } from '../../base/address.ts';
+import type { Endpoint } from '../../base/endpoint.ts';
+import { printable } from '../../base/printable.ts';
+import { parseCidr, type Range } from '../../base/range.ts';
+import { WeftError } from '../../base/weft-error.ts';
+import type { LogLevel } from '../../host/log.ts';
+import type { PeerHint } from './peer-hint.ts';
+import { type Given, givenInEnvironment, givenInFile, givenOnCommandLine } from './setting-sources.ts';
+import {
+  type GenesisSetting,
+  type Reading,
+  readAdvertised,
+  readEndpoint,
+  readGenesis,
+  readListen,
+  readMtu,
+  readName,
+  readPath,
+  readPeer,
+  readPort,
+  readRange4,
+  readRange6,
+  readRunDir,
+  readSeconds,
+  readSwitch,
+  readWord,
+  SETTINGS,
+  type Setting,
+  type SettingName,
+} from './settings.ts';
+import { translateWeave } from './weave-environment.ts';
+
+/** All that a user can set about one weftd, read and checked. */
+export interface Config {
+  readonly name: string;
+  /** Absolute paths without a final slash. */
+  readonly stateDir: string;
+  readonly runDir: string;
+  readonly secretFile: string;
+  /** TCP and UDP, 1 to 65535. */
+  readonly port: number;
+  /** Empty: all addresses of the host. */
+  readonly listen: readonly Address[];
+  readonly peers: readonly PeerHint[];
+  /** Empty: the host's own addresses. */
+  readonly advertise: readonly Endpoint[];
+  /** Undefined: no IPv4 for pods. */
+  readonly range4: Range | undefined;
+  /** 'derived': a /64 made from the cluster secret. Undefined: no IPv6 for pods. */
+  readonly range6: Range | 'derived' | undefined;
+  readonly genesis: GenesisSetting;
+  /** Milliseconds from the fence of a peer to the move of its ranges; undefined: as ipam has it. */
+  readonly safeWaitMs: number | undefined;
+  readonly datapath: 'auto' | 'sleeve';
+  /** Bytes; undefined: from the underlay. */
+  readonly mtu: number | undefined;
+  readonly masquerade: boolean;
+  /** Run in a pod of Kubernetes, whose API tells where peers are and who begins the ring. */
+  readonly kubernetes: boolean;
+  /** Take the place of a weftd that serves this node, and make room for the next one. */
+  readonly takeOver: boolean;
+  /** Where probes are answered; undefined: nowhere. */
+  readonly healthListen: Endpoint | undefined;
+  /** The runtime's network configuration to be written; undefined: none. */
+  readonly cniConfig: string | undefined;
+  readonly cniBinDir: string;
+  readonly sysctlDir: string;
+  readonly logLevel: LogLevel;
+  readonly logFormat: 'text' | 'json';
+}
+
+export const DEFAULT_PORT = 6783;
+export const DEFAULT_RUN_DIR = '/run/weft';
+export const DEFAULT_STATE_DIR = '/var/lib/weft';
+export const DEFAULT_RANGE4 = '10.32.0.0/12';
+
+/** Values of one repeatable setting: more is a mistake, and every list has a limit. */
+export const MAX_VALUES = 64;
+
+export interface ConfigInput {
+  /** The arguments after the program's name. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly hostName: string;
+  /** The config file's text where one was asked for (see {@link configFileAsked}), or why it cannot be read. */
+  readonly file?: { readonly path: string; readonly text: string } | WeftError;
+}
+
+/** What the user wants. `refuse` holds every fault found, at least one, in the order of the sources. */
+export type Intent =
+  | { readonly action: 'run'; readonly config: Config }
+  | { readonly action: 'help' }
+  | { readonly action: 'version' }
+  | { readonly action: 'refuse'; readonly faults: readonly WeftError[] };
+
+/**
+ * Reads flags, environment and config file, in this order of precedence, over the defaults. A setting given in
+ * one source hides the same setting in those below it, lists too: they are not joined.
+ */
+export function readConfig(input: ConfigInput): Intent {
+  const faults: WeftError[] = [];
+  const flags = givenOnCommandLine(input.argv, faults);
+  if (flags.help) return { action: 'help' };
+  if (flags.version) return { action: 'version' };
+  const underKubernetes = isSwitchedOn(flags.settings) ?? input.env.WEFT_KUBERNETES === 'true';
+  const env = givenInEnvironment(underKubernetes ? translateWeave(input.env, faults) : input.env, faults);
+  let file: Given = new Map();
+  if (input.file instanceof WeftError) faults.push(input.file);
+  else if (input.file) file = givenInFile(input.file.path, input.file.text, faults);
+  const config = build(new Map([...file, ...env.settings, ...flags.settings]), input.hostName, faults);
+  return faults.length > 0 ? { action: 'refuse', faults } : { action: 'run', config };
+}
+
+function isSwitchedOn(flags: Given): boolean | undefined {
+  const text = flags.get('kubernetes')?.texts[0];
+  return text === undefined ? undefined : text === 'true';
+}
+
+/** The path of the config file that `--config` or `WEFT_CONFIG` asks for. */
+export function configFileAsked(input: Pick<ConfigInput, 'argv' | 'env'>): string | undefined {
+  return givenOnCommandLine(input.argv, []).configFile ?? givenInEnvironment(input.env, []).configFile;
+}
+
+/** What `weftd --help` prints. */
+export function helpText(): string {
+  const lines = ['Usage: weftd --secret-file FILE [--peer PEER]… [flags]', '', 'Flags:'];
+  for (const [name, setting] of Object.entries<Setting>(SETTINGS)) {
+    const flag = setting.kind === 'switch' ? `--[no-]${name}` : `--${name} ${setting.value}`;
+    lines.push(...entry(flag, setting.help + (setting.kind === 'many' ? '; may be repeated' : '')));
+  }
+  lines.push(...entry('--config FILE', 'read settings from a JSON file'));
+  lines.push(...entry('--version, --help', 'print that and exit'), '');
+  lines.push(
+    'Each flag can also be set in the environment (--state-dir as WEFT_STATE_DIR, lists with commas between) and',
+    'in the config file ({"state-dir": "/data", "peer": ["a", "b"]}). A flag goes before the environment, that',
+    'before the file.',
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+const HELP_COLUMN = 26;
+const HELP_WIDTH = 110;
+
+/** One entry of the help, its text wrapped into the right-hand column. */
+function entry(flag: string, help: string): string[] {
+  const lines: string[] = [];
+  let line = `  ${flag}`.padEnd(HELP_COLUMN - 1);
+  if (line.length >= HELP_COLUMN) {
+    lines.push(line);
+    line = ' '.repeat(HELP_COLUMN - 1);
+  }
+  for (const word of help.split(' ')) {
+    if (line.length + 1 + word.length > HELP_WIDTH) {
+      lines.push(line);
+      line = ' '.repeat(HELP_COLUMN - 1);
+    }
+    line += ` ${word}`;
+  }
+  return [...lines, line];
+}
+
+function build(given: Given, hostName: string, faults: WeftError[]): Config {
+  /** Reads each text of a setting; what cannot be read becomes a fault and is left out. */
+  const values = <T>(name: SettingName, read: (text: string) => Reading<T>): T[] => {
+    const found = given.get(name);
+    if (!found) return [];
+    if (found.texts.length > MAX_VALUES) {
+      faults.push(
+        valueFault(`${found.source} is given ${found.texts.length} times`, `give at most ${MAX_VALUES}`),
+      );
+      return [];
+    }
+    return found.texts.flatMap((text) => {
+      const reading = read(text);
+      if (reading.ok) return [reading.value];
+      faults.push(valueFault(`${found.source} '${printable(text, 80)}' ${reading.problem}`, reading.remedy));
+      return [];
+    });
+  };
+  const one = <T>(name: SettingName, read: (text: string) => Reading<T>, otherwise: T): T => {
+    const found = values(name, read);
+    return found.length > 0 ? found[0]! : otherwise;
+  };
+
+  const port = one('port', readPort, DEFAULT_PORT);
+  const kubernetes = one('kubernetes', readSwitch, false);
+  const config: Config = {
+    name: one('name', readName, ''),
+    stateDir: one('state-dir', readPath, DEFAULT_STATE_DIR),
+    runDir: one('run-dir', readRunDir, DEFAULT_RUN_DIR),
+    secretFile: one('secret-file', readPath, ''),
+    port,
+    listen: values('listen', readListen),
+    peers: values('peer', (text) => readPeer(text, port)),
+    advertise: values('advertise', (text) => readAdvertised(text, port)),
+    range4: one('ipalloc-range', readRange4, parseCidr(DEFAULT_RANGE4)),
+    range6: one<Range | 'derived' | undefined>('ipalloc-range6', readRange6, 'derived'),
+    genesis: one<GenesisSetting>('ipalloc-init', readGenesis, { mode: kubernetes ? 'authority' : 'none' }),
+    safeWaitMs: one<number | undefined>('safe-wait', readSafeWait, undefined),
+    datapath: one('datapath', readWord(['auto', 'sleeve']), 'auto'),
+    mtu: one<number | undefined>('mtu', readMtu, undefined),
+    masquerade: one('masquerade', readSwitch, true),
+    kubernetes,
+    takeOver: one('take-over', readSwitch, false),
+    healthListen: one<Endpoint | undefined>('health-listen', readEndpoint, undefined),
+    cniConfig: one<string | undefined>('cni-config', readPath, undefined),
+    cniBinDir: one('cni-bin-dir', readPath, '/opt/cni/bin'),
+    sysctlDir: one('sysctl-dir', readPath, '/proc/sys'),
+    logLevel: one<LogLevel>('log-level', readWord(['error', 'warn', 'info', 'debug']), 'info'),
+    logFormat: one('log-format', readWord(['text', 'json']), 'text'),
+  };
+  crossCheck(config, given, faults);
+  return given.has('name') ? config : { ...config, name: nameOfHost(hostName, faults) };
+}
+
+function readSafeWait(text: string): Reading<number> {
+  const seconds = readSeconds(text);
+  return seconds.ok ? { ok: true, value: 1000 * seconds.value } : seconds;
+}
+
+/** Faults that lie between settings. */
+function crossCheck(config: Config, given: Given, faults: WeftError[]): void {
+  if (!given.has('secret-file')) {
+    const remedy =
+      "make a secret with 'weft secret new --file FILE', copy it to each node and give --secret-file FILE";
+    faults.push(new WeftError('E_SECRET_UNSET', 'no secret file is given', remedy));
+  }
+  if (config.range4 === undefined && config.range6 === undefined) {
+    faults.push(
+      valueFault('neither an IPv4 nor an IPv6 range is left', 'give --ipalloc-range or --ipalloc-range6'),
+    );
+  }
+  if (config.stateDir === config.runDir) {
+    faults.push(
+      valueFault(`--state-dir and --run-dir are both '${config.runDir}'`, 'give two different folders'),
+    );
+  }
+}
+
+function nameOfHost(hostName: string, faults: WeftError[]): string {
+  const name = readName(hostName);
+  if (!name.ok)
+    faults.push(valueFault(`the host name '${printable(hostName, 80)}' ${name.problem}`, 'give --name'));
+  return hostName;
+}
+
+function valueFault(message: string, remedy: string): WeftError {
+  return new WeftError('E_CONFIG_VALUE', message, remedy);
+}

@@ -1,0 +1,292 @@
+import { ADDRESS_BITS, type Address, formatAddress, parseAddress } from '../../base/address.ts';
+import { type Endpoint, endpoint, endpointHost, parseEndpoint } from '../../base/endpoint.ts';
+import { intersectRanges, parseCidr, type Range, rangeSize } from '../../base/range.ts';
+import { type PeerHint, parsePeerHint } from './peer-hint.ts';
+
+/**
+ * The settings of weftd: their names, what the help says of each, and how the text of each is read.
+ * `config.ts` knows where the texts come from.
+ */
+export interface Setting {
+  /** one: a single value. many: repeatable. switch: `--x` and `--no-x`, true or false elsewhere. */
+  readonly kind: 'one' | 'many' | 'switch';
+  /** What stands for the value in the help. */
+  readonly value?: string;
+  readonly help: string;
+}
+
+/** All settings by name: `--name` on the command line, `WEFT_NAME` in the environment, `"name"` in the file. */
+export const SETTINGS = {
+  name: { kind: 'one', value: 'NAME', help: "this node's name (default: the host name)" },
+  'state-dir': { kind: 'one', value: 'DIR', help: 'keys and allocations, kept (default: /var/lib/weft)' },
+  'run-dir': { kind: 'one', value: 'DIR', help: 'the control socket weft.sock (default: /run/weft)' },
+  'secret-file': {
+    kind: 'one',
+    value: 'FILE',
+    help: "the cluster's secret, made by 'weft secret new --file FILE' once and copied to each node (required)",
+  },
+  port: { kind: 'one', value: 'PORT', help: 'TCP and UDP port of this node (default: 6783)' },
+  listen: { kind: 'many', value: 'ADDRESS', help: 'listen on this address only (default: all)' },
+  peer: {
+    kind: 'many',
+    value: 'PEER',
+    help: 'a node to start from: NAME, NAME:PORT, ADDRESS or [ADDRESS]:PORT; one is enough to find all',
+  },
+  advertise: {
+    kind: 'many',
+    value: 'ENDPOINT',
+    help: 'tell peers to reach this node at ADDRESS or ADDRESS:PORT (behind NAT; default: the own addresses)',
+  },
+  'ipalloc-range': {
+    kind: 'one',
+    value: 'CIDR',
+    help: "the cluster's IPv4 range for pods, the same on each node; 'none': no IPv4 (default: 10.32.0.0/12)",
+  },
+  'ipalloc-range6': {
+    kind: 'one',
+    value: 'CIDR',
+    help: "the same for IPv6; 'none': no IPv6 (default: a private /64 made from the secret)",
+  },
+  'ipalloc-init': {
+    kind: 'one',
+    value: 'HOW',
+    help:
+      "how the cluster's range is dealt out the first time. seed: this node takes all of it and shares on demand; " +
+      'give it to ONE node of a new cluster. consensus=A,B,C: the listed nodes agree on who starts; give the same ' +
+      'list to each. observer: wait until another node shares. Without it a node waits too, and its status says ' +
+      'what to do. All are without effect once the range is dealt',
+  },
+  'safe-wait': {
+    kind: 'one',
+    value: 'SECONDS',
+    help:
+      'how long the ranges of a removed peer rest before they are dealt out again; less than the life of a session is ' +
+      'for tests alone (default: 180)',
+  },
+  datapath: {
+    kind: 'one',
+    value: 'WHICH',
+    help: 'auto: the fastest that works here; sleeve: the one in TypeScript (default: auto)',
+  },
+  mtu: {
+    kind: 'one',
+    value: 'BYTES',
+    help: 'largest packet of a pod (default: what the underlay carries, less 136)',
+  },
+  masquerade: {
+    kind: 'switch',
+    help: "give traffic of pods that leaves the cluster this host's address (default: on)",
+  },
+  kubernetes: {
+    kind: 'switch',
+    help:
+      'this host is a node of Kubernetes: its API tells where peers are and who begins the ring; to be run in a pod ' +
+      '(default: off)',
+  },
+  'take-over': {
+    kind: 'switch',
+    help:
+      'take the place of the weftd that serves this node, where that one was started with --take-over too: it stands ' +
+      'by then until it is told to end, and serves again should this one fail (default: off)',
+  },
+  'health-listen': {
+    kind: 'one',
+    value: 'ENDPOINT',
+    help: 'answer /healthz and /readyz by HTTP there, as 127.0.0.1:6784 (default: nowhere)',
+  },
+  'cni-config': {
+    kind: 'one',
+    value: 'FILE',
+    help: 'write the configuration of the container runtime there once pods can be attached (default: nowhere)',
+  },
+  'cni-bin-dir': {
+    kind: 'one',
+    value: 'DIR',
+    help: "the runtime's plugins, to chain those that are there (default: /opt/cni/bin)",
+  },
+  'sysctl-dir': {
+    kind: 'one',
+    value: 'DIR',
+    help: 'kernel settings, where /proc/sys may not be written (default: /proc/sys)',
+  },
+  'log-level': { kind: 'one', value: 'LEVEL', help: 'error, warn, info or debug (default: info)' },
+  'log-format': { kind: 'one', value: 'FORMAT', help: 'text or json (default: text)' },
+} as const satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof SETTINGS;
+
+/** What reading the text of one setting gave: a value, or what is wrong and what to do, as two clauses. */
+export type Reading<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly problem: string; readonly remedy: string };
+
+export type GenesisSetting =
+  | { readonly mode: 'seed' }
+  | { readonly mode: 'consensus'; readonly electorate: readonly string[] }
+  | { readonly mode: 'observer' }
+  /** The API of Kubernetes decides. */
+  | { readonly mode: 'authority' }
+  /** Nothing was said: as observer, but the status tells that somebody has to start the ring. */
+  | { readonly mode: 'none' };
+
+/** Members of the electorate of `--ipalloc-init consensus=`. More would only make agreement slower. */
+export const MAX_ELECTORATE = 9;
+
+/** Overlay MTU in bytes: at least what IPv6 demands of a link (RFC 8200 §5), whichever families the pods have. */
+export const MIN_MTU = 1280;
+/** 65,535 less the 136 bytes that tunnel and relay add. */
+export const MAX_MTU = 65_399;
+
+export function readName(text: string): Reading<string> {
+  if (/^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/.test(text)) return good(text);
+  return bad('is not a node name', 'give 1 to 253 letters, digits, dots and dashes');
+}
+
+/** An absolute path, so that it means the same from any working directory. */
+export function readPath(text: string): Reading<string> {
+  if (text.startsWith('/') && !text.includes('\0')) return good(text.replace(/(?<=.)\/+$/, ''));
+  return bad('is not an absolute path', 'give a path that starts with /');
+}
+
+/** `weft.sock` below it must fit sockaddr_un: 108 bytes with the final zero (unix(7)). */
+export function readRunDir(text: string): Reading<string> {
+  const path = readPath(text);
+  if (path.ok && new TextEncoder().encode(`${path.value}/weft.sock`).length > 107) {
+    return bad('is too long for a unix socket', 'give a path of at most 97 bytes');
+  }
+  return path;
+}
+
+export function readPort(text: string): Reading<number> {
+  return readInteger(text, 1, 65_535, 'a port');
+}
+
+export function readMtu(text: string): Reading<number> {
+  return readInteger(text, MIN_MTU, MAX_MTU, 'an MTU');
+}
+
+export function readSeconds(text: string): Reading<number> {
+  return readInteger(text, 1, 86_400, 'a number of seconds');
+}
+
+export function readListen(text: string): Reading<Address> {
+  const address = parseAddress(text);
+  return address ? good(address) : bad('is not an IP address', 'give one like 192.0.2.1 or 2001:db8::1');
+}
+
+export function readPeer(text: string, defaultPort: number): Reading<PeerHint> {
+  const hint = parsePeerHint(text, defaultPort);
+  return hint ? good(hint) : bad('is not a peer', 'give NAME, NAME:PORT, ADDRESS or [IPV6]:PORT');
+}
+
+/** An endpoint others can dial: neither the unspecified address nor multicast. */
+export function readAdvertised(text: string, defaultPort: number): Reading<Endpoint> {
+  const address = parseAddress(text.replace(/^\[(.*)\]$/, '$1'));
+  const at = address ? endpoint(address, defaultPort) : parseEndpoint(text);
+  if (!at) return bad('is not an endpoint', 'give ADDRESS, ADDRESS:PORT or [IPV6]:PORT');
+  const { family, value } = parseAddress(endpointHost(at))!;
+  const multicast = family === 4 ? value >> 28n === 0xen : value >> 120n === 0xffn;
+  if (value === 0n || multicast)
+    return bad('cannot be dialled', 'give the address at which peers reach this node');
+  return good(at);
+}
+
+/** An endpoint of this host: a numeric address, not a name. */
+export function readEndpoint(text: string): Reading<Endpoint> {
+  const at = parseEndpoint(text);
+  return at ? good(at) : bad('is not an endpoint', 'give ADDRESS:PORT or [IPV6]:PORT');
+}
+
+export function readRange4(text: string): Reading<Range | undefined> {
+  return readRange(text, 4, { shortest: 8, longest: 29, example: '10.32.0.0/12' });
+}
+
+export function readRange6(text: string): Reading<Range | undefined> {
+  return readRange(text, 6, { shortest: 32, longest: 120, example: 'fd00:1234:5678::/64' });
+}
+
+export function readGenesis(text: string): Reading<GenesisSetting> {
+  if (text === 'seed' || text === 'observer') return good({ mode: text });
+  const list = /^consensus=(.+)$/.exec(text)?.[1];
+  if (list === undefined) return bad('is unknown', 'give seed, consensus=NAME,NAME,… or observer');
+  const electorate = list.split(',').map((name) => name.trim());
+  const wrong = electorate.find((name) => !readName(name).ok);
+  if (wrong !== undefined)
+    return bad(`names '${wrong}', which is not a node name`, 'list names as --name gives them');
+  if (new Set(electorate).size < electorate.length) return bad('names a node twice', 'list each node once');
+  if (electorate.length > MAX_ELECTORATE) {
+    return bad(
+      `lists ${electorate.length} nodes`,
+      `list at most ${MAX_ELECTORATE}; the others need not be in it`,
+    );
+  }
+  return good({ mode: 'consensus', electorate });
+}
+
+/** A reader for one of a closed list of words. */
+export function readWord<const T extends string>(words: readonly T[]): (text: string) => Reading<T> {
+  return (text) => {
+    const word = words.find((each) => each === text);
+    return word === undefined ? bad('is unknown', `give ${words.join(' or ')}`) : good(word);
+  };
+}
+
+export const readSwitch = (text: string): Reading<boolean> =>
+  text === 'true' || text === 'false' ? good(text === 'true') : bad('is unknown', 'give true or false');
+
+/** Blocks no pod may live in: this network, loopback, link-local (the pods' gateway is there), multicast. */
+const UNUSABLE = [
+  '0.0.0.0/8',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '224.0.0.0/3',
+  '::/16',
+  'fe80::/10',
+  'ff00::/8',
+].map((cidr) => parseCidr(cidr)!);
+
+function readRange(
+  text: string,
+  family: 4 | 6,
+  limits: { readonly shortest: number; readonly longest: number; readonly example: string },
+): Reading<Range | undefined> {
+  if (text === '' || text === 'none') return good(undefined);
+  const range = parseCidr(text);
+  if (!range || range.family !== family) {
+    const hint = alignedHint(text, family);
+    return bad(`is not an IPv${family} range`, `give one like ${hint ?? limits.example}, or 'none'`);
+  }
+  const bits = ADDRESS_BITS[family];
+  const size = rangeSize(range);
+  if (size > 1n << BigInt(bits - limits.shortest) || size < 1n << BigInt(bits - limits.longest)) {
+    return bad('is too large or too small', `give a prefix from /${limits.shortest} to /${limits.longest}`);
+  }
+  if (UNUSABLE.some((block) => intersectRanges(block, range))) {
+    return bad('holds addresses that are reserved', `give a private range like ${limits.example}`);
+  }
+  return good(range);
+}
+
+/** For `10.32.1.0/12`, with bits below the prefix: the range that was probably meant. */
+function alignedHint(text: string, family: 4 | 6): string | undefined {
+  const [host = '', prefix = ''] = text.split('/');
+  const address = parseAddress(host);
+  const bits = ADDRESS_BITS[family];
+  if (address?.family !== family || !/^\d{1,3}$/.test(prefix) || Number(prefix) > bits) return undefined;
+  const size = 1n << BigInt(bits - Number(prefix));
+  return `${formatAddress({ family, value: address.value - (address.value % size) })}/${prefix}`;
+}
+
+function readInteger(text: string, least: number, most: number, what: string): Reading<number> {
+  const value = /^\d{1,6}$/.test(text) ? Number(text) : -1;
+  if (value >= least && value <= most) return good(value);
+  return bad(`is not ${what}`, `give a number from ${least} to ${most}`);
+}
+
+function good<T>(value: T): Reading<T> {
+  return { ok: true, value };
+}
+
+function bad(problem: string, remedy: string): Reading<never> {
+  return { ok: false, problem, remedy };
+}

@@ -1,0 +1,60 @@
+import { deepEqual, equal } from 'node:assert/strict';
+import { instant } from '../../../../base/instant.ts';
+import { parseCidr } from '../../../../base/range.ts';
+import { KubernetesWarnings } from '../../../../daemon/kubernetes/kubernetes-warnings.ts';
+import { Log } from '../../../../host/log.ts';
+import { ApiError } from '../../../../kube/api-error.ts';
+
+describe('KubernetesWarnings', () => {
+  let logged: string[];
+  let warnings: KubernetesWarnings;
+  beforeEach(() => {
+    logged = [];
+    const sink = { write: (line: string) => logged.push(line), now: () => instant(0), date: () => 'D' };
+    warnings = new KubernetesWarnings(new Log(sink, { level: 'info', format: 'text' }), [
+      parseCidr('10.96.128.0/17')!,
+    ]);
+  });
+
+  it('logs when a fault begins and when it is over', () => {
+    warnings.failed('objects', new ApiError(403, 'Forbidden', 'secret words of the server'), instant(0));
+    equal(warnings.lines(instant(0)).length, 1);
+    warnings.granted('objects');
+    warnings.granted('objects');
+    deepEqual(warnings.lines(instant(0)), []);
+    deepEqual(logged, [
+      'D warn the API of Kubernetes does not serve status=403 reason=Forbidden asked=objects ' +
+        'remedy="apply the manifest again: the service account lacks a permission"',
+      'D info the API of Kubernetes serves again asked=objects',
+    ]);
+  });
+
+  it('warns of the damaged object until it is good or gone, and logs each version of it once', () => {
+    const line =
+      'the object that begins the ring is damaged; delete ConfigMap weft-genesis: a node that needs it makes it anew';
+    for (const resourceVersion of ['1', '1', '2']) {
+      warnings.genesisSeen({ resourceVersion, isGood: false });
+      deepEqual(warnings.lines(instant(0)), [line]);
+    }
+    equal(logged.length, 2);
+    warnings.genesisSeen({ resourceVersion: '3', isGood: true });
+    deepEqual(warnings.lines(instant(0)), []);
+    warnings.genesisSeen({ resourceVersion: '4', isGood: false });
+    warnings.genesisSeen(undefined);
+    deepEqual(warnings.lines(instant(0)), []);
+  });
+
+  it('shows overlaps before the rest', () => {
+    warnings.failed('objects', new ApiError(500, 'InternalError', ''), instant(0));
+    const seen = { name: 'kubernetes', uid: '1', resourceVersion: '1', cidrs: ['10.96.0.0/16'] };
+    warnings.servicesSeen([seen]);
+    warnings.servicesSeen([seen]);
+    const [first, second] = warnings.lines(instant(0));
+    equal(
+      first?.startsWith('the pod range 10.96.128.0/17 overlaps the range 10.96.0.0/16 of Services; '),
+      true,
+    );
+    equal(second?.startsWith('the API of Kubernetes answers 500'), true);
+    equal(logged.filter((line) => line.includes('range=10.96.128.0/17')).length, 1);
+  });
+});
