@@ -5,8 +5,8 @@
  * `bin/weft-node bench/k8s-apply-ready.ts [labs, default 3]`
  */
 import { until } from '../test/cluster/command.ts';
-import { isReady } from '../test/lab/kubectl.ts';
-import { takeDown } from '../test/lab/take-down.ts';
+import { isReady } from '../test/lab/harness/kubectl.ts';
+import { takeDown } from '../test/lab/harness/take-down.ts';
 import { WeftLab } from '../test/lab/weft-lab.ts';
 import { ApiWatch, wallClock } from './api-watch.ts';
 import { idlePod } from './pod-starts.ts';

@@ -8,8 +8,8 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { apiRequests } from '../test/lab/api-audit.ts';
-import { allPids } from '../test/lab/process-id.ts';
-import { takeDown } from '../test/lab/take-down.ts';
+import { allPids } from '../test/lab/harness/process-id.ts';
+import { takeDown } from '../test/lab/harness/take-down.ts';
 import { WeftLab } from '../test/lab/weft-lab.ts';
 import { idlePod, PodStarts } from './pod-starts.ts';
 import { type ProcessFigures, processFigures } from './process-figures.ts';

@@ -5,8 +5,8 @@
  *
  * `bin/weft-node bench/k8s-pod-start.ts [labs of each, default 2 [pods one after the other, default 20]]`
  */
-import { Lab } from '../test/lab/lab.ts';
-import { takeDown } from '../test/lab/take-down.ts';
+import { Lab } from '../test/lab/harness/lab.ts';
+import { takeDown } from '../test/lab/harness/take-down.ts';
 import { WeftLab } from '../test/lab/weft-lab.ts';
 import { idlePod, type PodStart, PodStarts } from './pod-starts.ts';
 import { percentile, report, rounded, spread } from './report.ts';

@@ -4,7 +4,7 @@
  *
  * `bin/weft-node bench/k8s-rollout.ts [rollouts, default 3]`
  */
-import { takeDown } from '../test/lab/take-down.ts';
+import { takeDown } from '../test/lab/harness/take-down.ts';
 import { TcpProbe } from '../test/lab/tcp-probe.ts';
 import { NAMESPACE, ROLLOUT_LIMIT_S, WeftLab } from '../test/lab/weft-lab.ts';
 import { podOn, WEB } from '../test/lab/workloads.ts';

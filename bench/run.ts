@@ -6,7 +6,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { takeDown } from '../test/lab/take-down.ts';
+import { takeDown } from '../test/lab/harness/take-down.ts';
 
 const BENCHES: readonly string[] = [
   'sleeve-core',

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Machine } from './machine.ts';
+import type { Machine } from './harness/machine.ts';
 
 /** Where kube-apiserver writes what it was asked, on the control plane's machine. */
 export const AUDIT_LOG = '/var/log/kube-audit.log';

@@ -9,8 +9,8 @@ import { spawn } from 'node:child_process';
 import { cpSync, createWriteStream, mkdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { Lab } from './lab.ts';
-import { ADMIN_CONFIG, BIN, LOG_FOLDER, MACHINE_ENV } from './paths.ts';
+import { Lab } from './harness/lab.ts';
+import { ADMIN_CONFIG, BIN, LOG_FOLDER, MACHINE_ENV } from './harness/paths.ts';
 import { WeftLab } from './weft-lab.ts';
 
 /** The conformance specs of the network, and those of two address families. */

@@ -1,7 +1,7 @@
-import { CONTROL_PLANE, OUTSIDE, underlay } from './addresses.ts';
-import { serverCertificate } from './certificates.ts';
-import type { Lab } from './lab.ts';
-import { PKI, ROOT } from './paths.ts';
+import { CONTROL_PLANE, OUTSIDE, underlay } from './harness/addresses.ts';
+import { serverCertificate } from './harness/certificates.ts';
+import type { Lab } from './harness/lab.ts';
+import { PKI, ROOT } from './harness/paths.ts';
 
 const PROGRAM = `${ROOT}/test/lab/inside/fault-proxy.ts`;
 const NAME = 'fault-proxy';

@@ -1,11 +1,11 @@
 import { deepEqual, equal, match, notEqual, rejects } from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { until } from '../cluster/command.ts';
-import { INTERNET } from './addresses.ts';
-import type { KubeObject } from './kubectl.ts';
-import { Lab } from './lab.ts';
-import { ROOT } from './paths.ts';
-import { leftovers, takeDown } from './take-down.ts';
+import { INTERNET } from './harness/addresses.ts';
+import type { KubeObject } from './harness/kubectl.ts';
+import { Lab } from './harness/lab.ts';
+import { ROOT } from './harness/paths.ts';
+import { leftovers, takeDown } from './harness/take-down.ts';
 import { addressesOf, get, getFrom, HOST_PORT, PORT, podOn, url, WEB } from './workloads.ts';
 
 describe('the lab, with the plain bridge', function () {

@@ -4,11 +4,11 @@
  */
 import { spawn } from 'node:child_process';
 import { parseArgs } from 'node:util';
-import { Lab } from './lab.ts';
-import type { Cni } from './lab-node.ts';
-import { LabError, ownerAtWork } from './lab-state.ts';
-import { LOG_FOLDER, MACHINE_ENV } from './paths.ts';
-import { takeDown } from './take-down.ts';
+import { Lab } from './harness/lab.ts';
+import type { Cni } from './harness/lab-node.ts';
+import { LabError, ownerAtWork } from './harness/lab-state.ts';
+import { LOG_FOLDER, MACHINE_ENV } from './harness/paths.ts';
+import { takeDown } from './harness/take-down.ts';
 
 const USAGE = 'usage: run.ts up [--nodes N] [--cni none|bridge] | down | shell MACHINE [COMMAND…]';
 const MAX_NODES = 100;

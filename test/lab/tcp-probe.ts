@@ -1,8 +1,8 @@
 import { until } from '../cluster/command.ts';
-import type { KubeObject } from './kubectl.ts';
-import type { Lab } from './lab.ts';
-import type { Machine } from './machine.ts';
-import { ROOT } from './paths.ts';
+import type { KubeObject } from './harness/kubectl.ts';
+import type { Lab } from './harness/lab.ts';
+import type { Machine } from './harness/machine.ts';
+import { ROOT } from './harness/paths.ts';
 import { addressesOf } from './workloads.ts';
 
 const PROGRAM = `${ROOT}/test/cluster/inside/tcp-probe.ts`;

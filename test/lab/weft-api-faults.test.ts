@@ -1,9 +1,9 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { until } from '../cluster/command.ts';
 import { type FaultMode, FaultProxy } from './fault-proxy.ts';
-import type { KubeObject } from './kubectl.ts';
-import type { Lab } from './lab.ts';
-import { leftovers, takeDown } from './take-down.ts';
+import type { KubeObject } from './harness/kubectl.ts';
+import type { Lab } from './harness/lab.ts';
+import { leftovers, takeDown } from './harness/take-down.ts';
 import { NAMESPACE, WeftLab } from './weft-lab.ts';
 import { addressesOf, agnhost, get, PORT, podOn, url, WEB } from './workloads.ts';
 

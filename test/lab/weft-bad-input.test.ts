@@ -1,8 +1,8 @@
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
 import { until } from '../cluster/command.ts';
-import { isReady, type KubeObject } from './kubectl.ts';
-import type { Lab } from './lab.ts';
-import { leftovers, takeDown } from './take-down.ts';
+import { isReady, type KubeObject } from './harness/kubectl.ts';
+import type { Lab } from './harness/lab.ts';
+import { leftovers, takeDown } from './harness/take-down.ts';
 import { manifest, NAMESPACE, WeftLab } from './weft-lab.ts';
 import { addressesOf, get, PORT, url, WEB } from './workloads.ts';
 

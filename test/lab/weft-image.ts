@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { run } from '../cluster/command.ts';
-import { IMAGE_FOLDER, ROOT } from './paths.ts';
+import { IMAGE_FOLDER, ROOT } from './harness/paths.ts';
 
 /** The name under which the manifest asks for the image, in full. */
 export const WEFT_IMAGE = 'docker.io/weft/weft:0.1.0';

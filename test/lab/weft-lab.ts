@@ -2,9 +2,9 @@ import { deepEqual, equal } from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { IpamResult, StatusResult } from '../../control/control-protocol.ts';
 import { until } from '../cluster/command.ts';
-import type { KubeObject } from './kubectl.ts';
-import { Lab } from './lab.ts';
-import { ROOT } from './paths.ts';
+import type { KubeObject } from './harness/kubectl.ts';
+import { Lab } from './harness/lab.ts';
+import { ROOT } from './harness/paths.ts';
 import { makeWeftImage } from './weft-image.ts';
 
 /** Where the manifest puts everything. */

@@ -1,11 +1,11 @@
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
 import { until } from '../cluster/command.ts';
 import { apiRequests } from './api-audit.ts';
-import type { KubeObject } from './kubectl.ts';
-import type { Lab } from './lab.ts';
-import { ROOT } from './paths.ts';
+import type { KubeObject } from './harness/kubectl.ts';
+import type { Lab } from './harness/lab.ts';
+import { ROOT } from './harness/paths.ts';
+import { leftovers, takeDown } from './harness/take-down.ts';
 import { replaceUnderLoad } from './replace-under-load.ts';
-import { leftovers, takeDown } from './take-down.ts';
 import { TcpProbe } from './tcp-probe.ts';
 import { forWeftd, KILL_WEFTD, NAMESPACE, WeftLab } from './weft-lab.ts';
 import { addressesOf, get, PORT, podOn, sleeper, url, WEB } from './workloads.ts';

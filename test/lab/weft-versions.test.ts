@@ -1,11 +1,11 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { copyFileSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { type CommandResult, run, until } from '../cluster/command.ts';
-import type { KubeObject } from './kubectl.ts';
-import type { Lab } from './lab.ts';
-import { ROOT } from './paths.ts';
+import type { KubeObject } from './harness/kubectl.ts';
+import type { Lab } from './harness/lab.ts';
+import { ROOT } from './harness/paths.ts';
+import { leftovers, takeDown } from './harness/take-down.ts';
 import { replaceUnderLoad } from './replace-under-load.ts';
-import { leftovers, takeDown } from './take-down.ts';
 import { earlierImage, makeEarlierImage, WEFT_IMAGE } from './weft-image.ts';
 import { KILL_WEFTD, manifest, NAMESPACE, WeftLab } from './weft-lab.ts';
 import { addressesOf, get, PORT, sleeper, url, WEB } from './workloads.ts';

@@ -1,9 +1,9 @@
 import { deepEqual, equal, match, notEqual } from 'node:assert/strict';
 import { until } from '../cluster/command.ts';
-import { INTERNET } from './addresses.ts';
-import type { KubeObject } from './kubectl.ts';
-import type { Lab } from './lab.ts';
-import { leftovers, takeDown } from './take-down.ts';
+import { INTERNET } from './harness/addresses.ts';
+import type { KubeObject } from './harness/kubectl.ts';
+import type { Lab } from './harness/lab.ts';
+import { leftovers, takeDown } from './harness/take-down.ts';
 import { forWeftd, NAMESPACE, WeftLab } from './weft-lab.ts';
 import { addressesOf, agnhost, get, getFrom, HOST_PORT, PORT, podOn, url, WEB } from './workloads.ts';
 

@@ -1,6 +1,6 @@
 import { ok } from 'node:assert/strict';
-import type { KubeObject } from './kubectl.ts';
-import type { Lab } from './lab.ts';
+import type { KubeObject } from './harness/kubectl.ts';
+import type { Lab } from './harness/lab.ts';
 
 /** Where the web server listens in its pod, and, by portmap, on its node. */
 export const PORT = 8080;

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
-import { until } from '../cluster/command.ts';
+import { until } from '../../cluster/command.ts';
 import { MACHINE_INIT } from './machine.ts';
 import { BIN, CGROUP, RUN_FOLDER } from './paths.ts';
 import { allPids, commandLine, identify, type ProcessId, signal } from './process-id.ts';

@@ -1,4 +1,4 @@
-import { run } from '../cluster/command.ts';
+import { run } from '../../cluster/command.ts';
 import { BRIDGE_PODS, bridgePods, INTERNET, OUTSIDE, underlay } from './addresses.ts';
 import type { Machine } from './machine.ts';
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { run } from '../cluster/command.ts';
+import { run } from '../../cluster/command.ts';
 import { packLayer, writeArchive } from './oci-image.ts';
 import { BIN, IMAGE_FOLDER, ROOT } from './paths.ts';
 
@@ -59,7 +59,7 @@ export async function makeImages(): Promise<void> {
 /** What the images are made of: the lab's programs, the tools' versions and this recipe. */
 function currentStamp(): string {
   const hash = createHash('sha256').update(readFileSync(`${BIN}/.stamp-lab`));
-  for (const file of ['images.ts', 'oci-image.ts']) hash.update(readFileSync(`${ROOT}/test/lab/${file}`));
+  for (const file of ['images.ts', 'oci-image.ts']) hash.update(readFileSync(`${ROOT}/test/lab/harness/${file}`));
   return hash.digest('hex');
 }
 

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { until } from '../cluster/command.ts';
+import { until } from '../../cluster/command.ts';
 
 /** A process that cannot be mistaken: its id is another's when its start time is. */
 export interface ProcessId {

@@ -1,6 +1,6 @@
 import { copyFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { CommandOptions, CommandResult } from '../cluster/command.ts';
+import type { CommandOptions, CommandResult } from '../../cluster/command.ts';
 import { underlay } from './addresses.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import type { Machine } from './machine.ts';

@@ -4,7 +4,7 @@ import { link, mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { run } from '../cluster/command.ts';
+import { run } from '../../cluster/command.ts';
 
 /** An image to be written. */
 export interface ImageRecipe {

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { type CommandOptions, type CommandResult, run, until } from '../cluster/command.ts';
+import { type CommandOptions, type CommandResult, run, until } from '../../cluster/command.ts';
 import { CGROUP, LOG_FOLDER, MACHINE_ENV, ROOT, RUN_FOLDER } from './paths.ts';
 import { childrenOf, end, identify, isAlive, type ProcessId } from './process-id.ts';
 
 /** The program that is the first process of every machine; the lab's machines are known by it. */
-export const MACHINE_INIT = `${ROOT}/test/lab/machine-init`;
+export const MACHINE_INIT = `${ROOT}/test/lab/harness/machine-init`;
 
 /** Characters of a log that an error shows. */
 const LOG_TAIL = 2_000;

@@ -1,4 +1,4 @@
-import { type CommandOptions, type CommandResult, until } from '../cluster/command.ts';
+import { type CommandOptions, type CommandResult, until } from '../../cluster/command.ts';
 import type { Machine } from './machine.ts';
 
 /** A Kubernetes object, as far as it is looked at here. */

@@ -1,5 +1,5 @@
 import { readFileSync, rmSync } from 'node:fs';
-import { type CommandOptions, type CommandResult, until } from '../cluster/command.ts';
+import { type CommandOptions, type CommandResult, until } from '../../cluster/command.ts';
 import { CONTROL_PLANE, FIRST_NODE, OUTSIDE } from './addresses.ts';
 import { createCertificates } from './certificates.ts';
 import { ControlPlane } from './control-plane.ts';
@@ -183,7 +183,7 @@ export class Lab {
     say('the control plane answers');
     await Promise.all(Array.from({ length: count }, () => this.addNode()));
     const names = this.nodes.map((node) => node.name);
-    await this.apply(readFileSync(`${ROOT}/test/lab/coredns.yaml`, 'utf8'));
+    await this.apply(readFileSync(`${ROOT}/test/lab/harness/coredns.yaml`, 'utf8'));
     if (this.#state.cni === 'none') {
       const known = async (): Promise<boolean> => (await this.kubectl.list('nodes')).length === count;
       await until('all nodes to be known', known, { timeoutMs: 60_000, everyMs: 250 });

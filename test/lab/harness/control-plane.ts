@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { AUDIT_LOG, AUDIT_POLICY } from '../api-audit.ts';
 import { CONTROL_PLANE, SERVICES, underlay } from './addresses.ts';
-import { AUDIT_LOG, AUDIT_POLICY } from './api-audit.ts';
 import { TOKENS, type User, writeKubeconfig } from './kubeconfig.ts';
 import type { Kubectl } from './kubectl.ts';
 import type { Machine } from './machine.ts';

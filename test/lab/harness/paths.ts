@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 /** The checkout. */
-export const ROOT = new URL('../..', import.meta.url).pathname.replace(/\/$/, '');
+export const ROOT = new URL('../../..', import.meta.url).pathname.replace(/\/$/, '');
 
 /** Where `tools/lab-build` leaves the lab's programs. */
 export const BIN = `${ROOT}/.cache/lab/bin`;

@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync } from 'node:fs';
-import { run } from '../cluster/command.ts';
+import { run } from '../../cluster/command.ts';
 import { API_SERVICE, CONTROL_PLANE, underlay } from './addresses.ts';
 import { PKI } from './paths.ts';
 
