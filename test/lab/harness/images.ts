@@ -59,7 +59,8 @@ export async function makeImages(): Promise<void> {
 /** What the images are made of: the lab's programs, the tools' versions and this recipe. */
 function currentStamp(): string {
   const hash = createHash('sha256').update(readFileSync(`${BIN}/.stamp-lab`));
-  for (const file of ['images.ts', 'oci-image.ts']) hash.update(readFileSync(`${ROOT}/test/lab/harness/${file}`));
+  for (const file of ['images.ts', 'oci-image.ts'])
+    hash.update(readFileSync(`${ROOT}/test/lab/harness/${file}`));
   return hash.digest('hex');
 }
 

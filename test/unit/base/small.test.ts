@@ -1,6 +1,5 @@
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import { assert, InvariantError, unreachable } from '../../../base/assert.ts';
-import { Counters } from '../../../base/counters.ts';
 import { earliest, instant, after as later } from '../../../base/instant.ts';
 import { parsePeerId, peerIdBytes, peerIdFromBytes, shortPeerId } from '../../../base/peer-id.ts';
 import { fail, ok } from '../../../base/result.ts';
@@ -11,17 +10,6 @@ describe('assert', () => {
     assert(true, 'never seen');
     throws(() => assert(0, 'zero is not enough'), new InvariantError('zero is not enough'));
     throws(() => unreachable('x' as never), InvariantError);
-  });
-});
-
-describe('Counters', () => {
-  it('counts by name and lists by name', () => {
-    const counters = new Counters();
-    counters.add('b');
-    counters.add('a', 5);
-    counters.add('b');
-    deepEqual([counters.get('a'), counters.get('b'), counters.get('c')], [5, 2, 0]);
-    equal(JSON.stringify(counters.snapshot()), '{"a":5,"b":2}');
   });
 });
 
