@@ -11,7 +11,6 @@ import { KernelPodNetwork } from '../cni/pod-network.io.ts';
 import { serveControl } from '../control/control-server.io.ts';
 import { parseClusterSecret } from '../crypto/cluster-secret.ts';
 import { cryptoReady } from '../crypto/ready.ts';
-import { SLEEVE_SUITES } from '../crypto/suite.ts';
 import { clock } from '../host/clock.io.ts';
 import { HealthServer } from '../host/health-server.io.ts';
 import type { Log } from '../host/log.ts';
@@ -26,9 +25,9 @@ import { applyRules } from '../linux/nftables.io.ts';
 import { RouteClient } from '../linux/route-client.io.ts';
 import { Sysctl } from '../linux/sysctl.io.ts';
 import type { LocalSocket } from '../native/local-socket.ts';
-import { openTun } from '../native/tun.ts';
 import { WeftNode } from '../node/weft-node.ts';
-import { openSleeve } from '../router/datapath/sleeve/open-sleeve.io.ts';
+import { chooseDatapath } from '../router/datapath/choose-datapath.ts';
+import { DATAPATHS } from '../router/datapath/datapaths.io.ts';
 import { TcpLinks } from '../router/link/tcp-links.io.ts';
 import { RingAddressPool } from './address-pool.ts';
 import { controlHandlers, Removals } from './control-handlers.ts';
@@ -160,16 +159,18 @@ export class Daemon {
     const records = new RecordStore(store);
 
     this.#firstHere = (await client.link(OWN_LINKS.tun)) === undefined;
-    const tun = this.#open(openTun(OWN_LINKS.tun), (it) => it.close());
-    const sleeve = await openSleeve({
-      self: folder.identity.peer,
-      port: config.port,
-      listen: hostsOf(config),
-      tun,
-      overlayMtu: underlay.overlayMtu,
-      counters,
-    });
-    const { io, datapath } = this.#open(sleeve, (it) => it.io.close());
+    const opened = this.#open(
+      await chooseDatapath(config.datapath, DATAPATHS).open({
+        self: folder.identity.peer,
+        port: config.port,
+        listen: hostsOf(config),
+        tunName: OWN_LINKS.tun,
+        overlayMtu: underlay.overlayMtu,
+        counters,
+        clock,
+      }),
+      (it) => it.close(),
+    );
 
     const node = new WeftNode({
       identity: folder.identity,
@@ -181,8 +182,8 @@ export class Daemon {
       endpoints: underlay.endpoints,
       underlayMtu: underlay.mtu,
       overlayMtu: underlay.overlayMtu,
-      suites: SLEEVE_SUITES,
-      datapath,
+      suites: opened.suites,
+      datapath: opened.datapath,
       store,
       ipam: {
         ranges,
@@ -199,8 +200,7 @@ export class Daemon {
       node,
       name: config.name,
       version: ownVersion(),
-      datapath,
-      datapathName: 'sleeve',
+      datapath: opened,
       counters,
       seeds: () => seeds.hints,
       warnings: () => kubernetes?.warnings() ?? [],
@@ -282,8 +282,6 @@ export class Daemon {
     });
     this.#loop = loop;
     this.#closers.push(() => loop.stop());
-    datapath.setEvents(loop.watched(node.datapathEvents));
-
     const seeds = new PeerSeeds({
       onChange: (endpoints) => {
         node.setSeeds(endpoints, clock());
@@ -313,12 +311,7 @@ export class Daemon {
     // From here on the kernel is changed; before, everything that can be refused has been.
     await applyRules({ ...OWN_LINKS, ranges, masquerade: config.masquerade });
     await configureHostNetwork(client, network);
-    io.start({
-      onDatagram: (from, bytes) => datapath.handleDatagram(from, bytes, clock()),
-      onFrame: (frame) => datapath.handleTunPacket(frame, clock()),
-      onBatchEnd: () => datapath.endBatch(clock()),
-      onTunError: onFault,
-    });
+    opened.start(loop.watched(node.datapathEvents), onFault);
     node.start(records.all(), clock());
     loop.wake();
 

@@ -13,7 +13,7 @@ import type {
 import type { MemberState } from '../gossip/model/gossip-output.ts';
 import { NODE_KEY } from '../ipam/model/types.ts';
 import type { WeftNode } from '../node/weft-node.ts';
-import type { Datapath } from '../router/datapath/datapath.ts';
+import type { OpenDatapath } from '../router/datapath/datapath.ts';
 import type { TunnelStatus } from '../router/tunnel/tunnel.ts';
 
 /** What the answers need beyond the node itself. */
@@ -21,8 +21,7 @@ export interface StatusContext {
   readonly node: WeftNode;
   readonly name: string;
   readonly version: string;
-  readonly datapath: Datapath;
-  readonly datapathName: string;
+  readonly datapath: OpenDatapath;
   readonly counters: Counters;
   /** What the node looks for, as canonical text. */
   readonly seeds: () => readonly string[];
@@ -50,7 +49,7 @@ export function peersResult(context: StatusContext): PeersResult {
   const { node, datapath, seeds } = context;
   const peers = members(context).map((peer) => {
     const info = node.infoOf(peer);
-    const { sentBytes, receivedBytes } = datapath.stats(peer);
+    const { sentBytes, receivedBytes } = datapath.datapath.stats(peer);
     return {
       ...peerStatus(context, peer),
       sentBytes,
@@ -82,12 +81,13 @@ export function ipamResult(context: StatusContext): IpamResult {
 
 /** Answer to `weft report`: no keys, no secrets. */
 export function reportResult(context: StatusContext): ReportResult {
-  const { node, counters } = context;
+  const { node, counters, datapath } = context;
   return {
     status: statusResult(context),
     counters: counters.snapshot(),
     peers: peersResult(context),
     ipam: ipamResult(context),
+    datapath: { name: datapath.name, suites: datapath.suites, features: datapath.features },
     links: node.gossip.links().map(({ peer }) => nameOf(context, peer)),
     tunnels: node.tunnels.peers.map((peer) => ({
       name: nameOf(context, peer),
@@ -114,7 +114,7 @@ function members(context: StatusContext): PeerId[] {
 }
 
 function peerStatus(context: StatusContext, peer: PeerId): PeerStatus {
-  const { node, datapathName } = context;
+  const { node, datapath } = context;
   const tunnel = node.tunnels.status(peer);
   const member = node.gossip.members().find((candidate) => candidate.peer === peer);
   const path = tunnel?.path;
@@ -125,7 +125,7 @@ function peerStatus(context: StatusContext, peer: PeerId): PeerStatus {
     state: peerState(member?.state ?? 'unknown', tunnel),
     endpoint: path?.kind === 'direct' ? path.endpoint : null,
     via: path?.kind === 'relay' ? nameOf(context, path.via) : null,
-    datapath: stands ? datapathName : null,
+    datapath: stands ? datapath.name : null,
     suite: stands ? (tunnel.suite ?? null) : null,
     rttMs: tunnel?.rttMs === undefined ? null : Math.round(tunnel.rttMs * 1000) / 1000,
   };

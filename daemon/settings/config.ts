@@ -4,6 +4,7 @@ import { printable } from '../../base/printable.ts';
 import { parseCidr, type Range } from '../../base/range.ts';
 import { WeftError } from '../../base/weft-error.ts';
 import type { LogLevel } from '../../host/log.ts';
+import { AUTO_DATAPATH, DATAPATH_NAMES } from '../../router/datapath/choose-datapath.ts';
 import type { PeerHint } from './peer-hint.ts';
 import { type Given, givenInEnvironment, givenInFile, givenOnCommandLine } from './setting-sources.ts';
 import {
@@ -51,7 +52,8 @@ export interface Config {
   readonly genesis: GenesisSetting;
   /** Milliseconds from the fence of a peer to the move of its ranges; undefined: as ipam has it. */
   readonly safeWaitMs: number | undefined;
-  readonly datapath: 'auto' | 'sleeve';
+  /** 'auto', or the name of a kind of datapath. */
+  readonly datapath: string;
   /** Bytes; undefined: from the underlay. */
   readonly mtu: number | undefined;
   readonly masquerade: boolean;
@@ -197,7 +199,7 @@ function build(given: Given, hostName: string, faults: WeftError[]): Config {
     range6: one<Range | 'derived' | undefined>('ipalloc-range6', readRange6, 'derived'),
     genesis: one<GenesisSetting>('ipalloc-init', readGenesis, { mode: kubernetes ? 'authority' : 'none' }),
     safeWaitMs: one<number | undefined>('safe-wait', readSafeWait, undefined),
-    datapath: one('datapath', readWord(['auto', 'sleeve']), 'auto'),
+    datapath: one('datapath', readWord([AUTO_DATAPATH, ...DATAPATH_NAMES]), AUTO_DATAPATH),
     mtu: one<number | undefined>('mtu', readMtu, undefined),
     masquerade: one('masquerade', readSwitch, true),
     kubernetes,

@@ -1,4 +1,5 @@
 import { WeftError } from '../../base/weft-error.ts';
+import { AUTO_DATAPATH, PORTABLE_DATAPATH } from '../../router/datapath/choose-datapath.ts';
 
 /** What a variable of Weave Net's DaemonSet becomes here, or why it is refused. */
 type Translation =
@@ -19,7 +20,10 @@ const WEAVE_VARIABLES: Readonly<Record<string, Translation>> = {
         .join(','),
   },
   WEAVE_MTU: { setting: 'WEFT_MTU' },
-  WEAVE_NO_FASTDP: { setting: 'WEFT_DATAPATH', convert: (text) => (isOn(text) ? 'sleeve' : 'auto') },
+  WEAVE_NO_FASTDP: {
+    setting: 'WEFT_DATAPATH',
+    convert: (text) => (isOn(text) ? PORTABLE_DATAPATH : AUTO_DATAPATH),
+  },
   // Weft never changes the source of what comes in, which is what this asked for.
   NO_MASQ_LOCAL: { ignored: true },
   // The ring begins by a create-once object; there is nothing left to choose.

@@ -1,8 +1,9 @@
-import type { Address } from '../../base/address.ts';
+import type { Counters } from '../../base/counters.ts';
 import type { Endpoint } from '../../base/endpoint.ts';
 import type { Instant } from '../../base/instant.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import type { Range } from '../../base/range.ts';
+import type { WeftError } from '../../base/weft-error.ts';
 import type { Suite } from '../../crypto/suite.ts';
 
 /**
@@ -11,6 +12,9 @@ import type { Suite } from '../../crypto/suite.ts';
  * The control core installs sessions and paths and never sees a data packet; a datapath seals, opens and routes
  * and knows nothing of handshakes. The sleeve implements this in TypeScript; a native datapath fits beside it
  * without a change to either side. Every packet that is not data goes up through {@link DatapathEvents.foreign}.
+ *
+ * {@link Datapath} and {@link DatapathEvents} are the two sides of the border. {@link DatapathKind} and
+ * {@link OpenDatapath} are how a program gets a datapath without knowing which.
  */
 export interface Datapath {
   /** Makes `session` able to receive. It sends only after {@link use}. The datapath takes a copy of the keys. */
@@ -102,8 +106,58 @@ export interface DatapathEvents {
 /** Where a packet came from: an endpoint of the underlay, or out of the envelope of a relay we have a session with. */
 export type Origin = Path;
 
-/** Our own overlay addresses, which a datapath uses as the source of the ICMP errors it makes. */
-export interface OverlayAddresses {
-  readonly v4?: Address;
-  readonly v6?: Address;
+/**
+ * A kind of datapath, as the program knows it before it runs one. `choose-datapath.ts` picks among the kinds,
+ * `datapaths.io.ts` lists those of this build.
+ */
+export interface DatapathKind {
+  /** What `--datapath` calls it. */
+  readonly name: string;
+  /** Why it cannot run on this host, as the end of "because …"; undefined where it can. Changes nothing. */
+  unfit(): string | undefined;
+  /**
+   * Opens its sockets and its TUN device. All or nothing; no packet moves before {@link OpenDatapath.start}.
+   * Throws a WeftError that says what is wrong and what to do.
+   */
+  open(options: DatapathOptions): Promise<OpenDatapath>;
+}
+
+/** What a datapath runs on. */
+export interface DatapathOptions {
+  readonly self: PeerId;
+  /** UDP. */
+  readonly port: number;
+  /** Numeric addresses; none: all of the host. */
+  readonly listen: readonly string[];
+  /** Name of the TUN device, which is created where there is none and stays when the datapath closes. */
+  readonly tunName: string;
+  /** The largest inner packet, bytes. */
+  readonly overlayMtu: number;
+  readonly counters: Counters;
+  readonly clock: () => Instant;
+}
+
+/** A datapath that was opened. */
+export interface OpenDatapath {
+  readonly name: string;
+  /** What it can seal with here. */
+  readonly suites: readonly Suite[];
+  /** What of it works on this host, and why not where it does not; for `weft report`. */
+  readonly features: readonly DatapathFeature[];
+  /** Its side of the border. */
+  readonly datapath: Datapath;
+  /**
+   * Begins to move packets. Once. `onFault` hears, at most once, of what ends it for good (the TUN was deleted).
+   */
+  start(events: DatapathEvents, onFault: (error: WeftError) => void): void;
+  /** Ends all. Harmless when repeated. */
+  close(): void;
+}
+
+/** A part of a datapath that a kernel may lack. */
+export interface DatapathFeature {
+  /** In words: `TCP super-packets to the TUN`. */
+  readonly name: string;
+  /** Why it does not work here; undefined where it does. */
+  readonly fault: string | undefined;
 }

@@ -1,31 +1,24 @@
-import type { Counters } from '../../../base/counters.ts';
-import type { PeerId } from '../../../base/peer-id.ts';
+import { SLEEVE_SUITES } from '../../../crypto/suite.ts';
 import {
   setPathMtuDiscovery,
   setSocketBuffers,
   TUNNEL_SOCKET_BUFFER_BYTES,
 } from '../../../native/socket-options.ts';
-import type { Tun } from '../../../native/tun.ts';
+import { openTun, type TunOffloads } from '../../../native/tun.ts';
 import { openUdp } from '../../../native/udp.ts';
+import { PORTABLE_DATAPATH } from '../choose-datapath.ts';
+import type { DatapathFeature, DatapathKind, DatapathOptions, OpenDatapath } from '../datapath.ts';
 import { SleeveIo } from './sleeve.io.ts';
 import { Sleeve } from './sleeve.ts';
 
-/** What a sleeve runs on. */
-export interface SleeveOptions {
-  readonly self: PeerId;
-  /** UDP. */
-  readonly port: number;
-  /** Numeric addresses; none: all of the host. */
-  readonly listen: readonly string[];
-  readonly tun: Tun;
-  /** Bytes. */
-  readonly overlayMtu: number;
-  readonly counters: Counters;
-}
+/** The datapath in TypeScript. It runs wherever there is a TUN device; opening says what keeps it from one. */
+export const SLEEVE: DatapathKind = { name: PORTABLE_DATAPATH, unfit: () => undefined, open: openSleeve };
 
-/** The sleeve between a TUN device and UDP sockets that are opened here. Closing `io` ends both. */
-export async function openSleeve(options: SleeveOptions): Promise<{ io: SleeveIo; datapath: Sleeve }> {
-  const { self, port, listen, tun, overlayMtu, counters } = options;
+/** A sleeve between a TUN device and UDP sockets, all opened here. */
+async function openSleeve(options: DatapathOptions): Promise<OpenDatapath> {
+  const { self, port, listen, tunName, overlayMtu, counters, clock } = options;
+  const tun = openTun(tunName);
+  // Closes the TUN where it fails.
   const io = await SleeveIo.open({
     port,
     ...(listen.length === 0 ? {} : { listen }),
@@ -37,12 +30,44 @@ export async function openSleeve(options: SleeveOptions): Promise<{ io: SleeveIo
       setPathMtuDiscovery(descriptor, family, 'probe');
     },
   });
-  const datapath = new Sleeve({
+  const sleeve = new Sleeve({
     self,
     counters,
     sink: io,
     overlayMtu,
     config: { coalesceTcp: tun.offloads.writeTcp, coalesceUdp: tun.offloads.writeUdp },
   });
-  return { io, datapath };
+  return {
+    name: SLEEVE.name,
+    suites: SLEEVE_SUITES,
+    features: featuresOf(tun.offloads),
+    datapath: sleeve,
+    start: (events, onFault) => {
+      sleeve.setEvents(events);
+      io.start({
+        onDatagram: (from, bytes) => sleeve.handleDatagram(from, bytes, clock()),
+        onFrame: (frame) => sleeve.handleTunPacket(frame, clock()),
+        onBatchEnd: () => sleeve.endBatch(clock()),
+        onTunError: onFault,
+      });
+    },
+    close: () => io.close(),
+  };
+}
+
+function featuresOf(offloads: TunOffloads): DatapathFeature[] {
+  const refused = 'this kernel does not grant it';
+  const wrong = 'this kernel refuses such packets, though it granted them';
+  const feature = (name: string, granted: boolean, works: boolean): DatapathFeature => ({
+    name,
+    fault: works ? undefined : granted ? wrong : refused,
+  });
+  const { vnetHeader, tcp, udp, writeTcp, writeUdp } = offloads;
+  return [
+    feature('headers with offloads on the TUN', vnetHeader, vnetHeader),
+    feature('TCP super-packets from the TUN', tcp, tcp),
+    feature('UDP super-packets from the TUN', udp, udp),
+    feature('TCP super-packets to the TUN', tcp, writeTcp),
+    feature('UDP super-packets to the TUN', udp, writeUdp),
+  ];
 }
