@@ -19,6 +19,13 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface WatchOptions {
+  /** A watch that brings nothing for so long is given up. */
+  readonly silenceMs: number;
+  readonly signal: AbortSignal;
+  readonly accept?: string;
+}
+
 /**
  * Asks the Kubernetes API over HTTPS, with a pod's own credentials. What it answers is not trusted in its form:
  * callers get `unknown`.
@@ -56,50 +63,26 @@ export class ApiClient {
   }
 
   /**
-   * Follows a watch: `onOpen` is called when the server grants it, `onLine` gets each line as it comes. Resolves when
-   * the server ends it; rejects with an {@link ApiError} where it was not granted in time, was refused, broke, or was
-   * silent for `silenceMs`.
+   * Opens a watch; resolves when the server grants it, with its lines as they come. Rejects with an {@link ApiError}
+   * where it was not granted in time, or was refused.
+   *
+   * The lines end when the server ends the watch. They throw an {@link ApiError} where it broke, or was silent for
+   * `silenceMs`; what the caller throws as it reads them is the caller's own.
    */
-  async watch(
-    path: string,
-    options: {
-      readonly onOpen?: () => void;
-      readonly onLine: (line: string) => void;
-      readonly silenceMs: number;
-      readonly signal: AbortSignal;
-      readonly accept?: string;
-    },
-  ): Promise<void> {
-    const { onOpen, onLine, silenceMs, signal, accept } = options;
-    const silence = new AbortController();
-    let opened = false;
-    let timer = setTimeout(() => silence.abort(), this.#timeoutMs);
-    const listen = (): void => {
-      clearTimeout(timer);
-      timer = setTimeout(() => silence.abort(), silenceMs);
-    };
+  async watch(path: string, options: WatchOptions): Promise<AsyncIterable<string>> {
+    const { silenceMs, signal, accept } = options;
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), this.#timeoutMs);
     try {
       const answer = await this.#send(path, {
-        signal: AbortSignal.any([signal, silence.signal]),
+        signal: AbortSignal.any([signal, late.signal]),
         ...(accept === undefined ? {} : { accept }),
       });
-      opened = true;
-      listen();
-      onOpen?.();
-      const splitter = new LineSplitter();
-      for await (const chunk of answer) {
-        listen();
-        for (const line of splitter.push(chunk as Uint8Array)) onLine(line);
-      }
+      return linesOf(answer, silenceMs);
     } catch (cause) {
-      const quiet = silence.signal.aborted;
-      if (quiet && !opened)
-        throw new ApiError(0, 'NoAnswer', `the API server does not answer within ${this.#timeoutMs} ms`, {
-          cause,
-        });
-      if (cause instanceof ApiError && !quiet) throw cause;
-      const why = quiet ? `was silent for ${silenceMs} ms` : `broke: ${messageOf(cause)}`;
-      throw new ApiError(0, quiet ? 'Silent' : 'Broken', `the watch ${why}`, { cause });
+      if (!late.signal.aborted) throw cause;
+      const message = `the API server does not answer within ${this.#timeoutMs} ms`;
+      throw new ApiError(0, 'NoAnswer', message, { cause });
     } finally {
       clearTimeout(timer);
     }
@@ -143,6 +126,39 @@ export class ApiClient {
     if (status >= 200 && status < 300) return answer;
     const text = await bodyOf(answer, MAX_ERROR_BYTES).catch(() => '');
     throw errorOf(status, jsonOrText(text), answer.headers['retry-after']);
+  }
+}
+
+/** The lines of a watch that was granted. */
+async function* linesOf(answer: IncomingMessage, silenceMs: number): AsyncGenerator<string> {
+  let isSilent = false;
+  const giveUp = (): void => {
+    isSilent = true;
+    answer.destroy();
+  };
+  let timer = setTimeout(giveUp, silenceMs);
+  const splitter = new LineSplitter();
+  const chunks: AsyncIterator<Uint8Array> = answer[Symbol.asyncIterator]();
+  const next = async (): Promise<readonly string[] | undefined> => {
+    try {
+      const { done, value } = await chunks.next();
+      return done ? undefined : splitter.push(value);
+    } catch (cause) {
+      if (isSilent) throw new ApiError(0, 'Silent', `the watch was silent for ${silenceMs} ms`, { cause });
+      throw new ApiError(0, 'Broken', `the watch broke: ${messageOf(cause)}`, { cause });
+    }
+  };
+  try {
+    for (;;) {
+      const lines = await next();
+      if (lines === undefined) return;
+      clearTimeout(timer);
+      timer = setTimeout(giveUp, silenceMs);
+      yield* lines;
+    }
+  } finally {
+    clearTimeout(timer);
+    answer.destroy();
   }
 }
 

@@ -3,6 +3,8 @@
  * annotations and data may have been written by anybody who may edit that object.
  */
 export interface ObjectMeta {
+  /** Empty for what lies in no namespace, as nodes do. */
+  readonly namespace: string;
   readonly name: string;
   readonly uid: string;
   readonly resourceVersion: string;
@@ -31,6 +33,8 @@ const MAX_NODE_ADDRESSES = 8;
 const MAX_SERVICE_RANGES = 2;
 /** A DNS subdomain, as names of objects are. */
 const NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
+/** A DNS label, as names of namespaces are. */
+const NAMESPACE = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 /** An object of JSON: neither null nor a list. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -41,11 +45,12 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
 export function readMeta(value: unknown): ObjectMeta | undefined {
   const metadata = isRecord(value) ? value.metadata : undefined;
   if (!isRecord(metadata)) return undefined;
-  const { name, uid, resourceVersion } = metadata;
+  const { namespace = '', name, uid, resourceVersion } = metadata;
+  if (typeof namespace !== 'string' || (namespace !== '' && !NAMESPACE.test(namespace))) return undefined;
   if (typeof name !== 'string' || !NAME.test(name)) return undefined;
   if (typeof uid !== 'string' || !/^[\w-]{1,64}$/.test(uid)) return undefined;
   if (typeof resourceVersion !== 'string' || !/^\w{1,64}$/.test(resourceVersion)) return undefined;
-  return { name, uid, resourceVersion };
+  return { namespace, name, uid, resourceVersion };
 }
 
 /** Undefined where it is no node. */

@@ -10,6 +10,7 @@ import { ApiError } from '../../kube/api-error.ts';
 import type { Asked } from '../../kube/api-faults.ts';
 import { Backoff, type BackoffLimits } from '../../kube/backoff.ts';
 import { type ApiAccess, inClusterAccess } from '../../kube/in-cluster.io.ts';
+import type { Delta } from '../../kube/object-store.ts';
 import {
   type ConfigMap,
   type KubeNode,
@@ -89,7 +90,9 @@ export class KubernetesLink {
   readonly #options: KubernetesOptions;
   readonly #objects: Reflector<ConfigMap>;
   readonly #warnings: KubernetesWarnings;
-  #objectByName: ReadonlyMap<string, ConfigMap> = new Map();
+  /** Weft's ConfigMaps; all lie in one namespace. */
+  readonly #objectByName = new Map<string, ConfigMap>();
+  #areObjectsKnown = false;
   #nodes: Reflector<ObjectMeta> | undefined;
   /** Undefined until they were listed, and while this node is not the caretaker. */
   #nodeNames: ReadonlySet<string> | undefined;
@@ -109,16 +112,23 @@ export class KubernetesLink {
     this.#objects = new Reflector({
       client: this.#client,
       path: this.#configMaps,
-      selector: PART_OF_WEFT,
+      labelSelector: PART_OF_WEFT,
       read: readConfigMap,
       random: options.random,
-      onChange: (objects) => this.#take(objects),
+      onDelta: (delta) => {
+        applyDelta(this.#objectByName, delta);
+        if (this.#areObjectsKnown) this.#takeObjects();
+      },
+      onSynced: () => {
+        this.#areObjectsKnown = true;
+        this.#takeObjects();
+      },
       ...this.#judging('objects'),
     });
   }
 
   start(): void {
-    this.#objects.start();
+    void this.#objects.run(); // a rejection is a bug, and ends the process
     void this.#findPeers();
     void this.#compareServices();
     this.#careTimer = setInterval(() => this.#takeCare(), CARE_EVERY_MS).unref();
@@ -195,10 +205,10 @@ export class KubernetesLink {
     return `/api/v1/namespaces/${this.#access.namespace}/configmaps`;
   }
 
-  #take(objects: ReadonlyMap<string, ConfigMap>): void {
-    this.#objectByName = new Map(objects);
-    this.#options.events.removals([...objects.values()].flatMap((object) => removalOf(object) ?? []));
-    const genesis = objects.get(GENESIS_NAME);
+  #takeObjects(): void {
+    const objects = [...this.#objectByName.values()];
+    this.#options.events.removals(objects.flatMap((object) => removalOf(object) ?? []));
+    const genesis = this.#objectByName.get(GENESIS_NAME);
     if (genesis === undefined) this.#warnings.genesisSeen(undefined);
     else this.#takeGenesis(genesis);
   }
@@ -220,19 +230,23 @@ export class KubernetesLink {
       this.#nodeNames = undefined;
       this.#warnings.granted('nodes');
     } else if (this.#nodes === undefined) {
+      const nodeByName = new Map<string, ObjectMeta>();
       this.#nodes = new Reflector({
         client: this.#client,
         path: '/api/v1/nodes',
-        selector: '',
         metadataOnly: true,
         read: readMeta,
         random,
-        onChange: (nodes) => {
-          this.#nodeNames = new Set(nodes.keys());
+        onDelta: (delta) => {
+          applyDelta(nodeByName, delta);
+          if (this.#nodeNames !== undefined) this.#nodeNames = new Set(nodeByName.keys());
+        },
+        onSynced: () => {
+          this.#nodeNames = new Set(nodeByName.keys());
         },
         ...this.#judging('nodes'),
       });
-      this.#nodes.start();
+      void this.#nodes.run(); // a rejection is a bug, and ends the process
     }
     if (this.#nodeNames !== undefined) events.nodes(this.#nodeNames);
   }
@@ -303,6 +317,13 @@ export class KubernetesLink {
     const onFault = (error: ApiError): void => this.#warnings.failed(asked, error, this.#options.now());
     return { onFault, onServed: () => this.#warnings.granted(asked) };
   }
+}
+
+/** Keeps a map of objects that all lie in one namespace, or in none. */
+function applyDelta<T extends ObjectMeta>(objectByName: Map<string, T>, delta: Delta<T>): void {
+  for (const { name } of delta.gone) objectByName.delete(name);
+  for (const object of [...delta.added, ...delta.changed.map(({ after }) => after)])
+    objectByName.set(object.name, object);
 }
 
 const SERVICE_CIDRS = '/apis/networking.k8s.io/v1/servicecidrs';

@@ -83,10 +83,9 @@ describe('ApiClient', () => {
       for (const byte of bytes) response.write(Buffer.from([byte]));
       response.end();
     };
-    const lines: string[] = [];
     const { signal } = new AbortController();
-    await client.watch('/x', { onLine: (line) => lines.push(line), silenceMs: 1_000, signal });
-    deepEqual(lines, ['{"a":"ä"}', '{"b":2}']);
+    const lines = await client.watch('/x', { silenceMs: 1_000, signal });
+    deepEqual(await linesOf(lines), ['{"a":"ä"}', '{"b":2}']);
   });
 
   it('gives up a request and a watch that are never answered', async () => {
@@ -94,7 +93,7 @@ describe('ApiClient', () => {
     api.answer = () => {};
     const { signal } = new AbortController();
     await rejects(impatient.request('/x'), { status: 0, reason: 'NoAnswer' });
-    const watch = { onLine: () => {}, silenceMs: 60_000, signal };
+    const watch = { silenceMs: 60_000, signal };
     await rejects(impatient.watch('/x', watch), {
       status: 0,
       reason: 'NoAnswer',
@@ -105,10 +104,31 @@ describe('ApiClient', () => {
 
   it('gives up a watch that is silent, and one that is refused', async () => {
     const { signal } = new AbortController();
-    const watch = { onLine: () => {}, silenceMs: 100, signal };
+    const watch = { silenceMs: 100, signal };
     api.answer = (_request, response) => response.write('{}\n');
-    await rejects(client.watch('/x', watch), { reason: 'Silent' });
+    await rejects(linesOf(await client.watch('/x', watch)), { reason: 'Silent' });
     api.answer = json(403, { reason: 'Forbidden', message: 'no' });
     await rejects(client.watch('/x', watch), { status: 403, reason: 'Forbidden' });
   });
+
+  it('says of a watch that breaks off that it broke, and of what its reader throws nothing', async () => {
+    const { signal } = new AbortController();
+    const watch = { silenceMs: 10_000, signal };
+    api.answer = (_request, response) => {
+      response.write('{}\n');
+      setTimeout(() => response.destroy(), 20);
+    };
+    await rejects(linesOf(await client.watch('/x', watch)), { name: 'ApiError', reason: 'Broken' });
+    const bug = new TypeError('an invariant is broken');
+    const read = async (): Promise<void> => {
+      for await (const _line of await client.watch('/x', watch)) throw bug;
+    };
+    await rejects(read(), bug);
+  });
 });
+
+async function linesOf(watch: AsyncIterable<string>): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const line of watch) lines.push(line);
+  return lines;
+}

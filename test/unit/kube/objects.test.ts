@@ -10,7 +10,7 @@ import { genesisObject, genesisOf } from '../../../kube/ring-object.ts';
 import { secretObject, secretOf } from '../../../kube/secret-object.ts';
 import { readWatchEvent } from '../../../kube/watch-event.ts';
 
-const metadata = { name: 'a', uid: '1-2', resourceVersion: '7' };
+const metadata = { namespace: 'weft', name: 'a', uid: '1-2', resourceVersion: '7' };
 
 describe('readNode', () => {
   it('gives the internal addresses, and takes nothing else for one', () => {
@@ -39,6 +39,7 @@ describe('readNode', () => {
     ['a name with a path', { metadata: { ...metadata, name: '../../etc' } }],
     ['a name with a line end', { metadata: { ...metadata, name: 'a\nb' } }],
     ['a name that is too long', { metadata: { ...metadata, name: 'a'.repeat(254) } }],
+    ['a namespace that is no name', { metadata: { ...metadata, namespace: 'a/b' } }],
     ['a uid that is no uid', { metadata: { ...metadata, uid: 'a b' } }],
   ] as const) {
     it(`refuses ${why}`, () => equal(readNode(value), undefined));

@@ -4,7 +4,7 @@ import { type KubeNode, readServiceCidr, type ServiceCidr } from '../../../kube/
 import { RangeOverlaps, refuseApiOverlap } from '../../../kube/range-overlaps.ts';
 
 const RANGES = [parseCidr('10.96.128.0/17')!, parseCidr('fd00:96::/64')!];
-const meta = { uid: '1', resourceVersion: '1' };
+const meta = { namespace: '', uid: '1', resourceVersion: '1' };
 
 function services(...cidrs: string[]): ServiceCidr {
   return { ...meta, name: 'kubernetes', cidrs };

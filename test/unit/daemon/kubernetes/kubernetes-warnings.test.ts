@@ -46,7 +46,13 @@ describe('KubernetesWarnings', () => {
 
   it('shows overlaps before the rest', () => {
     warnings.failed('objects', new ApiError(500, 'InternalError', ''), instant(0));
-    const seen = { name: 'kubernetes', uid: '1', resourceVersion: '1', cidrs: ['10.96.0.0/16'] };
+    const seen = {
+      namespace: '',
+      name: 'kubernetes',
+      uid: '1',
+      resourceVersion: '1',
+      cidrs: ['10.96.0.0/16'],
+    };
     warnings.servicesSeen([seen]);
     warnings.servicesSeen([seen]);
     const [first, second] = warnings.lines(instant(0));
