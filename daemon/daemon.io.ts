@@ -309,7 +309,7 @@ export class Daemon {
     refuseOtherRanges(node.ipam.status().faults);
     openRunFolder(config.runDir);
     // From here on the kernel is changed; before, everything that can be refused has been.
-    await applyRules({ ...OWN_LINKS, ranges, masquerade: config.masquerade });
+    await applyRules({ ...OWN_LINKS, ranges, masquerade: config.masquerade, port: config.port });
     await configureHostNetwork(client, network);
     opened.start(loop.watched(node.datapathEvents), onFault);
     node.start(records.all(), clock());

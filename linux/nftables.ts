@@ -12,7 +12,12 @@ export interface PacketRules {
   readonly ranges: readonly Range[];
   /** Whether traffic of pods that leaves the cluster gets the node's address. */
   readonly masquerade: boolean;
+  /** UDP and TCP port of the tunnels: masquerading gives it to no pod. */
+  readonly port: number;
 }
+
+const FIRST_UNPRIVILEGED_PORT = 1024;
+const LAST_PORT = 65_535;
 
 /** The table that is ours alone. Nobody else's is ever read or changed. */
 export const NFT_TABLE = 'inet weft';
@@ -24,6 +29,10 @@ export const RULE_COUNTERS = [
   'dropPodControl',
   'dropTunnel',
   'dropLoopback',
+  'dropClearForwarded',
+  'dropClearHost',
+  'dropClearTunnel',
+  'dropNotMasqueraded',
 ] as const;
 export type RuleCounter = (typeof RULE_COUNTERS)[number];
 
@@ -34,18 +43,26 @@ export type RuleCounter = (typeof RULE_COUNTERS)[number];
  * What holds, for both families:
  * - A packet from or to a pod address comes in over a pod's veth or over the tunnel, else it is dropped: nobody on
  *   the underlay can inject one (CVE-2019-14899).
- * - A pod sends from its own addresses only: the way back to the source must be the very interface. Each pod has
- *   routes of its own (/32, /128), so no rule names a pod and attaching one changes nothing here.
+ * - A pod sends from its own addresses only: they lie in the pod ranges, and the way back to the source is the very
+ *   interface. Each pod has routes of its own (/32, /128), so no rule names a pod and attaching one changes nothing
+ *   here. The ranges are looked at first, because `fib` takes 0.0.0.0 and :: for right on any interface.
  * - A pod's router advertisements, redirects, neighbour discovery and DHCP answers go nowhere (CVE-2020-10749).
  *   Neighbours are set for good on both sides, so none of it is needed.
  * - The host's loopback addresses are out of reach, whatever route_localnet says (CVE-2020-8558).
  * - Out of the tunnel come pod addresses for pod addresses only (the datapath has checked the source already), and
  *   none that would go straight back: what is for a pod that is gone ends here, and does not circle.
+ * - Nothing for a pod leaves the node but by the tunnel, whatever the routing table says: what has a pod address as its
+ *   destination goes out over the tunnel, a pod's veth or the loopback, else it is dropped (chain `sealed`). That chain
+ *   looks as late as can be, when every other program has chosen destination and interface, and it holds alike for what
+ *   pods send, what the node sends itself and what was decrypted. What a pod sends to the rest of the world may leave
+ *   by any interface, but with masquerading only with the node's address: what connection tracking would not translate
+ *   (untracked or invalid packets, connections from before the rules) is dropped (chain `translated`).
  * - TCP over the tunnel agrees on segments that fit.
  * - Traffic of pods that leaves the cluster is masqueraded (`masquerade`). What enters the tunnel from an address
- *   that is not a pod's gets the node's overlay address, or the far end would drop it.
+ *   that is not a pod's gets the node's overlay address, or the far end would drop it. The tunnels' own port is never
+ *   given out: a pod that had it would receive what peers send to this node.
  *
- * All drops sit at priority raw, before connection tracking: refused packets cost no entry.
+ * What arrives is dropped at priority raw, before connection tracking: refused packets cost no entry.
  */
 export function renderRules(rules: PacketRules): string {
   for (const name of [rules.tun, rules.podPrefix]) {
@@ -80,6 +97,9 @@ ${addressSet(6, rules.ranges)}
     icmpv6 type { nd-router-advert, nd-redirect, nd-neighbor-solicit, nd-neighbor-advert } counter name dropPodControl drop
     udp sport 67 udp dport 68 counter name dropPodControl drop
     udp sport 547 udp dport 546 counter name dropPodControl drop
+    icmpv6 type { nd-router-solicit, mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report } counter name dropPodControl drop
+    ip saddr != @pods4 counter name dropSpoofed drop
+    ip6 saddr != @pods6 counter name dropSpoofed drop
     fib saddr . iif oif missing counter name dropSpoofed drop
     ip daddr 127.0.0.0/8 counter name dropLoopback drop
     ip6 daddr ::1 counter name dropLoopback drop
@@ -99,12 +119,26 @@ ${addressSet(6, rules.ranges)}
     iifname ${tun} tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
   }
 
+  chain sealed {
+    type filter hook postrouting priority srcnat - 1; policy accept;
+    oifname { "lo", ${tun} } accept
+    oifname ${pods} accept
+    ip daddr @pods4 goto inClear
+    ip6 daddr @pods6 goto inClear
+  }
+
+  chain inClear {
+    iif 0 counter name dropClearHost drop
+    iifname ${tun} counter name dropClearTunnel drop
+    counter name dropClearForwarded drop
+  }
+
   chain leave {
     type nat hook postrouting priority srcnat; policy accept;
     oifname ${tun} ip saddr != @pods4 masquerade
     oifname ${tun} ip6 saddr != @pods6 masquerade
-${rules.masquerade ? masqueradeLeaving(tun, pods) : ''}  }
-}
+${rules.masquerade ? masqueradeLeaving(tun, pods, rules.port) : ''}  }
+${rules.masquerade ? translated(tun, pods) : ''}}
 `;
 }
 
@@ -114,12 +148,37 @@ export function renderRemoval(): string {
 }
 
 /** A packet for the node itself never comes here, so node-local traffic keeps its source. */
-function masqueradeLeaving(tun: string, pods: string): string {
+function masqueradeLeaving(tun: string, pods: string, port: number): string {
+  const ports = `meta l4proto { tcp, udp } masquerade to :${portsWithout(port)}`;
   return `    oifname { "lo", ${tun} } accept
     oifname ${pods} accept
+    ip saddr @pods4 ip daddr != @pods4 ${ports}
     ip saddr @pods4 ip daddr != @pods4 masquerade
+    ip6 saddr @pods6 ip6 daddr != @pods6 ${ports}
     ip6 saddr @pods6 ip6 daddr != @pods6 masquerade
 `;
+}
+
+/** Behind all address translation, which the kernel does at srcnat whoever asked for it. */
+function translated(tun: string, pods: string): string {
+  return `
+  chain translated {
+    type filter hook postrouting priority srcnat + 1; policy accept;
+    oifname { "lo", ${tun} } accept
+    oifname ${pods} accept
+    ip saddr @pods4 counter name dropNotMasqueraded drop
+    ip6 saddr @pods6 counter name dropNotMasqueraded drop
+  }
+`;
+}
+
+/** The larger part of the unprivileged ports that `port` leaves in one piece, as nft writes it. */
+function portsWithout(port: number): string {
+  const above = LAST_PORT - Math.max(port, FIRST_UNPRIVILEGED_PORT - 1);
+  const below = port - FIRST_UNPRIVILEGED_PORT;
+  return above >= below
+    ? `${Math.max(port + 1, FIRST_UNPRIVILEGED_PORT)}-${LAST_PORT}`
+    : `${FIRST_UNPRIVILEGED_PORT}-${port - 1}`;
 }
 
 function addressSet(family: Family, ranges: readonly Range[]): string {

@@ -56,7 +56,7 @@ describe('the packet rules of a node', () => {
     return Number(/packets (\d+)/.exec(text)![1]);
   }
 
-  /** Sends one datagram and says from which address it arrived, or null where it did not within 300 ms. */
+  /** Sends one datagram and says from which address it arrived, or null where it did not within 300 ms after that. */
   async function arrival(
     from: Namespace,
     to: Namespace,
@@ -69,6 +69,7 @@ describe('the packet rules of a node', () => {
       listener.stdout!.once('data', (data: Buffer) => resolve(String(data))),
     );
     await from.program(DATAGRAM, 'send', address, ...(source ? [source] : []));
+    listener.stdin!.write('sent\n');
     const text = await said;
     await to.stop(listener);
     return JSON.parse(text) as string | null;

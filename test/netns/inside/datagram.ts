@@ -1,6 +1,7 @@
 // Single UDP datagrams for tests, port 7778 unless given.
 //   datagram.ts await ADDRESS                                 prints "ready", then the sender's address as JSON, or
-//                                                             null when none came within 600 ms
+//                                                             null when none came within 300 ms after a line on its
+//                                                             input, which says that it was sent
 //   datagram.ts send ADDRESS [SOURCE [PORT [SOURCEPORT]]]     sends one; prints true
 //   datagram.ts answer ADDRESS                                prints "ready", answers each datagram
 //   datagram.ts ask ADDRESS                                   prints "answered", or exits with 1 after 600 ms
@@ -18,7 +19,7 @@ const end = (answer: unknown): void => {
 if (mode === 'await') {
   socket.on('message', (_, from) => end(from.address));
   socket.bind(PORT, address, () => console.log('ready'));
-  setTimeout(() => end(null), WAIT_MS);
+  process.stdin.once('data', () => setTimeout(() => end(null), WAIT_MS / 2));
 } else if (mode === 'send') {
   socket.bind(Number(sourcePort ?? 0), source, () => {
     socket.send('datagram', Number(port ?? PORT), address, () => end(true));

@@ -36,7 +36,7 @@ try {
     const ranges = given.ranges.map((text) => parseCidr(text)!);
     const addresses = given.addresses.map((text) => parseAddress(text)!);
     const tun = openTun(OWN.tun);
-    await applyRules({ ...OWN, ranges, masquerade: given.masquerade ?? true });
+    await applyRules({ ...OWN, ranges, masquerade: given.masquerade ?? true, port: 6783 });
     await configureHostNetwork(client, { ...OWN, ranges, addresses, mtu: given.mtu, sysctl: new Sysctl() });
     print({ offloads: tun.offloads });
     if (rest[1] === 'hold') setInterval(() => undefined, 1000);

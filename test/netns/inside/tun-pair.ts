@@ -27,7 +27,7 @@ const seen = {
 };
 
 const near = openTun('weft0');
-await applyRules({ ...OWN, masquerade: true });
+await applyRules({ ...OWN, masquerade: true, port: 6783 });
 await configureHostNetwork(RouteClient.open(), {
   ...OWN,
   addresses: [parseAddress('10.32.0.1')!, parseAddress('fd00:77::1')!],

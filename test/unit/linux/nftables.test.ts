@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { parseCidr } from '../../../base/range.ts';
 import { renderRemoval, renderRules } from '../../../linux/nftables.ts';
 
-const rules = { tun: 'weft0', podPrefix: 'wv', ranges: [parseCidr('10.32.0.0/12')!], masquerade: true };
+const rules = {
+  tun: 'weft0',
+  podPrefix: 'wv',
+  ranges: [parseCidr('10.32.0.0/12')!],
+  masquerade: true,
+  port: 6783,
+};
 
 describe('the packet rules', () => {
   it('replace the whole table and no other, in one batch', () => {
@@ -40,6 +46,38 @@ describe('the packet rules', () => {
   it('masquerade what leaves the cluster only where that is wanted', () => {
     assert.match(renderRules(rules), /ip saddr @pods4 ip daddr != @pods4 masquerade/);
     assert.doesNotMatch(renderRules({ ...rules, masquerade: false }), /saddr @pods[46] .*masquerade/);
+  });
+
+  it('let nothing for a pod out but by the tunnel, before its source is translated', () => {
+    const text = renderRules({ ...rules, masquerade: false });
+    const sealed = /chain sealed \{[^}]*\{[^}]*\}[^}]*\}/.exec(text)![0];
+    assert.match(sealed, /type filter hook postrouting priority srcnat - 1;/);
+    assert.match(sealed, /oifname \{ "lo", "weft0" \} accept\n\s+oifname "wv\*" accept\n/);
+    assert.match(sealed, /ip daddr @pods4 goto inClear\n\s+ip6 daddr @pods6 goto inClear/);
+    const inClear = /chain inClear \{([^}]*)\}/.exec(text)![1]!;
+    assert.match(
+      inClear.trim(),
+      /\n\s+counter name dropClearForwarded drop$/,
+      'whatever it is, it is dropped',
+    );
+  });
+
+  it('let pods out with their own address only where masquerading is off', () => {
+    assert.match(renderRules(rules), /priority srcnat \+ 1;[^}]*\}[^}]*ip saddr @pods4 counter \S+ \S+ drop/);
+    assert.doesNotMatch(renderRules({ ...rules, masquerade: false }), /srcnat \+ 1/);
+  });
+
+  it("never give the tunnels' port to a pod", () => {
+    for (const [port, ports] of [
+      [6783, '6784-65535'],
+      [51820, '1024-51819'],
+      [443, '1024-65535'],
+      [1024, '1025-65535'],
+      [65535, '1024-65534'],
+    ] as const) {
+      const masquerades = renderRules({ ...rules, port }).match(/masquerade to :\S+/g);
+      assert.deepEqual(masquerades, [`masquerade to :${ports}`, `masquerade to :${ports}`]);
+    }
   });
 
   it('take no interface name that could say something else', () => {
