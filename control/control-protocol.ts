@@ -84,7 +84,7 @@ export interface PeerStatus {
 }
 
 export interface IpamSummary {
-  readonly state: 'waiting' | 'ready' | 'fenced' | 'fault';
+  readonly state: 'waiting' | 'ready' | 'removed' | 'fault';
   /** One sentence: what is waited for or wrong, and what to do. Empty when ready. */
   readonly detail: string;
   /** What this node owns, as CIDRs (or `first-last`). */

@@ -109,7 +109,7 @@ function faultOf(reason: AllocateFailure): CniFault {
       return new CniFault(CNI_CODE.tryLater, 'no peer with free addresses answered', SEE_STATUS);
     case 'busy':
       return new CniFault(CNI_CODE.tryLater, 'too many allocations wait for addresses');
-    case 'fenced':
+    case 'removed':
       return new CniFault(CNI_CODE.tryLater, 'this node was removed from the ring', SEE_STATUS);
     case 'fault':
       return new CniFault(CNI_CODE.tryLater, 'the ring of addresses is at fault', SEE_STATUS);

@@ -53,7 +53,7 @@ const SEED_WAIT_MS = 1_500;
 
 /** What a node of Kubernetes ends with when it was removed from the ring; the kubelet starts it as a new node. */
 const RETIRED = new WeftError(
-  'E_FENCED',
+  'E_REMOVED',
   'this node was removed from the ring while it was away',
   'nothing: it starts again as a new node; restart pods that still run on it',
 );
@@ -270,7 +270,7 @@ export class Daemon {
           case 'removalProposed':
             void kubernetes?.proposeRemoval(out.state, nameOf(context, out.state.subject)).catch(onFault);
             return;
-          case 'fenced':
+          case 'selfRemoved':
             if (!config.kubernetes) return;
             folder.retire();
             onFault(RETIRED);

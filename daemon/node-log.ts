@@ -18,7 +18,7 @@ export function logOutput(log: Log, out: NodeOutput): void {
     case 'fault':
       log.error(out.fault.message, { code: out.fault.code, remedy: out.fault.remedy });
       return;
-    case 'fenced':
+    case 'selfRemoved':
       log.error('this node was removed from the ring', {
         remedy: 'empty its state folder to join as a new node, and restart its pods',
       });

@@ -2,16 +2,18 @@ import { assert } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
 import type { Endpoint } from '../base/endpoint.ts';
 import { earliest, type Instant } from '../base/instant.ts';
+import { OutputQueue } from '../base/output-queue.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import { fail, ok, type Result } from '../base/result.ts';
-import { Dissemination } from './dissemination.ts';
+import { AntiEntropy } from './anti-entropy.ts';
+import { Broadcast } from './broadcast.ts';
 import { Hearsay } from './hearsay.ts';
 import { LinkUpkeep } from './link-upkeep.ts';
 import { DEFAULT_GOSSIP_CONFIG } from './model/gossip-config.ts';
 import type { GossipOptions, OwnInfo } from './model/gossip-options.ts';
 import type { GossipOutput, LinkId, Member } from './model/gossip-output.ts';
 import { CLUSTER_ID_LENGTH, type SignedRecord, type Slot } from './model/record.ts';
-import { type Link, Links } from './overlay/links.ts';
+import { type Link, type LinkSummary, Links } from './overlay/links.ts';
 import { Overlay } from './overlay/overlay.ts';
 import { OverlayGraph } from './overlay/overlay-graph.ts';
 import { RecordFlow } from './record-flow.ts';
@@ -35,7 +37,8 @@ import type { SwimFault } from './swim/swim-packet.ts';
  * |---|---|
  * | record-intake, record-store | which records are genuine and newest |
  * | record-flow | whom a new record concerns |
- * | dissemination | what is sent over links, so that all hold the same |
+ * | broadcast | how news reaches everybody at once |
+ * | anti-entropy | how two neighbours find what either lacks |
  * | membership, swim, hearsay | who lives |
  * | overlay, dialler, links | which links to keep and which to dial |
  * | link-upkeep | whom to let in, and when a link is given up |
@@ -46,8 +49,7 @@ import type { SwimFault } from './swim/swim-packet.ts';
 export class Gossip {
   readonly #self: PeerId;
   readonly #counters: Counters;
-  readonly #outputs: GossipOutput[] = [];
-  #outputsRead = 0;
+  readonly #outputs = new OutputQueue<GossipOutput>();
   readonly #store: RecordStore;
   readonly #own: OwnRecords;
   readonly #links: Links;
@@ -55,7 +57,8 @@ export class Gossip {
   readonly #membership: Membership;
   readonly #rumours = new RumourQueue();
   readonly #swim: Swim;
-  readonly #dissemination: Dissemination;
+  readonly #broadcast: Broadcast;
+  readonly #antiEntropy: AntiEntropy;
   readonly #overlay: Overlay;
   readonly #records: RecordFlow;
   readonly #upkeep: LinkUpkeep;
@@ -70,7 +73,7 @@ export class Gossip {
     assert(options.clusterId.length === CLUSTER_ID_LENGTH, 'a cluster id has 16 bytes');
     const config = { ...DEFAULT_GOSSIP_CONFIG, ...options.config };
     const { self, crypto, random, counters } = options;
-    const emit = (output: GossipOutput): void => void this.#outputs.push(output);
+    const emit = (output: GossipOutput): void => this.#outputs.push(output);
     this.#self = self;
     this.#counters = counters;
     this.#store = new RecordStore({ maxOrigins: config.maxOrigins, maxBytes: config.maxStoreBytes });
@@ -102,7 +105,7 @@ export class Gossip {
       rumours: this.#rumours,
       send: (to, bytes) => emit({ type: 'packet', to, bytes }),
     });
-    this.#dissemination = new Dissemination({
+    this.#broadcast = new Broadcast({
       config,
       random,
       counters,
@@ -110,6 +113,15 @@ export class Gossip {
       links: this.#links,
       send: (link, bytes) => this.#upkeep.send(link, bytes, this.#now),
       stateOf: (peer) => (peer === self ? 'alive' : (this.#membership.stateOf(peer) ?? 'unknown')),
+      allRumours: () => this.#hearsay.all(),
+    });
+    this.#antiEntropy = new AntiEntropy({
+      config,
+      random,
+      counters,
+      store: this.#store,
+      links: this.#links,
+      broadcast: this.#broadcast,
       allRumours: () => this.#hearsay.all(),
       memberCount: () => this.#membership.presentCount,
     });
@@ -120,7 +132,7 @@ export class Gossip {
       membership: this.#membership,
       swim: this.#swim,
       rumours: this.#rumours,
-      dissemination: this.#dissemination,
+      broadcast: this.#broadcast,
     });
     this.#overlay = new Overlay({
       self,
@@ -143,7 +155,8 @@ export class Gossip {
       graph: this.#graph,
       membership: this.#membership,
       own: this.#own,
-      dissemination: this.#dissemination,
+      broadcast: this.#broadcast,
+      antiEntropy: this.#antiEntropy,
       overlay: this.#overlay,
       swim: this.#swim,
       emit,
@@ -158,7 +171,8 @@ export class Gossip {
       graph: this.#graph,
       membership: this.#membership,
       rumours: this.#rumours,
-      dissemination: this.#dissemination,
+      broadcast: this.#broadcast,
+      antiEntropy: this.#antiEntropy,
       overlay: this.#overlay,
       offend: (link, now) => this.#upkeep.offend(link, now),
       emit,
@@ -217,7 +231,7 @@ export class Gossip {
     this.#enter(now);
     this.#own.leave(now);
     this.#records.publishDue(now);
-    this.#dissemination.flushAll(now);
+    this.#broadcast.flushAll(now);
     this.#leaving = true;
     this.#upkeep.leave(now);
   }
@@ -245,7 +259,7 @@ export class Gossip {
   linkCongested(id: LinkId, congested: boolean, now: Instant): void {
     this.#enter(now);
     const link = this.#links.get(id);
-    if (link) this.#dissemination.setCongested(link, congested, now);
+    if (link) this.#broadcast.setCongested(link, congested, now);
   }
 
   /** One frame. The failures are counted already; `unknown` is no fault of the peer. */
@@ -286,7 +300,8 @@ export class Gossip {
     this.#records.publishDue(now);
     this.#upkeep.tick(now);
     this.#overlay.tick(now);
-    this.#dissemination.tick(now);
+    this.#broadcast.tick(now);
+    this.#antiEntropy.tick(now);
   }
 
   nextTimeout(): Instant | undefined {
@@ -297,19 +312,13 @@ export class Gossip {
       this.#own.nextTimeout(),
       this.#upkeep.nextTimeout(),
       this.#overlay.nextTimeout(),
-      this.#dissemination.nextTimeout(),
+      this.#broadcast.nextTimeout(),
+      this.#antiEntropy.nextTimeout(),
     );
   }
 
   poll(): GossipOutput | undefined {
-    const next = this.#outputs[this.#outputsRead];
-    if (next) {
-      this.#outputsRead++;
-    } else {
-      this.#outputs.length = 0;
-      this.#outputsRead = 0;
-    }
-    return next;
+    return this.#outputs.poll();
   }
 
   // ── what others ask ──
@@ -332,13 +341,8 @@ export class Gossip {
     return this.#graph.nextHops(to);
   }
 
-  links(): { link: LinkId; peer: PeerId; initiatedByUs: boolean; endpoint: Endpoint }[] {
-    return [...this.#links.all()].map(({ id, peer, initiatedByUs, endpoint }) => ({
-      link: id,
-      peer,
-      initiatedByUs,
-      endpoint,
-    }));
+  links(): LinkSummary[] {
+    return this.#links.summaries();
   }
 
   seeds(): readonly Endpoint[] {
@@ -352,7 +356,7 @@ export class Gossip {
     if (this.#started) return;
     this.#started = true;
     this.#swim.start(now);
-    this.#dissemination.start(now);
+    this.#antiEntropy.start(now);
     this.#upkeep.start(now);
     this.#overlay.reviewSoon(now);
   }
@@ -371,7 +375,7 @@ export class Gossip {
       case 'keepalive':
         return ok(undefined);
       default:
-        return this.#dissemination.handle(link, frame, this.#now) ? ok(undefined) : this.#fault('busy');
+        return this.#antiEntropy.handle(link, frame, this.#now) ? ok(undefined) : this.#fault('busy');
     }
   }
 

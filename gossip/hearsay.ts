@@ -2,7 +2,7 @@ import type { Counters } from '../base/counters.ts';
 import type { Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import { TokenBucket } from '../base/token-bucket.ts';
-import type { Dissemination } from './dissemination.ts';
+import type { Broadcast } from './broadcast.ts';
 import type { LinkId } from './model/gossip-output.ts';
 import type { Rumour } from './model/rumour.ts';
 import type { OwnRecords } from './records/own-records.ts';
@@ -39,9 +39,9 @@ export class Hearsay {
 
   /** News of ours: over every link but the one it came from, and with the next datagrams. */
   tell(rumour: Rumour, from: LinkId | undefined, now: Instant): void {
-    const { rumours, dissemination, membership } = this.#options;
+    const { rumours, broadcast, membership } = this.#options;
     rumours.put(rumour, membership.presentCount);
-    dissemination.spreadRumour(rumour, from, now);
+    broadcast.spreadRumour(rumour, from, now);
   }
 
   /** All that we believe of members. */
@@ -64,5 +64,5 @@ export interface HearsayOptions {
   readonly membership: Membership;
   readonly swim: Swim;
   readonly rumours: RumourQueue;
-  readonly dissemination: Dissemination;
+  readonly broadcast: Broadcast;
 }

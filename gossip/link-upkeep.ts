@@ -2,7 +2,8 @@ import type { Counters } from '../base/counters.ts';
 import type { Endpoint } from '../base/endpoint.ts';
 import { after, type Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
-import type { Dissemination } from './dissemination.ts';
+import type { AntiEntropy } from './anti-entropy.ts';
+import type { Broadcast } from './broadcast.ts';
 import type { GossipConfig } from './model/gossip-config.ts';
 import type { CloseReason, GossipOutput, LinkId } from './model/gossip-output.ts';
 import type { Link, Links } from './overlay/links.ts';
@@ -45,7 +46,7 @@ export class LinkUpkeep {
 
   /** A connection stands. `remote`: for a dial of ours what was dialled. */
   opened(id: LinkId, peer: PeerId, initiatedByUs: boolean, remote: Endpoint, now: Instant): void {
-    const { links, overlay, membership, dissemination, own, counters, emit } = this.#options;
+    const { links, overlay, membership, broadcast, antiEntropy, own, counters, emit } = this.#options;
     if (initiatedByUs) overlay.opened(remote, peer, now);
     const refusal = this.#refusalOf(peer, now);
     if (refusal) {
@@ -60,7 +61,8 @@ export class LinkUpkeep {
     if (!link) return;
     membership.heard(peer, now);
     this.#changed(now);
-    dissemination.opened(link, own.keys(), now);
+    broadcast.opened(link, own.keys(), now);
+    if (initiatedByUs) antiEntropy.begin(link);
   }
 
   /** The shell says that the connection is gone. */
@@ -153,7 +155,8 @@ export interface LinkUpkeepOptions {
   readonly graph: OverlayGraph;
   readonly membership: Membership;
   readonly own: OwnRecords;
-  readonly dissemination: Dissemination;
+  readonly broadcast: Broadcast;
+  readonly antiEntropy: AntiEntropy;
   readonly overlay: Overlay;
   readonly swim: Swim;
   readonly emit: (output: GossipOutput) => void;

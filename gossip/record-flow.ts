@@ -1,7 +1,8 @@
 import type { Counters } from '../base/counters.ts';
 import type { Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
-import type { Dissemination } from './dissemination.ts';
+import type { AntiEntropy } from './anti-entropy.ts';
+import type { Broadcast } from './broadcast.ts';
 import type { GossipOutput, Member, MemberState } from './model/gossip-output.ts';
 import type { NodeInfo } from './model/node-info.ts';
 import { compareVersions, type RecordKey, recordKey, type SignedRecord } from './model/record.ts';
@@ -64,7 +65,7 @@ export class RecordFlow {
 
   /** Records that came over `link`. False where it was closed on the way, for forgeries among them. */
   take(link: Link, records: readonly SharedRecord[], now: Instant): boolean {
-    const { intake, links, store, dissemination, offend } = this.#options;
+    const { intake, links, store, broadcast, offend } = this.#options;
     for (const { record, state } of records) {
       const taken = intake.take(record, now);
       if (!taken.ok && (taken.reason === 'signature' || taken.reason === 'payload')) {
@@ -75,7 +76,7 @@ export class RecordFlow {
       }
       const key = recordKey(record.origin, record.slot);
       const held = store.get(record.origin, record.slot)?.record;
-      if (held && compareVersions(held, record) <= 0) dissemination.known(link, key);
+      if (held && compareVersions(held, record) <= 0) broadcast.known(link, key);
       if (taken.ok) this.#took(link, key, taken.value, state, now);
     }
     return true;
@@ -83,10 +84,10 @@ export class RecordFlow {
 
   /** Signs what is due of our own, and spreads it. */
   publishDue(now: Instant): void {
-    const { links, own, dissemination, emit } = this.#options;
+    const { links, own, broadcast, emit } = this.#options;
     for (const record of own.publishDue([...links.peers()].sort(), now)) {
       emit({ type: 'record', record, restored: false });
-      dissemination.spread(recordKey(record.origin, record.slot), undefined, now);
+      broadcast.spread(recordKey(record.origin, record.slot), undefined, now);
     }
   }
 
@@ -107,7 +108,7 @@ export class RecordFlow {
   }
 
   #took(link: Link, key: RecordKey, taken: Intake, state: MemberState, now: Instant): void {
-    const { self, counters, dissemination, own, emit } = this.#options;
+    const { self, counters, broadcast, antiEntropy, own, emit } = this.#options;
     const { record, info } = taken;
     for (const { origin, slot } of taken.evicted) {
       emit({ type: 'recordGone', origin, slot });
@@ -118,8 +119,8 @@ export class RecordFlow {
       emit({ type: 'equivocation', kept: record, other: taken.equivocation });
     }
     if (record === taken.previous) return; // only the proof was new
-    dissemination.fruitful(link);
-    dissemination.spread(key, link.id, now);
+    antiEntropy.took(link, key);
+    broadcast.spread(key, link.id, now);
     if (record.origin === self) {
       counters.add('gossip.own.ahead');
       emit({ type: 'ownRecordAhead', record });
@@ -160,7 +161,8 @@ export interface RecordFlowOptions {
   readonly graph: OverlayGraph;
   readonly membership: Membership;
   readonly rumours: RumourQueue;
-  readonly dissemination: Dissemination;
+  readonly broadcast: Broadcast;
+  readonly antiEntropy: AntiEntropy;
   readonly overlay: Overlay;
   /** The link has passed on a forgery; may close it. */
   readonly offend: (link: Link, now: Instant) => void;

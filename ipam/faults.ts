@@ -16,7 +16,7 @@ const RENEW = `when it suits, make it a new node (in Kubernetes: drain it, delet
 
 /** Faults under which nothing is allocated. */
 const BLOCKING: ReadonlySet<string> = new Set([
-  'E_FENCED',
+  'E_REMOVED',
   'E_FENCE_PENDING',
   'E_RING_ROLLBACK',
   'E_RING_FORK',
@@ -44,7 +44,7 @@ export function faultsOf(node: {
   const faults: IpamFault[] = [];
   const add = (code: string, message: string, remedy: string): void =>
     void faults.push({ code, message, remedy });
-  if (view.removals.has(self)) add('E_FENCED', 'this node was removed from the ring', RESET);
+  if (view.removals.has(self)) add('E_REMOVED', 'this node was removed from the ring', RESET);
   if (view.fenced.has(self))
     add(
       'E_FENCE_PENDING',

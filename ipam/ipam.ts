@@ -1,24 +1,23 @@
 import type { Address } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
-import { after, earliest, type Instant } from '../base/instant.ts';
+import { earliest, type Instant } from '../base/instant.ts';
+import { OutputQueue } from '../base/output-queue.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import type { Range } from '../base/range.ts';
 import { fail, ok, type Result } from '../base/result.ts';
-import { Founding } from './agreement/founding.ts';
-import type { Removals } from './agreement/removals.ts';
-import { removalsOf } from './agreement/removals-of.ts';
-import { Allocator, isValidKey } from './allocation/allocator.ts';
+import { chooseRemovalProtocol } from './agreement/choose-removal-protocol.ts';
+import type { RemovalProtocol } from './agreement/removal-protocol.ts';
+import { RingBootstrap } from './agreement/ring-bootstrap.ts';
+import { AddressRequests } from './allocation/address-requests.ts';
+import { Allocator } from './allocation/allocator.ts';
 import { Donor } from './allocation/donor.ts';
 import { DonorChoice, freeHintsOf, wantedFamilies } from './allocation/donor-choice.ts';
 import { RangeSeeker } from './allocation/range-seeker.ts';
-import { type Waiting, WaitingRoom } from './allocation/waiting-room.ts';
 import { faultsOf, isBlocking } from './faults.ts';
-import { Homecoming } from './homecoming.ts';
 import { Authority, type RemovalState } from './model/authority.ts';
 import { decodeGenesis } from './model/genesis.ts';
 import { decodeMessage, encodeMessage, type IpamMessage } from './model/messages.ts';
 import {
-  type AllocateFailure,
   type Allocation,
   type AllocationKey,
   DEFAULT_ALLOCATE_TIMEOUT_MS,
@@ -32,6 +31,7 @@ import {
   type IpamStatus,
   type RequestId,
 } from './model/types.ts';
+import { RejoinGrace } from './rejoin-grace.ts';
 import { Reporter } from './reporter.ts';
 import { councilChanges } from './ring/council.ts';
 import { OwnLog } from './ring/own-log.ts';
@@ -53,12 +53,12 @@ export class Ipam {
   readonly #authority: Authority;
   readonly #ring: Ring;
   readonly #allocator: Allocator;
+  readonly #requests: AddressRequests;
   readonly #seeker: RangeSeeker;
-  readonly #removals: Removals;
-  readonly #founding: Founding;
+  readonly #removals: RemovalProtocol;
+  readonly #bootstrap: RingBootstrap;
   readonly #donor: Donor;
-  readonly #outputs: IpamOutput[] = [];
-  readonly #waiting = new WaitingRoom();
+  readonly #outputs = new OutputQueue<IpamOutput>();
   readonly #alive = new Set<PeerId>();
   readonly #isAlive = (peer: PeerId): boolean => this.#alive.has(peer);
   readonly #donorChoice: DonorChoice;
@@ -69,8 +69,8 @@ export class Ipam {
   readonly #log: OwnLog;
   #startedAt: Instant | undefined;
   readonly #send = (to: PeerId, message: IpamMessage): void =>
-    void this.#outputs.push({ type: 'message', to, bytes: encodeMessage(message) });
-  readonly #homecoming = new Homecoming();
+    this.#outputs.push({ type: 'message', to, bytes: encodeMessage(message) });
+  readonly #rejoin = new RejoinGrace();
 
   /** Reads the store. Throws a WeftError (E_STORE_CORRUPT, E_ELECTORATE) where it or the settings are unusable. */
   constructor(options: IpamOptions) {
@@ -89,6 +89,9 @@ export class Ipam {
     this.#ring = ring;
     this.#log = new OwnLog({ self, ring, store, ranges: this.#config.ranges });
     this.#allocator = new Allocator(store, options.bootId);
+    this.#requests = new AddressRequests(this.#allocator, this.#config.allocateTimeoutMs, (out) =>
+      this.#outputs.push(out),
+    );
     this.#seeker = new RangeSeeker(random);
     this.#donorChoice = new DonorChoice(random);
     this.#donor = new Donor({
@@ -99,7 +102,7 @@ export class Ipam {
       isAlive: this.#isAlive,
       onGranted: () => this.#refreshOwned(),
     });
-    this.#removals = removalsOf({
+    this.#removals = chooseRemovalProtocol({
       self,
       config: this.#config,
       ring,
@@ -108,9 +111,9 @@ export class Ipam {
       authority,
       isAlive: this.#isAlive,
       send: this.#send,
-      emit: (out) => void this.#outputs.push(out),
+      emit: (out) => this.#outputs.push(out),
     });
-    this.#founding = new Founding({
+    this.#bootstrap = new RingBootstrap({
       self,
       name,
       config: this.#config,
@@ -126,9 +129,9 @@ export class Ipam {
   start(now: Instant): void {
     assert(this.#startedAt === undefined, 'start() is called once');
     this.#startedAt = now;
-    this.#founding.start(now);
+    this.#bootstrap.start(now);
     this.#log.republish();
-    this.#homecoming.start(councilOf(this.#self, this.#log.log).size === 1, now);
+    this.#rejoin.start(councilOf(this.#self, this.#log.log).size === 1, now);
     this.#update(now);
   }
 
@@ -140,7 +143,7 @@ export class Ipam {
     const result =
       record.slot === 'ring'
         ? this.#handleLog(record.origin, record.payload)
-        : this.#founding.handleRow(record.origin, record.payload, now);
+        : this.#bootstrap.handleRow(record.origin, record.payload, now);
     // A restart brings a thousand logs at once: the ring is evaluated once for all of them, by the tick that is due now.
     if (result.ok && record.slot === 'ring' && record.origin !== this.#self) this.#staleSince ??= now;
     else if (result.ok) this.#update(now);
@@ -155,7 +158,7 @@ export class Ipam {
 
   /** What gossip thinks of a peer. Steers whom we ask and vetoes removals; never changes who owns what. */
   memberChanged(peer: PeerId, state: 'alive' | 'suspect' | 'dead' | 'left', now: Instant): void {
-    if (state === 'alive') this.#homecoming.peerAlive(now);
+    if (state === 'alive') this.#rejoin.peerAlive(now);
     if (state === 'alive') this.#alive.add(peer);
     else this.#alive.delete(peer);
     if (state === 'alive' && this.#seeker.outcome !== undefined) this.#seeker.reset();
@@ -172,12 +175,12 @@ export class Ipam {
     const message = decoded.value;
     if (message.kind === 'ask') {
       const { request, families } = message;
-      const outcome = this.#donor.answer(from, request, families, !this.#homecoming.over, now);
+      const outcome = this.#donor.answer(from, request, families, !this.#rejoin.over, now);
       this.#send(from, { kind: 'answer', request, outcome });
     } else if (message.kind === 'answer') {
       if (!this.#seeker.handleAnswer(from, message.request, message.outcome, now))
         this.#options.counters.add('ipam.message.late-answer');
-    } else if (this.#homecoming.over) this.#removals.handle(from, message, now);
+    } else if (this.#rejoin.over) this.#removals.handle(from, message, now);
     this.#update(now);
     return ok(undefined);
   }
@@ -185,17 +188,13 @@ export class Ipam {
   /** Asks for the addresses of `key`: the same as before where it has some. Answered by an output. */
   allocate(key: AllocationKey, now: Instant): RequestId {
     const request = this.#nextRequest++;
-    const waiting = { request, key, deadline: after(now, this.#config.allocateTimeoutMs) };
-    if (!isValidKey(key)) this.#failAllocation(waiting, 'bad-key');
-    else if (!this.#waiting.add(waiting)) this.#failAllocation(waiting, 'busy');
-    else this.#update(now);
+    if (this.#requests.add(request, key, now)) this.#update(now);
     return request;
   }
 
   /** Frees what `key` has: true where it had addresses. Requests that wait for it fail as busy. */
   release(key: AllocationKey, now: Instant): boolean {
-    for (const waiting of this.#waiting.take(key)) this.#failAllocation(waiting, 'busy');
-    const released = this.#allocator.release(key);
+    const released = this.#requests.release(key);
     this.#update(now);
     return released;
   }
@@ -221,7 +220,7 @@ export class Ipam {
   /** Answers `genesisWanted`, or comes before it: the genesis that the authority has. False where it is none. */
   genesisDecided(bytes: Uint8Array, now: Instant): boolean {
     const genesis = decodeGenesis(bytes);
-    if (genesis.ok) this.#founding.decree(genesis.value);
+    if (genesis.ok) this.#bootstrap.decree(genesis.value);
     this.#update(now);
     return genesis.ok;
   }
@@ -258,13 +257,13 @@ export class Ipam {
       log: this.#log,
       allocator: this.#allocator,
       faults: this.#faults(),
-      waitingFor: this.#founding.waitingFor(),
-      pending: { allocations: this.#waiting.count, removals: this.#removals.pending() },
+      waitingFor: this.#bootstrap.waitingFor(),
+      pending: { allocations: this.#requests.count, removals: this.#removals.pending() },
     });
   }
 
   tick(now: Instant): void {
-    this.#founding.tick(now);
+    this.#bootstrap.tick(now);
     this.#removals.tick(now);
     this.#update(now);
   }
@@ -274,26 +273,26 @@ export class Ipam {
     let next = earliest(
       this.#staleSince,
       this.#removals.nextTimeout(),
-      this.#founding.nextTimeout(),
-      this.#founding.seedAt(),
+      this.#bootstrap.nextTimeout(),
+      this.#bootstrap.seedAt(),
     );
     if (this.#wantedFamilies() !== 0 || this.#seeker.busy) next = earliest(next, this.#seeker.nextTimeout());
-    next = earliest(next, this.#waiting.nextDeadline());
-    // Answered at the latest then, if the wait is what holds them up; a tick more does no harm.
-    if (this.#waiting.count > 0 && !this.#homecoming.over) next = earliest(next, this.#homecoming.until);
+    next = earliest(next, this.#requests.nextDeadline());
+    // A request that waits only because this node still listens is answered when the listening ends.
+    if (this.#requests.count > 0 && !this.#rejoin.over) next = earliest(next, this.#rejoin.until);
     return next;
   }
 
   /** The next output, after `store.flush()`; undefined when there is none. */
   poll(): IpamOutput | undefined {
-    return this.#outputs.shift();
+    return this.#outputs.poll();
   }
 
   #update(now: Instant): void {
     if (this.#startedAt === undefined) return;
     this.#staleSince = undefined;
-    this.#homecoming.advance(now);
-    this.#founding.advance(now);
+    this.#rejoin.advance(now);
+    this.#bootstrap.advance(now);
     this.#keepCouncil();
     this.#refreshOwned();
     this.#answerWaiting(now);
@@ -304,7 +303,7 @@ export class Ipam {
   }
 
   #keepCouncil(): void {
-    if (!this.#log.operational || !this.#homecoming.over) return;
+    if (!this.#log.operational || !this.#rejoin.over) return;
     const changes = councilChanges(this.#self, this.#log.log, this.#ring.view, this.#isAlive);
     if (changes.length > 0) this.#log.append(changes);
   }
@@ -317,30 +316,20 @@ export class Ipam {
   }
 
   #answerWaiting(now: Instant): void {
-    if (this.#waiting.count === 0) return;
-    const operational = this.#log.operational;
-    const fault = this.#faults().some(isBlocking) ? 'fault' : undefined;
-    const blocked = this.#ring.removal(this.#self) ? 'fenced' : fault;
-    for (const key of this.#waiting.keys()) {
-      const mayAssign = operational && (this.#homecoming.over || this.#allocator.get(key) !== undefined);
-      const allocation = mayAssign ? this.#allocator.assign(key) : undefined;
-      const full =
-        operational &&
-        (this.#seeker.outcome === 'pool-full' || (mayAssign && this.#ring.ownsAll(this.#self)));
-      const failure = blocked ?? (full ? 'pool-full' : undefined);
-      if (allocation !== undefined) {
-        for (const { request } of this.#waiting.take(key))
-          this.#outputs.push({ type: 'allocated', request, allocation });
-      } else {
-        const failed = failure !== undefined ? this.#waiting.take(key) : this.#waiting.takeLate(key, now);
-        const reason = failure ?? (operational ? 'no-answer' : 'no-ring');
-        for (const waiting of failed) this.#failAllocation(waiting, reason);
-      }
-    }
+    if (this.#requests.count === 0) return;
+    const fault = this.#faults().some(isBlocking) ? ('fault' as const) : undefined;
+    const standing = {
+      operational: this.#log.operational,
+      listening: !this.#rejoin.over,
+      blocked: this.#ring.removal(this.#self) ? ('removed' as const) : fault,
+      poolFull: this.#seeker.outcome === 'pool-full',
+      ownsAll: this.#ring.ownsAll(this.#self),
+    };
+    this.#requests.answer(standing, now);
   }
 
   #seek(now: Instant): void {
-    const urgent = this.#waiting.count > 0;
+    const urgent = this.#requests.count > 0;
     const wanted = this.#wantedFamilies();
     const donors = (): PeerId[] => this.#donorChoice.best(this.#self, this.#ring, wanted, this.#isAlive);
     const ask = this.#seeker.tick(wanted, urgent, donors, now);
@@ -353,18 +342,18 @@ export class Ipam {
   }
 
   #publish(now: Instant): void {
-    const proposal = this.#founding.takeProposal(now);
+    const proposal = this.#bootstrap.takeProposal(now);
     if (proposal) this.#outputs.push({ type: 'genesisWanted', proposal });
-    const row = this.#founding.takeRow();
+    const row = this.#bootstrap.takeRow();
     if (row) this.#outputs.push({ type: 'publish', slot: 'paxos', payload: row });
     const payload = this.#log.takePayload();
     if (payload) this.#outputs.push({ type: 'publish', slot: 'ring', payload });
   }
 
   #report(): void {
-    const fenced = this.#ring.removal(this.#self) !== undefined;
+    const selfRemoved = this.#ring.removal(this.#self) !== undefined;
     const [revision, free, faults] = [this.#ring.revision, this.freeHints(), this.#faults()];
-    for (const out of this.#reporter.report({ revision, free, faults, fenced })) this.#outputs.push(out);
+    for (const out of this.#reporter.report({ revision, free, faults, selfRemoved })) this.#outputs.push(out);
   }
 
   #handleLog(origin: PeerId, payload: Uint8Array): Result<void, string> {
@@ -385,11 +374,7 @@ export class Ipam {
       ranges: this.#config.ranges,
       ring: this.#ring,
       log: this.#log,
-      voteless: this.#founding.voteless,
+      voteless: this.#bootstrap.voteless,
     });
-  }
-
-  #failAllocation({ request, key }: Waiting, reason: AllocateFailure): void {
-    this.#outputs.push({ type: 'allocateFailed', request, key, reason });
   }
 }

@@ -5,13 +5,13 @@ export class Reporter {
   #revision = 0;
   #free = '';
   #faultCodes = new Set<string>();
-  #fenced = false;
+  #selfRemoved = false;
 
   report(now: {
     readonly revision: number;
     readonly free: FreeHints;
     readonly faults: readonly IpamFault[];
-    readonly fenced: boolean;
+    readonly selfRemoved: boolean;
   }): IpamOutput[] {
     const out: IpamOutput[] = [];
     if (now.revision !== this.#revision) out.push({ type: 'ringChanged', revision: now.revision });
@@ -21,8 +21,8 @@ export class Reporter {
     this.#free = free;
     for (const fault of now.faults) if (!this.#faultCodes.has(fault.code)) out.push({ type: 'fault', fault });
     this.#faultCodes = new Set(now.faults.map(({ code }) => code));
-    if (now.fenced && !this.#fenced) out.push({ type: 'fenced' });
-    this.#fenced ||= now.fenced;
+    if (now.selfRemoved && !this.#selfRemoved) out.push({ type: 'selfRemoved' });
+    this.#selfRemoved ||= now.selfRemoved;
     return out;
   }
 }

@@ -18,13 +18,13 @@ export function statusOf(node: {
   readonly pending: IpamStatus['pending'];
 }): IpamStatus {
   const { self, ring, log, allocator, faults } = node;
-  const fenced = ring.removal(self) !== undefined;
+  const removed = ring.removal(self) !== undefined;
   const blocking = faults.find(isBlocking);
   const ready = log.operational;
   const size = (family: Family): bigint => allocator.space(family)?.owned ?? 0n;
   const free = (family: Family): bigint => allocator.space(family)?.count ?? 0n;
   return {
-    state: fenced ? 'fenced' : blocking ? 'fault' : ready ? 'ready' : 'waiting',
+    state: removed ? 'removed' : blocking ? 'fault' : ready ? 'ready' : 'waiting',
     detail: blocking ? `${blocking.message}; ${blocking.remedy}` : ready ? '' : node.waitingFor,
     faults,
     ring: ring.view.genesis?.id,

@@ -61,7 +61,7 @@ export type NodeOutput =
           | 'removed'
           | 'removeFailed'
           | 'fault'
-          | 'fenced';
+          | 'selfRemoved';
       }
     >
   | { readonly type: 'member'; readonly peer: PeerId; readonly name: string; readonly state: MemberState }

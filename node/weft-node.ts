@@ -1,6 +1,7 @@
-import { type Address, compareAddresses } from '../base/address.ts';
+import type { Address } from '../base/address.ts';
 import type { Endpoint } from '../base/endpoint.ts';
 import { after, earliest, type Instant } from '../base/instant.ts';
+import { OutputQueue } from '../base/output-queue.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import type { WeftError } from '../base/weft-error.ts';
 import { blake2b512 } from '../crypto/hash.ts';
@@ -11,13 +12,14 @@ import type { GossipOutput, LinkId } from '../gossip/model/gossip-output.ts';
 import { decodeNodeInfo, type NodeInfo } from '../gossip/model/node-info.ts';
 import type { SignedRecord } from '../gossip/model/record.ts';
 import { Ipam } from '../ipam/ipam.ts';
-import { type AllocationKey, type IpamOutput, NODE_KEY, type RequestId } from '../ipam/model/types.ts';
+import type { AllocationKey, IpamOutput, RequestId } from '../ipam/model/types.ts';
 import type { DatapathEvents } from '../router/datapath/datapath.ts';
 import { ControlLinks } from '../router/link/control-links.ts';
 import type { TunnelEvent } from '../router/tunnel/tunnel-status.ts';
 import { Tunnels } from '../router/tunnel/tunnels.ts';
 import { FlushGate } from './flush-gate.ts';
 import type { NodeOptions, NodeOutput } from './node-types.ts';
+import { OwnAddress } from './own-address.ts';
 
 /** Channels of opaque control messages over a tunnel. */
 const CHANNEL_SWIM = 1;
@@ -28,9 +30,6 @@ export const EAGER_MESH_NODES = 64;
 
 /** How often relays are chosen anew from the overlay graph, for tunnels without a direct way that carries packets. */
 const RELAYS_EVERY_MS = 1_000;
-
-/** A node that has no overlay address of its own asks for one again after this. */
-const ADDRESS_RETRY_MS = 1_000;
 
 /**
  * A whole node without its surroundings: gossip, ring, tunnels and control links, joined. Pure: time and bytes in,
@@ -46,13 +45,11 @@ export class WeftNode {
   readonly #options: NodeOptions;
   readonly #links: ControlLinks;
   readonly #gate: FlushGate;
-  readonly #outputs: NodeOutput[] = [];
+  readonly #outputs = new OutputQueue<NodeOutput>();
+  readonly #ownAddress: OwnAddress;
   readonly #nodeInfoByPeer = new Map<PeerId, NodeInfo>();
   /** Peers that the ring has removed for good. */
   readonly #removed = new Set<PeerId>();
-  #ownAddresses: readonly Address[] = [];
-  #addressRequest: RequestId | undefined;
-  #addressAt: Instant | undefined;
   #relaysAt: Instant | undefined;
 
   constructor(options: NodeOptions) {
@@ -81,6 +78,7 @@ export class WeftNode {
       store: options.store,
       config: options.ipam,
     });
+    this.#ownAddress = new OwnAddress(this.ipam);
     this.tunnels = new Tunnels({
       identity,
       clusterKeys,
@@ -118,7 +116,7 @@ export class WeftNode {
 
   /** Our own overlay addresses, IPv4 first; empty until the ring gave us some. */
   get ownAddresses(): readonly Address[] {
-    return this.#ownAddresses;
+    return this.#ownAddress.addresses;
   }
 
   /** Why nothing can be written to disk at present, so that no address is dealt out. */
@@ -136,7 +134,7 @@ export class WeftNode {
     this.ipam.start(now);
     this.gossip.restore(kept, now);
     this.#publishInfo(now);
-    this.#askForAddress(now);
+    this.#ownAddress.ask(now);
     this.settle(now);
     if (this.#gate.fault !== undefined) throw this.#gate.fault;
   }
@@ -186,7 +184,7 @@ export class WeftNode {
     this.gossip.tick(now);
     this.ipam.tick(now);
     this.tunnels.tick(now);
-    if (this.#addressAt !== undefined && now >= this.#addressAt) this.#askForAddress(now);
+    this.#ownAddress.tick(now);
     if (this.#relaysAt === undefined || now >= this.#relaysAt) this.#chooseRelays(now);
     this.settle(now);
   }
@@ -197,7 +195,7 @@ export class WeftNode {
       this.gossip.nextTimeout(),
       this.ipam.nextTimeout(),
       this.tunnels.nextTimeout(),
-      this.#addressAt,
+      this.#ownAddress.nextTimeout(),
       this.#relaysAt,
       this.#gate.nextTimeout(),
     );
@@ -228,7 +226,7 @@ export class WeftNode {
   }
 
   poll(): NodeOutput | undefined {
-    return this.#outputs.shift();
+    return this.#outputs.poll();
   }
 
   #fromGossip(out: GossipOutput, now: Instant): void {
@@ -300,16 +298,12 @@ export class WeftNode {
         this.#publishInfo(now);
         return;
       case 'allocated':
-        if (out.request === this.#addressRequest) this.#gotAddress(out.allocation.addresses, now);
-        else this.#outputs.push(out);
+      case 'allocateFailed': {
+        const taken = this.#ownAddress.take(out, now);
+        if (taken === 'not-ours') this.#outputs.push(out);
+        else if (taken === 'got') this.#gotAddress(now);
         return;
-      case 'allocateFailed':
-        if (out.request !== this.#addressRequest) this.#outputs.push(out);
-        else {
-          this.#addressRequest = undefined;
-          this.#addressAt = after(now, ADDRESS_RETRY_MS);
-        }
-        return;
+      }
       default:
         this.#outputs.push(out);
     }
@@ -372,7 +366,7 @@ export class WeftNode {
         endpoints,
         noiseKey: identity.noise.publicKey,
         version,
-        addresses: this.#ownAddresses,
+        addresses: this.ownAddresses,
         suites: suiteBitmap(suites),
         mtu: underlayMtu,
         free,
@@ -382,15 +376,8 @@ export class WeftNode {
     );
   }
 
-  #askForAddress(now: Instant): void {
-    this.#addressAt = undefined;
-    this.#addressRequest = this.ipam.allocate(NODE_KEY, now);
-  }
-
-  #gotAddress(addresses: readonly Address[], now: Instant): void {
-    this.#addressRequest = undefined;
-    this.#ownAddresses = [...addresses].sort(compareAddresses);
-    this.#outputs.push({ type: 'ownAddresses', addresses: this.#ownAddresses });
+  #gotAddress(now: Instant): void {
+    this.#outputs.push({ type: 'ownAddresses', addresses: this.ownAddresses });
     this.#publishInfo(now);
   }
 

@@ -21,6 +21,11 @@ export interface Link {
   readonly outbox: LinkOutbox;
 }
 
+/** An open link, for people. */
+export interface LinkSummary extends Pick<Link, 'peer' | 'initiatedByUs' | 'endpoint'> {
+  readonly link: LinkId;
+}
+
 /** Links that a peer may hold to us at once: an old one that it has not noticed to be dead, and its successor. */
 const MAX_ACCEPTED_FROM_ONE = 2;
 
@@ -51,6 +56,15 @@ export class Links {
 
   all(): IterableIterator<Link> {
     return this.#linkById.values();
+  }
+
+  summaries(): LinkSummary[] {
+    return [...this.all()].map(({ id, peer, initiatedByUs, endpoint }) => ({
+      link: id,
+      peer,
+      initiatedByUs,
+      endpoint,
+    }));
   }
 
   to(peer: PeerId): readonly Link[] {

@@ -5,6 +5,7 @@ import { fail, ok, type Result } from '../../base/result.ts';
 import type { MemberState } from '../model/gossip-output.ts';
 import { decodeMsgpack, encodeMsgpack } from '../model/msgpack.ts';
 import {
+  type HashedRecord,
   isWellFormedRecord,
   MAX_EPOCH,
   MAX_SEQUENCE,
@@ -22,7 +23,7 @@ import {
   stateCode,
   stateOfCode,
 } from '../model/rumour.ts';
-import { BUCKET_COUNT, FINGERPRINT_LENGTH } from './record-store.ts';
+import { BUCKET_COUNT, FINGERPRINT_LENGTH, fingerprint } from './record-store.ts';
 
 /**
  * What travels over an overlay link.
@@ -74,6 +75,12 @@ export interface VersionEntry extends Version {
   readonly slot: Slot;
   /** First 8 bytes of the record's hash. */
   readonly fingerprint: Uint8Array;
+}
+
+/** What `held` is listed as. */
+export function versionEntryOf(held: HashedRecord): VersionEntry {
+  const { origin, slot, epoch, sequence } = held.record;
+  return { origin, slot, epoch, sequence, fingerprint: fingerprint(held) };
 }
 
 /** The name of a record that the sender lacks. */

@@ -82,7 +82,7 @@ export type AllocateFailure =
   /** Two rings met, the ranges differ, or this node's state was rolled back: see the status. */
   | 'fault'
   /** This node was removed from the ring. */
-  | 'fenced'
+  | 'removed'
   /** More requests wait than the limit. */
   | 'busy'
   /** The key is too long or empty. */
@@ -157,11 +157,11 @@ export type IpamOutput =
   /** A fault that was not there before, once each time that it appears. */
   | { readonly type: 'fault'; readonly fault: IpamFault }
   /** This node was removed from the ring: it allocates no more, for good. Comes once per start. */
-  | { readonly type: 'fenced' };
+  | { readonly type: 'selfRemoved' };
 
 /** The state of a node's address management, for people and for STATUS. */
 export interface IpamStatus {
-  readonly state: 'waiting' | 'ready' | 'fenced' | 'fault';
+  readonly state: 'waiting' | 'ready' | 'removed' | 'fault';
   /** One sentence for the user: what is waited for, or what is wrong and what to do. Empty when ready. */
   readonly detail: string;
   readonly faults: readonly IpamFault[];

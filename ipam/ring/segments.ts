@@ -1,6 +1,5 @@
 import type { Family } from '../../base/address.ts';
 import type { PeerId } from '../../base/peer-id.ts';
-import type { Range } from '../../base/range.ts';
 
 /** Neighbouring addresses with one owner, which all have changed hands equally often. */
 export interface Segment {
@@ -76,9 +75,4 @@ export class SegmentMap {
     }
     return low - 1;
   }
-}
-
-/** The range of a segment. */
-export function segmentRange(family: Family, segment: Segment): Range {
-  return { family, start: segment.start, end: segment.end };
 }

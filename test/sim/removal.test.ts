@@ -72,7 +72,7 @@ describe('a removed peer', function () {
     ['dead', true],
     ['alive behind a partition', false],
   ] as const) {
-    it(`that was ${what} finds itself fenced when it returns, and its addresses where they are now`, () => {
+    it(`that was ${what} finds itself removed when it returns, and its addresses where they are now`, () => {
       const sim = new Simulation(31);
       const { nodes, victim } = cluster(sim);
       const others = nodes.slice(0, 4);
@@ -92,9 +92,9 @@ describe('a removed peer', function () {
       // Back from the dead, its process and its pods as they were: kill() leaves what CNI has set up.
       if (power) victim.start();
       else sim.heal();
-      const fenced = (): boolean => victim.core!.ipam.status().state === 'fenced';
+      const removed = (): boolean => victim.core!.ipam.status().state === 'removed';
       const before = sim.queue.now;
-      assert.notEqual(sim.runUntil(fenced, 10_000, 10), undefined, 'fenced');
+      assert.notEqual(sim.runUntil(removed, 10_000, 10), undefined, 'removed');
       assert.ok(sim.queue.now - before < 10_000);
 
       // It gives out nothing more, even of what it once owned.
@@ -132,7 +132,7 @@ describe('a removed peer', function () {
     victim.start();
     victim.addPod('eager');
     assert.notEqual(
-      sim.runUntil(() => victim.core!.ipam.status().state === 'fenced', 10_000, 10),
+      sim.runUntil(() => victim.core!.ipam.status().state === 'removed', 10_000, 10),
       undefined,
     );
     assert.equal(victim.podByContainer.has('eager'), false);

@@ -69,7 +69,7 @@ describe('RingAddressPool', () => {
     deepEqual(await first, { v4 });
   });
 
-  const reasons: AllocateFailure[] = ['no-ring', 'pool-full', 'no-answer', 'busy', 'fenced', 'fault'];
+  const reasons: AllocateFailure[] = ['no-ring', 'pool-full', 'no-answer', 'busy', 'removed', 'fault'];
   for (const reason of reasons) {
     it(`asks the runtime to try later at '${reason}'`, async () => {
       const pool = new RingAddressPool(source());

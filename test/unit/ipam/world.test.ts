@@ -147,14 +147,14 @@ describe('several Ipams', () => {
     const early2 = d.answers.get(eager)!;
     assert.equal(
       early2.type === 'allocateFailed' && early2.reason,
-      'fenced',
+      'removed',
       'it asks around before it allocates',
     );
-    assert.equal(d.ipam!.status().state, 'fenced');
-    assert.equal(d.events.filter(({ type }) => type === 'fenced').length, 1);
+    assert.equal(d.ipam!.status().state, 'removed');
+    assert.equal(d.events.filter(({ type }) => type === 'selfRemoved').length, 1);
     const refused = world.allocate(d, 'again');
     const answer = d.answers.get(refused)!;
-    assert.equal(answer.type === 'allocateFailed' && answer.reason, 'fenced');
+    assert.equal(answer.type === 'allocateFailed' && answer.reason, 'removed');
     for (const host of world.hosts) assert.deepEqual(host.ipam!.owners(), a.ipam!.owners());
   });
 

@@ -45,10 +45,10 @@ describe('removal by an authority', () => {
     world.runUntil(() => a.answers.has(request), 10_000);
     world.startHost(c);
     world.run(3_000);
-    assert.equal(c.ipam!.status().state, 'fenced');
+    assert.equal(c.ipam!.status().state, 'removed');
     const refused = world.allocate(c, 'after');
     world.run(100);
-    assert.equal((c.answers.get(refused) as { reason?: string }).reason, 'fenced');
+    assert.equal((c.answers.get(refused) as { reason?: string }).reason, 'removed');
   });
 
   it('is called off where the subject is seen alive during the wait, and the subject goes on', () => {

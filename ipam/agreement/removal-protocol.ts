@@ -5,9 +5,9 @@ import type { RemoveFailure, RequestId } from '../model/types.ts';
 
 /**
  * How a node takes part in the removal of peers that are gone for good. Two ways come to the same: by the votes of a
- * council (reclaim.ts), or by an authority outside that lets one writer win (authority-reclaim.ts).
+ * council (council-removal.ts), or by an authority outside that lets one writer win (authority-removal.ts).
  */
-export interface Removals {
+export interface RemovalProtocol {
   /** Subjects of the removals that this node drives. */
   pending(): PeerId[];
   /** Starts one; its outcome comes by {@link RemovalDone}, perhaps at once. */

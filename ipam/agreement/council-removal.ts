@@ -1,42 +1,14 @@
 import { after, earliest, type Instant } from '../../base/instant.ts';
 import type { PeerId } from '../../base/peer-id.ts';
-import { ByteReader, ByteWriter } from '../model/codec.ts';
-import type { AcceptedVote, IpamMessage, RefuseReason } from '../model/messages.ts';
-import type { IpamStore } from '../model/store.ts';
+import type { AcceptedVote, IpamMessage } from '../model/messages.ts';
 import type { RemoveFailure, RequestId } from '../model/types.ts';
-import type { Ring } from '../ring/ring.ts';
-import { type Ballot, compareBallots, councilOf, type NewEntry } from '../ring/ring-log.ts';
-import type { RemovalDone, Removals } from './removals.ts';
+import { type Ballot, compareBallots, councilOf } from '../ring/ring-log.ts';
+import { CouncilVoter, type CouncilVoterHost, ROUND_JUMP_LIMIT } from './council-voter.ts';
+import type { RemovalDone, RemovalProtocol } from './removal-protocol.ts';
 
-/**
- * Taking over the ranges of a peer that is gone for good: alive → suspect → fenced → reclaimed.
- *
- * The subject's own log names its council, so nobody but the subject chooses its judges. The council agrees by Paxos,
- * one instance per subject, on (heir, cut): who gets the ranges, and how much of the subject's log counts.
- *
- *   1. *prepare*: the initiator asks the council for promises. A member promises only if its own gossip does not see
- *      the subject alive, and says how much of the subject's log it knows. Other live peers are asked too, for that
- *      length alone.
- *   2. *wait* `safeWaitMs`: sessions with the subject end, and what it wrote last spreads. If it is seen alive
- *      meanwhile, the removal is off.
- *   3. *propose*: the council votes, each member by an entry in its own log. A member whose view of the subject's log
- *      is longer or shorter than the cut does not vote yet.
- *   4. With a majority of votes in their logs every peer's evaluation moves the ranges (ring-view.ts). Votes are never
- *      taken back: the removal is permanent, and the subject sees it when it returns.
- *
- * An initiator that dies halfway is no harm: the next one has a higher ballot, and has to finish what may have been
- * decided already, as Paxos demands; and only that.
- */
-export interface ReclaimHost {
-  readonly self: PeerId;
-  readonly ring: Ring;
-  readonly store: IpamStore;
+/** What a removal by votes needs of its node. */
+export interface CouncilRemovalHost extends CouncilVoterHost {
   readonly safeWaitMs: number;
-  /** Gossip sees the peer alive. */
-  isAlive(peer: PeerId): boolean;
-  send(to: PeerId, message: IpamMessage): void;
-  /** Appends to our log, stages and publishes it. False where it does not fit, or this node may not. */
-  append(entries: readonly NewEntry[]): boolean;
   readonly done: RemovalDone;
 }
 
@@ -48,8 +20,6 @@ const RETRY_MS = 500;
 const RETRY_LIMIT_MS = 5000;
 /** How long the promises, and later the votes, may take. */
 export const AGREE_LIMIT_MS = 30_000;
-/** A bad peer must not use up the rounds. */
-const ROUND_JUMP_LIMIT = 10_000;
 
 interface Attempt {
   readonly request: RequestId;
@@ -68,13 +38,33 @@ interface Attempt {
   deadline: Instant;
 }
 
-/** One node's part in removals: those that it started, and its votes on those of others. */
-export class Reclaim implements Removals {
-  readonly #host: ReclaimHost;
+/**
+ * Taking over the ranges of a peer that is gone for good: alive → suspect → fenced → removed.
+ *
+ * The subject's own log names its council, so nobody but the subject chooses its judges. The council agrees by Paxos,
+ * one instance per subject, on (heir, cut): who gets the ranges, and how much of the subject's log counts.
+ *
+ *   1. *prepare*: the initiator asks the council for promises. A member promises only if its own gossip does not see
+ *      the subject alive, and says how much of the subject's log it knows. Other live peers are asked too, for that
+ *      length alone.
+ *   2. *wait* `safeWaitMs`: sessions with the subject end, and what it wrote last spreads. If it is seen alive
+ *      meanwhile, the removal is off.
+ *   3. *propose*: the council votes, each member by an entry in its own log. A member whose view of the subject's log
+ *      is longer or shorter than the cut does not vote yet.
+ *   4. With a majority of votes in their logs every peer's evaluation moves the ranges (ring-view.ts). Votes are never
+ *      taken back: the removal is permanent, and the subject sees it when it returns.
+ *
+ * An initiator that dies halfway is no harm: the next one has a higher ballot, and has to finish what may have been
+ * decided already, as Paxos demands; and only that.
+ */
+export class CouncilRemoval implements RemovalProtocol {
+  readonly #host: CouncilRemovalHost;
+  readonly #voter: CouncilVoter;
   readonly #attemptBySubject = new Map<PeerId, Attempt>();
 
-  constructor(host: ReclaimHost) {
+  constructor(host: CouncilRemovalHost) {
     this.#host = host;
+    this.#voter = new CouncilVoter(host);
   }
 
   pending(): PeerId[] {
@@ -110,7 +100,7 @@ export class Reclaim implements Removals {
       finish('busy');
       return;
     }
-    const round = (this.#promised(subject)?.round ?? 0) + 1;
+    const round = (this.#voter.promised(subject)?.round ?? 0) + 1;
     this.#attemptBySubject.set(subject, {
       request,
       subject,
@@ -131,10 +121,10 @@ export class Reclaim implements Removals {
   handle(from: PeerId, message: IpamMessage, now: Instant): void {
     switch (message.kind) {
       case 'prepare':
-        this.#handlePrepare(from, message);
+        this.#voter.handlePrepare(from, message);
         break;
       case 'propose':
-        this.#handlePropose(from, message);
+        this.#voter.handlePropose(from, message);
         break;
       case 'promise':
       case 'refuse':
@@ -213,13 +203,13 @@ export class Reclaim implements Removals {
     }
     // The initiator promises itself, on disk, also where it has no vote: so it never uses a ballot twice.
     const own: Ballot = { round, proposer: self };
-    const promised = this.#promised(subject);
+    const promised = this.#voter.promised(subject);
     if (promised && compareBallots(promised, own) > 0) {
       this.#startOver(attempt, promised.round);
       return;
     }
-    this.#putPromise(subject, own);
-    attempt.promises.set(self, this.#ownVote(subject));
+    this.#voter.promise(subject, own);
+    attempt.promises.set(self, this.#voter.voteOn(subject));
   }
 
   #propose(attempt: Attempt, council: ReadonlySet<PeerId>, now: Instant): void {
@@ -242,7 +232,7 @@ export class Reclaim implements Removals {
       if (peer === subject || peer === self) continue;
       this.#host.send(peer, message);
     }
-    if (council.has(self)) this.#vote(self, message);
+    if (council.has(self)) this.#voter.vote(self, message);
   }
 
   /**
@@ -265,56 +255,6 @@ export class Reclaim implements Removals {
           if (vote === undefined || vote.heir !== heir || vote.cut !== cut) judges.delete(peer);
         return judges.size >= majority;
       });
-  }
-
-  #handlePrepare(from: PeerId, message: IpamMessage & { kind: 'prepare' }): void {
-    const { subject, round } = message;
-    const refused = this.#objection(from, subject, round);
-    if (refused !== undefined) {
-      this.#refuse(from, subject, round, refused);
-      return;
-    }
-    // Also where we have no vote as far as we know: the initiator may know more of the subject's log, and count us.
-    this.#putPromise(subject, { round, proposer: from });
-    const accepted = this.#ownVote(subject);
-    this.#host.send(from, { kind: 'promise', subject, round, logLength: this.#lengthOf(subject), accepted });
-  }
-
-  #handlePropose(from: PeerId, message: IpamMessage & { kind: 'propose' }): void {
-    const { subject, round } = message;
-    const refused = this.#vote(from, message);
-    if (refused !== undefined) this.#refuse(from, subject, round, refused);
-  }
-
-  /** Votes for `proposer`'s proposal, unless there is a reason not to. */
-  #vote(proposer: PeerId, message: IpamMessage & { kind: 'propose' }): RefuseReason | undefined {
-    const { subject, round, heir, cut } = message;
-    const refused = this.#objection(proposer, subject, round);
-    if (refused !== undefined) return refused;
-    const { ring, self } = this.#host;
-    if (!ring.council(subject)!.has(self) || heir === subject) return 'unable';
-    if (!ring.log(subject)!.ends.includes(cut)) return 'length';
-    // A cut that loses what we know the subject wrote is only right where it may have been decided already.
-    if (cut !== this.#lengthOf(subject) && !this.#votedFor(subject, heir, cut)) return 'length';
-    const ballot: Ballot = { round, proposer };
-    const last = this.#ownVote(subject);
-    if (last && compareBallots(last, ballot) === 0)
-      return last.heir === heir && last.cut === cut ? undefined : 'ballot';
-    this.#putPromise(subject, ballot);
-    return this.#host.append([{ kind: 'accept', subject, ballot, heir, cut }]) ? undefined : 'unable';
-  }
-
-  /** Why this node neither promises nor votes at this ballot. */
-  #objection(proposer: PeerId, subject: PeerId, round: number): RefuseReason | undefined {
-    const { ring, self } = this.#host;
-    const { members } = ring.view;
-    if (subject === self || this.#host.isAlive(subject)) return 'alive';
-    if (!members.has(self) || !members.has(proposer) || ring.log(subject) === undefined) return 'unable';
-    if (!members.has(subject) && ring.removal(subject) === undefined) return 'unable';
-    const promised = this.#promised(subject);
-    if (round > (promised?.round ?? 0) + ROUND_JUMP_LIMIT) return 'unable';
-    if (promised && compareBallots(promised, { round, proposer }) > 0) return 'ballot';
-    return undefined;
   }
 
   #handleAnswer(from: PeerId, message: IpamMessage & { kind: 'promise' | 'refuse' }, now: Instant): void {
@@ -342,51 +282,8 @@ export class Reclaim implements Removals {
     if (attempt.phase === 'propose') attempt.phase = 'prepare';
   }
 
-  #refuse(to: PeerId, subject: PeerId, round: number, reason: RefuseReason): void {
-    const promisedRound = this.#promised(subject)?.round ?? 0;
-    this.#host.send(to, {
-      kind: 'refuse',
-      subject,
-      round,
-      reason,
-      promisedRound,
-      logLength: this.#lengthOf(subject),
-    });
-  }
-
   #finish(attempt: Attempt, failure: RemoveFailure | undefined): void {
     this.#attemptBySubject.delete(attempt.subject);
     this.#host.done(attempt.request, attempt.subject, failure);
-  }
-
-  #lengthOf(subject: PeerId): number {
-    return this.#host.ring.log(subject)?.bytes.length ?? 0;
-  }
-
-  #ownVote(subject: PeerId): AcceptedVote | undefined {
-    const vote = this.#host.ring
-      .log(this.#host.self)
-      ?.accepts.findLast((accept) => accept.subject === subject);
-    return vote && { ...vote.ballot, heir: vote.heir, cut: vote.cut };
-  }
-
-  /** Some member of the council has voted for this outcome, at whatever ballot. */
-  #votedFor(subject: PeerId, heir: PeerId, cut: number): boolean {
-    const { ring } = this.#host;
-    return [...ring.council(subject)!].some((peer) =>
-      ring
-        .log(peer)
-        ?.accepts.some((vote) => vote.subject === subject && vote.heir === heir && vote.cut === cut),
-    );
-  }
-
-  #promised(subject: PeerId): Ballot | undefined {
-    const stored = this.#host.store.get(`removal/promise/${subject}`);
-    const reader = stored && new ByteReader(stored);
-    return reader && { round: reader.u32(), proposer: reader.peer() };
-  }
-
-  #putPromise(subject: PeerId, { round, proposer }: Ballot): void {
-    this.#host.store.put(`removal/promise/${subject}`, new ByteWriter().u32(round).peer(proposer).finish());
   }
 }

@@ -21,8 +21,8 @@ import type { Ring } from '../ring/ring.ts';
 import { GENESIS_ENTRY_LIMIT, RING_LOG_GRANT_LIMIT } from '../ring/ring-log.ts';
 import { GenesisPaxos } from './paxos.ts';
 
-/** What the founding needs of its node. */
-export interface FoundingOptions {
+/** What the bootstrap of a ring needs of its node. */
+export interface RingBootstrapOptions {
   readonly self: PeerId;
   readonly name: string;
   readonly config: IpamConfig;
@@ -35,8 +35,8 @@ export interface FoundingOptions {
 }
 
 /** How this node comes to a ring: by making one, by agreeing on one, or by joining the one that peers show. */
-export class Founding {
-  readonly #options: FoundingOptions;
+export class RingBootstrap {
+  readonly #options: RingBootstrapOptions;
   readonly #init: RingInit;
   readonly #paxos: GenesisPaxos | undefined;
   #startedAt: Instant | undefined;
@@ -45,7 +45,7 @@ export class Founding {
   #proposed = false;
 
   /** Throws a WeftError (E_ELECTORATE) where the settings are unusable. */
-  constructor(options: FoundingOptions) {
+  constructor(options: RingBootstrapOptions) {
     this.#options = options;
     const { self, name, random, store } = options;
     const { init } = options.config;

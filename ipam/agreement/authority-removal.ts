@@ -4,10 +4,10 @@ import type { Authority, RemovalState } from '../model/authority.ts';
 import type { RequestId } from '../model/types.ts';
 import type { Ring } from '../ring/ring.ts';
 import { councilOf, type NewEntry } from '../ring/ring-log.ts';
-import type { RemovalDone, Removals } from './removals.ts';
+import type { RemovalDone, RemovalProtocol } from './removal-protocol.ts';
 
 /** What taking over by the word of an authority needs of its node. */
-export interface AuthorityReclaimHost {
+export interface AuthorityRemovalHost {
   readonly self: PeerId;
   readonly ring: Ring;
   readonly authority: Authority;
@@ -16,7 +16,7 @@ export interface AuthorityReclaimHost {
   isAlive(peer: PeerId): boolean;
   /** Asks the authority to take this state for its subject, in place of the one that it showed last. */
   propose(state: RemovalState): void;
-  /** As in `ReclaimHost`. */
+  /** As in `CouncilRemovalHost`. */
   append(entries: readonly NewEntry[]): boolean;
   readonly done: RemovalDone;
 }
@@ -50,15 +50,15 @@ interface Attempt {
  * deleted is proposed again by its heir, for nodes that are yet to come. Who sits in the subject's council repeats the
  * decree as a vote in its own log, for the sake of peers that have no access to the authority.
  */
-export class AuthorityReclaim implements Removals {
-  readonly #host: AuthorityReclaimHost;
+export class AuthorityRemoval implements RemovalProtocol {
+  readonly #host: AuthorityRemovalHost;
   readonly #attemptBySubject = new Map<PeerId, Attempt>();
   /** Subjects whose decree our log repeats as a vote, as far as that is ours to do. */
   readonly #repeated = new Set<PeerId>();
   /** When a decree of ours whose object is gone may be proposed again. */
   readonly #restoreAtBySubject = new Map<PeerId, Instant>();
 
-  constructor(host: AuthorityReclaimHost) {
+  constructor(host: AuthorityRemovalHost) {
     this.#host = host;
   }
 

@@ -1,16 +1,18 @@
 import { after, type Instant, instant } from '../base/instant.ts';
 
-/**
- * A node that comes back to a ring hands nothing new out before it has listened: a moment after the first peer is
- * seen alive, or for so long where none is. It may have been removed meanwhile, and has to hear of it first. Nor does it
- * write to its log, vote or promise: its state folder may have gone back in time, and those before with it.
- */
-/** Some round trips across the world: the votes that removed us come by the first comparison over the first link. */
+/** Listening time after the first peer was seen alive: enough for its records to come, across the world too. */
 export const RETURN_LISTEN_MS = 1000;
+/** Listening time where no peer is seen alive. */
 export const RETURN_ALONE_MS = 2000;
 
-/** How long a node that has started still listens. */
-export class Homecoming {
+/**
+ * How long a node that has started only listens.
+ *
+ * While it was away its peers may have removed it, or its state folder may have been put back to an older one. So a
+ * node that comes back hands out no new address, writes nothing to its log, and neither votes nor promises, until it
+ * has had the time to hear of that.
+ */
+export class RejoinGrace {
   #until: Instant = instant(0);
   #over = true;
 

@@ -6,12 +6,12 @@ import type { IpamConfig, IpamOutput } from '../model/types.ts';
 import type { OwnLog } from '../ring/own-log.ts';
 import type { Ring } from '../ring/ring.ts';
 import type { NewEntry } from '../ring/ring-log.ts';
-import { AuthorityReclaim } from './authority-reclaim.ts';
-import { Reclaim } from './reclaim.ts';
-import type { RemovalDone, Removals } from './removals.ts';
+import { AuthorityRemoval } from './authority-removal.ts';
+import { CouncilRemoval } from './council-removal.ts';
+import type { RemovalDone, RemovalProtocol } from './removal-protocol.ts';
 
 /** The part in removals that a node has: by the authority outside where its mode says so, else by votes. */
-export function removalsOf(node: {
+export function chooseRemovalProtocol(node: {
   readonly self: PeerId;
   readonly config: IpamConfig;
   readonly ring: Ring;
@@ -21,13 +21,13 @@ export function removalsOf(node: {
   readonly isAlive: (peer: PeerId) => boolean;
   readonly send: (to: PeerId, message: IpamMessage) => void;
   readonly emit: (out: IpamOutput) => void;
-}): Removals {
+}): RemovalProtocol {
   const { self, config, ring, log, store, authority, isAlive, send, emit } = node;
   const append = (entries: readonly NewEntry[]): boolean => log.operational && log.append(entries);
   const done: RemovalDone = (request, peer, reason) =>
     emit(reason ? { type: 'removeFailed', request, peer, reason } : { type: 'removed', request, peer });
   const common = { self, ring, safeWaitMs: config.safeWaitMs, isAlive, append, done };
-  if (config.init.mode !== 'authority') return new Reclaim({ ...common, store, send });
+  if (config.init.mode !== 'authority') return new CouncilRemoval({ ...common, store, send });
   const propose = (state: RemovalState): void => emit({ type: 'removalProposed', state });
-  return new AuthorityReclaim({ ...common, authority, propose });
+  return new AuthorityRemoval({ ...common, authority, propose });
 }
