@@ -10,6 +10,7 @@ NAPI_MODULE_INIT() {
   weft::bindTun(env, exports);
   weft::bindUdp(env, exports);
   weft::bindNetlink(env, exports);
+  weft::bindNetlinkEvents(env, exports);
   weft::bindLocalSocket(env, exports);
   weft::bindSocketOptions(env, exports);
   return exports;

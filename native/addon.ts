@@ -67,6 +67,17 @@ export interface Addon {
   ): Promise<Uint8Array>;
   netlinkClose(handle: Handle): void;
 
+  netlinkEventsOpen(protocol: number, receiveBufferBytes: number): Handle;
+  netlinkEventsJoin(handle: Handle, group: number): void;
+  netlinkEventsStart(
+    handle: Handle,
+    onBatch: (buffer: Uint8Array, offsets: Int32Array, lengths: Int32Array, count: number) => void,
+    onLost: () => void,
+    onError: (error: SystemError) => void,
+  ): void;
+  netlinkEventsSend(handle: Handle, bytes: Uint8Array): number;
+  netlinkEventsClose(handle: Handle): void;
+
   socketListen(
     path: string,
     backlog: number,

@@ -1,19 +1,11 @@
 #include "support.h"
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 
 namespace weft {
-
-void Descriptor::reset(int fd) {
-  // Not retried on EINTR: on Linux the descriptor is gone either way.
-  if (fd_ >= 0) ::close(fd_);
-  fd_ = fd;
-}
 
 // -- arguments ------------------------------------------------------------------------------------------------
 
@@ -66,6 +58,15 @@ bool Arguments::function(size_t index, napi_ref* out) const {
   napi_valuetype type = napi_undefined;
   if (index >= count_ || napi_typeof(env_, values_[index], &type) != napi_ok || type != napi_function ||
       napi_create_reference(env_, values_[index], 1, out) != napi_ok) {
+    return wrong(index, "a function");
+  }
+  return true;
+}
+
+bool Arguments::function(size_t index, Reference* out) const {
+  napi_valuetype type = napi_undefined;
+  if (index >= count_ || napi_typeof(env_, values_[index], &type) != napi_ok || type != napi_function ||
+      !out->set(env_, values_[index])) {
     return wrong(index, "a function");
   }
   return true;

@@ -12,34 +12,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "binding/reference.h"
+#include "device/descriptor.h"
+
 namespace weft {
-
-// A file descriptor with one owner.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    if (this != &other) reset(other.release());
-    return *this;
-  }
-  ~Descriptor() { reset(); }
-
-  int get() const { return fd_; }
-  bool valid() const { return fd_ >= 0; }
-  int release() {
-    int fd = fd_;
-    fd_ = -1;
-    return fd;
-  }
-  void reset(int fd = -1);
-
- private:
-  int fd_ = -1;
-};
 
 // Counts who still needs the object: its external, each open libuv handle, each work item. Single-threaded.
 class Held {
@@ -73,6 +49,7 @@ class Arguments {
   // The bytes of a Uint8Array; valid until control returns to JavaScript.
   bool bytes(size_t index, const uint8_t** data, size_t* length) const;
   bool function(size_t index, napi_ref* out) const;
+  bool function(size_t index, Reference* out) const;
   napi_value raw(size_t index) const { return index < count_ ? values_[index] : nullptr; }
   bool wrong(size_t index, const char* expected) const;
 
@@ -168,6 +145,7 @@ struct Binding {
 void bindTun(napi_env env, napi_value exports);
 void bindUdp(napi_env env, napi_value exports);
 void bindNetlink(napi_env env, napi_value exports);
+void bindNetlinkEvents(napi_env env, napi_value exports);
 void bindLocalSocket(napi_env env, napi_value exports);
 void bindSocketOptions(napi_env env, napi_value exports);
 void bindAll(napi_env env, napi_value exports, const Binding* bindings, size_t count);

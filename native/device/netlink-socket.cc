@@ -1,0 +1,66 @@
+#include "device/netlink-socket.h"
+
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace weft {
+
+Failure NetlinkSocket::open(int protocol, NetlinkSocket* out) {
+  Descriptor descriptor(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
+  if (!descriptor.valid()) return {errno, "socket"};
+  // Without a port of its own a socket hears nothing of what the kernel does by itself: the kernel leaves out port 0.
+  sockaddr_nl any = {};
+  any.nl_family = AF_NETLINK;
+  if (::bind(descriptor.get(), reinterpret_cast<sockaddr*>(&any), sizeof any) != 0) return {errno, "bind"};
+  // Errors in words, and without an echo of the request. Best effort: they only make answers better.
+  int on = 1;
+  for (int option : {NETLINK_EXT_ACK, NETLINK_CAP_ACK}) {
+    ::setsockopt(descriptor.get(), SOL_NETLINK, option, &on, sizeof on);
+  }
+  out->descriptor_ = std::move(descriptor);
+  return {};
+}
+
+void NetlinkSocket::setReceiveBuffer(int bytes) {
+  if (::setsockopt(fd(), SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) == 0) return;
+  ::setsockopt(fd(), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+}
+
+Failure NetlinkSocket::join(uint32_t group) {
+  int number = static_cast<int>(group);
+  if (::setsockopt(fd(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &number, sizeof number) == 0) return {};
+  return {errno, "setsockopt NETLINK_ADD_MEMBERSHIP"};
+}
+
+ssize_t NetlinkSocket::send(const uint8_t* data, size_t length) {
+  sockaddr_nl kernel = {};
+  kernel.nl_family = AF_NETLINK;
+  ssize_t sent = -1;
+  do {
+    sent = ::sendto(fd(), data, length, MSG_DONTWAIT | MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&kernel),
+                    sizeof kernel);
+  } while (sent < 0 && errno == EINTR);
+  return sent < 0 ? -errno : sent;
+}
+
+ssize_t NetlinkSocket::receive(uint8_t* into, size_t room) {
+  sockaddr_nl from = {};
+  iovec part = {into, room};
+  msghdr message = {};
+  message.msg_name = &from;
+  message.msg_namelen = sizeof from;
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  ssize_t got = -1;
+  do {
+    got = ::recvmsg(fd(), &message, MSG_DONTWAIT);
+  } while (got < 0 && errno == EINTR);
+  if (got < 0) return -errno;
+  if (message.msg_namelen != sizeof from || from.nl_pid != 0) return -ENOMSG;
+  return (message.msg_flags & MSG_TRUNC) != 0 ? -EMSGSIZE : got;
+}
+
+}  // namespace weft

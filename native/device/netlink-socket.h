@@ -1,0 +1,41 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "device/descriptor.h"
+#include "device/failure.h"
+
+namespace weft {
+
+// An AF_NETLINK socket (netlink(7)) of any protocol. It speaks for the network namespace in which it was opened.
+class NetlinkSocket {
+ public:
+  // Opens one in the caller's network namespace, with a port of its own. `protocol`: NETLINK_ROUTE and the like.
+  static Failure open(int protocol, NetlinkSocket* out);
+
+  int fd() const { return descriptor_.get(); }
+  bool valid() const { return descriptor_.valid(); }
+  void close() { descriptor_.reset(); }
+
+  // How many bytes may wait to be read, the kernel's own accounting included. Past net.core.rmem_max only with
+  // CAP_NET_ADMIN; without it the socket gets what that sysctl allows.
+  void setReceiveBuffer(int bytes);
+
+  // Becomes a member of a multicast group, from 1 on. EPERM where the protocol keeps its groups to CAP_NET_ADMIN.
+  Failure join(uint32_t group);
+
+  // Sends one datagram to the kernel without waiting. Its length, or −errno.
+  ssize_t send(const uint8_t* data, size_t length);
+
+  // Receives one datagram without waiting. Its length, or −errno: −EAGAIN where nothing is there, −EMSGSIZE for one
+  // that did not fit (the rest of it is gone), −ENOMSG for one that another process sent and that is thrown away.
+  ssize_t receive(uint8_t* into, size_t room);
+
+ private:
+  Descriptor descriptor_;
+};
+
+}  // namespace weft
