@@ -1,8 +1,26 @@
-import { type Address, addressBytes, formatAddress } from '../base/address.ts';
-import { writeU16LE, writeU32LE } from '../base/bytes.ts';
-import { familyNumber } from './interface-address.ts';
-import { attribute, join, NLM_F_CREATE, NLM_F_REPLACE } from './netlink-message.ts';
+import { type Address, addressBytes, addressFromBytes, formatAddress } from '../base/address.ts';
+import { readU16LE, readU32LE, writeU16LE, writeU32LE } from '../base/bytes.ts';
+import { familyNumber, familyOf } from './interface-address.ts';
+import {
+  attribute,
+  join,
+  type NetlinkMessage,
+  NLM_F_CREATE,
+  NLM_F_REPLACE,
+  parseAttributes,
+} from './netlink-message.ts';
 import { command, type NetlinkRequest } from './netlink-request.ts';
+
+/** An entry of the neighbour table (ARP, neighbour discovery) as the kernel lists it. */
+export interface Neighbour {
+  /** The interface's index. */
+  readonly link: number;
+  readonly address: Address;
+  /** Hardware address; undefined while it is being asked for. */
+  readonly mac: Uint8Array | undefined;
+  /** Set for good, so that nothing learned replaces it. */
+  readonly permanent: boolean;
+}
 
 const RTM_NEWNEIGH = 28;
 const HEADER_LENGTH = 12;
@@ -26,4 +44,21 @@ export function setNeighbour(link: number, address: Address, mac: Uint8Array): N
   writeU16LE(header, 8, NUD_PERMANENT);
   const body = join([header, attribute(NDA_DST, addressBytes(address)), attribute(NDA_LLADDR, mac)]);
   return command(`set neighbour ${formatAddress(address)}`, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, body);
+}
+
+/** Reads a neighbour message; undefined where it is another message, malformed, or of another family (a bridge). */
+export function parseNeighbour(message: NetlinkMessage): Neighbour | undefined {
+  const { type, payload } = message;
+  if (type !== RTM_NEWNEIGH || payload.length < HEADER_LENGTH) return undefined;
+  const attributes = parseAttributes(payload.subarray(HEADER_LENGTH));
+  if (!attributes.ok) return undefined;
+  const value = attributes.value.get(NDA_DST);
+  const address = value && addressFromBytes(value);
+  if (!address || address.family !== familyOf(payload[0]!)) return undefined;
+  return {
+    link: readU32LE(payload, 4),
+    address,
+    mac: attributes.value.get(NDA_LLADDR)?.slice(),
+    permanent: (readU16LE(payload, 8) & NUD_PERMANENT) !== 0,
+  };
 }

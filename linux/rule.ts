@@ -1,0 +1,81 @@
+import { type Address, addressFromBytes } from '../base/address.ts';
+import { readU32LE } from '../base/bytes.ts';
+import type { Range } from '../base/range.ts';
+import { familyOf } from './interface-address.ts';
+import { attributeText, attributeU32, type NetlinkMessage, parseAttributes } from './netlink-message.ts';
+import { block } from './route.ts';
+
+/** A rule of policy routing (`ip rule`) as the kernel lists it. */
+export interface PolicyRule {
+  readonly family: 4 | 6;
+  /** Lower comes first. */
+  readonly priority: number;
+  /** Of what packets it speaks; undefined: of all. */
+  readonly source: Range | undefined;
+  readonly destination: Range | undefined;
+  readonly incomingInterface: string | undefined;
+  readonly outgoingInterface: string | undefined;
+  readonly mark: number | undefined;
+  /** It speaks of what is not so (`ip rule add not …`). */
+  readonly inverted: boolean;
+  readonly action: RuleAction;
+  /** The routing table of `action` lookup; 0 for others. */
+  readonly table: number;
+  /** Who made it, RTPROT_*: 2 the kernel. */
+  readonly protocol: number;
+}
+
+export type RuleAction = 'lookup' | 'goto' | 'blackhole' | 'unreachable' | 'prohibit' | 'other';
+
+const RTM_NEWRULE = 32;
+const HEADER_LENGTH = 12;
+const FIB_RULE_INVERT = 0x02;
+const FRA_DST = 1;
+const FRA_SRC = 2;
+const FRA_IIFNAME = 3;
+const FRA_PRIORITY = 6;
+const FRA_FWMARK = 10;
+const FRA_TABLE = 15;
+const FRA_OIFNAME = 17;
+const FRA_PROTOCOL = 21;
+const ACTION_BY_NUMBER: Readonly<Record<number, RuleAction>> = {
+  1: 'lookup',
+  2: 'goto',
+  6: 'blackhole',
+  7: 'unreachable',
+  8: 'prohibit',
+};
+
+/**
+ * Reads a rule message (<linux/fib_rules.h>); undefined where it is another message, malformed, or of another family.
+ *
+ * ```
+ *   0        1            2            3     4       5          7        8       12
+ *   | family | dst prefix | src prefix | tos | table | reserved | action | flags | attributes …
+ * ```
+ */
+export function parseRule(message: NetlinkMessage): PolicyRule | undefined {
+  const { type, payload } = message;
+  if (type !== RTM_NEWRULE || payload.length < HEADER_LENGTH) return undefined;
+  const family = familyOf(payload[0]!);
+  const attributes = parseAttributes(payload.subarray(HEADER_LENGTH));
+  if (!family || !attributes.ok) return undefined;
+  const range = (attributeType: number, prefix: number): Range | undefined => {
+    const value = attributes.value.get(attributeType);
+    const address: Address | undefined = value && addressFromBytes(value);
+    return address?.family === family ? block(address, prefix) : undefined;
+  };
+  return {
+    family,
+    priority: attributeU32(attributes.value, FRA_PRIORITY) ?? 0,
+    source: range(FRA_SRC, payload[2]!),
+    destination: range(FRA_DST, payload[1]!),
+    incomingInterface: attributeText(attributes.value, FRA_IIFNAME),
+    outgoingInterface: attributeText(attributes.value, FRA_OIFNAME),
+    mark: attributeU32(attributes.value, FRA_FWMARK),
+    inverted: (readU32LE(payload, 8) & FIB_RULE_INVERT) !== 0,
+    action: ACTION_BY_NUMBER[payload[7]!] ?? 'other',
+    table: attributeU32(attributes.value, FRA_TABLE) ?? payload[4]!,
+    protocol: attributes.value.get(FRA_PROTOCOL)?.[0] ?? 0,
+  };
+}
