@@ -1,6 +1,6 @@
 import { assert } from '../base/assert.ts';
+import { chachaOpen, chachaSeal } from './chacha20-poly1305.ts';
 import { erase } from './secret-bytes.ts';
-import { chachaOpen, chachaSeal } from './sodium.ts';
 import type { Suite } from './suite.ts';
 
 /** Bytes that sealing adds: the tag, behind the ciphertext. The same in both suites. */

@@ -5,7 +5,7 @@ import type { RandomSource } from '../base/random.ts';
 import { fail, ok, type Result } from '../base/result.ts';
 import { deriveKey, keyedBlake2b } from './hash.ts';
 import { constantTimeEqual, erase } from './secret-bytes.ts';
-import { xchachaOpen, xchachaSeal } from './sodium.ts';
+import { xchachaOpen, xchachaSeal } from './xchacha20-poly1305.ts';
 
 /**
  * What stands between a flood of handshake packets and the Diffie-Hellman they ask for (WireGuard §5.3, §5.4.4,

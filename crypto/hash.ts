@@ -1,7 +1,7 @@
 import { assert } from '../base/assert.ts';
 import { concat } from '../base/bytes.ts';
+import { blake2b } from './blake2b.ts';
 import { erase } from './secret-bytes.ts';
-import { blake2b } from './sodium.ts';
 
 /** Output of BLAKE2b-512 in bytes (Noise: HASHLEN). */
 export const HASH_LENGTH = 64;

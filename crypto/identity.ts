@@ -3,9 +3,9 @@ import { concat, equalBytes, utf8 } from '../base/bytes.ts';
 import { type PeerId, peerIdBytes, peerIdFromBytes } from '../base/peer-id.ts';
 import type { RandomSource } from '../base/random.ts';
 import { WeftError } from '../base/weft-error.ts';
+import { ed25519FromSeed, ed25519Sign, ed25519Verify } from './ed25519.ts';
 import { keyedBlake2b } from './hash.ts';
 import { erase } from './secret-bytes.ts';
-import { ed25519FromSeed, ed25519Sign, ed25519Verify } from './sodium.ts';
 import { generateKeyPair, type KeyPair, keyPairOf } from './x25519.ts';
 
 /**

@@ -5,9 +5,8 @@ import { fail, ok, type Result } from '../base/result.ts';
 import { TAG_LENGTH } from './aead.ts';
 import { type HandshakePattern, handshakePattern, type Token } from './noise-patterns.ts';
 import { erase } from './secret-bytes.ts';
-import { x25519 } from './sodium.ts';
 import { SymmetricState } from './symmetric-state.ts';
-import { generateKeyPair, type KeyPair, X25519_LENGTH } from './x25519.ts';
+import { generateKeyPair, type KeyPair, X25519_LENGTH, x25519 } from './x25519.ts';
 
 /**
  * A handshake of the Noise Protocol Framework, revision 34, in the suite 25519_ChaChaPoly_BLAKE2b.

@@ -1,9 +1,9 @@
 import { assert } from '../base/assert.ts';
 import { utf8 } from '../base/bytes.ts';
 import { TAG_LENGTH } from './aead.ts';
+import { chachaOpen, chachaSeal } from './chacha20-poly1305.ts';
 import { blake2b512, HASH_LENGTH, noiseHkdf2, noiseHkdf3 } from './hash.ts';
 import { erase } from './secret-bytes.ts';
-import { chachaOpen, chachaSeal } from './sodium.ts';
 
 const EMPTY = new Uint8Array(0);
 const CIPHER_KEY_LENGTH = 32;

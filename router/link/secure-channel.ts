@@ -2,10 +2,10 @@ import { assert } from '../../base/assert.ts';
 import { utf8, writeU16LE } from '../../base/bytes.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import { KEY_LENGTH, TAG_LENGTH } from '../../crypto/aead.ts';
+import { chachaOpen, chachaSeal } from '../../crypto/chacha20-poly1305.ts';
 import { deriveKey, hkdf } from '../../crypto/hash.ts';
 import type { SplitKeys } from '../../crypto/noise.ts';
 import { erase } from '../../crypto/secret-bytes.ts';
-import { chachaOpen, chachaSeal } from '../../crypto/sodium.ts';
 import { FRAME_HEADER_LENGTH, FRAME_MAX, FrameReader } from './frame-reader.ts';
 
 /** Frames sealed under one key before both sides move on to the next. */

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { concat, fromHex, hex } from '../../base/bytes.ts';
 import { peerIdFromBytes } from '../../base/peer-id.ts';
+import { chachaOpen, chachaSeal } from '../../crypto/chacha20-poly1305.ts';
 import { verifySignature } from '../../crypto/identity.ts';
 import { cryptoReady } from '../../crypto/ready.ts';
-import { chachaOpen, chachaSeal, x25519 } from '../../crypto/sodium.ts';
+import { x25519 } from '../../crypto/x25519.ts';
 
 interface AeadVector {
   readonly tcId: number;

@@ -8,10 +8,9 @@ import { parseClusterSecret } from '../../../../crypto/cluster-secret.ts';
 import { CookieJar, MACS_LENGTH, macKeysOf } from '../../../../crypto/cookie.ts';
 import { generateIdentity } from '../../../../crypto/identity.ts';
 import { cryptoReady } from '../../../../crypto/ready.ts';
-import { x25519 } from '../../../../crypto/sodium.ts';
 import { suiteBitmap } from '../../../../crypto/suite.ts';
 import { SymmetricState } from '../../../../crypto/symmetric-state.ts';
-import { generateKeyPair } from '../../../../crypto/x25519.ts';
+import { generateKeyPair, x25519 } from '../../../../crypto/x25519.ts';
 import type { Datapath, DataSession } from '../../../../router/datapath/datapath.ts';
 import {
   decodeInitiationPayload,
