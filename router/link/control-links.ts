@@ -7,7 +7,7 @@ import type { ClusterKeys } from '../../crypto/cluster-secret.ts';
 import type { Identity } from '../../crypto/identity.ts';
 import { sourceOf } from '../../crypto/source-limit.ts';
 import type { LinkId } from '../../gossip/model/gossip-output.ts';
-import { Link } from './link.ts';
+import { ControlLink } from './control-link.ts';
 
 /**
  * Connections that somebody made to us and whose handshake is under way: in all, and from one host or IPv6 /64. One
@@ -35,7 +35,7 @@ export interface LinkEvents {
 }
 
 interface Entry {
-  readonly link: Link;
+  readonly link: ControlLink;
   readonly initiator: boolean;
   readonly remote: Endpoint;
   /** Whom it counts against, see {@link sourceOf}. */
@@ -46,8 +46,23 @@ interface Entry {
 }
 
 /**
- * The control links of a node: numbers TCP connections, secures each with a {@link Link}, and keeps strangers few.
- * Pure: bytes of connections in, bytes to write out through {@link poll}.
+ * The control links of a node: numbers TCP connections, secures each with a {@link ControlLink}, and keeps strangers
+ * few. Pure: bytes of connections in, bytes to write out through {@link poll}.
+ *
+ * This is the folder's main file. A control link carries gossip between two nodes over TCP. Its bytes go this way:
+ *
+ * ```
+ *  tcp-links.io.ts       the sockets: listens, dials, reads and writes
+ *        │ bytes of one connection, cut anywhere
+ *  control-links.ts      all links of the node: who may connect, whose time is over
+ *        │
+ *  control-link.ts       one link, from its first byte to its end
+ *        ├─ link-handshake.ts   its first three messages: who is there? (Noise XXpsk0 with signed names)
+ *        ╰─ secure-channel.ts   from then on: frames sealed with the keys of the handshake
+ *        │   both cut the stream with frame-reader.ts
+ *        ▼
+ *  frames in clear, to gossip
+ * ```
  */
 export class ControlLinks {
   readonly #options: {
@@ -165,7 +180,7 @@ export class ControlLinks {
   #add(remote: Endpoint, initiator: boolean, now: Instant): LinkId {
     const id = ++this.#lastId;
     this.#entryByLink.set(id, {
-      link: new Link({ ...this.#options, initiator, now }),
+      link: new ControlLink({ ...this.#options, initiator, now }),
       initiator,
       remote,
       source: sourceOf(remote),

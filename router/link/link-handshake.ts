@@ -69,7 +69,7 @@ export interface LinkHandshakeOptions {
  *
  * After any the connection is to be closed, and every further call gives the same.
  */
-export type LinkFault =
+export type LinkHandshakeFault =
   | NoiseReadFault
   | NoiseWriteFault
   | ChannelFault
@@ -77,7 +77,7 @@ export type LinkFault =
   | 'bad-credential'
   | 'self';
 
-export interface LinkProgress {
+export interface LinkHandshakeProgress {
   /** Bytes to write to the connection now; may be empty. */
   readonly send: Uint8Array;
   /** Once, when the handshake is over. No further call is due. */
@@ -101,7 +101,7 @@ export class LinkHandshake {
   readonly #options: LinkHandshakeOptions;
   readonly #noise: HandshakeState;
   readonly #reader = new FrameReader(LINK_HANDSHAKE_FRAME_MAX);
-  #fault: LinkFault | undefined;
+  #fault: LinkHandshakeFault | undefined;
   #opened = false;
   #peer: { readonly id: PeerId; readonly payload: Uint8Array } | undefined;
 
@@ -126,7 +126,7 @@ export class LinkHandshake {
   }
 
   /** Reads bytes of the peer, cut anywhere; `chunk` is not kept. Not to be called after `opened`. */
-  receive(chunk: Uint8Array): Result<LinkProgress, LinkFault> {
+  receive(chunk: Uint8Array): Result<LinkHandshakeProgress, LinkHandshakeFault> {
     assert(!this.#opened, 'after the handshake the bytes go to the channel');
     if (this.#fault !== undefined) return fail(this.#fault);
     this.#reader.push(chunk);
@@ -155,7 +155,7 @@ export class LinkHandshake {
     if (!this.#opened) this.#break('bad-tag');
   }
 
-  #open(send: Uint8Array): Result<LinkProgress, LinkFault> {
+  #open(send: Uint8Array): Result<LinkHandshakeProgress, LinkHandshakeFault> {
     const noiseKey = this.#noise.remoteStatic;
     assert(this.#peer !== undefined && noiseKey !== undefined, 'both sides of XX name themselves');
     const split = this.#noise.split();
@@ -172,7 +172,7 @@ export class LinkHandshake {
   }
 
   /** Message 1 says nothing; the others carry the credential of their sender. */
-  #takePayload(payload: Uint8Array, hashBefore: Uint8Array): LinkFault | undefined {
+  #takePayload(payload: Uint8Array, hashBefore: Uint8Array): LinkHandshakeFault | undefined {
     const noiseKey = this.#noise.remoteStatic;
     if (noiseKey === undefined) return payload.length === 0 ? undefined : 'bad-credential';
     if (payload.length < CREDENTIAL_LENGTH) return 'bad-credential';
@@ -194,7 +194,7 @@ export class LinkHandshake {
     return concat(CREDENTIAL_LABEL, this.#options.cluster.clusterId, hash, noiseKey);
   }
 
-  #break(fault: LinkFault): Result<LinkProgress, LinkFault> {
+  #break(fault: LinkHandshakeFault): Result<LinkHandshakeProgress, LinkHandshakeFault> {
     this.#fault ??= fault;
     this.#noise.erase();
     this.#reader.takeRest();

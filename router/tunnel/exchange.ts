@@ -5,8 +5,8 @@ import { CookieJar, MACS_LENGTH, type MacKeys } from '../../crypto/cookie.ts';
 import { chooseSuite, suiteBitmap } from '../../crypto/suite.ts';
 import { eraseDataKeys } from '../../crypto/transport-keys.ts';
 import type { Origin, Path } from '../datapath/datapath.ts';
-import { Attempt } from './attempt.ts';
 import type { Initiation, ReceivedInitiation } from './handshake.ts';
+import { HandshakeAttempt } from './handshake-attempt.ts';
 import { GUARD_TOKEN_LENGTH, HandshakeGuard } from './handshake-guard.ts';
 import { type Paths, pathKey } from './paths.ts';
 import type { Sessions } from './sessions.ts';
@@ -32,7 +32,7 @@ export class Exchange {
   readonly #guard: HandshakeGuard;
   #noiseKey: Uint8Array;
   #peerMacKeys: MacKeys | undefined;
-  #attempt: Attempt | undefined;
+  #attempt: HandshakeAttempt | undefined;
   #initiation:
     | {
         readonly message: Initiation;
@@ -82,7 +82,7 @@ export class Exchange {
 
   /** Begins an attempt; there must be none. `rekey`: a session is in use. The first {@link tick} sends. */
   begin(rekey: boolean, now: Instant): void {
-    this.#attempt = new Attempt({ now, rekey, random: this.#context.random });
+    this.#attempt = new HandshakeAttempt({ now, rekey, random: this.#context.random });
   }
 
   /** There are new ways to try. */

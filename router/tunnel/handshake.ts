@@ -32,59 +32,31 @@
  *  88  payload, sealed 68 + 16                   88  mac1 16
  * 172  mac1 16                                  104  mac2 16 (zero)
  * 188  mac2 16 (zero without a cookie)
- *
- * payload of the initiation                    payload of the response
- *   0  boot epoch u64                             0  outcome u8: 0 accepted, 1 regressed
- *   8  sequence u64                               1  suite u8 (accepted; else 0)
- *  16  peer id of the initiator 32                2  MTU u16
- *  48  suites u8, zero u8                         4  responder's index u32 (accepted; else 0)
- *  50  MTU u16                                    8  boot epoch u64
- *  52  token 16 (zero, or of a response)         16  token 16 (regressed; else zero)
  * ```
+ *
+ * The payloads, sealed, are in `handshake-payload.ts`.
  */
 import { assert } from '../../base/assert.ts';
-import {
-  concat,
-  readU16LE,
-  readU32LE,
-  readU64LE,
-  utf8,
-  writeU16LE,
-  writeU32LE,
-  writeU64LE,
-} from '../../base/bytes.ts';
-import { PEER_ID_LENGTH, type PeerId, peerIdBytes, peerIdFromBytes } from '../../base/peer-id.ts';
+import { concat, readU32LE, utf8, writeU32LE } from '../../base/bytes.ts';
+import { type PeerId, peerIdBytes } from '../../base/peer-id.ts';
 import type { RandomSource } from '../../base/random.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import type { ClusterKeys } from '../../crypto/cluster-secret.ts';
 import { COOKIE_REPLY_LENGTH, MACS_LENGTH } from '../../crypto/cookie.ts';
 import type { Identity } from '../../crypto/identity.ts';
 import { HandshakeState } from '../../crypto/noise.ts';
-import { type Suite, suiteFromId, suiteId } from '../../crypto/suite.ts';
 import { type DataKeys, deriveDataKeys, eraseSplit } from '../../crypto/transport-keys.ts';
 import { PACKET_INITIATION, PACKET_RESPONSE } from '../packet/data-packet.ts';
-import { GUARD_TOKEN_LENGTH } from './handshake-guard.ts';
-import { IPV6_MINIMUM_MTU } from './path-mtu.ts';
-
-/** What an initiation tells the responder, sealed. */
-export interface InitiationPayload {
-  readonly epoch: number;
-  readonly sequence: number;
-  /** The initiator. */
-  readonly peer: PeerId;
-  /** Bitmap of the suites it has (crypto/suite.ts). */
-  readonly suites: number;
-  /** The largest inner packet it can take, bytes, at least 1280. */
-  readonly mtu: number;
-  /** 16 bytes, all zero or the token of a response that said 'regressed'. */
-  readonly token: Uint8Array;
-}
-
-/** What a response tells the initiator, sealed. */
-export type ResponsePayload = { readonly epoch: number; readonly mtu: number } & (
-  | { readonly outcome: 'accepted'; readonly suite: Suite; readonly index: number }
-  | { readonly outcome: 'regressed'; readonly token: Uint8Array }
-);
+import {
+  decodeInitiationPayload,
+  decodeResponsePayload,
+  encodeInitiationPayload,
+  encodeResponsePayload,
+  INITIATION_PAYLOAD_LENGTH,
+  type InitiationPayload,
+  RESPONSE_PAYLOAD_LENGTH,
+  type ResponsePayload,
+} from './handshake-payload.ts';
 
 export type InitiationFault = 'badForm' | 'unreadable' | 'badPayload';
 export type ResponseFault = 'badForm' | 'unreadable' | 'badPayload';
@@ -234,59 +206,6 @@ export function isResponse(packet: Uint8Array): boolean {
   return packet.length === RESPONSE_LENGTH && readU32LE(packet, 0) === PACKET_RESPONSE;
 }
 
-/** The 68 bytes of the diagram above. */
-export function encodeInitiationPayload(payload: InitiationPayload): Uint8Array {
-  const out = new Uint8Array(INITIATION_PAYLOAD_LENGTH);
-  writeU64LE(out, 0, payload.epoch);
-  writeU64LE(out, 8, payload.sequence);
-  out.set(peerIdBytes(payload.peer), 16);
-  out[48] = payload.suites;
-  writeU16LE(out, 50, payload.mtu);
-  out.set(payload.token, 52);
-  return out;
-}
-
-/** Undefined where a field is out of bounds. The reserved byte is ignored. */
-export function decodeInitiationPayload(bytes: Uint8Array): InitiationPayload | undefined {
-  if (bytes.length !== INITIATION_PAYLOAD_LENGTH) return undefined;
-  const epoch = readU64LE(bytes, 0);
-  const sequence = readU64LE(bytes, 8);
-  const mtu = readU16LE(bytes, 50);
-  if (!Number.isSafeInteger(epoch) || !Number.isSafeInteger(sequence) || mtu < IPV6_MINIMUM_MTU)
-    return undefined;
-  const peer = peerIdFromBytes(bytes.subarray(16, 16 + PEER_ID_LENGTH));
-  return { epoch, sequence, peer, suites: bytes[48]!, mtu, token: bytes.slice(52) };
-}
-
-/** The 32 bytes of the diagram above. */
-export function encodeResponsePayload(payload: ResponsePayload): Uint8Array {
-  const out = new Uint8Array(RESPONSE_PAYLOAD_LENGTH);
-  writeU16LE(out, 2, payload.mtu);
-  writeU64LE(out, 8, payload.epoch);
-  if (payload.outcome === 'accepted') {
-    out[0] = OUTCOME_ACCEPTED;
-    out[1] = suiteId(payload.suite);
-    writeU32LE(out, 4, payload.index);
-  } else {
-    out[0] = OUTCOME_REGRESSED;
-    out.set(payload.token, 16);
-  }
-  return out;
-}
-
-/** Undefined where a field is out of bounds. */
-export function decodeResponsePayload(bytes: Uint8Array): ResponsePayload | undefined {
-  if (bytes.length !== RESPONSE_PAYLOAD_LENGTH) return undefined;
-  const mtu = readU16LE(bytes, 2);
-  const epoch = readU64LE(bytes, 8);
-  if (!Number.isSafeInteger(epoch) || mtu < IPV6_MINIMUM_MTU) return undefined;
-  if (bytes[0] === OUTCOME_REGRESSED) return { outcome: 'regressed', epoch, mtu, token: bytes.slice(16) };
-  const suite = suiteFromId(bytes[1]!);
-  const index = readU32LE(bytes, 4);
-  if (bytes[0] !== OUTCOME_ACCEPTED || suite === undefined || index === 0) return undefined;
-  return { outcome: 'accepted', epoch, mtu, suite, index };
-}
-
 function initiationHeader(localIndex: number): Uint8Array {
   assert(localIndex > 0 && localIndex < 2 ** 32, 'an index from 1 to 2^32 - 1');
   const header = new Uint8Array(HEADER_LENGTH);
@@ -302,10 +221,6 @@ function prologue(keys: ClusterKeys, header: Uint8Array, responder: PeerId): Uin
 const PATTERN = 'IKpsk0';
 const PROTOCOL_LABEL = utf8('weft tunnel v1');
 const HEADER_LENGTH = 8;
-const INITIATION_PAYLOAD_LENGTH = 52 + GUARD_TOKEN_LENGTH;
-const RESPONSE_PAYLOAD_LENGTH = 16 + GUARD_TOKEN_LENGTH;
-const OUTCOME_ACCEPTED = 0;
-const OUTCOME_REGRESSED = 1;
 /** Lengths without mac1 and mac2, and with them. */
 export const INITIATION_BODY_LENGTH = HEADER_LENGTH + 32 + (32 + 16) + (INITIATION_PAYLOAD_LENGTH + 16);
 export const INITIATION_LENGTH = INITIATION_BODY_LENGTH + MACS_LENGTH;

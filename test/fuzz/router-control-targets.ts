@@ -9,7 +9,7 @@ import { CookieJar, MACS_LENGTH, macKeysOf } from '../../crypto/cookie.ts';
 import { generateIdentity } from '../../crypto/identity.ts';
 import { cryptoReady } from '../../crypto/ready.ts';
 import type { Datapath, DataSession, TunnelStats } from '../../router/datapath/datapath.ts';
-import { Link } from '../../router/link/link.ts';
+import { ControlLink } from '../../router/link/control-link.ts';
 import {
   decodeControlMessage,
   encodeChannelMessage,
@@ -17,14 +17,13 @@ import {
   encodeMtuProbe,
   encodeTokenMessage,
 } from '../../router/tunnel/control-message.ts';
+import { INITIATION_LENGTH, Initiation } from '../../router/tunnel/handshake.ts';
 import {
   decodeInitiationPayload,
   decodeResponsePayload,
   encodeInitiationPayload,
   encodeResponsePayload,
-  INITIATION_LENGTH,
-  Initiation,
-} from '../../router/tunnel/handshake.ts';
+} from '../../router/tunnel/handshake-payload.ts';
 import { Tunnels } from '../../router/tunnel/tunnels.ts';
 
 /** Something that reads bytes of the network. `run` throws where a property of it is broken. */
@@ -187,7 +186,7 @@ export const routerControlTargets: readonly FuzzTarget[] = [
     name: 'router: control link',
     run(bytes) {
       const identity = us;
-      const link = new Link({ initiator: false, identity, clusterKeys, bootEpoch: 1, random, now });
+      const link = new ControlLink({ initiator: false, identity, clusterKeys, bootEpoch: 1, random, now });
       const progress = link.receive(bytes, now);
       assert.ok(!progress.ok || (progress.value.send.length === 0 && progress.value.opened === undefined));
       link.close();

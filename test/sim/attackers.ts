@@ -7,7 +7,7 @@ import { encodeSwimPacket } from '../../gossip/swim/swim-packet.ts';
 import { appendToLog, decodeRingLog } from '../../ipam/ring/ring-log.ts';
 import type { Datapath } from '../../router/datapath/datapath.ts';
 import type { Sleeve } from '../../router/datapath/sleeve/sleeve.ts';
-import { LINK_FRAME_MAX, Link } from '../../router/link/link.ts';
+import { ControlLink, LINK_FRAME_MAX } from '../../router/link/control-link.ts';
 import { podFrame } from './pod-packets.ts';
 import type { Simulation } from './simulation.ts';
 import type { Host } from './virtual-network.ts';
@@ -179,7 +179,7 @@ export class Insider implements Attacker {
   #speakBytes(victim: VirtualNode, frames: () => readonly Uint8Array[]): void {
     const { network, queue, tcp, clusterKeys } = this.#sim;
     if (++this.#links % LINKS_AN_IDENTITY === 0) this.#identity = generateIdentity(network.random);
-    const link = new Link({
+    const link = new ControlLink({
       initiator: true,
       identity: this.#identity,
       clusterKeys,

@@ -15,8 +15,8 @@ import { frame } from '../../../../router/link/frame-reader.ts';
 import {
   LINK_HANDSHAKE_FRAME_MAX,
   LINK_PAYLOAD_MAX,
-  type LinkFault,
   LinkHandshake,
+  type LinkHandshakeFault,
   type OpenedLink,
 } from '../../../../router/link/link-handshake.ts';
 
@@ -35,7 +35,11 @@ function link(
 }
 
 /** Carries bytes between the two, `step` at a time, until both opened or one failed. */
-function connect(a: LinkHandshake, b: LinkHandshake, step = 1 << 20): [OpenedLink, OpenedLink] | LinkFault {
+function connect(
+  a: LinkHandshake,
+  b: LinkHandshake,
+  step = 1 << 20,
+): [OpenedLink, OpenedLink] | LinkHandshakeFault {
   const waiting: { a: Uint8Array[]; b: Uint8Array[] } = { a: [], b: [a.start()] };
   const opened: { a?: OpenedLink; b?: OpenedLink } = {};
   for (let round = 0; round < 4 && !(opened.a && opened.b); round++) {

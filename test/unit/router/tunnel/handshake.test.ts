@@ -13,17 +13,19 @@ import { SymmetricState } from '../../../../crypto/symmetric-state.ts';
 import { generateKeyPair, x25519 } from '../../../../crypto/x25519.ts';
 import type { Datapath, DataSession } from '../../../../router/datapath/datapath.ts';
 import {
+  type HandshakeSelf,
+  INITIATION_LENGTH,
+  Initiation,
+  RESPONSE_LENGTH,
+  ReceivedInitiation,
+} from '../../../../router/tunnel/handshake.ts';
+import {
   decodeInitiationPayload,
   decodeResponsePayload,
   encodeInitiationPayload,
   encodeResponsePayload,
-  type HandshakeSelf,
-  INITIATION_LENGTH,
-  Initiation,
   type InitiationPayload,
-  RESPONSE_LENGTH,
-  ReceivedInitiation,
-} from '../../../../router/tunnel/handshake.ts';
+} from '../../../../router/tunnel/handshake-payload.ts';
 import { Tunnels } from '../../../../router/tunnel/tunnels.ts';
 import { at, SECRET } from './tunnel-net.ts';
 

@@ -6,24 +6,23 @@ import type { RandomSource } from '../../base/random.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import type { ClusterKeys } from '../../crypto/cluster-secret.ts';
 import type { Identity } from '../../crypto/identity.ts';
-import { type LinkFault as HandshakeFault, LinkHandshake } from './link-handshake.ts';
+import { LinkHandshake, type LinkHandshakeFault } from './link-handshake.ts';
 import { CHANNEL_PLAINTEXT_MAX, type SecureChannel } from './secure-channel.ts';
 
 /**
- * One TCP control link, which carries gossip frames: first the handshake (Noise XXpsk0 with signed names,
- * router/link/link-handshake.ts), then sealed frames (router/link/secure-channel.ts). Pure: the bytes that TCP delivered go
- * in, cut anywhere; frames and the bytes to write come out.
+ * One TCP control link, which carries gossip frames: first the handshake (link-handshake.ts), then sealed frames
+ * (secure-channel.ts). Pure: the bytes that TCP delivered go in, cut anywhere; frames and the bytes to write come out.
  *
  * A stranger costs one deadline and at most 16 KiB, sees no byte of ours, and is cut off after
  * {@link LINK_HANDSHAKE_MS}. An established peer holds at most one unfinished frame (64 KiB).
  *
  * ```ts
- * const link = new Link({ initiator: true, expected: peer, identity, clusterKeys, bootEpoch, random, now });
+ * const link = new ControlLink({ initiator: true, expected: peer, identity, clusterKeys, bootEpoch, random, now });
  * socket.write(link.start());
  * const progress = link.receive(chunk, now);   // a fault: socket.destroy()
  * ```
  */
-export class Link {
+export class ControlLink {
   readonly #initiator: boolean;
   readonly #expected: PeerId | undefined;
   readonly #deadline: Instant;
@@ -148,9 +147,9 @@ export interface LinkPeer {
 /**
  * - `timeout`: the handshake took longer than {@link LINK_HANDSHAKE_MS}
  * - `unexpected-peer`: another peer than the one we meant to reach
- * - `closed`: {@link Link.close} was called
+ * - `closed`: {@link ControlLink.close} was called
  */
-export type LinkFault = HandshakeFault | 'timeout' | 'unexpected-peer' | 'closed';
+export type LinkFault = LinkHandshakeFault | 'timeout' | 'unexpected-peer' | 'closed';
 
 /** The payload of both credentials begins with the boot epoch, u64; what follows is a newer peer's and ignored. */
 const LINK_PAYLOAD_LENGTH = 8;

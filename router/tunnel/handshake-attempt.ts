@@ -8,7 +8,7 @@ import { type Paths, pathKey } from './paths.ts';
  * {@link GIVE_UP_AFTER_MS} is over. Rounds follow each other after 250 ms, doubling to 5 s, with jitter so that
  * two ends or many peers do not keep step; in a round the same bytes go to all candidates, a little apart.
  */
-export class Attempt {
+export class HandshakeAttempt {
   readonly startedAt: Instant;
   readonly #rekey: boolean;
   readonly #random: RandomSource;

@@ -6,7 +6,12 @@ import { seededRandom } from '../../../../base/random.ts';
 import { parseClusterSecret } from '../../../../crypto/cluster-secret.ts';
 import { generateIdentity, type Identity } from '../../../../crypto/identity.ts';
 import { cryptoReady } from '../../../../crypto/ready.ts';
-import { LINK_FRAME_MAX, LINK_HANDSHAKE_MS, Link, type LinkProgress } from '../../../../router/link/link.ts';
+import {
+  ControlLink,
+  LINK_FRAME_MAX,
+  LINK_HANDSHAKE_MS,
+  type LinkProgress,
+} from '../../../../router/link/control-link.ts';
 import { SECRET } from '../tunnel/tunnel-net.ts';
 
 await cryptoReady;
@@ -20,8 +25,8 @@ function link(
   identity: Identity,
   initiator: boolean,
   more: { secret?: string; expected?: Identity } = {},
-): Link {
-  return new Link({
+): ControlLink {
+  return new ControlLink({
     initiator,
     identity,
     clusterKeys: parseClusterSecret(more.secret ?? SECRET),
@@ -32,12 +37,12 @@ function link(
   });
 }
 
-function taken(result: ReturnType<Link['receive']>): LinkProgress {
+function taken(result: ReturnType<ControlLink['receive']>): LinkProgress {
   assert.ok(result.ok);
   return result.value;
 }
 
-function open(a: Link, b: Link): { atA: LinkProgress; atB: LinkProgress } {
+function open(a: ControlLink, b: ControlLink): { atA: LinkProgress; atB: LinkProgress } {
   const one = taken(b.receive(a.start(), now));
   const atA = taken(a.receive(one.send, now));
   const atB = taken(b.receive(atA.send, now));
@@ -61,7 +66,7 @@ describe('control links', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 80 }), { minLength: 1, maxLength: 20 }), (cuts) => {
         const [a, b] = [link(alice, true), link(bob, false)];
-        const feed = (to: Link, bytes: Uint8Array): { send: Uint8Array; frames: Uint8Array[] } => {
+        const feed = (to: ControlLink, bytes: Uint8Array): { send: Uint8Array; frames: Uint8Array[] } => {
           const send: Uint8Array[] = [];
           const frames: Uint8Array[] = [];
           for (let i = 0, at = 0; at < bytes.length; i++) {
