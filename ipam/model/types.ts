@@ -150,7 +150,7 @@ export type IpamOutput =
       readonly peer: PeerId;
       readonly reason: RemoveFailure;
     }
-  /** {@link Ipam.owners} has changed: routes are to be replaced. */
+  /** {@link Ipam.owners} has changed, or a peer was removed: routes are to be replaced, and tunnels ended. */
   | { readonly type: 'ringChanged'; readonly revision: number }
   /** {@link Ipam.freeHints} has changed: the node record is to be published again. */
   | { readonly type: 'freeChanged' }

@@ -29,6 +29,7 @@ export class Ring {
   #totalBytes = 0;
   #view: RingView | undefined;
   #owners: { readonly range: Range; readonly owner: PeerId }[] = [];
+  #removals = 0;
   #revision = 0;
 
   constructor(self?: PeerId, authority: AuthorityView = NO_AUTHORITY) {
@@ -75,15 +76,18 @@ export class Ring {
     if (this.#view === undefined) {
       this.#view = evaluateRing(this.#logByOrigin, this.#authority);
       const owners = ownersOf(this.#view);
-      if (!sameOwners(owners, this.#owners)) {
+      // A removal stays for ever, so that their number tells whether there is a new one.
+      const { size: removals } = this.#view.removals;
+      if (!sameOwners(owners, this.#owners) || removals !== this.#removals) {
         this.#owners = owners;
+        this.#removals = removals;
         this.#revision++;
       }
     }
     return this.#view;
   }
 
-  /** Grows with every change of {@link owners}. */
+  /** Grows with every change of {@link owners}, and with each removal, also of a peer that owned nothing. */
   get revision(): number {
     void this.view;
     return this.#revision;

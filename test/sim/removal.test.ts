@@ -68,6 +68,44 @@ function reuse(
 describe('a removed peer', function () {
   this.timeout(60_000);
 
+  it('that owned nothing loses its tunnel all the same', () => {
+    const sim = new Simulation(37);
+    // Room for four nodes' own addresses: the fifth joins the ring and gets none of it.
+    const nodes = Array.from({ length: 5 }, (_, i) =>
+      sim.add({
+        ipam: {
+          ranges: [parseCidr('10.32.0.0/29')!],
+          safeWaitMs: SAFE_WAIT_MS,
+          ...(i === 0 ? { init: { mode: 'seed' }, seedWaitMs: 0 } : {}),
+        },
+      }),
+    );
+    for (const node of nodes) node.setSeeds([nodes[0]!.host.published]);
+    const [victim, others] = [nodes[4]!, nodes.slice(0, 4)];
+    for (const node of others) node.start();
+    assert.notEqual(
+      sim.runUntil(() => others.every(({ core }) => core!.ownAddresses.length === 1), 10_000),
+      undefined,
+    );
+    for (const node of others) for (let i = 0; i < 4; i++) node.addPod(`all${i}`);
+    sim.run(5_000);
+    victim.start();
+    sim.run(10_000);
+    const owners = others[1]!.core!.ipam.owners();
+    assert.equal(
+      owners.some(({ owner }) => owner === victim.peer),
+      false,
+      'it owns nothing',
+    );
+    assert.ok(others[2]!.core!.tunnels.peers.includes(victim.peer));
+    victim.kill({ power: true });
+    sim.run(30_000);
+    assert.equal(remove(sim, others[1]!, victim), 'removed');
+    sim.run(5_000);
+    for (const { core, name } of others)
+      assert.equal(core!.tunnels.peers.includes(victim.peer), false, `${name} keeps no tunnel to it`);
+  });
+
   for (const [what, power] of [
     ['dead', true],
     ['alive behind a partition', false],
