@@ -4,6 +4,7 @@ import { after, earliest, type Instant } from '../base/instant.ts';
 import { type RandomSource, randomBelow, randomUnit } from '../base/random.ts';
 import type { Broadcast } from './broadcast.ts';
 import type { GossipConfig } from './model/gossip-config.ts';
+import type { GossipCounter } from './model/gossip-counters.ts';
 import { compareVersions, type RecordKey, recordKey } from './model/record.ts';
 import type { Rumour } from './model/rumour.ts';
 import type { Link, Links } from './overlay/links.ts';
@@ -184,7 +185,7 @@ export class AntiEntropy {
     const askedAt = this.#askedAtByKey.get(key);
     if (askedAt !== undefined && now - askedAt < ASK_AGAIN_AFTER_MS) return false;
     if (askedAt === undefined && this.#askedAtByKey.size >= MAX_ASKED) {
-      this.#options.counters.add('gossip.want.dropped');
+      this.#options.counters.add('gossip.wantDropped');
       return false;
     }
     this.#askedAtByKey.set(key, now);
@@ -243,7 +244,7 @@ export class AntiEntropy {
 export interface AntiEntropyOptions {
   readonly config: GossipConfig;
   readonly random: RandomSource;
-  readonly counters: Counters;
+  readonly counters: Counters<GossipCounter>;
   readonly store: RecordStore;
   readonly links: Links;
   readonly broadcast: Broadcast;

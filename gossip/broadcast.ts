@@ -3,6 +3,7 @@ import { earliest, type Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import { type RandomSource, shuffle } from '../base/random.ts';
 import type { GossipConfig } from './model/gossip-config.ts';
+import type { GossipCounter } from './model/gossip-counters.ts';
 import type { LinkId, MemberState } from './model/gossip-output.ts';
 import { type RecordKey, splitRecordKey } from './model/record.ts';
 import type { Rumour } from './model/rumour.ts';
@@ -91,7 +92,7 @@ export class Broadcast {
   send(link: Link, frame: Frame): void {
     // Records wait in the outbox; what else there is to say is said again by the next digest.
     if (link.outbox.congestedSince !== undefined) {
-      this.#options.counters.add('gossip.frame.congested');
+      this.#options.counters.add('gossip.frameCongested');
       return;
     }
     this.#options.send(link, encodeFrame(frame));
@@ -164,7 +165,7 @@ export class Broadcast {
 export interface BroadcastOptions {
   readonly config: GossipConfig;
   readonly random: RandomSource;
-  readonly counters: Counters;
+  readonly counters: Counters<GossipCounter>;
   readonly store: RecordStore;
   readonly links: Links;
   readonly send: (link: Link, bytes: Uint8Array) => void;

@@ -7,9 +7,11 @@ import type { PeerId } from '../base/peer-id.ts';
 import { fail, ok, type Result } from '../base/result.ts';
 import { AntiEntropy } from './anti-entropy.ts';
 import { Broadcast } from './broadcast.ts';
+import { COUNTER_BY_FAULT, type HandleFault } from './handle-fault.ts';
 import { Hearsay } from './hearsay.ts';
 import { LinkUpkeep } from './link-upkeep.ts';
 import { DEFAULT_GOSSIP_CONFIG } from './model/gossip-config.ts';
+import type { GossipCounter } from './model/gossip-counters.ts';
 import type { GossipOptions, OwnInfo } from './model/gossip-options.ts';
 import type { GossipOutput, LinkId, Member } from './model/gossip-output.ts';
 import { CLUSTER_ID_LENGTH, type SignedRecord, type Slot } from './model/record.ts';
@@ -17,14 +19,13 @@ import { type Link, type LinkSummary, Links } from './overlay/links.ts';
 import { Overlay } from './overlay/overlay.ts';
 import { OverlayGraph } from './overlay/overlay-graph.ts';
 import { RecordFlow } from './record-flow.ts';
-import { decodeFrame, encodeFrame, type Frame, type FrameFault } from './records/frame.ts';
+import { decodeFrame, encodeFrame, type Frame } from './records/frame.ts';
 import { OwnRecords } from './records/own-records.ts';
 import { RecordIntake } from './records/record-intake.ts';
 import { RecordStore } from './records/record-store.ts';
 import { Membership } from './swim/membership.ts';
 import { RumourQueue } from './swim/rumour-queue.ts';
 import { Swim } from './swim/swim.ts';
-import type { SwimFault } from './swim/swim-packet.ts';
 
 /**
  * Gossip: finds everybody from one address, holds the signed records of all, and knows who lives.
@@ -48,7 +49,7 @@ import type { SwimFault } from './swim/swim-packet.ts';
  */
 export class Gossip {
   readonly #self: PeerId;
-  readonly #counters: Counters;
+  readonly #counters: Counters<GossipCounter>;
   readonly #outputs = new OutputQueue<GossipOutput>();
   readonly #store: RecordStore;
   readonly #own: OwnRecords;
@@ -391,10 +392,7 @@ export class Gossip {
   }
 
   #fault(reason: HandleFault): { readonly ok: false; readonly reason: HandleFault } {
-    this.#counters.add(`gossip.dropped.${reason}`);
+    this.#counters.add(COUNTER_BY_FAULT[reason]);
     return fail(reason);
   }
 }
-
-/** `link`: no such link (closed meanwhile). `busy`: the peer asks too much; it may ask again. */
-export type HandleFault = FrameFault | SwimFault | 'link' | 'busy';

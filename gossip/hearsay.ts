@@ -3,6 +3,7 @@ import type { Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import { TokenBucket } from '../base/token-bucket.ts';
 import type { Broadcast } from './broadcast.ts';
+import type { GossipCounter } from './model/gossip-counters.ts';
 import type { LinkId } from './model/gossip-output.ts';
 import type { Rumour } from './model/rumour.ts';
 import type { OwnRecords } from './records/own-records.ts';
@@ -32,7 +33,7 @@ export class Hearsay {
         continue;
       }
       const accuses = rumour.state === 'suspect' && membership.stateOf(rumour.subject) === 'alive';
-      if (accuses && !this.#suspicions.take(now)) counters.add('gossip.rumour.rationed');
+      if (accuses && !this.#suspicions.take(now)) counters.add('gossip.rumourRationed');
       else membership.rumour(rumour, now);
     }
   }
@@ -59,7 +60,7 @@ export class Hearsay {
 /** The parts of gossip that hearsay touches. */
 export interface HearsayOptions {
   readonly self: PeerId;
-  readonly counters: Counters;
+  readonly counters: Counters<GossipCounter>;
   readonly own: OwnRecords;
   readonly membership: Membership;
   readonly swim: Swim;

@@ -5,6 +5,7 @@ import type { PeerId } from '../base/peer-id.ts';
 import type { AntiEntropy } from './anti-entropy.ts';
 import type { Broadcast } from './broadcast.ts';
 import type { GossipConfig } from './model/gossip-config.ts';
+import type { GossipCounter } from './model/gossip-counters.ts';
 import type { CloseReason, GossipOutput, LinkId } from './model/gossip-output.ts';
 import type { Link, Links } from './overlay/links.ts';
 import type { Overlay } from './overlay/overlay.ts';
@@ -24,6 +25,18 @@ const LINK_CHECK_MS = 1_000;
 const SILENT_AFTER_KEEPALIVES = 3;
 /** A link whose shell could not send for so long is given up. */
 const CONGESTED_FOR_MS = 30_000;
+
+const COUNTER_BY_CLOSE_REASON: Readonly<Record<CloseReason, GossipCounter>> = {
+  self: 'gossip.linkSelf',
+  duplicate: 'gossip.linkDuplicate',
+  surplus: 'gossip.linkSurplus',
+  full: 'gossip.linkFull',
+  offence: 'gossip.linkOffence',
+  banned: 'gossip.linkBanned',
+  silent: 'gossip.linkSilent',
+  dead: 'gossip.linkDead',
+  leaving: 'gossip.linkLeaving',
+};
 
 /**
  * The life of a link: whether it is let in, that it says something now and then, and when it is given up (silence,
@@ -50,7 +63,7 @@ export class LinkUpkeep {
     if (initiatedByUs) overlay.opened(remote, peer, now);
     const refusal = this.#refusalOf(peer, now);
     if (refusal) {
-      counters.add(`gossip.link.${refusal}`);
+      counters.add(COUNTER_BY_CLOSE_REASON[refusal]);
       if (initiatedByUs && refusal === 'banned') overlay.dialFailed(remote, now);
       emit({ type: 'closeLink', link: id, reason: refusal });
       return;
@@ -75,7 +88,7 @@ export class LinkUpkeep {
   close(link: Link, reason: CloseReason, now: Instant): void {
     const { links, counters, emit } = this.#options;
     if (!links.remove(link.id)) return;
-    counters.add(`gossip.link.${reason}`);
+    counters.add(COUNTER_BY_CLOSE_REASON[reason]);
     emit({ type: 'closeLink', link: link.id, reason });
     this.#gone(link, reason, now);
   }
@@ -150,7 +163,7 @@ export class LinkUpkeep {
 export interface LinkUpkeepOptions {
   readonly self: PeerId;
   readonly config: GossipConfig;
-  readonly counters: Counters;
+  readonly counters: Counters<GossipCounter>;
   readonly links: Links;
   readonly graph: OverlayGraph;
   readonly membership: Membership;

@@ -3,6 +3,7 @@ import type { Instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import type { AntiEntropy } from './anti-entropy.ts';
 import type { Broadcast } from './broadcast.ts';
+import type { GossipCounter } from './model/gossip-counters.ts';
 import type { GossipOutput, Member, MemberState } from './model/gossip-output.ts';
 import type { NodeInfo } from './model/node-info.ts';
 import { compareVersions, type RecordKey, recordKey, type SignedRecord } from './model/record.ts';
@@ -11,10 +12,17 @@ import type { Overlay } from './overlay/overlay.ts';
 import type { OverlayGraph } from './overlay/overlay-graph.ts';
 import type { SharedRecord } from './records/frame.ts';
 import type { OwnRecords } from './records/own-records.ts';
-import type { Intake, RecordIntake } from './records/record-intake.ts';
+import type { Intake, RecordIntake, RestoreRefusal } from './records/record-intake.ts';
 import type { RecordStore } from './records/record-store.ts';
 import type { Membership } from './swim/membership.ts';
 import type { RumourQueue } from './swim/rumour-queue.ts';
+
+const COUNTER_BY_REFUSAL: Readonly<Record<RestoreRefusal, GossipCounter>> = {
+  stale: 'gossip.restoreStale',
+  full: 'gossip.restoreNoRoom',
+  payload: 'gossip.restoreBadPayload',
+  signature: 'gossip.restoreBadSignature',
+};
 
 /**
  * What a record does once it is here: those from disk and from links pass the gate (record-intake.ts), then tell
@@ -53,7 +61,7 @@ export class RecordFlow {
     for (const record of records) {
       const taken = intake.restore(record);
       if (!taken.ok) {
-        counters.add(`gossip.restore.${taken.reason}`);
+        counters.add(COUNTER_BY_REFUSAL[taken.reason]);
         continue;
       }
       emit({ type: 'record', record, restored: true });
@@ -115,14 +123,14 @@ export class RecordFlow {
       if (slot === 'node') this.#forgetNode(origin);
     }
     if (taken.equivocation) {
-      counters.add('gossip.record.equivocation');
+      counters.add('gossip.equivocation');
       emit({ type: 'equivocation', kept: record, other: taken.equivocation });
     }
     if (record === taken.previous) return; // only the proof was new
     antiEntropy.took(link, key);
     broadcast.spread(key, link.id, now);
     if (record.origin === self) {
-      counters.add('gossip.own.ahead');
+      counters.add('gossip.ownAhead');
       emit({ type: 'ownRecordAhead', record });
       own.behind(record.slot, now);
       return;
@@ -153,7 +161,7 @@ export class RecordFlow {
 /** The parts of gossip that a record touches. */
 export interface RecordFlowOptions {
   readonly self: PeerId;
-  readonly counters: Counters;
+  readonly counters: Counters<GossipCounter>;
   readonly store: RecordStore;
   readonly intake: RecordIntake;
   readonly own: OwnRecords;

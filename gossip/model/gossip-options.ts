@@ -2,6 +2,7 @@ import type { Counters } from '../../base/counters.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import type { RandomSource } from '../../base/random.ts';
 import type { GossipConfig } from './gossip-config.ts';
+import type { GossipCounter } from './gossip-counters.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { RecordCrypto } from './record.ts';
 
@@ -14,7 +15,7 @@ export interface GossipOptions {
   readonly epoch: number;
   readonly crypto: RecordCrypto;
   readonly random: RandomSource;
-  readonly counters: Counters;
+  readonly counters: Counters<GossipCounter>;
   readonly config?: Partial<GossipConfig>;
 }
 

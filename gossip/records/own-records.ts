@@ -3,6 +3,7 @@ import type { Counters } from '../../base/counters.ts';
 import { after, earliest, type Instant } from '../../base/instant.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import { TokenBucket } from '../../base/token-bucket.ts';
+import type { GossipCounter } from '../model/gossip-counters.ts';
 import type { OwnInfo } from '../model/gossip-options.ts';
 import { encodeNodeInfo, MAX_LINKS } from '../model/node-info.ts';
 import {
@@ -38,7 +39,7 @@ export class OwnRecords {
   readonly #self: PeerId;
   readonly #store: RecordStore;
   readonly #intake: RecordIntake;
-  readonly #counters: Counters;
+  readonly #counters: Counters<GossipCounter>;
   #epoch: number;
   #info: OwnInfo | undefined;
   #leaving = false;
@@ -59,7 +60,7 @@ export class OwnRecords {
     readonly epoch: number;
     readonly store: RecordStore;
     readonly intake: RecordIntake;
-    readonly counters: Counters;
+    readonly counters: Counters<GossipCounter>;
   }) {
     this.#self = options.self;
     this.#epoch = options.epoch;
@@ -146,7 +147,7 @@ export class OwnRecords {
       } else if (held && compareVersions(held, next) > 0) {
         // Others hold a record of ours from a later boot, or a longer log: they would take nothing from this one. See
         // raiseEpoch.
-        this.#counters.add('gossip.own.behind');
+        this.#counters.add('gossip.ownBehind');
       } else if (this.#rateBySlot.get(slot)!.take(now) || this.#leaving) {
         this.#wishBySlot.delete(slot);
         if (slot === 'node') this.#published(now, forced);

@@ -3,6 +3,7 @@ import type { Instant } from '../../base/instant.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import { TokenBucket } from '../../base/token-bucket.ts';
+import type { GossipCounter } from '../model/gossip-counters.ts';
 import { decodeNodeInfo, type NodeInfo } from '../model/node-info.ts';
 import {
   compareRecords,
@@ -45,6 +46,17 @@ export interface Intake {
  */
 export type IntakeRefusal = 'stale' | 'rate' | 'full' | 'payload' | 'signature';
 
+/** Why a record from our own disk is not taken; no origin is over its rate there. */
+export type RestoreRefusal = Exclude<IntakeRefusal, 'rate'>;
+
+const COUNTER_BY_REFUSAL: Readonly<Record<IntakeRefusal, GossipCounter>> = {
+  stale: 'gossip.recordStale',
+  rate: 'gossip.recordRateLimited',
+  full: 'gossip.recordNoRoom',
+  payload: 'gossip.recordBadPayload',
+  signature: 'gossip.recordBadSignature',
+};
+
 /**
  * The gate of the record store. A signature costs 100 µs and more to verify, so everything cheaper comes first: a
  * record that is not newer is never verified, nor one from an origin over its rate, nor one there is no room for.
@@ -54,7 +66,7 @@ export class RecordIntake {
   readonly #clusterId: Uint8Array;
   readonly #crypto: RecordCrypto;
   readonly #store: RecordStore;
-  readonly #counters: Counters;
+  readonly #counters: Counters<GossipCounter>;
   /** Only of records held, so it is bounded by the store. */
   readonly #rateByKey = new Map<RecordKey, TokenBucket>();
   readonly #evictions = new TokenBucket(EVICTION_BURST, EVICTIONS_PER_SECOND);
@@ -67,7 +79,7 @@ export class RecordIntake {
     readonly clusterId: Uint8Array;
     readonly crypto: RecordCrypto;
     readonly store: RecordStore;
-    readonly counters: Counters;
+    readonly counters: Counters<GossipCounter>;
     readonly leastWanted: () => PeerId | undefined;
   }) {
     this.#clusterId = options.clusterId;
@@ -80,12 +92,12 @@ export class RecordIntake {
   /** Takes a well-formed record from a peer if it is newer, bearable and genuine. A refusal changes nothing. */
   take(record: SignedRecord, now: Instant): Result<Intake, IntakeRefusal> {
     const taken = this.#take(record, now);
-    this.#counters.add(taken.ok ? 'gossip.record.taken' : `gossip.record.${taken.reason}`);
+    this.#counters.add(taken.ok ? 'gossip.recordTaken' : COUNTER_BY_REFUSAL[taken.reason]);
     return taken;
   }
 
   /** Takes a record from our own disk: verified like any other, since a damaged one would make us look a forger. */
-  restore(record: SignedRecord): Result<Intake, IntakeRefusal> {
+  restore(record: SignedRecord): Result<Intake, RestoreRefusal> {
     if (!isWellFormedRecord(record)) return fail('payload');
     const held = this.#store.get(record.origin, record.slot)?.record;
     if (held && compareVersions(record, held) <= 0) return fail('stale');

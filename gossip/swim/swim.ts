@@ -4,6 +4,7 @@ import type { PeerId } from '../../base/peer-id.ts';
 import { type RandomSource, randomBelow, randomUnit, shuffle } from '../../base/random.ts';
 import type { Result } from '../../base/result.ts';
 import type { GossipConfig } from '../model/gossip-config.ts';
+import type { GossipCounter } from '../model/gossip-counters.ts';
 import type { Rumour } from '../model/rumour.ts';
 import type { Membership } from './membership.ts';
 import type { RumourQueue } from './rumour-queue.ts';
@@ -67,7 +68,7 @@ export class Swim {
   /** Probes `peer` now, out of turn. */
   doubt(peer: PeerId, now: Instant): void {
     if (this.#probeByTarget.has(peer)) return;
-    if (this.#probeByTarget.size >= MAX_PROBES) this.#options.counters.add('gossip.swim.doubt-dropped');
+    if (this.#probeByTarget.size >= MAX_PROBES) this.#options.counters.add('swim.doubtDropped');
     else this.#startProbe(peer, now);
   }
 
@@ -138,7 +139,7 @@ export class Swim {
     const { membership, counters } = this.#options;
     this.#probeByTarget.delete(probe.target);
     if (membership.heardSince(probe.target, probe.startedAt)) return; // its links speak, though the tunnel does not
-    counters.add('gossip.swim.probe-failed');
+    counters.add('swim.probeFailed');
     this.#worsen(probe.silentRelays.size);
     membership.suspect(probe.target, now);
   }
@@ -186,7 +187,7 @@ export class Swim {
     // Only members are pinged for others: nobody can make us call on strangers.
     if (this.#options.membership.stateOf(target) === undefined) return;
     if (this.#relayedByNumber.size >= MAX_RELAYED_PINGS) {
-      this.#options.counters.add('gossip.swim.relay-dropped');
+      this.#options.counters.add('swim.relayDropped');
       return;
     }
     const timeoutMs = this.#options.config.probeTimeoutMs;
@@ -215,7 +216,7 @@ export class Swim {
     this.#probeByTarget.delete(probe.target);
     this.#health = Math.max(0, this.#health - 1);
     // A relay's word that the target answered ends this probe; it does not prove life, so it clears no suspicion.
-    if (from !== probe.target) this.#options.counters.add('gossip.swim.indirect-ack');
+    if (from !== probe.target) this.#options.counters.add('swim.indirectAck');
     else this.#options.membership.heard(from, now);
   }
 
@@ -262,7 +263,7 @@ export interface SwimOptions {
   readonly self: PeerId;
   readonly config: GossipConfig;
   readonly random: RandomSource;
-  readonly counters: Counters;
+  readonly counters: Counters<GossipCounter>;
   readonly membership: Membership;
   readonly rumours: RumourQueue;
   /** Hands a datagram to the tunnel. */

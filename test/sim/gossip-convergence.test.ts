@@ -262,7 +262,7 @@ describe('gossip in a simulated network', () => {
     for (const node of net.nodes) {
       assert.ok(!node.gossip!.members().some((member) => member.peer === evil));
       assert.ok(!node.gossip!.links().some((each) => each.peer === evil), 'shut out');
-      assert.ok((node.counters.get('gossip.link.banned') ?? 0) > 50);
+      assert.ok((node.counters.get('gossip.linkBanned') ?? 0) > 50);
     }
     assert.equal(stateChanges(net, 'dead'), 0);
     within(

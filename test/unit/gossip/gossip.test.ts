@@ -143,7 +143,7 @@ describe('gossip', () => {
     const good = nodeRecord(peer(1));
     const { gossip, counters } = start({}, [{ ...good, signature: new Uint8Array(64) }]);
     assert.deepEqual(gossip.members(), []);
-    assert.equal(counters.get('gossip.restore.signature'), 1);
+    assert.equal(counters.get('gossip.restoreBadSignature'), 1);
   });
 
   it('hands out a verified record before the news that its origin lives', () => {
@@ -220,7 +220,7 @@ describe('gossip', () => {
       });
     }
     assert.deepEqual(of('closeLink', drain()), []);
-    assert.equal(counters.get('gossip.dropped.unknown'), 100);
+    assert.equal(counters.get('gossip.messageUnknown'), 100);
     gossip.handleFrame(1, new Uint8Array(MAX_FRAME_LENGTH + 1), at(60));
     gossip.handleFrame(1, Uint8Array.of(1, 1, 0xc1), at(60));
     gossip.handleFrame(1, Uint8Array.of(1, 2, 0xc0), at(60));

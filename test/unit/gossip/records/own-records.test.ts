@@ -136,7 +136,7 @@ describe('own records', () => {
     assert.ok(intake.take(signedRecord(self, 'ring', 0, 3, Uint8Array.of(1, 2, 3)), at(0)).ok);
     own.set('ring', Uint8Array.of(1, 2), at(1));
     assert.equal(due(1).length, 0);
-    assert.equal(counters.get('gossip.own.behind'), 1);
+    assert.equal(counters.get('gossip.ownBehind'), 1);
     own.set('ring', Uint8Array.of(1, 2, 3), at(2));
     assert.equal(due(2).length, 0);
     own.set('ring', Uint8Array.of(1, 2, 3, 4), at(3));
@@ -151,7 +151,7 @@ describe('own records', () => {
     assert.ok(intake.take(signedRecord(self, 'paxos', 9, 1, Uint8Array.of(7)), at(1)).ok);
     own.set('paxos', Uint8Array.of(2), at(1));
     assert.equal(due(1).length, 0);
-    assert.equal(counters.get('gossip.own.behind'), 1);
+    assert.equal(counters.get('gossip.ownBehind'), 1);
     own.raiseEpoch(10, at(2));
     own.raiseEpoch(3, at(2));
     const [record] = due(2);

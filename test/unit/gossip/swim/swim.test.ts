@@ -158,7 +158,7 @@ describe('swim', () => {
     const { swim, counters, run, take, receive } = swimOf(200);
     for (let i = 0; i < 500; i++) receive(peer(1), { kind: 'ping-req', number: i, target: peer(2) }, 0);
     assert.equal(take().length, MAX_RELAYED_PINGS);
-    assert.equal(counters.get('gossip.swim.relay-dropped'), 500 - MAX_RELAYED_PINGS);
+    assert.equal(counters.get('swim.relayDropped'), 500 - MAX_RELAYED_PINGS);
     run(2000);
     take();
     for (let i = 1; i <= 200; i++) swim.doubt(peer(i), at(2000));
