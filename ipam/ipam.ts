@@ -31,6 +31,7 @@ import {
   type IpamStatus,
   type RequestId,
 } from './model/types.ts';
+import { COUNTER_BY_REFUSAL, type RecordRefusal } from './record-refusal.ts';
 import { RejoinGrace } from './rejoin-grace.ts';
 import { Reporter } from './reporter.ts';
 import { councilChanges } from './ring/council.ts';
@@ -139,7 +140,7 @@ export class Ipam {
   handleRecord(
     record: { readonly origin: PeerId; readonly slot: 'ring' | 'paxos'; readonly payload: Uint8Array },
     now: Instant,
-  ): Result<void, string> {
+  ): Result<void, RecordRefusal> {
     const result =
       record.slot === 'ring'
         ? this.#handleLog(record.origin, record.payload)
@@ -147,7 +148,7 @@ export class Ipam {
     // A restart brings a thousand logs at once: the ring is evaluated once for all of them, by the tick that is due now.
     if (result.ok && record.slot === 'ring' && record.origin !== this.#self) this.#staleSince ??= now;
     else if (result.ok) this.#update(now);
-    else this.#options.counters.add(`ipam.${record.slot}-record.${result.reason}`);
+    else this.#options.counters.add(COUNTER_BY_REFUSAL[result.reason]);
     return result;
   }
 
@@ -169,7 +170,7 @@ export class Ipam {
   handleMessage(from: PeerId, bytes: Uint8Array, now: Instant): Result<void, string> {
     const decoded = decodeMessage(bytes);
     if (!decoded.ok) {
-      this.#options.counters.add('ipam.message.malformed');
+      this.#options.counters.add('ipam.messageMalformed');
       return decoded;
     }
     const message = decoded.value;
@@ -179,7 +180,7 @@ export class Ipam {
       this.#send(from, { kind: 'answer', request, outcome });
     } else if (message.kind === 'answer') {
       if (!this.#seeker.handleAnswer(from, message.request, message.outcome, now))
-        this.#options.counters.add('ipam.message.late-answer');
+        this.#options.counters.add('ipam.answerLate');
     } else if (this.#rejoin.over) this.#removals.handle(from, message, now);
     this.#update(now);
     return ok(undefined);
@@ -356,14 +357,12 @@ export class Ipam {
     for (const out of this.#reporter.report({ revision, free, faults, selfRemoved })) this.#outputs.push(out);
   }
 
-  #handleLog(origin: PeerId, payload: Uint8Array): Result<void, string> {
+  #handleLog(origin: PeerId, payload: Uint8Array): Result<void, RecordRefusal> {
     const merged = this.#ring.merge(origin, payload.slice());
     if (!merged.ok) return merged;
     if (origin === this.#self) this.#log.shown(merged.value);
-    else if (merged.value === 'rolled-back' || merged.value === 'forked') {
-      this.#options.counters.add(`ipam.ring-record.${merged.value}`);
-      return merged.value === 'forked' ? ok(undefined) : fail('rolled-back');
-    }
+    else if (merged.value === 'rolled-back') return fail('rolled-back');
+    else if (merged.value === 'forked') this.#options.counters.add('ipam.ringForked');
     return ok(undefined);
   }
 

@@ -56,6 +56,9 @@ const RETRY_LIMIT_MS = 8000;
 /** A bad elector must not use up the rounds: a row this far ahead of all that we know is not believed. */
 export const ROUND_JUMP_LIMIT = 10_000;
 
+/** Why a row of another peer is not taken. */
+export type RowFault = 'malformed' | 'not-listed' | 'name-taken' | 'implausible';
+
 const VERSION = 1;
 const NO_BALLOT: Ballot = { round: 0, proposer: ''.padStart(64, '0') as PeerId };
 
@@ -119,11 +122,7 @@ export class GenesisPaxos {
   }
 
   /** A row of another peer. */
-  handleRow(
-    origin: PeerId,
-    payload: Uint8Array,
-    now: Instant,
-  ): Result<void, 'malformed' | 'not-listed' | 'name-taken' | 'implausible'> {
+  handleRow(origin: PeerId, payload: Uint8Array, now: Instant): Result<void, RowFault> {
     const decoded = decodeRow(payload);
     if (!decoded.ok) return decoded;
     const row = decoded.value;

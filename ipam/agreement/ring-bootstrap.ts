@@ -19,7 +19,7 @@ import type { IpamConfig, RingInit } from '../model/types.ts';
 import type { OwnLog } from '../ring/own-log.ts';
 import type { Ring } from '../ring/ring.ts';
 import { GENESIS_ENTRY_LIMIT, RING_LOG_GRANT_LIMIT } from '../ring/ring-log.ts';
-import { GenesisPaxos } from './paxos.ts';
+import { GenesisPaxos, type RowFault } from './paxos.ts';
 
 /** What the bootstrap of a ring needs of its node. */
 export interface RingBootstrapOptions {
@@ -66,7 +66,7 @@ export class RingBootstrap {
   }
 
   /** A 'paxos' record of a peer. Who is not set to agree on a genesis has no use for it. */
-  handleRow(origin: PeerId, payload: Uint8Array, now: Instant): Result<void, string> {
+  handleRow(origin: PeerId, payload: Uint8Array, now: Instant): Result<void, RowFault> {
     return this.#paxos?.handleRow(origin, payload, now) ?? ok(undefined);
   }
 

@@ -4,6 +4,7 @@ import type { PeerId } from '../../base/peer-id.ts';
 import type { RandomSource } from '../../base/random.ts';
 import type { Range } from '../../base/range.ts';
 import type { RemovalState } from './authority.ts';
+import type { IpamCounter } from './ipam-counters.ts';
 import type { IpamStore } from './store.ts';
 
 /** What an allocation belongs to: one interface of one container, as CNI names them. */
@@ -64,7 +65,7 @@ export interface IpamOptions {
   /** /proc/sys/kernel/random/boot_id, or whatever else changes with every boot of the host. */
   readonly bootId: string;
   readonly random: RandomSource;
-  readonly counters: Counters;
+  readonly counters: Counters<IpamCounter>;
   readonly store: IpamStore;
   readonly config: Pick<IpamConfig, 'ranges' | 'init'> & Partial<IpamConfig>;
 }

@@ -18,6 +18,9 @@ export const ORIGIN_LIMIT = 2048;
 /** Bytes of all logs together. Parsed they take some ten times as much memory. */
 export const TOTAL_LOG_LIMIT = 16 * 1024 * 1024;
 
+/** Why a log of another peer is not taken; `too-many`: the limits above. */
+export type MergeFault = LogFault | 'too-many';
+
 /**
  * The logs of all peers, and the view of them, evaluated when it is asked for. The limits are for those of others: our
  * own log is bounded by itself, and may not be silenced by what others fill the room with.
@@ -46,7 +49,7 @@ export class Ring {
    * Joins a payload of `origin` into what is known. Where it fails, or changed nothing, the view is as before.
    * The payload's bytes are kept: the caller must not change them.
    */
-  merge(origin: PeerId, payload: Uint8Array): Result<JoinChange, LogFault | 'too-many'> {
+  merge(origin: PeerId, payload: Uint8Array): Result<JoinChange, MergeFault> {
     const known = this.#logByOrigin.get(origin);
     const decoded = decodeRingLog(payload);
     if (!decoded.ok) return decoded;
