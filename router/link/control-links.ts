@@ -7,7 +7,8 @@ import type { ClusterKeys } from '../../crypto/cluster-secret.ts';
 import type { Identity } from '../../crypto/identity.ts';
 import { sourceOf } from '../../crypto/source-limit.ts';
 import type { LinkId } from '../../gossip/model/gossip-output.ts';
-import { ControlLink } from './control-link.ts';
+import { ControlLink, type LinkFault } from './control-link.ts';
+import type { LinkCounter } from './link-counters.ts';
 
 /**
  * Connections that somebody made to us and whose handshake is under way: in all, and from one host or IPv6 /64. One
@@ -33,6 +34,19 @@ export interface LinkEvents {
   /** A dial led nowhere: no connection, or nobody of this cluster behind it. */
   dialFailed(endpoint: Endpoint, now: Instant): void;
 }
+
+const COUNTER_BY_FAULT: Readonly<Record<LinkFault, LinkCounter>> = {
+  'too-long': 'link.tooLong',
+  'too-short': 'link.tooShort',
+  'bad-tag': 'link.badTag',
+  'zero-point': 'link.zeroPoint',
+  'frame-too-long': 'link.frameTooLong',
+  'bad-credential': 'link.badCredential',
+  self: 'link.self',
+  timeout: 'link.timeout',
+  'unexpected-peer': 'link.unexpectedPeer',
+  closed: 'link.closed',
+};
 
 interface Entry {
   readonly link: ControlLink;
@@ -71,7 +85,7 @@ export class ControlLinks {
     readonly bootEpoch: number;
     readonly random: RandomSource;
   };
-  readonly #counters: Counters;
+  readonly #counters: Counters<LinkCounter>;
   readonly #events: LinkEvents;
   readonly #entryByLink = new Map<LinkId, Entry>();
   /** Those whose handshake is under way, so that deadlines cost nothing once links stand. */
@@ -84,7 +98,7 @@ export class ControlLinks {
     readonly clusterKeys: ClusterKeys;
     readonly bootEpoch: number;
     readonly random: RandomSource;
-    readonly counters: Counters;
+    readonly counters: Counters<LinkCounter>;
     readonly events: LinkEvents;
   }) {
     const { identity, clusterKeys, bootEpoch, random } = options;
@@ -125,7 +139,7 @@ export class ControlLinks {
     if (entry === undefined) return;
     const progress = entry.link.receive(bytes, now);
     if (!progress.ok) {
-      this.#counters.add(`link.${progress.reason}`);
+      this.#counters.add(COUNTER_BY_FAULT[progress.reason]);
       this.#end(link, now);
       this.#outputs.push({ type: 'close', link });
       return;
