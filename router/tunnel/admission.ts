@@ -5,6 +5,7 @@ import type { RandomSource } from '../../base/random.ts';
 import { CookieJudge, type MacKeys, macKeysOf } from '../../crypto/cookie.ts';
 import { SourceLimit, sourceOf } from '../../crypto/source-limit.ts';
 import type { Origin } from '../datapath/datapath.ts';
+import type { TunnelCounter } from './tunnel-counters.ts';
 
 /**
  * Decides which initiations are worth their Diffie-Hellman, at the cost of a hash:
@@ -20,7 +21,7 @@ import type { Origin } from '../datapath/datapath.ts';
  * an authenticated peer, and the limit is the relay's, at all times.
  */
 export class Admission {
-  readonly #counters: Counters;
+  readonly #counters: Counters<TunnelCounter>;
   readonly #loadPerSecond: number;
   readonly #keys: MacKeys;
   readonly #random: RandomSource;
@@ -35,7 +36,7 @@ export class Admission {
     readonly mac1Key: Uint8Array;
     readonly noiseKey: Uint8Array;
     readonly random: RandomSource;
-    readonly counters: Counters;
+    readonly counters: Counters<TunnelCounter>;
     readonly loadPerSecond: number;
   }) {
     this.#counters = options.counters;
@@ -78,7 +79,7 @@ export class Admission {
     return this.#loadedUntil !== undefined && now < this.#loadedUntil;
   }
 
-  #refuse(counter: string): Admittance {
+  #refuse(counter: TunnelCounter): Admittance {
     this.#counters.add(counter);
     return REFUSE;
   }

@@ -11,6 +11,7 @@ import { GUARD_TOKEN_LENGTH, HandshakeGuard } from './handshake-guard.ts';
 import { type Paths, pathKey } from './paths.ts';
 import type { Sessions } from './sessions.ts';
 import type { TunnelContext } from './tunnel-context.ts';
+import { COUNTER_BY_COOKIE_FAULT, COUNTER_BY_RESPONSE_FAULT } from './tunnel-counters.ts';
 
 /**
  * The handshakes with one peer, both ways: the attempt of ours that is under way, with its initiation and the
@@ -168,7 +169,7 @@ export class Exchange {
     }
     const read = initiation.message.readResponse(packet);
     if (!read.ok) {
-      counters.add(`handshake.response.${read.reason}`);
+      counters.add(COUNTER_BY_RESPONSE_FAULT[read.reason]);
       initiation.unreadableByPath.set(way, unreadable + 1);
       // An authentic answer that makes no sense ended that handshake: the next round makes a new initiation.
       if (read.reason === 'badPayload') this.#dropInitiation();
@@ -188,7 +189,7 @@ export class Exchange {
     }
     if ((suiteBitmap([payload.suite]) & this.#context.suites & this.#context.suiteFloor) === 0) {
       eraseDataKeys(keys!);
-      counters.add('handshake.response.badSuite');
+      counters.add('handshake.responseBadSuite');
       this.#dropInitiation();
       return undefined;
     }
@@ -224,7 +225,7 @@ export class Exchange {
     }
     const taken = jar.take(reply, now);
     if (!taken.ok) {
-      counters.add(`handshake.cookie.${taken.reason}`);
+      counters.add(COUNTER_BY_COOKIE_FAULT[taken.reason]);
       return;
     }
     counters.add('handshake.cookiesTaken');

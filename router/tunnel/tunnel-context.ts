@@ -5,12 +5,13 @@ import type { RandomSource } from '../../base/random.ts';
 import type { MacKeys } from '../../crypto/cookie.ts';
 import type { Datapath, Path } from '../datapath/datapath.ts';
 import type { Initiation } from './handshake.ts';
+import type { TunnelCounter } from './tunnel-counters.ts';
 
 /** What one tunnel needs of all of them together. */
 export interface TunnelContext {
   readonly datapath: Datapath;
   readonly random: RandomSource;
-  readonly counters: Counters;
+  readonly counters: Counters<TunnelCounter>;
   readonly self: { readonly noiseKey: Uint8Array; readonly epoch: number };
   /** Bitmaps: what our datapath has, and what the cluster permits. */
   readonly suites: number;

@@ -15,6 +15,7 @@ import { Liveness } from './liveness.ts';
 import { type Challenge, Paths, samePath } from './paths.ts';
 import { REKEY_AT_LEAST_MS, rekeyTime, Sessions } from './sessions.ts';
 import type { TunnelContext } from './tunnel-context.ts';
+import { COUNTER_BY_ANSWER, COUNTER_BY_CONTROL_FAULT } from './tunnel-counters.ts';
 import { TunnelMtu } from './tunnel-mtu.ts';
 import type { PeerInfo, TunnelState, TunnelStatus } from './tunnel-status.ts';
 
@@ -194,7 +195,7 @@ export class Tunnel {
   control(body: Uint8Array, from: Origin, now: Instant): void {
     const decoded = decodeControlMessage(body);
     if (!decoded.ok) {
-      this.#context.counters.add(`control.${decoded.reason}`);
+      this.#context.counters.add(COUNTER_BY_CONTROL_FAULT[decoded.reason]);
       return;
     }
     const message = decoded.value;
@@ -340,7 +341,7 @@ export class Tunnel {
 
   #answered(token: Uint8Array, now: Instant): void {
     const outcome = this.#paths.answered(token, now);
-    this.#context.counters.add(`path.${outcome}`);
+    this.#context.counters.add(COUNTER_BY_ANSWER[outcome]);
     if (outcome !== 'moved') return;
     this.#pathTaken(now);
     this.#dead = false;

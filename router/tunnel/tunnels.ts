@@ -20,6 +20,7 @@ import { pathKey } from './paths.ts';
 import { StartTurns } from './start-turns.ts';
 import { Tunnel } from './tunnel.ts';
 import type { TunnelContext } from './tunnel-context.ts';
+import { COUNTER_BY_INITIATION_FAULT, type TunnelCounter } from './tunnel-counters.ts';
 import type { PeerInfo, TunnelEvent, TunnelStatus } from './tunnel-status.ts';
 
 export type { TunnelEvent } from './tunnel-status.ts';
@@ -55,7 +56,7 @@ export const DEFAULT_TUNNELS_CONFIG: TunnelsConfig = {
 export class Tunnels implements DatapathEvents {
   readonly #self: HandshakeSelf;
   readonly #datapath: Datapath;
-  readonly #counters: Counters;
+  readonly #counters: Counters<TunnelCounter>;
   readonly #random: RandomSource;
   readonly #admission: Admission;
   readonly #context: TunnelContext;
@@ -77,7 +78,7 @@ export class Tunnels implements DatapathEvents {
     readonly bootEpoch: number;
     readonly suites: readonly Suite[];
     readonly random: RandomSource;
-    readonly counters: Counters;
+    readonly counters: Counters<TunnelCounter>;
     readonly datapath: Datapath;
     readonly config?: Partial<TunnelsConfig>;
   }) {
@@ -286,7 +287,7 @@ export class Tunnels implements DatapathEvents {
     if (verdict.type !== 'admit') return;
     const read = ReceivedInitiation.read(this.#self, packet);
     if (!read.ok) {
-      this.#counters.add(`handshake.${read.reason}`);
+      this.#counters.add(COUNTER_BY_INITIATION_FAULT[read.reason]);
       return;
     }
     const tunnel = this.#tunnelByPeer.get(read.value.payload.peer);

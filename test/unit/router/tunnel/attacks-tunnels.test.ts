@@ -138,7 +138,7 @@ describe('attacks: a member that wants our time', () => {
     };
     node.tunnels.want(other.peer, net.now);
     net.run(200);
-    assert.equal(node.counters.get('handshake.response.unreadable'), UNREADABLE_MAX);
+    assert.equal(node.counters.get('handshake.responseUnreadable'), UNREADABLE_MAX);
     assert.equal(node.state(other), 'established');
   });
 
