@@ -30,22 +30,23 @@ import { chooseDatapath } from '../router/datapath/choose-datapath.ts';
 import { DATAPATHS } from '../router/datapath/datapaths.io.ts';
 import { TcpLinks } from '../router/link/tcp-links.io.ts';
 import { RingAddressPool } from './address-pool.ts';
-import { controlHandlers, Removals } from './control-handlers.ts';
+import { controlHandlers } from './control-handlers.ts';
+import { HandoverPolicy } from './handover-policy.ts';
+import { CniConfigPublisher } from './kubernetes/cni-config-publisher.io.ts';
 import { linkToKubernetes } from './kubernetes/kubernetes-node.io.ts';
-import { PodOffer } from './kubernetes/pod-offer.io.ts';
 import { answerLastCalls } from './last-calls.io.ts';
 import { logOutput } from './node-log.ts';
 import { NodeLoop } from './node-loop.io.ts';
 import { OWN_LINKS } from './own-links.ts';
+import { PeerRemovals } from './peer-removals.ts';
 import { PeerSeeds } from './peer-seeds.io.ts';
 import { podRanges, refuseOtherRanges } from './pod-ranges.ts';
 import type { Config } from './settings/config.ts';
 import { EpochRaiser } from './state/epoch-raiser.ts';
-import { RecordStore } from './state/record-store.ts';
+import { KeptRecords } from './state/kept-records.ts';
 import { readSecretFile } from './state/secret-file.io.ts';
 import { nameOf, type StatusContext } from './status.ts';
 import { takeStateFolder } from './take-over.io.ts';
-import { Tenure } from './tenure.ts';
 import { readUnderlay } from './underlay.io.ts';
 
 /** A seed that knows peers listens this long for a ring of theirs before it starts one. */
@@ -156,7 +157,7 @@ export class Daemon {
       (it) => it.close(),
     );
     const store = this.#open(SqliteStore.open(folder.databasePath), (it) => it.close());
-    const records = new RecordStore(store);
+    const records = new KeptRecords(store);
 
     this.#firstHere = (await client.link(OWN_LINKS.tun)) === undefined;
     const opened = this.#open(
@@ -205,7 +206,7 @@ export class Daemon {
       seeds: () => seeds.hints,
       warnings: () => kubernetes?.warnings() ?? [],
     };
-    const removals = new Removals(context);
+    const removals = new PeerRemovals(context);
     const pool = new RingAddressPool({
       allocate: (key) => {
         loop.wake();
@@ -229,8 +230,9 @@ export class Daemon {
     };
     const readiness = (): PoolState =>
       this.#plugin?.ready ? pool.state() : { ready: false, reason: 'weftd is starting' };
-    const offer = this.#open(new PodOffer({ config, log, ready: () => readiness().ready }), (it) =>
-      it.stop(),
+    const publisher = this.#open(
+      new CniConfigPublisher({ config, log, ready: () => readiness().ready }),
+      (it) => it.stop(),
     );
     const epochs = new EpochRaiser({
       persist: (epoch) => folder.raiseEpoch(epoch),
@@ -250,7 +252,7 @@ export class Daemon {
             return;
           case 'ownAddresses':
             void configureHostNetwork(client, { ...network, addresses: out.addresses })
-              .then(() => offer.update())
+              .then(() => publisher.update())
               .catch(onFault);
             return;
           case 'allocated':
@@ -327,7 +329,7 @@ export class Daemon {
       context,
       seeds,
       removals,
-      tenure: new Tenure({
+      handover: new HandoverPolicy({
         shared: config.takeOver,
         clusterId: hex(keys.clusterId),
         returnedAt: returned ? clock() : undefined,
@@ -358,7 +360,7 @@ export class Daemon {
     });
     void seeds.add(config.peers);
     kubernetes?.start();
-    offer.update();
+    publisher.update();
   }
 
   /** Notes how to close what was just opened. */

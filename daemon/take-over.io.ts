@@ -31,7 +31,7 @@ const LOOKS_TAKEN = 2;
  *
  * Where a successor has just failed there, it waits until the other one makes room again.
  *
- * Rejects as {@link openStateFolder} throws, and with what the other one refuses with (see Tenure).
+ * Rejects as {@link openStateFolder} throws, and with what the other one refuses with ({@link HandoverPolicy}).
  */
 export async function takeStateFolder(
   config: Pick<Config, 'stateDir' | 'runDir' | 'takeOver'>,

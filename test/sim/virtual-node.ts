@@ -8,7 +8,7 @@ import { type RandomSource, seededRandom } from '../../base/random.ts';
 import type { ClusterKeys } from '../../crypto/cluster-secret.ts';
 import { generateIdentity, type Identity } from '../../crypto/identity.ts';
 import { SLEEVE_SUITES } from '../../crypto/suite.ts';
-import { RecordStore } from '../../daemon/state/record-store.ts';
+import { KeptRecords } from '../../daemon/state/kept-records.ts';
 import type { GossipConfig } from '../../gossip/model/gossip-config.ts';
 import type { LinkId } from '../../gossip/model/gossip-output.ts';
 import { type AllocationKey, type IpamConfig, NODE_KEY, type RequestId } from '../../ipam/model/types.ts';
@@ -87,7 +87,7 @@ export class VirtualNode {
   #bootId = '';
   #core: WeftNode | undefined;
   #sleeve: Sleeve | undefined;
-  #records: RecordStore | undefined;
+  #records: KeptRecords | undefined;
   readonly #endByLink = new Map<LinkId, End>();
   readonly #containerByRequest = new Map<RequestId, string>();
   #paused: (() => void)[] | undefined;
@@ -158,7 +158,7 @@ export class VirtualNode {
       },
     });
     this.#sleeve = sleeve;
-    this.#records = new RecordStore(this.store);
+    this.#records = new KeptRecords(this.store);
     const core = new WeftNode({
       identity: this.identity,
       clusterKeys,

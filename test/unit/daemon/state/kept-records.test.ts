@@ -1,7 +1,7 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import fc from 'fast-check';
 import { peerIdFromBytes } from '../../../../base/peer-id.ts';
-import { RecordStore } from '../../../../daemon/state/record-store.ts';
+import { KeptRecords } from '../../../../daemon/state/kept-records.ts';
 import {
   logVersion,
   MAX_EPOCH,
@@ -29,29 +29,29 @@ const someRecord: fc.Arbitrary<SignedRecord> = fc
 const sorted = (records: Iterable<SignedRecord>): SignedRecord[] =>
   [...records].sort((a, b) => (a.origin + a.slot < b.origin + b.slot ? -1 : 1));
 
-describe('RecordStore', () => {
+describe('KeptRecords', () => {
   it('keeps the last record of each origin and slot, as a map would', () => {
     const step = fc.record({ record: someRecord, remove: fc.boolean() });
     fc.assert(
       fc.property(fc.array(step), (steps) => {
-        const store = new RecordStore(new MemoryStore());
+        const records = new KeptRecords(new MemoryStore());
         const model = new Map<string, SignedRecord>();
         for (const { record, remove } of steps) {
-          if (remove) store.remove(record);
-          else store.put(record);
+          if (remove) records.remove(record);
+          else records.put(record);
           if (remove) model.delete(`${record.origin}/${record.slot}`);
           else model.set(`${record.origin}/${record.slot}`, record);
         }
-        deepEqual(sorted(store.all()), sorted(model.values()));
+        deepEqual(sorted(records.all()), sorted(model.values()));
       }),
     );
   });
 
   it('leaves out what is damaged, and what is not its own', () => {
     const backing = new MemoryStore();
-    const store = new RecordStore(backing);
+    const records = new KeptRecords(backing);
     const [record] = fc.sample(someRecord, 1);
-    store.put(record!);
+    records.put(record!);
     const [[key, value]] = [...backing.entries('record/')] as [[string, Uint8Array]];
     const others = [
       'record/ab/node',
@@ -61,16 +61,16 @@ describe('RecordStore', () => {
     ];
     for (const other of others) backing.put(other, value);
     backing.put('alloc/a/eth0', value);
-    deepEqual(store.all(), [record]);
+    deepEqual(records.all(), [record]);
     for (const damaged of [new Uint8Array(), value.slice(0, 80), Uint8Array.of(2, ...value.slice(1))]) {
       backing.put(key, damaged);
-      equal(store.all().length, 0);
+      equal(records.all().length, 0);
     }
     // A counter beyond what a record may hold.
     backing.put(
       key,
       Uint8Array.from(value, (byte, i) => (i >= 1 && i < 9 ? 0xff : byte)),
     );
-    equal(store.all().length, 0);
+    equal(records.all().length, 0);
   });
 });

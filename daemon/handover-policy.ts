@@ -2,22 +2,22 @@ import type { Instant } from '../base/instant.ts';
 import { WeftError } from '../base/weft-error.ts';
 
 /**
- * A weftd that took the node back because its successor failed keeps it for so long: else a successor that fails again
- * and again would interrupt the node each time.
+ * A weftd that took the node back because its successor failed keeps it for this long. A successor that fails again and
+ * again would otherwise interrupt the node each time.
  */
 export const KEEP_AFTER_RETURN_MS = 60_000;
 
-/** The time in which one weftd serves a node, and on which conditions it ends for another. */
-export class Tenure {
-  readonly #options: TenureOptions;
+/** Decides whether the weftd that serves a node makes room for another one that asks. */
+export class HandoverPolicy {
+  readonly #options: HandoverPolicyOptions;
 
-  constructor(options: TenureOptions) {
+  constructor(options: HandoverPolicyOptions) {
     this.#options = options;
   }
 
   /**
-   * Ends it for a weftd of the cluster `cluster`. Throws E_NOT_SHARED, E_STATE_CLUSTER, E_TOO_SOON, or what the
-   * rehearsal throws, where it stays; what the error says is what the other one ends with.
+   * A weftd of the cluster `cluster` asks for the node. This one agrees by calling `onYield`, or stays and throws
+   * E_NOT_SHARED, E_STATE_CLUSTER, E_TOO_SOON, or what the rehearsal throws. The other weftd prints that error and ends.
    */
   yieldTo(cluster: string, now: Instant): void {
     const { shared, clusterId, returnedAt, rehearse, onYield } = this.#options;
@@ -41,16 +41,16 @@ export class Tenure {
   }
 }
 
-/** What a {@link Tenure} is made of. */
-export interface TenureOptions {
-  /** It was started with `--take-over`. */
+/** What a {@link HandoverPolicy} is made of. */
+export interface HandoverPolicyOptions {
+  /** This weftd was started with `--take-over`. */
   readonly shared: boolean;
   /** 32 hex digits. */
   readonly clusterId: string;
-  /** When it took the node back from a successor; undefined where it came as one itself. */
+  /** When this weftd took the node back from a successor that failed; undefined where it did not. */
   readonly returnedAt: Instant | undefined;
-  /** Does on trial what the other one's start needs of the disk; throws where that would fail, for it and for us after it. */
+  /** Writes to the disk on trial what the start of a weftd writes; throws where that fails. */
   readonly rehearse: () => void;
-  /** It has ended: let everything go. */
+  /** This weftd has to let everything go now. */
   readonly onYield: () => void;
 }

@@ -6,8 +6,8 @@ import { writeCniConfig } from './cni-config.io.ts';
 /** A configuration that could not be written is written again after this. */
 const RETRY_MS = 5_000;
 
-/** Tells the container runtime that pods can be attached: once, as soon as that is so. */
-export class PodOffer {
+/** Writes the CNI configuration, by which the container runtime learns that pods can be attached: once, as soon as that is so. */
+export class CniConfigPublisher {
   readonly #config: Pick<Config, 'cniConfig' | 'cniBinDir' | 'runDir'>;
   readonly #ready: () => boolean;
   readonly #log: Log;
@@ -25,7 +25,7 @@ export class PodOffer {
     this.#log = options.log;
   }
 
-  /** To be called whenever it may have become so. */
+  /** To be called whenever pods may have become attachable. */
   update(): void {
     const { cniConfig, runDir, cniBinDir } = this.#config;
     if (this.#made || this.#stopped || cniConfig === undefined || !this.#ready()) return;

@@ -21,7 +21,7 @@ import type { IpamStore } from '../../ipam/model/store.ts';
  *   | form: 1 | epoch LE | sequence LE | signature 64  | payload …
  * ```
  */
-export class RecordStore {
+export class KeptRecords {
   readonly #store: Pick<IpamStore, 'put' | 'remove' | 'entries'>;
 
   constructor(store: Pick<IpamStore, 'put' | 'remove' | 'entries'>) {

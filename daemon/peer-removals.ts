@@ -1,0 +1,78 @@
+import type { Instant } from '../base/instant.ts';
+import type { PeerId } from '../base/peer-id.ts';
+import { formatRange } from '../base/range.ts';
+import { WeftError } from '../base/weft-error.ts';
+import type { RemovePeerResult } from '../control/control-protocol.ts';
+import type { RemoveFailure, RequestId } from '../ipam/model/types.ts';
+import type { NodeOutput } from '../node/node-types.ts';
+import { nameOf, type StatusContext } from './status.ts';
+
+/** The node, and the name that it has itself. */
+type NamedNode = Pick<StatusContext, 'node' | 'name'>;
+
+/** The removals that `weft rmpeer` began and waits for, until the node answers. */
+export class PeerRemovals {
+  readonly #context: NamedNode;
+  readonly #waitingByRequest = new Map<RequestId, PromiseWithResolvers<RemovePeerResult>>();
+  readonly #nameByRequest = new Map<RequestId, string>();
+
+  constructor(context: NamedNode) {
+    this.#context = context;
+  }
+
+  /** Begins to remove a peer, given by name or the start of its id. */
+  async begin(who: string, now: Instant): Promise<RemovePeerResult> {
+    const peer = findPeer(this.#context, who);
+    const waiting = Promise.withResolvers<RemovePeerResult>();
+    const request = this.#context.node.ipam.removePeer(peer, now);
+    this.#waitingByRequest.set(request, waiting);
+    this.#nameByRequest.set(request, nameOf(this.#context, peer));
+    return waiting.promise;
+  }
+
+  /** Takes the node's answer. */
+  answer(out: Extract<NodeOutput, { type: 'removed' | 'removeFailed' }>): void {
+    const waiting = this.#waitingByRequest.get(out.request);
+    const name = this.#nameByRequest.get(out.request) ?? '';
+    this.#waitingByRequest.delete(out.request);
+    this.#nameByRequest.delete(out.request);
+    if (out.type === 'removeFailed') waiting?.reject(faultOf(out.reason, name));
+    else {
+      const ranges = this.#context.node.ipam.rangesOf(this.#context.node.peer).map(formatRange);
+      waiting?.resolve({ peerId: out.peer, name, ranges });
+    }
+  }
+}
+
+/** The one peer that `who` means: a name, or the start of an id. Throws E_UNKNOWN_PEER, E_AMBIGUOUS_PEER. */
+function findPeer(context: NamedNode, who: string): PeerId {
+  const { node } = context;
+  const known = new Set<PeerId>([
+    ...node.gossip.members().map(({ peer }) => peer),
+    ...node.ipam.owners().map(({ owner }) => owner),
+  ]);
+  const byName = [...known].filter((peer) => nameOf(context, peer) === who);
+  const found = byName.length > 0 ? byName : [...known].filter((peer) => peer.startsWith(who));
+  if (found.length === 1) return found[0]!;
+  const remedy = "take a name or the start of an id from 'weft status'";
+  if (found.length === 0) throw new WeftError('E_UNKNOWN_PEER', `no peer is called '${who}'`, remedy);
+  throw new WeftError('E_AMBIGUOUS_PEER', `'${who}' may mean ${found.length} peers`, 'give the whole id');
+}
+
+function faultOf(reason: RemoveFailure, name: string): WeftError {
+  const [message, remedy] = REMOVAL_FAULTS[reason];
+  return new WeftError('E_NOT_REMOVED', message.replace('PEER', name), remedy);
+}
+
+const REMOVAL_FAULTS: Readonly<Record<RemoveFailure, readonly [message: string, remedy: string]>> = {
+  'unknown-peer': ['PEER has no part in the ring', "see 'weft ipam'"],
+  self: ['a node cannot remove itself', 'run this on another node'],
+  'peer-alive': ['PEER is alive', 'stop it first; its ranges could otherwise be used twice'],
+  'too-few-members': ['too few nodes remain to agree on removing PEER', 'start another node first'],
+  'no-majority': ['most nodes did not agree to remove PEER in time', 'see which of them are unreachable'],
+  'no-authority': ['the API of Kubernetes did not take the removal of PEER in time', "see 'weft status'"],
+  'no-ring': ['there is no ring yet', "see 'weft status'"],
+  fault: ['the ring is at fault', "see 'weft status'"],
+  busy: ['another removal is under way', 'try again when it has ended'],
+  'lost-race': ['another node removed PEER first', "see 'weft ipam'"],
+};
