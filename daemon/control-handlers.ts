@@ -23,9 +23,8 @@ export function controlHandlers(options: {
   /** Where a peer is given without a port. */
   readonly port: number;
   readonly now: () => Instant;
-  readonly wake: () => void;
 }): ControlHandlers {
-  const { context, seeds, removals, handover, port, now, wake } = options;
+  const { context, seeds, removals, handover, port, now } = options;
   return {
     status: () => statusResult(context),
     peers: () => peersResult(context),
@@ -42,11 +41,7 @@ export function controlHandlers(options: {
       const unknown = hints.filter((hint) => !forgotten.includes(hint));
       return { forgotten: forgotten.map(formatPeerHint), unknown: unknown.map(formatPeerHint) };
     },
-    rmpeer: ({ peer }) => {
-      const removed = removals.begin(peer, now());
-      wake();
-      return removed;
-    },
+    rmpeer: ({ peer }) => removals.begin(peer, now()),
     process: ownProcess,
     yield: ({ cluster }) => {
       handover.yieldTo(cluster, now());

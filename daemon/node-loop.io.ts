@@ -2,52 +2,61 @@ import { clock } from '../host/clock.io.ts';
 import type { NodeOutput } from '../node/node-types.ts';
 import type { WeftNode } from '../node/weft-node.ts';
 import type { DatapathEvents } from '../router/datapath/datapath.ts';
-import type { TcpLinks } from '../router/link/tcp-links.io.ts';
 
 /** Longest sleep: setTimeout takes no more than 2^31 − 1 ms, and nothing of ours waits that long. */
 const MAX_SLEEP_MS = 60_000;
 
+/** What the node tells under `Type`. */
+export type Output<Type extends NodeOutput['type']> = Extract<NodeOutput, { type: Type }>;
+
 /**
- * Drives a {@link WeftNode}: after inputs it settles the node, carries out what comes out, and arms one timer.
+ * Drives a {@link WeftNode}: after inputs it settles the node, tells the parts of the daemon what comes out, and arms
+ * one timer. A part says with {@link on} which outputs it takes.
  *
  * Inputs come in bursts (a socket full of frames, a hundred pods), so the work is put off to the end of the turn of
  * the event loop: one settling, and with it one fsync, for all of them.
  */
 export class NodeLoop {
   readonly #node: WeftNode;
-  readonly #onOutput: (out: NodeOutput) => void;
   readonly #onFault: (error: unknown) => void;
-  #links: TcpLinks | undefined;
+  readonly #takersByType = new Map<NodeOutput['type'], ((out: NodeOutput) => void)[]>();
+  readonly #watchers: ((out: NodeOutput) => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
   #pending = false;
-  #stopped = false;
+  #closed = false;
 
   constructor(options: {
     readonly node: WeftNode;
-    /** Everything but what concerns links, which the loop sees to itself. */
-    readonly onOutput: (out: NodeOutput) => void;
     /** The store failed, or a bug: nothing more may leave, so the process has to end. */
     readonly onFault: (error: unknown) => void;
   }) {
     this.#node = options.node;
-    this.#onOutput = options.onOutput;
     this.#onFault = options.onFault;
   }
 
-  set links(links: TcpLinks) {
-    this.#links = links;
+  /** Calls `take` with each output of that type. Several parts may take one type, and are told in this order. */
+  on<Type extends NodeOutput['type']>(type: Type, take: (out: Output<Type>) => void): void {
+    const takers = this.#takersByType.get(type) ?? [];
+    // Only outputs of `type` are looked up under `type`; TypeScript cannot follow the pairing.
+    takers.push(take as (out: NodeOutput) => void);
+    this.#takersByType.set(type, takers);
+  }
+
+  /** Calls `watch` with each output of any type, before those who take it. */
+  onEach(watch: (out: NodeOutput) => void): void {
+    this.#watchers.push(watch);
   }
 
   /** Something was put into the node: see to it before the event loop waits again. */
   readonly wake = (): void => {
-    if (this.#pending || this.#stopped) return;
+    if (this.#pending || this.#closed) return;
     this.#pending = true;
     setImmediate(this.#run);
   };
 
-  /** Settles at once, so that what was just done is durable when this returns. Nothing after {@link stop}. */
+  /** Settles at once, so that what was just done is durable when this returns. Nothing after {@link close}. */
   settleNow(): void {
-    if (this.#stopped) return;
+    if (this.#closed) return;
     this.#guard(() => this.#node.settle(clock()));
     this.wake();
   }
@@ -65,43 +74,33 @@ export class NodeLoop {
     };
   }
 
-  /** `handle`, followed by {@link wake}. */
-  waking<Args extends unknown[]>(handle: (...args: Args) => void): (...args: Args) => void {
+  /** `handle`, with a {@link wake}: the loop looks at the node at the end of the turn in which it is called. */
+  waking<Args extends unknown[], Result>(handle: (...args: Args) => Result): (...args: Args) => Result {
     return (...args) => {
-      handle(...args);
       this.wake();
+      return handle(...args);
     };
   }
 
-  stop(): void {
-    this.#stopped = true;
+  /** Nothing is settled, told or timed any more. */
+  close(): void {
+    this.#closed = true;
     clearTimeout(this.#timer);
   }
 
   readonly #run = (): void => {
     this.#pending = false;
-    if (this.#stopped) return;
+    if (this.#closed) return;
     this.#guard(() => {
       this.#node.settle(clock());
-      for (let out = this.#node.poll(); out !== undefined; out = this.#node.poll()) this.#carryOut(out);
+      for (let out = this.#node.poll(); out !== undefined; out = this.#node.poll()) this.#tell(out);
       this.#arm();
     });
   };
 
-  #carryOut(out: NodeOutput): void {
-    switch (out.type) {
-      case 'dial':
-        this.#links?.dial(out.link, out.endpoint);
-        return;
-      case 'write':
-        this.#links?.write(out.link, out.bytes);
-        return;
-      case 'close':
-        this.#links?.close(out.link);
-        return;
-      default:
-        this.#onOutput(out);
-    }
+  #tell(out: NodeOutput): void {
+    for (const watch of this.#watchers) watch(out);
+    for (const take of this.#takersByType.get(out.type) ?? []) take(out);
   }
 
   #arm(): void {
@@ -123,7 +122,7 @@ export class NodeLoop {
     try {
       act();
     } catch (error) {
-      this.stop();
+      this.close();
       this.#onFault(error);
     }
   }

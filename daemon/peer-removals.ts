@@ -4,34 +4,41 @@ import { formatRange } from '../base/range.ts';
 import { WeftError } from '../base/weft-error.ts';
 import type { RemovePeerResult } from '../control/control-protocol.ts';
 import type { RemoveFailure, RequestId } from '../ipam/model/types.ts';
-import type { NodeOutput } from '../node/node-types.ts';
+import type { NodeLoop, Output } from './node-loop.io.ts';
 import { nameOf, type StatusContext } from './status.ts';
 
 /** The node, and the name that it has itself. */
 type NamedNode = Pick<StatusContext, 'node' | 'name'>;
 
+/** What {@link PeerRemovals} needs of the loop. */
+type Loop = Pick<NodeLoop, 'on' | 'wake'>;
+
 /** The removals that `weft rmpeer` began and waits for, until the node answers. */
 export class PeerRemovals {
   readonly #context: NamedNode;
+  readonly #loop: Loop;
   readonly #waitingByRequest = new Map<RequestId, PromiseWithResolvers<RemovePeerResult>>();
   readonly #nameByRequest = new Map<RequestId, string>();
 
-  constructor(context: NamedNode) {
+  constructor(context: NamedNode, loop: Loop) {
     this.#context = context;
+    this.#loop = loop;
+    loop.on('removed', (out) => this.#answer(out));
+    loop.on('removeFailed', (out) => this.#answer(out));
   }
 
-  /** Begins to remove a peer, given by name or the start of its id. */
+  /** Removes a peer, given by name or the start of its id. Rejects with E_UNKNOWN_PEER, E_AMBIGUOUS_PEER, E_NOT_REMOVED. */
   async begin(who: string, now: Instant): Promise<RemovePeerResult> {
     const peer = findPeer(this.#context, who);
     const waiting = Promise.withResolvers<RemovePeerResult>();
     const request = this.#context.node.ipam.removePeer(peer, now);
     this.#waitingByRequest.set(request, waiting);
     this.#nameByRequest.set(request, nameOf(this.#context, peer));
+    this.#loop.wake();
     return waiting.promise;
   }
 
-  /** Takes the node's answer. */
-  answer(out: Extract<NodeOutput, { type: 'removed' | 'removeFailed' }>): void {
+  #answer(out: Output<'removed' | 'removeFailed'>): void {
     const waiting = this.#waitingByRequest.get(out.request);
     const name = this.#nameByRequest.get(out.request) ?? '';
     this.#waitingByRequest.delete(out.request);

@@ -21,7 +21,7 @@ export class PeerSeeds {
   readonly #endpointsByText = new Map<string, readonly Endpoint[]>();
   #found: readonly Endpoint[] = [];
   #timer: NodeJS.Timeout | undefined;
-  #stopped = false;
+  #closed = false;
   #told = '';
 
   constructor(options: {
@@ -59,8 +59,8 @@ export class PeerSeeds {
   }
 
   /** Asks for no name any more, and tells of none. */
-  stop(): void {
-    this.#stopped = true;
+  close(): void {
+    this.#closed = true;
     clearTimeout(this.#timer);
   }
 
@@ -68,7 +68,7 @@ export class PeerSeeds {
     clearTimeout(this.#timer);
     const hints = [...this.#hintByText];
     await Promise.all(hints.map(([text, hint]) => this.#resolveOne(text, hint)));
-    if (this.#stopped) return;
+    if (this.#closed) return;
     this.#tell();
     if (hints.every(([, hint]) => parseAddress(hint.host) !== undefined)) return;
     const missing = hints.some(([text]) => !this.#endpointsByText.has(text));
@@ -93,7 +93,7 @@ export class PeerSeeds {
       if (this.#hintByText.has(text)) this.#endpointsByText.set(text, endpoints);
     } catch (error) {
       // What it was before stays in use: a resolver that fails for a while must not take peers away.
-      if (!this.#stopped) this.#onFault(text, error instanceof Error ? error.message : String(error));
+      if (!this.#closed) this.#onFault(text, error instanceof Error ? error.message : String(error));
     }
   }
 

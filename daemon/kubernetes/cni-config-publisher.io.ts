@@ -12,7 +12,7 @@ export class CniConfigPublisher {
   readonly #ready: () => boolean;
   readonly #log: Log;
   #made = false;
-  #stopped = false;
+  #closed = false;
   #retry: NodeJS.Timeout | undefined;
 
   constructor(options: {
@@ -28,7 +28,7 @@ export class CniConfigPublisher {
   /** To be called whenever pods may have become attachable. */
   update(): void {
     const { cniConfig, runDir, cniBinDir } = this.#config;
-    if (this.#made || this.#stopped || cniConfig === undefined || !this.#ready()) return;
+    if (this.#made || this.#closed || cniConfig === undefined || !this.#ready()) return;
     try {
       writeCniConfig(cniConfig, runDir, cniBinDir);
       this.#made = true;
@@ -41,8 +41,8 @@ export class CniConfigPublisher {
   }
 
   /** From now on the file is another weftd's to write. */
-  stop(): void {
-    this.#stopped = true;
+  close(): void {
+    this.#closed = true;
     clearTimeout(this.#retry);
   }
 }

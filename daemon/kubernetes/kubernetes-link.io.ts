@@ -134,7 +134,7 @@ export class KubernetesLink {
     this.#careTimer = setInterval(() => this.#takeCare(), CARE_EVERY_MS).unref();
   }
 
-  stop(): void {
+  close(): void {
     this.#stop.abort();
     clearInterval(this.#careTimer);
     this.#objects.stop();

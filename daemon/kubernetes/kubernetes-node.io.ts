@@ -1,12 +1,14 @@
 import type { PeerId } from '../../base/peer-id.ts';
-import type { Range } from '../../base/range.ts';
+import { formatRange, type Range } from '../../base/range.ts';
 import { clock } from '../../host/clock.io.ts';
 import type { Log } from '../../host/log.ts';
 import { osRandom } from '../../host/os-random.io.ts';
 import { ownVersion } from '../../host/version.io.ts';
 import type { WeftNode } from '../../node/weft-node.ts';
+import type { NodeLoop } from '../node-loop.io.ts';
 import type { PeerSeeds } from '../peer-seeds.io.ts';
 import type { Config } from '../settings/config.ts';
+import { nameOf } from '../status.ts';
 import { gonePeers, isCaretaker } from './gone-peers.ts';
 import { KubernetesLink } from './kubernetes-link.io.ts';
 
@@ -20,13 +22,14 @@ export function linkToKubernetes(options: {
   readonly node: WeftNode;
   readonly seeds: PeerSeeds;
   readonly log: Log;
-  /** Something was put into the node. */
-  readonly wake: () => void;
+  readonly loop: Pick<NodeLoop, 'on' | 'wake'>;
+  /** A bug. */
+  readonly onFault: (error: unknown) => void;
 }): KubernetesLink {
-  const { config, ranges, node, seeds, log, wake } = options;
+  const { config, ranges, node, seeds, log, loop, onFault } = options;
   const startedAt = clock();
   const aliveOthers = () => node.gossip.members().filter(({ state }) => state === 'alive');
-  return new KubernetesLink({
+  const link = new KubernetesLink({
     env: process.env,
     version: ownVersion(),
     nodeName: config.name,
@@ -38,12 +41,12 @@ export function linkToKubernetes(options: {
     events: {
       found: (endpoints) => seeds.setFound(endpoints),
       genesis: (bytes) => {
-        wake();
+        loop.wake();
         return node.ipam.genesisDecided(bytes, clock());
       },
       removals: (states) => {
         node.ipam.authorityShows(states, clock());
-        wake();
+        loop.wake();
       },
       ringWanted: () => node.ipam.owners().length === 0,
       alone: () => aliveOthers().length === 0,
@@ -57,10 +60,18 @@ export function linkToKubernetes(options: {
       nodes: (names) => {
         for (const peer of goneOf(node, names, clock() - startedAt > GONE_AFTER_MS))
           node.ipam.removePeer(peer, clock());
-        wake();
+        loop.wake();
       },
     },
   });
+  loop.on('genesisWanted', ({ proposal }) => {
+    void link.proposeGenesis(proposal, ranges.map(formatRange)).catch(onFault);
+  });
+  loop.on('removalProposed', ({ state }) => {
+    const name = nameOf({ node, name: config.name }, state.subject);
+    void link.proposeRemoval(state, name).catch(onFault);
+  });
+  return link;
 }
 
 /** The owners whose nodes are gone, and whose removal is not under way. */

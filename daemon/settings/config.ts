@@ -1,4 +1,4 @@
-import type { Address } from '../../base/address.ts';
+import { type Address, formatAddress } from '../../base/address.ts';
 import type { Endpoint } from '../../base/endpoint.ts';
 import { printable } from '../../base/printable.ts';
 import { parseCidr, type Range } from '../../base/range.ts';
@@ -75,6 +75,11 @@ export const DEFAULT_PORT = 6783;
 export const DEFAULT_RUN_DIR = '/run/weft';
 export const DEFAULT_STATE_DIR = '/var/lib/weft';
 export const DEFAULT_RANGE4 = '10.32.0.0/12';
+
+/** The addresses to listen on, as text. None: all of the host. */
+export function listenHosts(config: Pick<Config, 'listen'>): string[] {
+  return config.listen.map(formatAddress);
+}
 
 /** Values of one repeatable setting: more is a mistake, and every list has a limit. */
 export const MAX_VALUES = 64;

@@ -11,9 +11,9 @@ describe('NodeLoop', () => {
       poll: () => undefined,
       nextTimeout: () => undefined,
     } as unknown as WeftNode;
-    const loop = new NodeLoop({ node, onOutput: () => {}, onFault: (error) => touched.push(String(error)) });
+    const loop = new NodeLoop({ node, onFault: (error) => touched.push(String(error)) });
     loop.settleNow();
-    loop.stop();
+    loop.close();
     const before = [...touched];
     loop.settleNow();
     loop.wake();

@@ -1,0 +1,40 @@
+import { WeftError } from '../../base/weft-error.ts';
+import { clock } from '../../host/clock.io.ts';
+import type { WeftNode } from '../../node/weft-node.ts';
+import type { NodeLoop } from '../node-loop.io.ts';
+import { EpochRaiser } from '../state/epoch-raiser.ts';
+import type { StateFolder } from '../state/state-folder.io.ts';
+
+/** What a node of Kubernetes ends with when it was removed from the ring; the kubelet starts it as a new node. */
+const RETIRED = new WeftError(
+  'E_REMOVED',
+  'this node was removed from the ring while it was away',
+  'nothing: it starts again as a new node; restart pods that still run on it',
+);
+
+/**
+ * Acts where the node cannot go on as who it is:
+ *
+ * - Peers remember later records of this node than it has itself: its epoch is raised above them.
+ * - The ring has removed it: in Kubernetes its state folder is retired and the process ends, to start as a new node.
+ *   On a plain host a person has to decide that; the log and `weft status` say how.
+ */
+export function guardIdentity(options: {
+  readonly node: WeftNode;
+  readonly loop: NodeLoop;
+  readonly folder: Pick<StateFolder, 'raiseEpoch' | 'retire'>;
+  readonly kubernetes: boolean;
+  readonly onFault: (error: unknown) => void;
+}): void {
+  const { node, loop, folder, kubernetes, onFault } = options;
+  const epochs = new EpochRaiser({
+    persist: (epoch) => folder.raiseEpoch(epoch),
+    apply: (epoch) => node.raiseEpoch(epoch, clock()),
+  });
+  loop.on('rolledBack', ({ epoch }) => epochs.raiseAbove(epoch));
+  loop.on('selfRemoved', () => {
+    if (!kubernetes) return;
+    folder.retire();
+    onFault(RETIRED);
+  });
+}

@@ -1,0 +1,52 @@
+import type { Counters } from '../../base/counters.ts';
+import { osRandom } from '../../host/os-random.io.ts';
+import { ownVersion } from '../../host/version.io.ts';
+import { WeftNode } from '../../node/weft-node.ts';
+import type { OpenDatapath } from '../../router/datapath/datapath.ts';
+import type { Config } from '../settings/config.ts';
+import type { Underlay } from '../underlay.io.ts';
+import type { Cluster } from './cluster.io.ts';
+import type { State } from './state.io.ts';
+
+/** A seed that knows peers listens this long for a ring of theirs before it starts one. */
+const SEED_WAIT_MS = 1_500;
+
+/** The node of this daemon, not started yet. */
+export function makeNode(options: {
+  readonly config: Config;
+  readonly cluster: Cluster;
+  readonly underlay: Underlay;
+  readonly state: State;
+  readonly datapath: OpenDatapath;
+  readonly counters: Counters;
+}): WeftNode {
+  const { config, cluster, underlay, state, datapath, counters } = options;
+  const { folder, store } = state;
+  return new WeftNode({
+    identity: folder.identity,
+    clusterKeys: cluster.keys,
+    bootEpoch: folder.epoch,
+    bootId: folder.bootId,
+    name: config.name,
+    version: ownVersion(),
+    endpoints: underlay.endpoints,
+    underlayMtu: underlay.mtu,
+    overlayMtu: underlay.overlayMtu,
+    suites: datapath.suites,
+    datapath: datapath.datapath,
+    store,
+    ipam: {
+      ranges: cluster.ranges,
+      init: config.genesis,
+      seedWaitMs: mayHavePeers(config) ? SEED_WAIT_MS : 0,
+      ...(config.safeWaitMs === undefined ? {} : { safeWaitMs: config.safeWaitMs }),
+    },
+    random: osRandom,
+    counters,
+  });
+}
+
+/** Somebody may have a ring already, and is listened for before one is begun. */
+function mayHavePeers(config: Pick<Config, 'peers' | 'kubernetes'>): boolean {
+  return config.peers.length > 0 || config.kubernetes;
+}

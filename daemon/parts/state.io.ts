@@ -1,0 +1,49 @@
+import type { Log } from '../../host/log.ts';
+import { osRandom } from '../../host/os-random.io.ts';
+import type { IpamStore } from '../../ipam/model/store.ts';
+import { SqliteStore } from '../../ipam/sqlite-store.io.ts';
+import type { Config } from '../settings/config.ts';
+import { KeptRecords } from '../state/kept-records.ts';
+import type { StateFolder } from '../state/state-folder.io.ts';
+import { takeStateFolder } from '../take-over.io.ts';
+
+/** What a node keeps on disk. */
+export interface State {
+  /** Who the node is, and how often it has started. Held by this weftd alone until {@link close}. */
+  readonly folder: StateFolder;
+  /** The ring and the allocations. */
+  readonly store: IpamStore;
+  /** What peers said of themselves. */
+  readonly records: KeptRecords;
+  /** Lets another weftd take all of it. */
+  close(): void;
+}
+
+/**
+ * Takes the state folder, from the weftd that serves the node where both share it, and opens what is in it. Rejects as
+ * {@link takeStateFolder} and {@link SqliteStore} do; nothing is then held.
+ *
+ * @param options.clusterId of the cluster whose secret this weftd was given.
+ * @param options.returned this weftd made room for a successor, and that one failed.
+ */
+export async function openState(
+  config: Pick<Config, 'stateDir' | 'runDir' | 'takeOver'>,
+  options: { readonly clusterId: Uint8Array; readonly log: Log; readonly returned: boolean },
+): Promise<State> {
+  const folder = await takeStateFolder(config, { ...options, random: osRandom });
+  try {
+    const store = SqliteStore.open(folder.databasePath);
+    return {
+      folder,
+      store,
+      records: new KeptRecords(store),
+      close: () => {
+        store.close();
+        folder.close();
+      },
+    };
+  } catch (error) {
+    folder.close();
+    throw error;
+  }
+}
