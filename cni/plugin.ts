@@ -2,12 +2,13 @@ import { assert, InvariantError, unreachable } from '../base/assert.ts';
 import type { Counters } from '../base/counters.ts';
 import { WeftError } from '../base/weft-error.ts';
 import { type Attachment, planAttachment } from './attachment.ts';
+import type { CniCounter } from './cni-counters.ts';
 import { atLeast, type CniVersion, configVersion, isObject } from './config.ts';
 import { CNI_CODE, CniFault, errorDocument } from './fault.ts';
 import { type AttachmentKey, keyText } from './key.ts';
 import { KeyedLock } from './keyed-lock.ts';
 import type { AddressPool, DeletionSpool, Pod, PodNetwork } from './needs.ts';
-import { type CniAnswer, type CniCommand, type CniRequest, parseRequest } from './protocol.ts';
+import { CNI_COMMANDS, type CniAnswer, type CniCommand, type CniRequest, parseRequest } from './protocol.ts';
 import { reconcile } from './reconcile.ts';
 import { attachmentResult, missingFromResult } from './result.ts';
 
@@ -18,7 +19,7 @@ export interface CniPluginOptions {
   readonly spool: DeletionSpool;
   /** MTU for new pods: the overlay's as it is now. */
   readonly mtu: () => number;
-  readonly counters: Counters;
+  readonly counters: Counters<CniCounter>;
   /** A signal that aborts in `ms` milliseconds; the shell passes `AbortSignal.timeout`. */
   readonly timeout: (ms: number) => AbortSignal;
 }
@@ -95,7 +96,6 @@ export class CniPlugin {
    */
   async handle(value: unknown, fds: readonly number[]): Promise<CniAnswer> {
     const { counters } = this.#options;
-    const asked = askedCommand(value);
     let pod: Pod | undefined;
     this.#calls++;
     try {
@@ -104,11 +104,11 @@ export class CniPlugin {
       const request = parseRequest(value);
       if (fds[0] !== undefined) pod = this.#options.network.enter(fds[0]);
       const result = await this.#carryOut(request, pod);
-      counters.add(`cni.${asked}.ok`);
+      counters.add(DONE_COUNTER[request.command]);
       return { ok: true, result };
     } catch (error) {
       const fault = asFault(error);
-      counters.add(`cni.${asked}.failed`);
+      counters.add(FAILED_COUNTER[askedCommand(value)]);
       return { ok: false, error: errorDocument(askedVersion(value), fault) };
     } finally {
       this.#calls--;
@@ -191,7 +191,7 @@ export class CniPlugin {
       await this.#delete(key);
       return fault;
     } catch (error) {
-      this.#options.counters.add('cni.undo.failed');
+      this.#options.counters.add('cni.undoFailed');
       const details = `and what was made could not be taken back: ${describe(error)}`;
       return new CniFault(fault.code, fault.message, { details, cause });
     }
@@ -261,7 +261,7 @@ export class CniPlugin {
     const done = await each(await spool.pending(), faults, async (name) => {
       const key = deletionKey(await spool.read(name));
       if (key) await this.#delete(key);
-      else counters.add('cni.spool.unreadable');
+      else counters.add('cni.spoolUnreadable');
       await spool.discard(name);
     });
     return done.length;
@@ -319,23 +319,27 @@ function podOf(pod: Pod | undefined): Pod {
   return pod;
 }
 
-/** The command for counters: one of a closed set, whatever was asked. */
-function askedCommand(value: unknown): Lowercase<CniCommand> | 'unknown' {
+const DONE_COUNTER: Readonly<Record<CniCommand, CniCounter>> = {
+  ADD: 'cni.addDone',
+  DEL: 'cni.delDone',
+  CHECK: 'cni.checkDone',
+  GC: 'cni.gcDone',
+  STATUS: 'cni.statusDone',
+};
+const FAILED_COUNTER: Readonly<Record<CniCommand | 'unknown', CniCounter>> = {
+  ADD: 'cni.addFailed',
+  DEL: 'cni.delFailed',
+  CHECK: 'cni.checkFailed',
+  GC: 'cni.gcFailed',
+  STATUS: 'cni.statusFailed',
+  unknown: 'cni.unknownFailed',
+};
+
+/** The command of a request that may be malformed: a failure is counted under it. */
+function askedCommand(value: unknown): CniCommand | 'unknown' {
   const env = isObject(value) ? value.env : undefined;
-  switch (isObject(env) ? env.CNI_COMMAND : undefined) {
-    case 'ADD':
-      return 'add';
-    case 'DEL':
-      return 'del';
-    case 'CHECK':
-      return 'check';
-    case 'GC':
-      return 'gc';
-    case 'STATUS':
-      return 'status';
-    default:
-      return 'unknown';
-  }
+  const command = isObject(env) ? env.CNI_COMMAND : undefined;
+  return CNI_COMMANDS.find((known) => known === command) ?? 'unknown';
 }
 
 function askedVersion(value: unknown): CniVersion {

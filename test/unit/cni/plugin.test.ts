@@ -76,7 +76,7 @@ describe('CniPlugin', () => {
     const answer = await plugin.handle(request('ADD'), [7]);
     assert.ok(!answer.ok);
     assert.match(answer.error.details ?? '', /busy/);
-    assert.equal(counters.get('cni.undo.failed'), 1);
+    assert.equal(counters.get('cni.undoFailed'), 1);
   });
 
   it('answers 11 and leaves nothing when no address comes in time', async () => {
