@@ -15,6 +15,7 @@ import type { IpamConfig, IpamOutput } from '../ipam/model/types.ts';
 import type { Datapath, Path } from '../router/datapath/datapath.ts';
 import type { LinkOutput } from '../router/link/control-links.ts';
 import type { TunnelState } from '../router/tunnel/tunnel-status.ts';
+import type { NodeCounter } from './node-counters.ts';
 
 /** What a `WeftNode` is made of. */
 export interface NodeOptions {
@@ -38,7 +39,7 @@ export interface NodeOptions {
   readonly ipam: Pick<IpamConfig, 'ranges' | 'init'> & Partial<IpamConfig>;
   readonly gossip?: Partial<GossipConfig>;
   readonly random: RandomSource;
-  readonly counters: Counters;
+  readonly counters: Counters<NodeCounter>;
 }
 
 /** What a node tells its shell, in order. */

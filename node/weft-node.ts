@@ -18,6 +18,7 @@ import { ControlLinks } from '../router/link/control-links.ts';
 import type { TunnelEvent } from '../router/tunnel/tunnel-status.ts';
 import { Tunnels } from '../router/tunnel/tunnels.ts';
 import { FlushGate } from './flush-gate.ts';
+import { COUNTER_BY_PEER_FAULT } from './node-counters.ts';
 import type { NodeOptions, NodeOutput } from './node-types.ts';
 import { OwnAddress } from './own-address.ts';
 
@@ -275,7 +276,7 @@ export class WeftNode {
     if (out.type === 'message') {
       if (out.channel === CHANNEL_SWIM) this.gossip.handlePacket(out.from, out.bytes, now);
       else if (out.channel === CHANNEL_IPAM) this.ipam.handleMessage(out.from, out.bytes, now);
-      else this.#options.counters.add('control.unknownChannel');
+      else this.#options.counters.add('node.unknownChannel');
       return;
     }
     const { peer, state, path } = out;
@@ -312,8 +313,7 @@ export class WeftNode {
   #takeRecord(record: SignedRecord, now: Instant): void {
     const { origin, slot, payload } = record;
     if (slot !== 'node') {
-      const taken = this.ipam.handleRecord({ origin, slot, payload }, now);
-      if (!taken.ok) this.#options.counters.add(`ipam.record.${taken.reason}`);
+      this.ipam.handleRecord({ origin, slot, payload }, now);
       return;
     }
     if (origin === this.peer) return;
@@ -326,7 +326,7 @@ export class WeftNode {
     if (this.#removed.has(origin)) return;
     const { noiseKey, endpoints, free } = info.value;
     const set = this.tunnels.setPeer(origin, { noiseKey, endpoints, epoch: record.epoch }, now);
-    if (!set.ok) this.#options.counters.add(`tunnel.${set.reason}`);
+    if (!set.ok) this.#options.counters.add(COUNTER_BY_PEER_FAULT[set.reason]);
     this.ipam.handleNode(origin, { free }, now);
     this.#wantTunnel(origin, now);
   }

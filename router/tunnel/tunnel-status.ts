@@ -41,3 +41,6 @@ export type TunnelEvent =
       readonly suite: Suite | undefined;
       readonly rttMs: number | undefined;
     };
+
+/** Why a peer's record gives no tunnel: it is our own, there are too many peers, its static key is no key or ours. */
+export type PeerFault = 'isSelf' | 'tooMany' | 'badKey';

@@ -21,7 +21,7 @@ import { StartTurns } from './start-turns.ts';
 import { Tunnel } from './tunnel.ts';
 import type { TunnelContext } from './tunnel-context.ts';
 import { COUNTER_BY_INITIATION_FAULT, type TunnelCounter } from './tunnel-counters.ts';
-import type { PeerInfo, TunnelEvent, TunnelStatus } from './tunnel-status.ts';
+import type { PeerFault, PeerInfo, TunnelEvent, TunnelStatus } from './tunnel-status.ts';
 
 export type { TunnelEvent } from './tunnel-status.ts';
 
@@ -114,8 +114,8 @@ export class Tunnels implements DatapathEvents {
     };
   }
 
-  /** A peer's record, new or newer. 'isSelf', 'tooMany', 'badKey': nothing changed. */
-  setPeer(peer: PeerId, info: PeerInfo, now: Instant): Result<void, 'isSelf' | 'tooMany' | 'badKey'> {
+  /** A peer's record, new or newer. After a failure nothing has changed. */
+  setPeer(peer: PeerId, info: PeerInfo, now: Instant): Result<void, PeerFault> {
     if (peer === this.#self.identity.peer) return fail('isSelf');
     if (info.noiseKey.length !== 32 || equalBytes(info.noiseKey, this.#context.self.noiseKey)) {
       return fail('badKey');
