@@ -5,6 +5,7 @@ import type { PeerId } from '../../base/peer-id.ts';
 import type { Range } from '../../base/range.ts';
 import type { WeftError } from '../../base/weft-error.ts';
 import type { Suite } from '../../crypto/suite.ts';
+import type { DatapathCounter } from './datapath-counters.ts';
 
 /**
  * The border between the control core (`tunnels.ts`: handshakes, paths, rekeying) and whatever moves packets.
@@ -133,7 +134,7 @@ export interface DatapathOptions {
   readonly tunName: string;
   /** The largest inner packet, bytes. */
   readonly overlayMtu: number;
-  readonly counters: Counters;
+  readonly counters: Counters<DatapathCounter>;
   readonly clock: () => Instant;
 }
 

@@ -1,6 +1,7 @@
 import { type Address, addressBytes, type Family, parseAddress } from '../../../base/address.ts';
 import type { Counters } from '../../../base/counters.ts';
 import { type Endpoint, endpoint, endpointHost, endpointPort } from '../../../base/endpoint.ts';
+import type { DatapathCounter } from '../datapath-counters.ts';
 import {
   MAX_CACHED_ENDPOINTS,
   MAX_DATAGRAM,
@@ -66,7 +67,7 @@ interface Queued {
  */
 export class BatchSocket implements TunnelSocket {
   readonly #udp: SleeveUdp;
-  readonly #counters: Counters;
+  readonly #counters: Counters<DatapathCounter>;
   readonly #targetByEndpoint = new Map<Endpoint, Target>();
   readonly #originByWords = new Map<string, Endpoint | undefined>();
   #handlers: TunnelSocketHandlers | undefined;
@@ -86,7 +87,7 @@ export class BatchSocket implements TunnelSocket {
   readonly #lastWords = new Uint32Array(WORDS);
   #lastOrigin: Endpoint | undefined;
 
-  constructor(udp: SleeveUdp, counters: Counters) {
+  constructor(udp: SleeveUdp, counters: Counters<DatapathCounter>) {
     this.#udp = udp;
     this.#counters = counters;
     this.#segments = udp.segments;
@@ -109,7 +110,7 @@ export class BatchSocket implements TunnelSocket {
     this.#udp.start(
       (buffer, words, count) => this.#receive(buffer, words, count),
       () => this.#drain(),
-      () => this.#counters.add('sleeve.io.socketError'),
+      () => this.#counters.add('datapath.socketError'),
     );
   }
 
@@ -163,7 +164,7 @@ export class BatchSocket implements TunnelSocket {
   #sendSingly(target: Target, data: Uint8Array, length: number, segment: number, outcome: number): void {
     if (outcome === -EIO) {
       this.#segments = false;
-      this.#counters.add('sleeve.io.segmentsOff');
+      this.#counters.add('datapath.segmentsOff');
     }
     for (let at = 0; at < length; at += segment) {
       const one = data.subarray(at, Math.min(at + segment, length));
@@ -179,7 +180,7 @@ export class BatchSocket implements TunnelSocket {
 
   #keep(target: Target, bytes: Uint8Array, segment: number): void {
     if (this.#queuedBytes + bytes.length > MAX_SEND_QUEUE_BYTES) {
-      this.#counters.add('sleeve.io.sendQueueFull', datagramsIn(bytes.length, segment));
+      this.#counters.add('datapath.sendQueueFull', datagramsIn(bytes.length, segment));
       return;
     }
     if (this.#queue.length === 0) this.#udp.awaitWritable();
@@ -210,7 +211,7 @@ export class BatchSocket implements TunnelSocket {
     for (let i = 0; i < count && !this.#closed; i++) {
       const origin = this.#origin(words, i * WORDS);
       if (origin === undefined) {
-        this.#counters.add('sleeve.io.badOrigin');
+        this.#counters.add('datapath.badOrigin');
         continue;
       }
       const end = i * SLOT_BYTES + words[i * WORDS]!;

@@ -3,6 +3,7 @@ import { addressBytes, addressFromBytes, type Family, parseAddress } from '../..
 import { plainBytes } from '../../../base/bytes.ts';
 import type { Counters } from '../../../base/counters.ts';
 import { type Endpoint, endpoint, endpointHost, endpointPort } from '../../../base/endpoint.ts';
+import type { DatapathCounter } from '../datapath-counters.ts';
 import {
   MAX_CACHED_ENDPOINTS,
   MAX_DATAGRAM,
@@ -27,7 +28,7 @@ interface Target {
 export class DgramSocket implements TunnelSocket {
   readonly family: Family;
   readonly #socket: Socket;
-  readonly #counters: Counters;
+  readonly #counters: Counters<DatapathCounter>;
   readonly #targetByEndpoint = new Map<Endpoint, Target>();
   readonly #endpointByOrigin = new Map<string, Endpoint | undefined>();
   #handlers: TunnelSocketHandlers | undefined;
@@ -35,15 +36,20 @@ export class DgramSocket implements TunnelSocket {
   #batchOpen = false;
   #closed = false;
 
-  private constructor(socket: Socket, family: Family, counters: Counters) {
+  private constructor(socket: Socket, family: Family, counters: Counters<DatapathCounter>) {
     this.#socket = socket;
     this.family = family;
     this.#counters = counters;
-    socket.on('error', () => counters.add('sleeve.io.socketError'));
+    socket.on('error', () => counters.add('datapath.socketError'));
   }
 
   /** Binds a socket to the IP address `host`. Rejects with the system's error. */
-  static async open(host: string, family: Family, port: number, counters: Counters): Promise<DgramSocket> {
+  static async open(
+    host: string,
+    family: Family,
+    port: number,
+    counters: Counters<DatapathCounter>,
+  ): Promise<DgramSocket> {
     const socket = createSocket({
       type: family === 4 ? 'udp4' : 'udp6',
       ipv6Only: family === 6,
@@ -98,7 +104,7 @@ export class DgramSocket implements TunnelSocket {
     const { port, host } = this.#target(to);
     const socket = this.#socket;
     if (socket.getSendQueueCount() > 0) {
-      if (socket.getSendQueueSize() > MAX_SEND_QUEUE_BYTES) this.#counters.add('sleeve.io.sendQueueFull');
+      if (socket.getSendQueueSize() > MAX_SEND_QUEUE_BYTES) this.#counters.add('datapath.sendQueueFull');
       else socket.send(bytes.slice(), port, host, this.#onSent);
       return;
     }
@@ -119,7 +125,7 @@ export class DgramSocket implements TunnelSocket {
   #receive(bytes: Uint8Array, from: RemoteInfo): void {
     const origin = this.#origin(from);
     if (origin === undefined) {
-      this.#counters.add('sleeve.io.badOrigin');
+      this.#counters.add('datapath.badOrigin');
       return;
     }
     if (!this.#batchOpen) {

@@ -31,6 +31,7 @@ import {
 import { TCP_CHECKSUM, UDP_CHECKSUM } from '../../packet/segmentation.ts';
 import { VNET_HEADER_LENGTH } from '../../packet/vnet-header.ts';
 import type { Origin } from '../datapath.ts';
+import type { DatapathCounter } from '../datapath-counters.ts';
 import type { PeerSession, SleevePeer } from './sleeve-peer.ts';
 import type { SleeveSender } from './sleeve-sender.ts';
 import type { OpenFault } from './sleeve-session.ts';
@@ -49,22 +50,22 @@ const BODY_AT = VNET_HEADER_LENGTH;
 const PLAINTEXT_AT = BODY_AT - INNER_HEADER_LENGTH;
 const MAX_PLAINTEXT = 65_536;
 
-const UNOPENED: Readonly<Record<OpenFault, string>> = {
-  counter: 'sleeve.in.counter',
-  replay: 'sleeve.in.replay',
-  forged: 'sleeve.in.forged',
-  dead: 'sleeve.in.deadSession',
+const UNOPENED: Readonly<Record<OpenFault, DatapathCounter>> = {
+  counter: 'datapath.inCounter',
+  replay: 'datapath.inReplay',
+  forged: 'datapath.inForged',
+  dead: 'datapath.inDeadSession',
 };
-const DENIED: Readonly<Record<IpFault, string>> = {
-  truncated: 'sleeve.in.truncated',
-  version: 'sleeve.in.version',
-  headerLength: 'sleeve.in.headerLength',
-  length: 'sleeve.in.length',
-  options: 'sleeve.in.options',
-  sourceRoute: 'sleeve.in.sourceRoute',
-  extensionHeader: 'sleeve.in.extensionHeader',
-  fragment: 'sleeve.in.fragment',
-  transport: 'sleeve.in.transport',
+const DENIED: Readonly<Record<IpFault, DatapathCounter>> = {
+  truncated: 'datapath.inTruncated',
+  version: 'datapath.inVersion',
+  headerLength: 'datapath.inHeaderLength',
+  length: 'datapath.inLength',
+  options: 'datapath.inOptions',
+  sourceRoute: 'datapath.inSourceRoute',
+  extensionHeader: 'datapath.inExtensionHeader',
+  fragment: 'datapath.inFragment',
+  transport: 'datapath.inTransport',
 };
 
 /**
@@ -119,7 +120,7 @@ export class SleeveInbound {
     const peer = session.peer;
     const plaintext = via === undefined ? this.#plaintext : this.#relayedPlaintext;
     const outcome = session.open(packet, plaintext, PLAINTEXT_AT, this.#verdict);
-    let fault: string | undefined;
+    let fault: DatapathCounter | undefined;
     if (typeof outcome === 'string') fault = UNOPENED[outcome];
     else {
       peer.receivedPackets++;
@@ -127,7 +128,7 @@ export class SleeveInbound {
       peer.lastReceivedAt = this.#state.now;
       this.#noticeOrigin(session, from, via);
       const length = bodyLength(plaintext, PLAINTEXT_AT, outcome);
-      fault = length < 0 ? 'sleeve.in.padding' : this.#dispatch(session, plaintext, length, from, via);
+      fault = length < 0 ? 'datapath.inPadding' : this.#dispatch(session, plaintext, length, from, via);
     }
     if (fault !== undefined) this.#state.drop(fault, peer);
     if (session.isWorn) this.#tellExhausted(session);
@@ -139,14 +140,14 @@ export class SleeveInbound {
     length: number,
     from: Endpoint,
     via: SleevePeer | undefined,
-  ): string | undefined {
+  ): DatapathCounter | undefined {
     const kind = plaintext[PLAINTEXT_AT]!;
     const a = plaintext[PLAINTEXT_AT + 2]!;
     const b = plaintext[PLAINTEXT_AT + 3]!;
-    if (b !== 0 && kind !== KIND_IP) return 'sleeve.in.innerHeader';
+    if (b !== 0 && kind !== KIND_IP) return 'datapath.inInnerHeader';
     switch (kind) {
       case KIND_KEEPALIVE:
-        return length === 0 && a === 0 ? undefined : 'sleeve.in.innerHeader';
+        return length === 0 && a === 0 ? undefined : 'datapath.inInnerHeader';
       case KIND_IP:
         return this.#handleIp(session.peer, plaintext, length, a, b);
       case KIND_CONTROL: {
@@ -156,12 +157,12 @@ export class SleeveInbound {
         return undefined;
       }
       case KIND_RELAY:
-        if (a > MAX_RELAYS) return 'sleeve.in.innerHeader';
+        if (a > MAX_RELAYS) return 'datapath.inInnerHeader';
         // Honest peers send envelopes over direct paths only, so none is ever within another.
-        if (via !== undefined) return 'sleeve.in.nestedEnvelope';
+        if (via !== undefined) return 'datapath.inNestedEnvelope';
         return this.#handleEnvelope(session.peer, plaintext, length, a, from);
       default:
-        return 'sleeve.in.kind';
+        return 'datapath.inKind';
     }
   }
 
@@ -171,24 +172,24 @@ export class SleeveInbound {
     length: number,
     csumStart: number,
     csumOffset: number,
-  ): string | undefined {
+  ): DatapathCounter | undefined {
     const state = this.#state;
     const ip = this.#ip;
     const fault = parseIpPacket(bytes, BODY_AT, BODY_AT + length, ip);
     if (fault !== undefined) return DENIED[fault];
-    if (isMulticast(bytes, ip)) return 'sleeve.in.multicast';
-    if (isLinkControl(bytes, ip)) return 'sleeve.in.linkControl';
+    if (isMulticast(bytes, ip)) return 'datapath.inMulticast';
+    if (isLinkControl(bytes, ip)) return 'datapath.inLinkControl';
     const source = state.routes.ownerIndex(ip.family, bytes, sourceAt(ip));
-    if (source < 0 || state.peerOfOwner(source) !== peer) return 'sleeve.in.foreignSource';
+    if (source < 0 || state.peerOfOwner(source) !== peer) return 'datapath.inForeignSource';
     if (state.routes.ownerIndex(ip.family, bytes, destinationAt(ip)) !== state.selfOwner) {
-      return 'sleeve.in.foreignDestination';
+      return 'datapath.inForeignDestination';
     }
-    if (isIcmpError(bytes, ip) && !this.#quotesOurs(peer, bytes)) return 'sleeve.in.foreignQuote';
+    if (isIcmpError(bytes, ip) && !this.#quotesOurs(peer, bytes)) return 'datapath.inForeignQuote';
     if (csumStart !== 0 || csumOffset !== 0) {
       const offset =
         ip.protocol === PROTOCOL_TCP ? TCP_CHECKSUM : ip.protocol === PROTOCOL_UDP ? UDP_CHECKSUM : -1;
       if (ip.fragment || csumStart !== ip.transport - ip.start || csumOffset !== offset) {
-        return 'sleeve.in.checksumOffset';
+        return 'datapath.inChecksumOffset';
       }
     }
     this.#coalescer.add(bytes, ip, csumStart);
@@ -213,9 +214,9 @@ export class SleeveInbound {
     length: number,
     relaysLeft: number,
     from: Endpoint,
-  ): string | undefined {
+  ): DatapathCounter | undefined {
     const state = this.#state;
-    if (length <= RELAY_ID_LENGTH) return 'sleeve.in.envelope';
+    if (length <= RELAY_ID_LENGTH) return 'datapath.inEnvelope';
     const relayId = hex(bytes.subarray(BODY_AT, BODY_AT + RELAY_ID_LENGTH));
     const packet = bytes.subarray(BODY_AT + RELAY_ID_LENGTH, BODY_AT + length);
     if (relayId === relayIdOf(state.self)) {
@@ -223,21 +224,21 @@ export class SleeveInbound {
       return undefined;
     }
     if (!state.config.relay || !(isDataPacket(packet) || isForeignPacket(packet))) {
-      return 'sleeve.relay.refused';
+      return 'datapath.relayRefused';
     }
-    if (relaysLeft === 0) return 'sleeve.relay.tooFar';
+    if (relaysLeft === 0) return 'datapath.relayTooFar';
     const destination = state.peerByRelayId(relayId);
     if (destination === undefined || destination === sender) {
-      return 'sleeve.relay.unknownDestination';
+      return 'datapath.relayUnknownDestination';
     }
     const path = destination.path;
     const next = path?.kind === 'relay' ? state.knownPeer(path.via) : destination;
     // The one after us may need a further relay only if the envelope allows it, and never the one it came from.
     const useless = next === undefined || next === sender || (next !== destination && relaysLeft < 2);
     if (useless || !this.#sender.forward(next, relayId, relaysLeft - 1, packet)) {
-      return 'sleeve.relay.unreachable';
+      return 'datapath.relayUnreachable';
     }
-    state.counters.add('sleeve.relay.forwarded');
+    state.counters.add('datapath.relayForwarded');
     return undefined;
   }
 
@@ -259,17 +260,21 @@ export class SleeveInbound {
     state.events?.moved(session.localIndex, origin, state.now);
   }
 
-  #handleForeign(packet: Uint8Array, from: Endpoint, via: SleevePeer | undefined): string | undefined {
+  #handleForeign(
+    packet: Uint8Array,
+    from: Endpoint,
+    via: SleevePeer | undefined,
+  ): DatapathCounter | undefined {
     const state = this.#state;
-    if (!isForeignPacket(packet)) return 'sleeve.in.malformed';
-    if (packet.length > MAX_FOREIGN_LENGTH) return 'sleeve.in.foreignTooLong';
+    if (!isForeignPacket(packet)) return 'datapath.inMalformed';
+    if (packet.length > MAX_FOREIGN_LENGTH) return 'datapath.inForeignTooLong';
     state.events?.foreign(packet.slice(), originOf(from, via), state.now);
     return undefined;
   }
 
   #handleUnknown(packet: Uint8Array, from: Endpoint, via: SleevePeer | undefined): void {
     const state = this.#state;
-    state.drop('sleeve.in.unknownIndex');
+    state.drop('datapath.inUnknownIndex');
     const gained = (Math.max(0, state.now - this.#unknownFilledAt) * UNKNOWN_PER_SECOND) / 1000;
     this.#unknownTokens = Math.min(UNKNOWN_BURST, this.#unknownTokens + gained);
     this.#unknownFilledAt = state.now;

@@ -22,6 +22,7 @@ import {
   VNET_HEADER_LENGTH,
   VNET_NEEDS_CSUM,
 } from '../../packet/vnet-header.ts';
+import type { DatapathCounter } from '../datapath-counters.ts';
 import type { SleevePeer } from './sleeve-peer.ts';
 import { BODY_AT, type SleeveSender } from './sleeve-sender.ts';
 import type { SleeveState } from './sleeve-state.ts';
@@ -29,22 +30,22 @@ import type { SleeveState } from './sleeve-state.ts';
 /** The control core is told of packets that wait for one peer at most this often. */
 const WANTED_AGAIN_MS = 250;
 
-const DENIED: Readonly<Record<IpFault, string>> = {
-  truncated: 'sleeve.out.truncated',
-  version: 'sleeve.out.version',
-  headerLength: 'sleeve.out.headerLength',
-  length: 'sleeve.out.length',
-  options: 'sleeve.out.options',
-  sourceRoute: 'sleeve.out.sourceRoute',
-  extensionHeader: 'sleeve.out.extensionHeader',
-  fragment: 'sleeve.out.fragment',
-  transport: 'sleeve.out.transport',
+const DENIED: Readonly<Record<IpFault, DatapathCounter>> = {
+  truncated: 'datapath.outTruncated',
+  version: 'datapath.outVersion',
+  headerLength: 'datapath.outHeaderLength',
+  length: 'datapath.outLength',
+  options: 'datapath.outOptions',
+  sourceRoute: 'datapath.outSourceRoute',
+  extensionHeader: 'datapath.outExtensionHeader',
+  fragment: 'datapath.outFragment',
+  transport: 'datapath.outTransport',
 };
-const UNCUT: Readonly<Record<SegmentationFault, string>> = {
-  gsoType: 'sleeve.out.gsoType',
-  gsoFragment: 'sleeve.out.gsoFragment',
-  gsoChecksum: 'sleeve.out.gsoChecksum',
-  gsoSize: 'sleeve.out.gsoSize',
+const UNCUT: Readonly<Record<SegmentationFault, DatapathCounter>> = {
+  gsoType: 'datapath.outGsoType',
+  gsoFragment: 'datapath.outGsoFragment',
+  gsoChecksum: 'datapath.outGsoChecksum',
+  gsoSize: 'datapath.outGsoSize',
 };
 
 /**
@@ -88,32 +89,32 @@ export class SleeveOutbound {
   expire(peer: SleevePeer): void {
     const expired = peer.waiting.expire(this.#state.now);
     peer.droppedPackets += expired;
-    if (expired > 0) this.#state.counters.add('sleeve.out.waitedTooLong', expired);
+    if (expired > 0) this.#state.counters.add('datapath.outWaitedTooLong', expired);
   }
 
   /** Judges the frame and sends it, or says why not. */
-  #route(frame: Uint8Array): string | undefined {
+  #route(frame: Uint8Array): DatapathCounter | undefined {
     const { routes, selfOwner } = this.#state;
     const ip = this.#ip;
-    if (frame.length <= VNET_HEADER_LENGTH) return 'sleeve.out.truncated';
+    if (frame.length <= VNET_HEADER_LENGTH) return 'datapath.outTruncated';
     readVnetHeader(frame, 0, this.#vnet);
     const fault = parseIpPacket(frame, VNET_HEADER_LENGTH, frame.length, ip);
     if (fault !== undefined) return DENIED[fault];
-    if (isMulticast(frame, ip)) return 'sleeve.out.multicast';
-    if (isLinkControl(frame, ip)) return 'sleeve.out.linkControl';
-    if (routes.ownerIndex(ip.family, frame, sourceAt(ip)) !== selfOwner) return 'sleeve.out.foreignSource';
+    if (isMulticast(frame, ip)) return 'datapath.outMulticast';
+    if (isLinkControl(frame, ip)) return 'datapath.outLinkControl';
+    if (routes.ownerIndex(ip.family, frame, sourceAt(ip)) !== selfOwner) return 'datapath.outForeignSource';
     const owner = routes.ownerIndex(ip.family, frame, destinationAt(ip));
     const peer = owner === selfOwner ? undefined : this.#state.peerOfOwner(owner);
     if (peer === undefined) {
       this.#answer(frame, undefined);
-      return owner === selfOwner ? 'sleeve.out.ownDestination' : 'sleeve.out.unknownDestination';
+      return owner === selfOwner ? 'datapath.outOwnDestination' : 'datapath.outUnknownDestination';
     }
     this.#peer = peer;
     if (!this.#sender.canReach(peer)) return this.#wait(peer, frame);
     return this.#vnet.gsoType === GSO_NONE ? this.#sendPacket(peer, frame) : this.#sendSegments(peer, frame);
   }
 
-  #wait(peer: SleevePeer, frame: Uint8Array): string | undefined {
+  #wait(peer: SleevePeer, frame: Uint8Array): DatapathCounter | undefined {
     const now = this.#state.now;
     this.expire(peer);
     const kept = peer.waiting.add(frame, now);
@@ -121,10 +122,10 @@ export class SleeveOutbound {
       peer.wantedAt = now;
       this.#state.events?.sessionWanted(peer.id, now);
     }
-    return kept ? undefined : 'sleeve.out.waitingFull';
+    return kept ? undefined : 'datapath.outWaitingFull';
   }
 
-  #sendPacket(peer: SleevePeer, frame: Uint8Array): string | undefined {
+  #sendPacket(peer: SleevePeer, frame: Uint8Array): DatapathCounter | undefined {
     const ip = this.#ip;
     if (ip.length > peer.mtu && ip.dontFragment) return this.#tooBig(peer, frame);
     const buffer = this.#sender.buffer;
@@ -140,7 +141,7 @@ export class SleeveOutbound {
       // The receiver completes TCP and UDP; anything else, and what does not fit the header's bytes, we do here.
       if (!known || !transport || ip.fragment || csumStart > 255) {
         if (!completeUnusual(buffer, ip.length, csumStart, csumOffset)) {
-          return 'sleeve.out.checksumOffset';
+          return 'datapath.outChecksumOffset';
         }
         csumStart = 0;
         csumOffset = 0;
@@ -149,7 +150,7 @@ export class SleeveOutbound {
     return this.#sealOrFragment(peer, ip.length, csumStart, csumOffset);
   }
 
-  #sendSegments(peer: SleevePeer, frame: Uint8Array): string | undefined {
+  #sendSegments(peer: SleevePeer, frame: Uint8Array): DatapathCounter | undefined {
     const segmenter = this.#segmenter;
     const fault = segmenter.begin(frame, this.#ip, this.#vnet);
     if (fault !== undefined) return UNCUT[fault];
@@ -173,27 +174,27 @@ export class SleeveOutbound {
     length: number,
     csumStart: number,
     csumOffset: number,
-  ): string | undefined {
+  ): DatapathCounter | undefined {
     if (length <= peer.mtu) {
-      return this.#sender.sealIp(peer, length, csumStart, csumOffset) ? undefined : 'sleeve.out.unsent';
+      return this.#sender.sealIp(peer, length, csumStart, csumOffset) ? undefined : 'datapath.outUnsent';
     }
     const packet = this.#sender.buffer.slice(BODY_AT, BODY_AT + length);
     const ip = emptyIpPacket();
     const fault = parseIpPacket(packet, 0, length, ip);
-    if (fault !== undefined || ip.dontFragment || peer.mtu < MIN_IPV4_MTU) return 'sleeve.out.tooBig';
+    if (fault !== undefined || ip.dontFragment || peer.mtu < MIN_IPV4_MTU) return 'datapath.outTooBig';
     if (csumStart !== 0) completeChecksum(packet, csumStart, csumOffset, length, ip.protocol);
     let sent = true;
     fragmentIpv4(packet, ip, peer.mtu, (fragment) => {
       this.#sender.buffer.set(fragment, BODY_AT);
       sent &&= this.#sender.sealIp(peer, fragment.length, 0, 0);
     });
-    this.#state.counters.add('sleeve.out.fragmented');
-    return sent ? undefined : 'sleeve.out.unsent';
+    this.#state.counters.add('datapath.outFragmented');
+    return sent ? undefined : 'datapath.outUnsent';
   }
 
-  #tooBig(peer: SleevePeer, frame: Uint8Array): string {
+  #tooBig(peer: SleevePeer, frame: Uint8Array): DatapathCounter {
     this.#answer(frame, peer.mtu);
-    return 'sleeve.out.tooBig';
+    return 'datapath.outTooBig';
   }
 
   /** Answers the frame in work with an ICMP error: too big for `mtu`, or without one unreachable. */
@@ -202,7 +203,7 @@ export class SleeveOutbound {
     const error = mtu === undefined ? destinationUnreachable(frame, ip) : packetTooBig(frame, ip, mtu);
     if (error === undefined) return;
     const permitted = this.#limiter.accept(frame, ip, this.#state.now);
-    this.#state.counters.add(permitted ? 'sleeve.out.icmpSent' : 'sleeve.out.icmpLimited');
+    this.#state.counters.add(permitted ? 'datapath.outIcmpSent' : 'datapath.outIcmpLimited');
     if (permitted) this.#state.sink.deliver(error);
   }
 }

@@ -6,6 +6,7 @@ import { SUITE_LIMITS, type SuiteLimits } from '../../../crypto/aead.ts';
 import type { Suite } from '../../../crypto/suite.ts';
 import { RELAY_ID_LENGTH } from '../../packet/data-packet.ts';
 import type { DatapathEvents, DataSession, Path, Route } from '../datapath.ts';
+import type { DatapathCounter } from '../datapath-counters.ts';
 import { RouteTable } from '../route-table.ts';
 import { type PeerSession, SleevePeer } from './sleeve-peer.ts';
 import { SleeveSession } from './sleeve-session.ts';
@@ -33,7 +34,7 @@ export interface SleeveConfig {
 export class SleeveState {
   readonly self: PeerId;
   readonly overlayMtu: number;
-  readonly counters: Counters;
+  readonly counters: Counters<DatapathCounter>;
   readonly sink: DatapathSink;
   readonly config: SleeveConfig;
   readonly waitingBudget: WaitingBudget = { bytes: 0 };
@@ -53,7 +54,7 @@ export class SleeveState {
   constructor(options: {
     readonly self: PeerId;
     readonly overlayMtu: number;
-    readonly counters: Counters;
+    readonly counters: Counters<DatapathCounter>;
     readonly sink: DatapathSink;
     readonly config: SleeveConfig;
   }) {
@@ -136,7 +137,7 @@ export class SleeveState {
   }
 
   /** Drops a packet: counts it, in all and for its peer where there is one. */
-  drop(counter: string, peer?: SleevePeer): void {
+  drop(counter: DatapathCounter, peer?: SleevePeer): void {
     this.counters.add(counter);
     if (peer !== undefined) peer.droppedPackets++;
   }

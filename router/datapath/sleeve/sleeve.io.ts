@@ -11,6 +11,7 @@ import {
   VNET_HEADER_LENGTH,
   VNET_NEEDS_CSUM,
 } from '../../packet/vnet-header.ts';
+import type { DatapathCounter } from '../datapath-counters.ts';
 import { BatchSocket, type SleeveUdp } from './batch-socket.io.ts';
 import { DgramSocket } from './dgram-socket.io.ts';
 import type { DatapathSink } from './sleeve-state.ts';
@@ -41,7 +42,7 @@ export interface SleeveIoOptions {
   readonly listen?: readonly string[];
   /** Without one, frames to deliver are counted and dropped. */
   readonly tun?: SleeveTun;
-  readonly counters: Counters;
+  readonly counters: Counters<DatapathCounter>;
   /** Opens a socket that moves datagrams in batches. Default: sockets of `node:dgram`. */
   readonly openUdp?: (host: string, port: number) => SleeveUdp;
   /** Called with each socket's descriptor before it is used: buffers past the system's limit, path MTU discovery. */
@@ -69,7 +70,7 @@ const SOCKET_BUFFER_BYTES = 7 * 1024 * 1024;
 export class SleeveIo implements DatapathSink {
   readonly #sockets: TunnelSocket[] = [];
   readonly #tun: SleeveTun | undefined;
-  readonly #counters: Counters;
+  readonly #counters: Counters<DatapathCounter>;
   #handlers: SleeveIoHandlers | undefined;
   /** Within a batch of input: what is sent may wait for its end. */
   #inBatch = false;
@@ -120,7 +121,7 @@ export class SleeveIo implements DatapathSink {
     const family = to.startsWith('[') ? 6 : 4;
     const socket = this.#closed ? undefined : this.#sockets.find((one) => one.family === family);
     if (socket === undefined) {
-      this.#counters.add('sleeve.io.noSocket');
+      this.#counters.add('datapath.noSocket');
       return;
     }
     socket.send(to, bytes);
@@ -129,11 +130,11 @@ export class SleeveIo implements DatapathSink {
 
   deliver(frame: Uint8Array): void {
     if (this.#tun === undefined || this.#closed) {
-      this.#counters.add('sleeve.io.noTun');
+      this.#counters.add('datapath.noTun');
       return;
     }
     const written = this.#tun.write(this.#tun.offloads.vnetHeader ? frame : withoutVnetHeader(frame));
-    if (written < 0) this.#counters.add(written === -22 ? 'sleeve.io.tunInvalid' : 'sleeve.io.tunWrite');
+    if (written < 0) this.#counters.add(written === -22 ? 'datapath.tunInvalid' : 'datapath.tunWriteFailed');
   }
 
   /** Ends all. Harmless when repeated. */

@@ -4,6 +4,7 @@ import type { Endpoint } from '../../../base/endpoint.ts';
 import { after, type Instant } from '../../../base/instant.ts';
 import type { PeerId } from '../../../base/peer-id.ts';
 import type { Datapath, DatapathEvents, DataSession, Path, Route, TunnelStats } from '../datapath.ts';
+import type { DatapathCounter } from '../datapath-counters.ts';
 import { SleeveInbound } from './sleeve-inbound.ts';
 import { SleeveOutbound } from './sleeve-outbound.ts';
 import { SleeveSender } from './sleeve-sender.ts';
@@ -30,7 +31,7 @@ const NO_STATS: TunnelStats = {
 /** What a {@link Sleeve} is made of. */
 export interface SleeveOptions {
   readonly self: PeerId;
-  readonly counters: Counters;
+  readonly counters: Counters<DatapathCounter>;
   readonly sink: DatapathSink;
   /** The control core; may be set later with {@link Sleeve.setEvents}. */
   readonly events?: DatapathEvents;

@@ -1,5 +1,6 @@
 import type { Family } from '../../../base/address.ts';
 import type { Endpoint } from '../../../base/endpoint.ts';
+import type { DatapathCounter } from '../datapath-counters.ts';
 
 /** Whom a socket's datagrams go to. The bytes are valid only during the call. */
 export interface TunnelSocketHandlers {
@@ -31,16 +32,16 @@ export const MAX_CACHED_ENDPOINTS = 4096;
 /** Largest UDP payload, and room for it. */
 export const MAX_DATAGRAM = 65_535;
 
-const SEND_FAULTS: Readonly<Record<string, string>> = {
-  EMSGSIZE: 'sleeve.io.messageTooLarge',
-  ENOBUFS: 'sleeve.io.noBuffers',
-  ECONNREFUSED: 'sleeve.io.connectionRefused',
-  ENETUNREACH: 'sleeve.io.networkUnreachable',
-  EHOSTUNREACH: 'sleeve.io.hostUnreachable',
-  EPERM: 'sleeve.io.sendForbidden',
+const SEND_FAULTS: Readonly<Record<string, DatapathCounter>> = {
+  EMSGSIZE: 'datapath.sendTooLarge',
+  ENOBUFS: 'datapath.sendNoBuffers',
+  ECONNREFUSED: 'datapath.sendRefused',
+  ENETUNREACH: 'datapath.sendNetworkUnreachable',
+  EHOSTUNREACH: 'datapath.sendHostUnreachable',
+  EPERM: 'datapath.sendForbidden',
 };
 
 /** The counter for a failure to send, by its code (`EMSGSIZE`). */
-export function sendFault(code: string | undefined): string {
-  return SEND_FAULTS[code ?? ''] ?? 'sleeve.io.sendFailed';
+export function sendFault(code: string | undefined): DatapathCounter {
+  return SEND_FAULTS[code ?? ''] ?? 'datapath.sendFailed';
 }

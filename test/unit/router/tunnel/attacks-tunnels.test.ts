@@ -302,7 +302,7 @@ describe('attacks: a relay', () => {
     net.run(1000);
     assert.deepEqual([...b.delivered].sort(), [...said].sort());
     assert.equal(a.path(b), `relay ${r.peer}`);
-    assert.ok(b.counters.get('sleeve.in.replay') > 50);
+    assert.ok(b.counters.get('datapath.inReplay') > 50);
   });
 
   it('that tells of handshakes in others’ names gets no more than its share of our time', () => {
@@ -329,13 +329,13 @@ describe('attacks: a removed peer', () => {
     b.say(a, 'still a member');
     net.run(10);
     a.tunnels.removePeer(b.peer, net.now);
-    const dropped = a.counters.get('sleeve.in.unknownIndex');
+    const dropped = a.counters.get('datapath.inUnknownIndex');
     b.say(a, 'not any more');
     net.run(60_000);
     b.tunnels.want(a.peer, net.now);
     net.run(5000);
     assert.deepEqual(a.delivered, ['still a member']);
-    assert.ok(a.counters.get('sleeve.in.unknownIndex') > dropped);
+    assert.ok(a.counters.get('datapath.inUnknownIndex') > dropped);
     assert.ok(a.counters.get('handshake.unknownPeer') >= 1);
     assert.equal(a.tunnels.indexCount, 0);
   });

@@ -368,7 +368,7 @@ describe('tunnels: hostile handshakes', () => {
     net.run(10);
     const before = indices();
     assert.equal(before.size, 1);
-    assert.equal(a.counters.get('sleeve.in.unknownIndex') >= 1, true);
+    assert.equal(a.counters.get('datapath.inUnknownIndex') >= 1, true);
     net.tamper = (flight) => [flight];
     net.run(5000);
     b.say(a, 'the new one');

@@ -78,7 +78,7 @@ describe('attacks: ICMP errors of a member', () => {
       [FROM_ICMP6, 2, mine4],
       [FROM_ICMP6, 2, mine6.subarray(0, 39)],
     ] as const) {
-      assert.equal(offer(ipPacket(fields, icmp(type, 4, quoted))), 'sleeve.in.foreignQuote');
+      assert.equal(offer(ipPacket(fields, icmp(type, 4, quoted))), 'datapath.inForeignQuote');
     }
   });
 
@@ -97,13 +97,13 @@ describe('attacks: inner packets of a member', () => {
   it('are dropped from mapped, compatible, unspecified, looped and group addresses', () => {
     const { offer } = target();
     for (const source of ['::ffff:10.32.0.1', '::10.32.0.1', '::', '::1', 'ff02::1', 'fe80::1', 'fd00:1::1'])
-      assert.equal(offer(udpPacket({ ...V6, source }, pattern(20))), 'sleeve.in.foreignSource', source);
+      assert.equal(offer(udpPacket({ ...V6, source }, pattern(20))), 'datapath.inForeignSource', source);
     for (const source of ['0.0.0.0', '127.0.0.1', '255.255.255.255', '224.0.0.1', '169.254.1.1', '10.33.0.1'])
-      assert.equal(offer(udpPacket({ ...V4, source }, pattern(20))), 'sleeve.in.foreignSource', source);
+      assert.equal(offer(udpPacket({ ...V4, source }, pattern(20))), 'datapath.inForeignSource', source);
     for (const destination of ['::ffff:10.33.0.1', '::1', 'fe80::1'])
-      assert.equal(offer(udpPacket({ ...V6, destination }, pattern(20))), 'sleeve.in.foreignDestination');
+      assert.equal(offer(udpPacket({ ...V6, destination }, pattern(20))), 'datapath.inForeignDestination');
     for (const destination of ['127.0.0.1', '0.0.0.0', '169.254.1.1'])
-      assert.equal(offer(udpPacket({ ...V4, destination }, pattern(20))), 'sleeve.in.foreignDestination');
+      assert.equal(offer(udpPacket({ ...V4, destination }, pattern(20))), 'datapath.inForeignDestination');
   });
 
   it('are judged by the routes of the moment', () => {
@@ -114,14 +114,14 @@ describe('attacks: inner packets of a member', () => {
       { range: parseCidr('10.32.0.0/16')!, owner: ids[2]! },
       { range: parseCidr('10.33.0.0/16')!, owner: ids[1]! },
     ]);
-    assert.equal(offer(udpPacket(V4, pattern(20))), 'sleeve.in.foreignSource');
+    assert.equal(offer(udpPacket(V4, pattern(20))), 'datapath.inForeignSource');
     // Two that claim the same address: nobody's.
     net.nodes[1]!.sleeve.setRoutes([
       { range: parseCidr('10.32.0.0/16')!, owner: ids[0]! },
       { range: parseCidr('10.32.0.0/24')!, owner: ids[2]! },
       { range: parseCidr('10.33.0.0/16')!, owner: ids[1]! },
     ]);
-    assert.equal(offer(udpPacket(V4, pattern(20))), 'sleeve.in.foreignSource');
+    assert.equal(offer(udpPacket(V4, pattern(20))), 'datapath.inForeignSource');
     assert.equal(offer(udpPacket({ ...V4, source: '10.32.1.1' }, pattern(20))), 'delivered');
   });
 
@@ -133,16 +133,16 @@ describe('attacks: inner packets of a member', () => {
     const fragment = [58, 0, 0, 1, 0, 0, 0, 9];
     const behind = (protocol: number, ...headers: number[][]): string =>
       offer(ipPacket({ ...V6, protocol }, concat(chain(...headers), advertisement)));
-    assert.equal(behind(60, options), 'sleeve.in.linkControl');
-    assert.equal(behind(0, options), 'sleeve.in.linkControl');
-    assert.equal(behind(44, fragment), 'sleeve.in.linkControl');
-    assert.equal(behind(44, [60, ...fragment.slice(1)], options), 'sleeve.in.linkControl');
+    assert.equal(behind(60, options), 'datapath.inLinkControl');
+    assert.equal(behind(0, options), 'datapath.inLinkControl');
+    assert.equal(behind(44, fragment), 'datapath.inLinkControl');
+    assert.equal(behind(44, [60, ...fragment.slice(1)], options), 'datapath.inLinkControl');
     assert.equal(
       behind(60, ...Array.from({ length: 7 }, () => [60, ...options.slice(1)])),
-      'sleeve.in.extensionHeader',
+      'datapath.inExtensionHeader',
     );
-    assert.equal(behind(44, [44, 0, 0, 1, 0, 0, 0, 9], fragment), 'sleeve.in.fragment');
+    assert.equal(behind(44, [44, 0, 0, 1, 0, 0, 0, 9], fragment), 'datapath.inFragment');
     // An extension header that ends behind the packet.
-    assert.equal(behind(60, [58, 255, 1, 4, 0, 0, 0, 0]), 'sleeve.in.extensionHeader');
+    assert.equal(behind(60, [58, 255, 1, 4, 0, 0, 0, 0]), 'datapath.inExtensionHeader');
   });
 });

@@ -113,7 +113,7 @@ describe('a socket that sends in runs', () => {
     for (let i = 0; i < 2; i++) socket.send(A, bytes(2, i));
     socket.flush();
     assert.equal(udp.sent.length, 5);
-    assert.equal(counters.get('sleeve.io.segmentsOff'), 1);
+    assert.equal(counters.get('datapath.segmentsOff'), 1);
   });
 
   it('counts each datagram that is too large, and sends those that are not', () => {
@@ -125,8 +125,8 @@ describe('a socket that sends in runs', () => {
       udp.sent.map(([, , sent]) => sent),
       [[7, 7, 7]],
     );
-    assert.equal(counters.get('sleeve.io.messageTooLarge'), 2);
-    assert.equal(counters.get('sleeve.io.segmentsOff'), 0);
+    assert.equal(counters.get('datapath.sendTooLarge'), 2);
+    assert.equal(counters.get('datapath.segmentsOff'), 0);
   });
 
   it('what finds no room waits its turn, in order, up to a limit', () => {
@@ -153,10 +153,10 @@ describe('a socket that sends in runs', () => {
       socket.send(A, bytes(65_000, i));
       socket.flush();
     }
-    assert.equal(counters.get('sleeve.io.sendQueueFull'), 100 - Math.floor((4 * 1024 * 1024) / 65_000));
+    assert.equal(counters.get('datapath.sendQueueFull'), 100 - Math.floor((4 * 1024 * 1024) / 65_000));
     udp.answer = () => EMSGSIZE;
     udp.onWritable();
-    assert.equal(counters.get('sleeve.io.messageTooLarge'), Math.floor((4 * 1024 * 1024) / 65_000));
+    assert.equal(counters.get('datapath.sendTooLarge'), Math.floor((4 * 1024 * 1024) / 65_000));
   });
 
   it('takes apart what came together, and names the sender', () => {
@@ -181,6 +181,6 @@ describe('a socket that sends in runs', () => {
       [A, [5]],
     ]);
     assert.equal(ended, 1);
-    assert.equal(counters.get('sleeve.io.badOrigin'), 1, 'port 0');
+    assert.equal(counters.get('datapath.badOrigin'), 1, 'port 0');
   });
 });

@@ -143,7 +143,7 @@ describe('the shell of the sleeve', () => {
     const { io, counters, at } = await open({ openUdp });
     io.start({ onDatagram: () => {}, onFrame: () => {}, onBatchEnd: () => {} });
     io.transmit(at, new Uint8Array(65_535));
-    assert.equal(counters.get('sleeve.io.messageTooLarge'), 1);
+    assert.equal(counters.get('datapath.sendTooLarge'), 1);
     const fails = (code: string) => (error: unknown) => error instanceof WeftError && error.code === code;
     await assert.rejects(open({ port: io.port, openUdp }), fails('E_PORT_TAKEN'));
     await assert.rejects(open({ listen: ['192.0.2.77'], openUdp }), fails('E_LISTEN_ADDRESS'));
@@ -153,14 +153,14 @@ describe('the shell of the sleeve', () => {
     const { io, counters, at } = await open();
     io.start({ onDatagram: () => {}, onFrame: () => {}, onBatchEnd: () => {} });
     io.transmit(parseEndpoint('[2001:db8::1]:1')!, new Uint8Array(9));
-    assert.equal(counters.get('sleeve.io.noSocket'), 1);
+    assert.equal(counters.get('datapath.noSocket'), 1);
     io.transmit(at, new Uint8Array(65_535));
     await new Promise(setImmediate);
-    assert.equal(counters.get('sleeve.io.messageTooLarge'), 1);
+    assert.equal(counters.get('datapath.sendTooLarge'), 1);
     io.close();
     io.close();
     io.transmit(at, new Uint8Array(9));
-    assert.equal(counters.get('sleeve.io.noSocket'), 2);
+    assert.equal(counters.get('datapath.noSocket'), 2);
   });
 
   it('says that a port is taken, and that an address is not ours, with what to do', async () => {
@@ -188,7 +188,7 @@ describe('the shell of the sleeve', () => {
     io.deliver(sent[0]!);
     io.deliver(new Uint8Array(3000));
     assert.deepEqual(tun.written, [sent[0]]);
-    assert.equal(counters.get('sleeve.io.tunInvalid'), 1);
+    assert.equal(counters.get('datapath.tunInvalid'), 1);
   });
 
   it('works with a TUN that has no vnet header: checksums are completed', async () => {

@@ -5,6 +5,7 @@ import { after } from '../../../../../base/instant.ts';
 import { parseCidr } from '../../../../../base/range.ts';
 import { createAead } from '../../../../../crypto/aead.ts';
 import { cryptoReady } from '../../../../../crypto/ready.ts';
+import type { DatapathCounter } from '../../../../../router/datapath/datapath-counters.ts';
 import { MAX_WAITING_PACKETS } from '../../../../../router/datapath/sleeve/waiting-packets.ts';
 import { writeInnerHeader, writeOuterHeader } from '../../../../../router/packet/data-packet.ts';
 import { VNET_HEADER_LENGTH } from '../../../../../router/packet/vnet-header.ts';
@@ -36,7 +37,8 @@ function plain(packet: Uint8Array): Uint8Array {
 
 const packetsAt = (net: SleeveNet, node: number): Uint8Array[] =>
   net.nodes[node]!.delivered.map((frame) => frame.slice(VNET_HEADER_LENGTH));
-const count = (net: SleeveNet, node: number, name: string): number => net.nodes[node]!.counters.get(name);
+const count = (net: SleeveNet, node: number, name: DatapathCounter): number =>
+  net.nodes[node]!.counters.get(name);
 const eventsAt = (net: SleeveNet, node: number): string[] => net.nodes[node]!.events.map(({ name }) => name);
 
 function contains(haystack: Uint8Array, needle: Uint8Array): boolean {
@@ -125,7 +127,7 @@ describe('a pair of sleeves', () => {
     assert.equal(completed[0], 0);
     assert.notDeepEqual(completed.subarray(36, 38), odd.subarray(26, 28));
     assert.equal(net.nodes[1]!.delivered.length, 2);
-    assert.equal(count(net, 0, 'sleeve.out.checksumOffset'), 1);
+    assert.equal(count(net, 0, 'datapath.outChecksumOffset'), 1);
   });
 
   it('drops what a pod sends with a source that is not of this node', () => {
@@ -134,7 +136,7 @@ describe('a pair of sleeves', () => {
       net.send(0, plain(udpPacket({ ...V4, source }, CANARY)));
     }
     net.send(0, plain(udpPacket({ ...V6, source: 'fe80::1' }, CANARY)));
-    assert.equal(count(net, 0, 'sleeve.out.foreignSource'), 4);
+    assert.equal(count(net, 0, 'datapath.outForeignSource'), 4);
     assert.deepEqual([net.wire.length, net.nodes[0]!.delivered.length], [0, 0]);
   });
 
@@ -155,8 +157,8 @@ describe('a pair of sleeves', () => {
       net.nodes[1]!.sleeve.handleDatagram(net.nodes[0]!.endpoint, forge(1, 0, 0, body, i), net.now);
     }
     net.run();
-    assert.equal(count(net, 1, 'sleeve.in.foreignSource'), 4);
-    assert.equal(count(net, 1, 'sleeve.in.foreignDestination'), 3);
+    assert.equal(count(net, 1, 'datapath.inForeignSource'), 4);
+    assert.equal(count(net, 1, 'datapath.inForeignDestination'), 3);
     assert.deepEqual([net.nodes[1]!.delivered.length, net.wire.length], [0, 0]);
   });
 
@@ -166,41 +168,53 @@ describe('a pair of sleeves', () => {
     net.send(0, plain(udpPacket(V4, CANARY)));
     net.send(1, plain(udpPacket({ source: '10.33.0.1', destination: '10.32.0.1' }, CANARY)));
     net.run();
-    assert.equal(count(net, 1, 'sleeve.in.foreignDestination'), 1);
-    assert.equal(count(net, 1, 'sleeve.out.foreignSource'), 1);
+    assert.equal(count(net, 1, 'datapath.inForeignDestination'), 1);
+    assert.equal(count(net, 1, 'datapath.outForeignSource'), 1);
     assert.equal(net.nodes[1]!.delivered.length, 0);
   });
 
   it('drops hostile plaintexts of a member: each with its own count', () => {
-    const cases: [string, number, number, number, Uint8Array, number?][] = [
-      ['padding', 1, 0, 0, new Uint8Array(20), 21],
-      ['kind', 9, 0, 0, new Uint8Array(20)],
-      ['innerHeader', 0, 1, 0, new Uint8Array(0)],
-      ['innerHeader', 2, 0, 1, new Uint8Array(9)],
-      ['innerHeader', 3, 3, 0, new Uint8Array(90)],
-      ['envelope', 3, 2, 0, new Uint8Array(16)],
-      ['truncated', 1, 0, 0, new Uint8Array(0)],
-      ['version', 1, 0, 0, new Uint8Array(30)],
-      ['length', 1, 0, 0, concat(udpPacket(V4, CANARY), Uint8Array.of(0))],
-      ['checksumOffset', 1, 20, 16, udpPacket(V4, CANARY)],
-      ['checksumOffset', 1, 24, 6, udpPacket(V4, CANARY)],
-      ['checksumOffset', 1, 0, 6, udpPacket(V4, CANARY)],
-      ['checksumOffset', 1, 20, 6, udpPacket({ ...V4, flagsAndOffset: 0x2000 }, pattern(40))],
-      ['multicast', 1, 0, 0, udpPacket({ ...V4, destination: '224.0.0.1' }, CANARY)],
-      ['multicast', 1, 0, 0, udpPacket({ ...V6, destination: 'ff02::1' }, CANARY)],
-      ['linkControl', 1, 0, 0, ipPacket({ ...V6, protocol: 58 }, Uint8Array.of(134, 0, 0, 0, 0, 0, 0, 0))],
-      ['linkControl', 1, 0, 0, ipPacket({ ...V4, protocol: 1 }, Uint8Array.of(5, 1, 0, 0, 0, 0, 0, 0))],
-      ['sourceRoute', 1, 0, 0, ipPacket({ ...V6, protocol: 43 }, new Uint8Array(24))],
+    const cases: [DatapathCounter, number, number, number, Uint8Array, number?][] = [
+      ['datapath.inPadding', 1, 0, 0, new Uint8Array(20), 21],
+      ['datapath.inKind', 9, 0, 0, new Uint8Array(20)],
+      ['datapath.inInnerHeader', 0, 1, 0, new Uint8Array(0)],
+      ['datapath.inInnerHeader', 2, 0, 1, new Uint8Array(9)],
+      ['datapath.inInnerHeader', 3, 3, 0, new Uint8Array(90)],
+      ['datapath.inEnvelope', 3, 2, 0, new Uint8Array(16)],
+      ['datapath.inTruncated', 1, 0, 0, new Uint8Array(0)],
+      ['datapath.inVersion', 1, 0, 0, new Uint8Array(30)],
+      ['datapath.inLength', 1, 0, 0, concat(udpPacket(V4, CANARY), Uint8Array.of(0))],
+      ['datapath.inChecksumOffset', 1, 20, 16, udpPacket(V4, CANARY)],
+      ['datapath.inChecksumOffset', 1, 24, 6, udpPacket(V4, CANARY)],
+      ['datapath.inChecksumOffset', 1, 0, 6, udpPacket(V4, CANARY)],
+      ['datapath.inChecksumOffset', 1, 20, 6, udpPacket({ ...V4, flagsAndOffset: 0x2000 }, pattern(40))],
+      ['datapath.inMulticast', 1, 0, 0, udpPacket({ ...V4, destination: '224.0.0.1' }, CANARY)],
+      ['datapath.inMulticast', 1, 0, 0, udpPacket({ ...V6, destination: 'ff02::1' }, CANARY)],
+      [
+        'datapath.inLinkControl',
+        1,
+        0,
+        0,
+        ipPacket({ ...V6, protocol: 58 }, Uint8Array.of(134, 0, 0, 0, 0, 0, 0, 0)),
+      ],
+      [
+        'datapath.inLinkControl',
+        1,
+        0,
+        0,
+        ipPacket({ ...V4, protocol: 1 }, Uint8Array.of(5, 1, 0, 0, 0, 0, 0, 0)),
+      ],
+      ['datapath.inSourceRoute', 1, 0, 0, ipPacket({ ...V6, protocol: 43 }, new Uint8Array(24))],
     ];
     const net = pair();
     for (const [i, [name, kind, a, b, body, padding]] of cases.entries()) {
-      const before = count(net, 1, `sleeve.in.${name}`);
+      const before = count(net, 1, name);
       net.nodes[1]!.sleeve.handleDatagram(
         net.nodes[0]!.endpoint,
         forge(kind, a, b, body, i, padding),
         net.now,
       );
-      assert.equal(count(net, 1, `sleeve.in.${name}`), before + 1, `${name}, case ${i}`);
+      assert.equal(count(net, 1, name), before + 1, `${name}, case ${i}`);
     }
     net.run();
     assert.deepEqual([net.nodes[1]!.delivered.length, net.wire.length], [0, 0]);
@@ -227,8 +241,8 @@ describe('a pair of sleeves', () => {
     receive(bytes);
     net.nodes[1]!.sleeve.endBatch(net.now);
     assert.equal(net.nodes[1]!.delivered.length, 1);
-    assert.equal(count(net, 1, 'sleeve.in.replay'), 1);
-    assert.ok(count(net, 1, 'sleeve.in.forged') > 0);
+    assert.equal(count(net, 1, 'datapath.inReplay'), 1);
+    assert.ok(count(net, 1, 'datapath.inForged') > 0);
   });
 
   it('keeps packets for a peer without a session, in order, and sends them once there is one', () => {
@@ -258,18 +272,18 @@ describe('a pair of sleeves', () => {
   it('bounds what waits in number, bytes and time', () => {
     const net = new SleeveNet(2);
     for (let i = 0; i < 100; i++) net.send(0, plain(udpPacket(V4, pattern(10))));
-    assert.equal(count(net, 0, 'sleeve.out.waitingFull'), 100 - MAX_WAITING_PACKETS);
+    assert.equal(count(net, 0, 'datapath.outWaitingFull'), 100 - MAX_WAITING_PACKETS);
     net.now = after(net.now, 3000);
     net.nodes[0]!.sleeve.endBatch(net.now);
-    assert.equal(count(net, 0, 'sleeve.out.waitedTooLong'), MAX_WAITING_PACKETS);
+    assert.equal(count(net, 0, 'datapath.outWaitedTooLong'), MAX_WAITING_PACKETS);
     const large = udpPacket(V4, pattern(60_000));
     for (let i = 0; i < 5; i++) net.send(0, plain(large));
-    assert.equal(count(net, 0, 'sleeve.out.waitingFull'), 100 - MAX_WAITING_PACKETS + 3);
+    assert.equal(count(net, 0, 'datapath.outWaitingFull'), 100 - MAX_WAITING_PACKETS + 3);
     net.now = after(net.now, 2999);
     net.link(0, 1);
     net.connect(0, 1);
     assert.equal(net.wire.length, 0); // too large to go out, but looked at
-    assert.equal(count(net, 0, 'sleeve.out.tooBig'), 2);
+    assert.equal(count(net, 0, 'datapath.outTooBig'), 2);
   });
 
   it('answers what nobody owns and what its own node owns with "unreachable"', () => {
@@ -286,8 +300,8 @@ describe('a pair of sleeves', () => {
     const answer6 = packetsAt(net, 0)[1]!;
     assert.ok(checksumsHold(answer6));
     assert.deepEqual([answer6[6], answer6[40], answer6[41]], [58, 1, 3]);
-    assert.equal(count(net, 0, 'sleeve.out.ownDestination'), 1);
-    assert.equal(count(net, 0, 'sleeve.out.unknownDestination'), 1);
+    assert.equal(count(net, 0, 'datapath.outOwnDestination'), 1);
+    assert.equal(count(net, 0, 'datapath.outUnknownDestination'), 1);
     assert.equal(net.wire.length, 0);
   });
 
@@ -434,8 +448,8 @@ describe('a pair of sleeves', () => {
     const forged = net.wire[0]!.slice();
     forged[20]! ^= 1;
     for (let i = 0; i < 9; i++) net.nodes[1]!.sleeve.handleDatagram(net.nodes[0]!.endpoint, forged, net.now);
-    assert.equal(count(net, 1, 'sleeve.in.forged'), 4);
-    assert.equal(count(net, 1, 'sleeve.in.deadSession'), 5);
+    assert.equal(count(net, 1, 'datapath.inForged'), 4);
+    assert.equal(count(net, 1, 'datapath.inDeadSession'), 5);
   });
 
   it('carries control messages, keepalives and padded probes', () => {
@@ -474,7 +488,7 @@ describe('a pair of sleeves', () => {
     unknown[4] = 99;
     for (let i = 0; i < 500; i++) give(unknown);
     assert.equal(eventsAt(net, 1).filter((name) => name === 'unknownIndex').length, 10);
-    assert.equal(count(net, 1, 'sleeve.in.unknownIndex'), 500);
+    assert.equal(count(net, 1, 'datapath.inUnknownIndex'), 500);
   });
 });
 
@@ -510,7 +524,7 @@ describe('sleeves with a relay', () => {
     net.run();
     assert.deepEqual([packetsAt(net, 1), packetsAt(net, 0)], [[there], [back]]);
     assert.equal(net.nodes[2]!.delivered.length, 0);
-    assert.equal(count(net, 2, 'sleeve.relay.forwarded'), 2);
+    assert.equal(count(net, 2, 'datapath.relayForwarded'), 2);
     assert.equal(net.wire.length, 4);
     assert.ok(
       net.wire.every((bytes) => bytes.length <= 1500 - 48 && !contains(bytes, CANARY.subarray(0, 8))),
@@ -554,7 +568,7 @@ describe('sleeves with a relay', () => {
     net.send(0, plain(udpPacket({ ...V4, destination: '10.36.0.1' }, CANARY)));
     net.run();
     assert.equal(net.nodes[4]!.delivered.length, 0);
-    assert.equal(count(net, 2, 'sleeve.relay.unreachable'), 1);
+    assert.equal(count(net, 2, 'datapath.relayUnreachable'), 1);
   });
 
   it('refuses to forward to strangers, back, what is no packet, and envelopes in envelopes', () => {
@@ -568,10 +582,10 @@ describe('sleeves with a relay', () => {
     relayed(2, envelope(0x22, Uint8Array.of(9)), 2);
     relayed(0, envelope(0x22, Uint8Array.of(1)), 3);
     relayed(2, envelope(0x33, forge(3, 2, 0, envelope(0x22, Uint8Array.of(1)), 4)), 5);
-    assert.equal(count(net, 2, 'sleeve.relay.unknownDestination'), 2);
-    assert.equal(count(net, 2, 'sleeve.relay.refused'), 1);
-    assert.equal(count(net, 2, 'sleeve.relay.tooFar'), 1);
-    assert.equal(count(net, 2, 'sleeve.in.nestedEnvelope'), 1);
+    assert.equal(count(net, 2, 'datapath.relayUnknownDestination'), 2);
+    assert.equal(count(net, 2, 'datapath.relayRefused'), 1);
+    assert.equal(count(net, 2, 'datapath.relayTooFar'), 1);
+    assert.equal(count(net, 2, 'datapath.inNestedEnvelope'), 1);
     assert.equal(net.wire.length, 0);
   });
 
@@ -591,6 +605,6 @@ describe('sleeves with a relay', () => {
     net.send(0, plain(udpPacket(V4, CANARY)));
     net.run();
     assert.equal(net.wire.length, 1);
-    assert.equal(count(net, 2, 'sleeve.relay.unreachable'), 1);
+    assert.equal(count(net, 2, 'datapath.relayUnreachable'), 1);
   });
 });
