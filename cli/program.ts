@@ -1,12 +1,13 @@
 import { Command, CommanderError } from 'commander';
 import { printable } from '../base/printable.ts';
 import { WeftError } from '../base/weft-error.ts';
-import type { ControlRequest, ControlResults } from '../control/control-protocol.ts';
+import type { ControlRequest, ControlResults, LocateResult } from '../control/control-protocol.ts';
 import type { ResetOptions } from '../daemon/reset.io.ts';
 import { DEFAULT_PORT, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR } from '../daemon/settings/config.ts';
 import { parsePeerHint } from '../daemon/settings/peer-hint.ts';
 import { readRunDir } from '../daemon/settings/settings.ts';
 import { formatIpam, formatPeers, formatStatus } from './format.ts';
+import { formatPing, formatPlace, formatProbe, type PingWorld, ping } from './ping.ts';
 
 /** What the command line needs of the world around it. */
 export interface World {
@@ -14,6 +15,8 @@ export interface World {
     runDir: string,
     request: ControlRequest & { readonly op: Op },
   ): Promise<ControlResults[Op]>;
+  /** What `weft ping` sends and waits with. */
+  readonly pinging: PingWorld;
   /** Removes all of Weft from this host; resolves with what that was. */
   reset(options: ResetOptions): Promise<string[]>;
   /** The text of a new cluster secret, without line end. */
@@ -28,6 +31,9 @@ export interface World {
 
 /** Exit codes of `weft`. */
 export const EXIT = { done: 0, failed: 1, usage: 2, noDaemon: 3 } as const;
+
+/** Probes of one `weft ping`. */
+const MAX_PINGS = 1000;
 
 interface GlobalOptions {
   readonly runDir: string;
@@ -101,6 +107,22 @@ function buildProgram(world: World): Command {
         return `removed ${printable(result.name)} (${printable(result.peerId.slice(0, 12))}): ${ranges}\n`;
       }),
     );
+  command(program, 'ping', 'ask a node or a pod for a sign of life, as packets of pods travel')
+    .argument('<target>', 'an address of a pod or a node, the name of a node, or the start of its id')
+    .option('-c, --count <number>', `how often, 1 to ${MAX_PINGS}`, '5')
+    .action(async (target: string, options: { readonly count: string }) => {
+      const globals = program.opts<GlobalOptions>();
+      const place = await world.ask(runDirOf(globals), { op: 'locate', target });
+      const say = (text: string): void => {
+        if (!globals.json) world.out(text);
+      };
+      say(formatPlace(place));
+      const result = await ping(place, readCount(options.count), world.pinging, (index, outcome) =>
+        say(formatProbe(index, outcome)),
+      );
+      world.out(globals.json ? jsonText(result) : formatPing(result));
+      if (result.answered === 0) throw new WeftError('E_NO_REPLY', ...noReply(place));
+    });
   command(program, 'report', 'everything that helps to judge a fault, as JSON; holds no keys').action(() =>
     query({ op: 'report' }, jsonText),
   );
@@ -162,6 +184,22 @@ function checked(peers: readonly string[]): readonly string[] {
   const wrong = peers.find((peer) => !parsePeerHint(peer, DEFAULT_PORT));
   if (wrong === undefined) return peers;
   throw usage(`'${printable(wrong, 80)}' is not a peer`, 'give NAME, NAME:PORT, ADDRESS or [IPV6]:PORT');
+}
+
+/** Throws E_USAGE for what is no number of probes. */
+function readCount(text: string): number {
+  const count = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (count >= 1 && count <= MAX_PINGS) return count;
+  throw usage(`--count '${printable(text, 80)}' is no number from 1 to ${MAX_PINGS}`, 'give one');
+}
+
+function noReply({ address, peer }: LocateResult): readonly [message: string, remedy: string] {
+  if (peer === null) return [`${address} does not answer`, "see 'weft ipam' whether a pod has it"];
+  const remedy =
+    peer.state === 'connected'
+      ? `run 'weft ping ${peer.name}'; if that answers, the pod or its network policies do not`
+      : "see 'weft doctor'";
+  return [`${address} on ${printable(peer.name)} does not answer`, printable(remedy, 200)];
 }
 
 function usage(message: string, remedy: string): WeftError {

@@ -1,9 +1,11 @@
 import { readFileSync, writeSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { utf8 } from '../base/bytes.ts';
 import { askDaemon } from '../control/control-client.io.ts';
 import { generateClusterSecret } from '../crypto/cluster-secret.ts';
 import { createFile } from '../host/durable-file.io.ts';
 import { osRandom } from '../host/os-random.io.ts';
+import { probeTcp } from '../host/tcp-probe.io.ts';
 import { run } from './program.ts';
 
 /** The entry point of `weft`. */
@@ -12,6 +14,11 @@ process.exitCode = await run(process.argv.slice(2), {
   ask: askDaemon,
   // Loaded where it is asked for: it needs the native addon, which no question to the daemon does.
   reset: async (options) => (await import('../daemon/reset.io.ts')).resetNode(options),
+  pinging: {
+    probeTcp,
+    probeSize: async (...probe) => (await import('../host/size-probe.io.ts')).probeSize(...probe),
+    pause: (ms) => delay(ms),
+  },
   newSecret: () => generateClusterSecret(osRandom),
   createFile: (path, content) => createFile(path, utf8(content)),
   out: (text) => write(1, text),

@@ -23,6 +23,8 @@ export type ControlRequest =
   | { readonly op: 'forget'; readonly peers: readonly string[] }
   /** A name or the start of a peer id. */
   | { readonly op: 'rmpeer'; readonly peer: string }
+  /** A node, as `rmpeer` takes it, or an address of the overlay. */
+  | { readonly op: 'locate'; readonly target: string }
   /** In which process the daemon runs. */
   | { readonly op: 'process' }
   /** Another weftd asks to serve this node; `cluster` is its cluster's id, 32 hex digits. */
@@ -49,6 +51,7 @@ export interface ControlResults {
   connect: ConnectResult;
   forget: ForgetResult;
   rmpeer: RemovePeerResult;
+  locate: LocateResult;
   report: ReportResult;
   process: ProcessPlace;
   yield: YieldResult;
@@ -100,6 +103,8 @@ export interface PeersResult {
   readonly peers: readonly (PeerStatus & {
     readonly sentBytes: number;
     readonly receivedBytes: number;
+    /** Of its weftd; empty where it has not told yet. */
+    readonly version: string;
     /** Endpoints that the peer announces. */
     readonly endpoints: readonly string[];
     readonly addresses: readonly string[];
@@ -134,6 +139,16 @@ export interface RemovePeerResult {
   readonly name: string;
   /** What this node took over. */
   readonly ranges: readonly string[];
+}
+
+/** Where an address of the overlay lives, and how packets get there. */
+export interface LocateResult {
+  readonly address: string;
+  /** The node that owns it; null where that is the node that answers. */
+  readonly peer: PeerStatus | null;
+  /** The largest packet of the overlay to there, bytes, and whether a packet of that size was seen to arrive. */
+  readonly mtu: number;
+  readonly mtuConfirmed: boolean;
 }
 
 /** The daemon ends its work now, and lets its state folder go when that is done. */
@@ -190,6 +205,10 @@ export function decodeRequest(bytes: Uint8Array): Result<ControlRequest, Request
     }
     case 'rmpeer':
       return isPeerText(request.peer) ? ok({ op: 'rmpeer', peer: request.peer }) : fail('request-bad-peers');
+    case 'locate':
+      return isPeerText(request.target)
+        ? ok({ op: 'locate', target: request.target })
+        : fail('request-bad-peers');
     case 'cni': {
       const { env, config } = request;
       if (typeof config !== 'string' || !isCniEnvironment(env)) return fail('request-bad-cni');
@@ -271,6 +290,7 @@ const KEYS_BY_OP: Readonly<Record<ControlRequest['op'], readonly string[]>> = {
   connect: ['peers'],
   forget: ['peers'],
   rmpeer: ['peer'],
+  locate: ['target'],
   cni: ['env', 'config'],
   process: [],
   yield: ['cluster'],

@@ -4,6 +4,7 @@ import { WeftError } from '../base/weft-error.ts';
 import type { ControlHandlers } from '../control/control-server.io.ts';
 import { ownProcess } from '../host/own-process.io.ts';
 import type { HandoverPolicy } from './handover-policy.ts';
+import { locate } from './locate.ts';
 import type { PeerRemovals } from './peer-removals.ts';
 import { formatPeerHint, type PeerHint, parsePeerHint } from './settings/peer-hint.ts';
 import { ipamResult, peersResult, reportResult, type StatusContext, statusResult } from './status.ts';
@@ -42,6 +43,7 @@ export function controlHandlers(options: {
       return { forgotten: forgotten.map(formatPeerHint), unknown: unknown.map(formatPeerHint) };
     },
     rmpeer: ({ peer }) => removals.begin(peer, now()),
+    locate: ({ target }) => locate(context, target),
     process: ownProcess,
     yield: ({ cluster }) => {
       handover.yieldTo(cluster, now());

@@ -202,6 +202,7 @@ export class Daemon {
       name: config.name,
       version: ownVersion(),
       datapath,
+      overlayMtu,
       counters,
       seeds: () => seeds.hints,
       warnings: () => kubernetes?.warnings() ?? [],

@@ -1,9 +1,9 @@
 import type { Instant } from '../base/instant.ts';
-import type { PeerId } from '../base/peer-id.ts';
 import { formatRange } from '../base/range.ts';
 import { WeftError } from '../base/weft-error.ts';
 import type { RemovePeerResult } from '../control/control-protocol.ts';
 import type { RemoveFailure, RequestId } from '../ipam/model/types.ts';
+import { findPeer } from './find-peer.ts';
 import type { NodeLoop, Output } from './node-loop.io.ts';
 import { nameOf, type StatusContext } from './status.ts';
 
@@ -49,21 +49,6 @@ export class PeerRemovals {
       waiting?.resolve({ peerId: out.peer, name, ranges });
     }
   }
-}
-
-/** The one peer that `who` means: a name, or the start of an id. Throws E_UNKNOWN_PEER, E_AMBIGUOUS_PEER. */
-function findPeer(context: NamedNode, who: string): PeerId {
-  const { node } = context;
-  const known = new Set<PeerId>([
-    ...node.gossip.members().map(({ peer }) => peer),
-    ...node.ipam.owners().map(({ owner }) => owner),
-  ]);
-  const byName = [...known].filter((peer) => nameOf(context, peer) === who);
-  const found = byName.length > 0 ? byName : [...known].filter((peer) => peer.startsWith(who));
-  if (found.length === 1) return found[0]!;
-  const remedy = "take a name or the start of an id from 'weft status'";
-  if (found.length === 0) throw new WeftError('E_UNKNOWN_PEER', `no peer is called '${who}'`, remedy);
-  throw new WeftError('E_AMBIGUOUS_PEER', `'${who}' may mean ${found.length} peers`, 'give the whole id');
 }
 
 function faultOf(reason: RemoveFailure, name: string): WeftError {

@@ -23,6 +23,8 @@ export interface StatusContext {
   readonly version: string;
   readonly datapath: OpenDatapath;
   readonly counters: Counters;
+  /** Bytes of the largest packet of the overlay. */
+  readonly overlayMtu: number;
   /** What the node looks for, as canonical text. */
   readonly seeds: () => readonly string[];
   /** Warnings of what is around the node, one line each. */
@@ -54,6 +56,7 @@ export function peersResult(context: StatusContext): PeersResult {
       ...peerStatus(context, peer),
       sentBytes,
       receivedBytes,
+      version: info?.version ?? '',
       endpoints: info?.endpoints ?? [],
       addresses: (info?.addresses ?? []).map(formatAddress),
     };
@@ -113,7 +116,8 @@ function members(context: StatusContext): PeerId[] {
     .sort((a, b) => (nameOf(context, a) + a < nameOf(context, b) + b ? -1 : 1));
 }
 
-function peerStatus(context: StatusContext, peer: PeerId): PeerStatus {
+/** A peer as `weft status` shows it. */
+export function peerStatus(context: StatusContext, peer: PeerId): PeerStatus {
   const { node, datapath } = context;
   const tunnel = node.tunnels.status(peer);
   const member = node.gossip.members().find((candidate) => candidate.peer === peer);

@@ -3,6 +3,7 @@ import { WeftError } from '../../../base/weft-error.ts';
 import { EXIT, run, type World } from '../../../cli/program.ts';
 import type { ControlResults, PeerStatus } from '../../../control/control-protocol.ts';
 import type { ResetOptions } from '../../../daemon/reset.io.ts';
+import type { ReachOutcome } from '../../../host/tcp-probe.io.ts';
 
 const PEER: PeerStatus = {
   name: 'node-b',
@@ -33,7 +34,16 @@ const STATUS: ControlResults['status'] = {
 const RESULTS: ControlResults = {
   status: STATUS,
   peers: {
-    peers: [{ ...PEER, sentBytes: 1536, receivedBytes: 7, endpoints: [], addresses: ['10.40.0.1'] }],
+    peers: [
+      {
+        ...PEER,
+        sentBytes: 1536,
+        receivedBytes: 7,
+        version: '0.1.0',
+        endpoints: [],
+        addresses: ['10.40.0.1'],
+      },
+    ],
     seeds: ['node-b:6783'],
   },
   ipam: {
@@ -44,6 +54,7 @@ const RESULTS: ControlResults = {
   connect: { connecting: ['b:6783'] },
   forget: { forgotten: ['b:6783'], unknown: ['c:6783'] },
   rmpeer: { peerId: 'b'.repeat(64), name: 'node-b', ranges: ['10.40.0.0/13'] },
+  locate: { address: '10.40.0.1', peer: PEER, mtu: 1364, mtuConfirmed: true },
   report: { status: STATUS, counters: { dropped: 1 } },
   process: { pid: 7, pidNamespace: 'pid:[1]' },
   yield: { yielded: true },
@@ -62,6 +73,13 @@ class FakeWorld implements World {
   ask: World['ask'] = (runDir, request) => {
     this.asked.push([runDir, request]);
     return this.fault === undefined ? Promise.resolve(RESULTS[request.op]) : Promise.reject(this.fault);
+  };
+  /** Answers of the target, one a probe; silence after them. */
+  readonly answers: ReachOutcome[] = [];
+  readonly pinging = {
+    probeTcp: async () => this.answers.shift() ?? ({ outcome: 'silent' } as const),
+    probeSize: async () => 'answered' as const,
+    pause: async () => undefined,
   };
   readonly resets: ResetOptions[] = [];
   async reset(options: ResetOptions): Promise<string[]> {
@@ -181,6 +199,31 @@ describe('weft', () => {
       deepEqual(world.asked, []);
     });
   }
+
+  it('pings, and sums up what was answered', async () => {
+    world.answers.push(
+      { outcome: 'refused', rttMs: 1 },
+      { outcome: 'silent' },
+      { outcome: 'open', rttMs: 3 },
+    );
+    equal(await run(['ping', 'node-b', '-c', '3'], world), EXIT.done);
+    deepEqual(world.stdout.split('\n'), [
+      '10.40.0.1 is on node-b (bbbbbbbbbbbb), direct to 192.0.2.2:6783',
+      '1  1.00 ms',
+      '2  no answer within 2 s',
+      '3  3.00 ms',
+      '3 sent, 2 answered, 33 % lost, round trip 1.00 / 3.00 / 3.00 ms (least, median, most)',
+      'packets of 1364 bytes get through',
+      '',
+    ]);
+  });
+
+  it('fails where no ping is answered, and refuses a count that is none', async () => {
+    equal(await run(['ping', 'node-b', '-c', '1'], world), EXIT.failed);
+    match(world.stderr, /10\.40\.0\.1 on node-b does not answer; run 'weft ping node-b'/);
+    for (const count of ['0', '1001', 'x', '-1'])
+      equal(await run(['ping', 'b', `--count=${count}`], world), EXIT.usage);
+  });
 
   it('exits 3 where no weftd runs, 1 on what weftd refuses, with one line', async () => {
     world.fault = new WeftError('E_NO_DAEMON', 'no weftd answers', 'start weftd');
