@@ -4,7 +4,7 @@ import type { Range } from '../base/range.ts';
 import { surveyHost } from '../linux/host-network.io.ts';
 import { advertisableAddresses, type OwnLinks } from '../linux/host-survey.ts';
 import type { RouteClient } from '../linux/route-client.io.ts';
-import { IPV6_MINIMUM_MTU } from '../router/tunnel/path-mtu.ts';
+import { IPV6_MINIMUM_MTU } from '../router/packet/ip-packet.ts';
 import type { Config } from './settings/config.ts';
 
 /** What tunnel and relay envelope add to a packet, with UDP over IPv6 (docs/wire.md). */

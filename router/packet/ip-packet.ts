@@ -221,3 +221,6 @@ function checkTransport(bytes: Uint8Array, end: number, ip: IpPacket): IpFault |
       return undefined;
   }
 }
+
+/** Bytes of an IP packet that every link must carry (RFC 8200 §5). */
+export const IPV6_MINIMUM_MTU = 1280;

@@ -3,6 +3,7 @@ import { equalBytes } from '../../base/bytes.ts';
 import { after, earliest, type Instant } from '../../base/instant.ts';
 import type { RandomSource } from '../../base/random.ts';
 import { DATA_OVERHEAD } from '../packet/data-packet.ts';
+import { IPV6_MINIMUM_MTU } from '../packet/ip-packet.ts';
 import { CONTROL_TOKEN_LENGTH } from './control-message.ts';
 
 /**
@@ -145,8 +146,6 @@ export class PathMtu {
   }
 }
 
-/** RFC 8200 §5: every link must carry it. */
-export const IPV6_MINIMUM_MTU = 1280;
 /** A UDP payload of 1200 bytes, the base of RFC 8899 §5.1.2, without the tunnel's overhead. */
 export const BASE_MTU = 1200 - DATA_OVERHEAD;
 /** A search ends when a size that passes and one that does not are this close, bytes. */

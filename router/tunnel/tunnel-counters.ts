@@ -1,7 +1,7 @@
 import { type CounterTable, counts, drops } from '../../base/counters.ts';
 import type { CookieFault } from '../../crypto/cookie.ts';
+import type { InitiationFault, ResponseFault } from '../handshake/handshake.ts';
 import type { ControlFault } from './control-message.ts';
-import type { InitiationFault, ResponseFault } from './handshake.ts';
 import type { Paths } from './paths.ts';
 
 /**

@@ -8,15 +8,15 @@ import type { TunnelContext } from './tunnel-context.ts';
 /** Puts the search of {@link PathMtu} on a tunnel: sends its probes, tells the datapath what it found. */
 export class TunnelMtu {
   readonly #peer: PeerId;
-  readonly #context: Pick<TunnelContext, 'datapath' | 'random' | 'counters' | 'mtu'>;
+  readonly #context: Pick<TunnelContext, 'datapath' | 'random' | 'counters' | 'offer'>;
   #search: PathMtu;
   #verifyAt: Instant | undefined;
   #sentBytesBefore = 0;
 
-  constructor(peer: PeerId, context: Pick<TunnelContext, 'datapath' | 'random' | 'counters' | 'mtu'>) {
+  constructor(peer: PeerId, context: Pick<TunnelContext, 'datapath' | 'random' | 'counters' | 'offer'>) {
     this.#peer = peer;
     this.#context = context;
-    this.#search = new PathMtu({ full: context.mtu, random: context.random });
+    this.#search = new PathMtu({ full: context.offer.mtu, random: context.random });
     context.datapath.setMtu(peer, this.#search.effective);
   }
 

@@ -2,7 +2,10 @@ import { equalBytes } from '../../base/bytes.ts';
 import { after, earliest, type Instant } from '../../base/instant.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import { randomUnit } from '../../base/random.ts';
+import { TimerTable } from '../../base/timer-table.ts';
 import type { Origin, Path } from '../datapath/datapath.ts';
+import type { ReceivedInitiation } from '../handshake/handshake.ts';
+import { PeerKey } from '../handshake/peer-key.ts';
 import {
   decodeControlMessage,
   encodeChannelMessage,
@@ -10,13 +13,11 @@ import {
   encodeTokenMessage,
 } from './control-message.ts';
 import { Exchange } from './exchange.ts';
-import type { ReceivedInitiation } from './handshake.ts';
 import { Liveness } from './liveness.ts';
-import { type Challenge, Paths, samePath } from './paths.ts';
 import { REKEY_AT_LEAST_MS, rekeyTime, Sessions } from './sessions.ts';
 import type { TunnelContext } from './tunnel-context.ts';
-import { COUNTER_BY_ANSWER, COUNTER_BY_CONTROL_FAULT } from './tunnel-counters.ts';
-import { TunnelMtu } from './tunnel-mtu.ts';
+import { COUNTER_BY_CONTROL_FAULT } from './tunnel-counters.ts';
+import { TunnelPath } from './tunnel-path.ts';
 import type { PeerInfo, TunnelState, TunnelStatus } from './tunnel-status.ts';
 
 export type { PeerInfo, TunnelState, TunnelStatus } from './tunnel-status.ts';
@@ -39,32 +40,33 @@ export class Tunnel {
   readonly peer: PeerId;
   readonly #context: TunnelContext;
   readonly #sessions: Sessions;
-  readonly #paths: Paths;
+  readonly #path: TunnelPath;
   readonly #liveness: Liveness;
   readonly #exchange: Exchange;
-  readonly #mtu: TunnelMtu;
+  /** retry: the next attempt to reach a peer that was not reached. rekey: the session is to be renewed. */
+  readonly #timers = new TimerTable<'retry' | 'rekey'>();
   #info: PeerInfo;
   #wanted = false;
   #dead = false;
   #unreachable = false;
-  #retryAt: Instant | undefined;
   #notBefore: Instant | undefined;
-  #rekeyAt: Instant | undefined;
   #recoveredAt: Instant | undefined;
 
   constructor(peer: PeerId, info: PeerInfo, context: TunnelContext, now: Instant) {
     this.peer = peer;
     this.#context = context;
     const { datapath, random } = context;
-    this.#sessions = new Sessions({ datapath, released: (index) => context.releaseIndex(index) });
-    this.#paths = new Paths({ random });
+    this.#sessions = new Sessions({ datapath, released: (index) => context.indices.release(index) });
+    this.#path = new TunnelPath(peer, context);
     this.#liveness = new Liveness({ random });
-    const { noiseKey } = info;
-    const [paths, sessions] = [this.#paths, this.#sessions];
-    this.#exchange = new Exchange({ peer, noiseKey, context, paths, sessions });
-    this.#mtu = new TunnelMtu(peer, context);
+    this.#exchange = new Exchange({
+      key: this.#keyOf(info),
+      context,
+      paths: this.#path.paths,
+      sessions: this.#sessions,
+    });
     this.#info = info;
-    this.#paths.setPublished(info.endpoints, now);
+    this.#path.paths.setPublished(info.endpoints, now);
   }
 
   get info(): PeerInfo {
@@ -82,11 +84,11 @@ export class Tunnel {
     return {
       peer: this.peer,
       state: this.state,
-      path: this.#paths.current,
+      path: this.#path.current,
       suite: current?.suite,
       rttMs: this.#liveness.rttMs,
-      mtu: this.#mtu.effective,
-      mtuConfirmed: this.#mtu.confirmed,
+      mtu: this.#path.mtu.effective,
+      mtuConfirmed: this.#path.mtu.confirmed,
     };
   }
 
@@ -94,13 +96,13 @@ export class Tunnel {
   setInfo(info: PeerInfo, now: Instant): void {
     const before = this.#info;
     this.#info = info;
-    this.#paths.setPublished(info.endpoints, now);
+    this.#path.paths.setPublished(info.endpoints, now);
     if (!equalBytes(before.noiseKey, info.noiseKey)) {
       // Sessions with the holder of the old key prove nothing about the peer any more.
-      this.#exchange.setNoiseKey(info.noiseKey);
+      this.#exchange.setKey(this.#keyOf(info));
       this.#sessions.clear();
       this.#liveness.stop();
-      this.#setPath(undefined, now);
+      this.#path.use(undefined, now);
       if (this.#wanted) this.#begin(false, now);
       return;
     }
@@ -115,9 +117,9 @@ export class Tunnel {
   }
 
   setRelays(relays: readonly PeerId[], now: Instant): void {
-    const had = this.#paths.relays.length > 0;
-    this.#paths.setRelays(relays);
-    if (!had && relays.length > 0 && this.#paths.candidates().length === 0) this.#exchange.hurry(now);
+    const had = this.#path.paths.relays.length > 0;
+    this.#path.paths.setRelays(relays);
+    if (!had && relays.length > 0 && this.#path.paths.candidates().length === 0) this.#exchange.hurry(now);
   }
 
   /** Keeps a tunnel to the peer from now on. */
@@ -129,7 +131,7 @@ export class Tunnel {
   /** A packet waits for the tunnel: for a session, for a proven path (all challenges may be lost), or for the relay. */
   need(now: Instant): void {
     if (this.#sessions.current === undefined || this.#dead) this.#begin(false, now);
-    else if (this.#paths.current === undefined) this.#challenge(this.#paths.seek(now));
+    else if (this.#path.current === undefined) this.#path.challenge(this.#path.paths.seek(now));
     else this.suspectPath(now); // its relay is out of reach, else nothing would wait
   }
 
@@ -153,7 +155,7 @@ export class Tunnel {
   /** Sends a message of an upper layer. False when there is no session or no path, or it is too long. */
   sendMessage(channel: number, bytes: Uint8Array): boolean {
     const body = encodeChannelMessage(channel, bytes);
-    return body.ok && this.#sessions.current !== undefined && this.#send(body.value);
+    return body.ok && this.#sessions.current !== undefined && this.#path.send(body.value);
   }
 
   /** An initiation in the peer's name was read, and its key is the peer's. */
@@ -165,9 +167,9 @@ export class Tunnel {
   responseReceived(packet: Uint8Array, localIndex: number, from: Origin, now: Instant): void {
     const completed = this.#exchange.responseReceived(packet, localIndex, from, now);
     if (completed === undefined) return;
-    if (completed.proven) this.#setPath(from, now);
+    if (completed.proven) this.#path.use(from, now);
     this.#context.datapath.use(localIndex);
-    if (!completed.proven) this.#askBoth(from, now);
+    if (!completed.proven) this.#path.askBoth(from, now);
     this.#established(from, now);
   }
 
@@ -179,17 +181,17 @@ export class Tunnel {
   confirmed(localIndex: number, from: Origin, now: Instant): void {
     if (!this.#sessions.confirm(localIndex)) return;
     // Published or not, only who got our answer there could confirm it. Elsewhere the source may be a lie.
-    const proven = this.#paths.isPublished(from) && this.#exchange.answeredOnly(from);
+    const proven = this.#path.paths.isPublished(from) && this.#exchange.answeredOnly(from);
     this.#exchange.confirmed();
-    if (this.#paths.current === undefined && proven) this.#setPath(from, now);
+    if (this.#path.current === undefined && proven) this.#path.use(from, now);
     this.#context.datapath.use(localIndex);
-    this.#askBoth(from, now);
+    this.#path.askBoth(from, now);
     this.#established(from, now);
   }
 
   moved(from: Origin, now: Instant): void {
-    if (this.#liveness.doubtful) this.#paths.suspect();
-    this.#challenge(this.#paths.moved(from, now));
+    if (this.#liveness.doubtful) this.#path.paths.suspect();
+    this.#path.moved(from, now);
   }
 
   control(body: Uint8Array, from: Origin, now: Instant): void {
@@ -204,23 +206,23 @@ export class Tunnel {
         this.#context.message(this.peer, message.channel, message.bytes);
         return;
       case 'challenge':
-        this.#answerChallenge(message.token, from);
+        this.#path.answerChallenge(message.token, from);
         return;
       case 'answer':
         this.#answered(message.token, now);
         return;
       case 'ping':
-        this.#send(encodeTokenMessage('pong', message.token), from);
+        this.#path.send(encodeTokenMessage('pong', message.token), from);
         return;
       case 'pong':
         if (!this.#liveness.pong(message.token, now)) this.#context.counters.add('control.stalePong');
-        else this.#paths.proven(now);
+        else this.#path.paths.proven(now);
         return;
       case 'mtuProbe':
-        this.#send(encodeMtuAck(message.token, message.size), from);
+        this.#path.send(encodeMtuAck(message.token, message.size), from);
         return;
       case 'mtuAck':
-        this.#mtu.acknowledged(message.token, message.size, now);
+        this.#path.mtu.acknowledged(message.token, message.size, now);
     }
   }
 
@@ -232,35 +234,31 @@ export class Tunnel {
       this.#liveness.stop();
       this.#begin(false, now);
       // The peer may count its packets up at will, which must not have us shake hands without end.
-    } else this.#rekeyAt = earliest(this.#rekeyAt, after(current.establishedAt, REKEY_AT_LEAST_MS));
+    } else this.#timers.setNoLater('rekey', after(current.establishedAt, REKEY_AT_LEAST_MS));
   }
 
   tick(now: Instant): void {
     const had = this.#sessions.current !== undefined;
     this.#sessions.tick(now);
     if (had && this.#sessions.current === undefined) this.#expired(now);
-    if (this.#retryAt !== undefined && this.#retryAt <= now) this.#begin(false, now);
+    if (this.#timers.takeDue('retry', now)) this.#begin(false, now);
     this.#tickExchange(now);
     if (this.#sessions.current !== undefined) {
       this.#tickLiveness(now);
-      this.#challenge(this.#paths.tick(now));
-      if (this.#paths.current !== undefined) this.#mtu.tick(now);
+      this.#path.tick(now);
     }
-    if (this.#rekeyAt === undefined || this.#rekeyAt > now) return; // last, as sending may wear a session out
-    this.#rekeyAt = undefined;
-    if (this.#sessions.current !== undefined) this.#begin(true, now);
+    // Last, as sending may wear a session out.
+    if (this.#timers.takeDue('rekey', now) && this.#sessions.current !== undefined) this.#begin(true, now);
   }
 
   nextTimeout(): Instant | undefined {
     const session = this.#sessions.current !== undefined;
     return earliest(
+      this.#timers.next(),
       this.#sessions.nextTimeout(),
-      this.#rekeyAt,
-      this.#retryAt,
       this.#exchange.nextTimeout(),
       session ? this.#liveness.nextTimeout() : undefined,
-      session ? this.#paths.nextTimeout() : undefined,
-      session && this.#paths.current !== undefined ? this.#mtu.nextTimeout() : undefined,
+      session ? this.#path.nextTimeout() : undefined,
     );
   }
 
@@ -268,14 +266,14 @@ export class Tunnel {
   close(now: Instant): void {
     this.#exchange.confirmed();
     this.#sessions.clear();
-    this.#setPath(undefined, now);
+    this.#path.use(undefined, now);
   }
 
   /** Starts an attempt unless one is under way or the last failed a moment ago. */
   #begin(rekey: boolean, now: Instant): void {
     if (this.#exchange.isUnderWay) return;
     if (this.#notBefore !== undefined && now < this.#notBefore) return;
-    this.#retryAt = undefined;
+    this.#timers.stop('retry');
     this.#exchange.begin(rekey, now);
     this.#tickExchange(now);
   }
@@ -285,18 +283,19 @@ export class Tunnel {
     this.#context.counters.add('tunnel.gaveUp');
     this.#notBefore = after(now, GIVE_UP_PAUSE_MS);
     if (this.#wanted) {
-      this.#retryAt = after(now, UNREACHABLE_RETRY_MS * (1 + randomUnit(this.#context.random)));
+      const delayMs = UNREACHABLE_RETRY_MS * (1 + randomUnit(this.#context.random));
+      this.#timers.set('retry', after(now, delayMs));
     }
     if (this.#sessions.current !== undefined && !this.#dead) return; // a rekey failed; the session has time left
     this.#unreachable = true;
-    this.#setPath(undefined, now);
+    this.#path.use(undefined, now);
   }
 
   #expired(now: Instant): void {
     this.#liveness.stop();
-    this.#rekeyAt = undefined;
+    this.#timers.stop('rekey');
     if (this.#wanted) this.#begin(false, now);
-    if (!this.#exchange.isUnderWay) this.#setPath(undefined, now);
+    if (!this.#exchange.isUnderWay) this.#path.use(undefined, now);
   }
 
   /** A session has become current and the datapath uses it. `from`: where the packet that made it so came from. */
@@ -306,12 +305,12 @@ export class Tunnel {
     this.#dead = false;
     this.#unreachable = false;
     this.#notBefore = undefined;
-    this.#retryAt = undefined;
-    this.#rekeyAt = rekeyTime(session, random, now);
-    this.#mtu.setFull(Math.min(this.#context.mtu, session.peerMtu), now);
+    this.#timers.stop('retry');
+    this.#timers.set('rekey', rekeyTime(session, random, now));
+    this.#path.mtu.setFull(Math.min(this.#context.offer.mtu, session.peerMtu), now);
     this.#liveness.start(datapath.stats(this.peer), now);
     this.#ping(now, from); // the first packet of the initiator confirms the session to the responder
-    if (this.#paths.current !== undefined) this.#mtu.tick(now);
+    if (this.#path.current !== undefined) this.#path.mtu.tick(now);
   }
 
   #tickLiveness(now: Instant): void {
@@ -322,68 +321,25 @@ export class Tunnel {
     this.#context.counters.add('tunnel.pathDead');
     this.#dead = true;
     this.#notBefore = undefined; // an attempt that failed earlier had another cause
-    this.#paths.suspect();
+    this.#path.paths.suspect();
     this.#begin(false, now);
   }
 
   #ping(now: Instant, fallback?: Path): void {
-    this.#send(encodeTokenMessage('ping', this.#liveness.ping(now)), fallback);
-  }
-
-  /** Back where it came from, and where we know the peer: the challenge may have been copied and sent ahead. */
-  #answerChallenge(token: Uint8Array, from: Origin): void {
-    const body = encodeTokenMessage('answer', token);
-    const { likeliest } = this.#paths;
-    this.#context.datapath.sendControl(this.peer, body, { via: from });
-    if (likeliest === undefined || samePath(likeliest, from)) return;
-    this.#context.datapath.sendControl(this.peer, body, { via: likeliest });
+    this.#path.send(encodeTokenMessage('ping', this.#liveness.ping(now)), fallback);
   }
 
   #answered(token: Uint8Array, now: Instant): void {
-    const outcome = this.#paths.answered(token, now);
-    this.#context.counters.add(COUNTER_BY_ANSWER[outcome]);
-    if (outcome !== 'moved') return;
-    this.#pathTaken(now);
+    if (!this.#path.answered(token, now)) return;
     this.#dead = false;
     this.#unreachable = false;
     this.#liveness.start(this.#context.datapath.stats(this.peer), now);
     this.#ping(now);
-    if (this.#paths.current !== undefined) this.#mtu.tick(now);
+    if (this.#path.current !== undefined) this.#path.mtu.tick(now);
   }
 
-  /** The peer shook hands from `from`. Where that is another way than ours, ours is perhaps dead: see paths.ts. */
-  #askBoth(from: Path, now: Instant): void {
-    if (this.#paths.current !== undefined && !samePath(this.#paths.current, from)) this.#paths.suspect();
-    this.#challenge(this.#paths.moved(from, now));
-  }
-
-  #challenge(challenges: readonly Challenge[]): void {
-    for (const { path, token } of challenges) {
-      this.#context.counters.add('path.challenged');
-      this.#context.datapath.sendControl(this.peer, encodeTokenMessage('challenge', token), { via: path });
-    }
-  }
-
-  #setPath(path: Path | undefined, now: Instant): void {
-    const before = this.#paths.current;
-    this.#paths.use(path, now);
-    if (path === undefined) {
-      this.#mtu.stop();
-      this.#context.datapath.setPath(this.peer, undefined);
-    } else if (before === undefined || !samePath(before, path)) this.#pathTaken(now);
-  }
-
-  /** {@link Paths.current} has changed to another path. */
-  #pathTaken(now: Instant): void {
-    this.#context.datapath.setPath(this.peer, this.#paths.current);
-    this.#mtu.restart(now);
-  }
-
-  /** Along the path in use; where there is none, back along `fallback`. */
-  #send(body: Uint8Array, fallback?: Path): boolean {
-    const { datapath } = this.#context;
-    if (this.#paths.current !== undefined) return datapath.sendControl(this.peer, body);
-    return fallback !== undefined && datapath.sendControl(this.peer, body, { via: fallback });
+  #keyOf({ noiseKey }: PeerInfo): PeerKey {
+    return new PeerKey(this.peer, noiseKey, (key) => this.#context.handshakes.macKeys(key));
   }
 }
 

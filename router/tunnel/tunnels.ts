@@ -1,26 +1,28 @@
 import { assert } from '../../base/assert.ts';
-import { equalBytes, readU32LE } from '../../base/bytes.ts';
+import { equalBytes } from '../../base/bytes.ts';
 import type { Counters } from '../../base/counters.ts';
+import { Deadlines } from '../../base/deadlines.ts';
 import { earliest, type Instant } from '../../base/instant.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import type { RandomSource } from '../../base/random.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import type { ClusterKeys } from '../../crypto/cluster-secret.ts';
-import { checkMac1, macKeysOf } from '../../crypto/cookie.ts';
+import { macKeysOf } from '../../crypto/cookie.ts';
 import type { Identity } from '../../crypto/identity.ts';
 import { DEFAULT_FLOOR, type Suite, suiteBitmap } from '../../crypto/suite.ts';
 import type { Datapath, DatapathEvents, Origin, Path } from '../datapath/datapath.ts';
-import { PACKET_COOKIE, PACKET_INITIATION, PACKET_RESPONSE } from '../packet/data-packet.ts';
+import { type HandshakeSelf, Initiation } from '../handshake/handshake.ts';
+import type { PeerKey } from '../handshake/peer-key.ts';
+import { IPV6_MINIMUM_MTU } from '../packet/ip-packet.ts';
 import { Admission, DEFAULT_LOAD_PER_SECOND } from './admission.ts';
-import { Deadlines } from './deadlines.ts';
 import { EndpointClaims } from './endpoint-claims.ts';
-import { type HandshakeSelf, Initiation, isInitiation, isResponse, ReceivedInitiation } from './handshake.ts';
-import { IPV6_MINIMUM_MTU } from './path-mtu.ts';
+import { HandshakeReceiver } from './handshake-receiver.ts';
 import { pathKey } from './paths.ts';
 import { StartTurns } from './start-turns.ts';
 import { Tunnel } from './tunnel.ts';
-import type { TunnelContext } from './tunnel-context.ts';
-import { COUNTER_BY_INITIATION_FAULT, type TunnelCounter } from './tunnel-counters.ts';
+import { INDICES_OF_PEER_MAX, type TunnelContext } from './tunnel-context.ts';
+import type { TunnelCounter } from './tunnel-counters.ts';
+import { TunnelIndices } from './tunnel-indices.ts';
 import type { PeerFault, PeerInfo, TunnelEvent, TunnelStatus } from './tunnel-status.ts';
 
 export type { TunnelEvent } from './tunnel-status.ts';
@@ -57,12 +59,10 @@ export class Tunnels implements DatapathEvents {
   readonly #self: HandshakeSelf;
   readonly #datapath: Datapath;
   readonly #counters: Counters<TunnelCounter>;
-  readonly #random: RandomSource;
-  readonly #admission: Admission;
   readonly #context: TunnelContext;
   readonly #tunnelByPeer = new Map<PeerId, Tunnel>();
-  /** Whose index it is: of a session or of an initiation under way. At most 4 a peer. */
-  readonly #tunnelByIndex = new Map<number, Tunnel>();
+  readonly #indices: TunnelIndices<PeerId>;
+  readonly #receiver: HandshakeReceiver;
   readonly #claims = new EndpointClaims();
   readonly #deadlines = new Deadlines<PeerId>();
   readonly #turns = new StartTurns();
@@ -89,27 +89,37 @@ export class Tunnels implements DatapathEvents {
     this.#self = { identity, clusterKeys, random };
     this.#datapath = datapath;
     this.#counters = counters;
-    this.#random = random;
-    this.#admission = new Admission({
-      mac1Key: clusterKeys.mac1Key,
-      noiseKey: identity.noise.publicKey,
-      random,
+    this.#indices = new TunnelIndices({ random, sizeMax: INDICES_OF_PEER_MAX * PEERS_MAX });
+    const ofPeer = (peer: PeerId): Tunnel | undefined => this.#tunnelByPeer.get(peer);
+    this.#receiver = new HandshakeReceiver({
+      self: this.#self,
+      datapath,
       counters,
-      loadPerSecond: config.loadPerSecond,
+      admission: new Admission({
+        mac1Key: clusterKeys.mac1Key,
+        noiseKey: identity.noise.publicKey,
+        random,
+        counters,
+        loadPerSecond: config.loadPerSecond,
+      }),
+      tunnels: { ofPeer, ofIndex: (localIndex) => this.#tunnelOfIndex(localIndex) },
     });
     this.#context = {
       datapath,
       random,
       counters,
       self: { noiseKey: identity.noise.publicKey, epoch: bootEpoch },
-      suites: suiteBitmap(options.suites),
-      suiteFloor: suiteBitmap(config.suiteFloor),
-      mtu: config.mtu,
-      allocateIndex: (peer) => this.#allocateIndex(peer),
-      releaseIndex: (localIndex) => this.#tunnelByIndex.delete(localIndex),
-      initiate: (to, noiseKey, localIndex, token) => this.#initiate(to, noiseKey, localIndex, token),
-      macKeys: (noiseKey) => macKeysOf(clusterKeys.mac1Key, noiseKey),
-      sendHandshake: (packet, to, path, now) => this.#sendHandshake(packet, to, path, now),
+      offer: {
+        suites: suiteBitmap(options.suites),
+        suiteFloor: suiteBitmap(config.suiteFloor),
+        mtu: config.mtu,
+      },
+      indices: this.#indices,
+      handshakes: {
+        initiate: (to, localIndex, token) => this.#initiate(to, localIndex, token),
+        macKeys: (noiseKey) => macKeysOf(clusterKeys.mac1Key, noiseKey),
+        send: (packet, to, path, now) => this.#sendHandshake(packet, to, path, now),
+      },
       message: (from, channel, bytes) => this.#message(from, channel, bytes),
     };
   }
@@ -197,7 +207,7 @@ export class Tunnels implements DatapathEvents {
 
   /** Live indices: sessions and initiations under way. For tests of bounds and for `weft report`. */
   get indexCount(): number {
-    return this.#tunnelByIndex.size;
+    return this.#indices.size;
   }
 
   tick(now: Instant): void {
@@ -254,19 +264,8 @@ export class Tunnels implements DatapathEvents {
   }
 
   foreign(packet: Uint8Array, from: Origin, now: Instant): void {
-    switch (packet[0]) {
-      case PACKET_INITIATION:
-        this.#initiation(packet, from, now);
-        return;
-      case PACKET_RESPONSE:
-        this.#response(packet, from, now);
-        return;
-      case PACKET_COOKIE:
-        this.#cookieReply(packet, from, now);
-        return;
-      default:
-        this.#counters.add('handshake.unknownType');
-    }
+    const tunnel = this.#receiver.receive(packet, from, now);
+    if (tunnel !== undefined) this.#settle(tunnel);
   }
 
   unknownIndex(_receiverIndex: number, from: Origin, now: Instant): void {
@@ -277,75 +276,18 @@ export class Tunnels implements DatapathEvents {
     }
   }
 
-  #initiation(packet: Uint8Array, from: Origin, now: Instant): void {
-    if (!isInitiation(packet)) {
-      this.#counters.add('handshake.badForm');
-      return;
-    }
-    const verdict = this.#admission.judge(packet, from, now);
-    if (verdict.type === 'cookie') this.#datapath.sendForeign(from, undefined, verdict.reply);
-    if (verdict.type !== 'admit') return;
-    const read = ReceivedInitiation.read(this.#self, packet);
-    if (!read.ok) {
-      this.#counters.add(COUNTER_BY_INITIATION_FAULT[read.reason]);
-      return;
-    }
-    const tunnel = this.#tunnelByPeer.get(read.value.payload.peer);
-    if (tunnel === undefined || !equalBytes(tunnel.info.noiseKey, read.value.noiseKey)) {
-      read.value.erase();
-      this.#counters.add(tunnel === undefined ? 'handshake.unknownPeer' : 'handshake.wrongKey');
-      return;
-    }
-    tunnel.initiationReceived(read.value, from, now);
-    this.#settle(tunnel);
-  }
-
-  #response(packet: Uint8Array, from: Origin, now: Instant): void {
-    if (!isResponse(packet)) {
-      this.#counters.add('handshake.badForm');
-      return;
-    }
-    const localIndex = readU32LE(packet, 4);
-    const tunnel = this.#tunnelByIndex.get(localIndex);
-    if (tunnel === undefined) {
-      this.#counters.add('handshake.lateResponse');
-      return;
-    }
-    if (!checkMac1(this.#admission.keys, packet)) {
-      this.#counters.add('handshake.badMac1');
-      return;
-    }
-    tunnel.responseReceived(packet, localIndex, from, now);
-    this.#settle(tunnel);
-  }
-
-  #cookieReply(packet: Uint8Array, from: Origin, now: Instant): void {
-    const localIndex = packet.length >= 8 ? readU32LE(packet, 4) : 0;
-    const tunnel = this.#tunnelByIndex.get(localIndex);
-    if (tunnel === undefined) this.#counters.add('handshake.lateCookie');
-    else {
-      tunnel.cookieReceived(packet, localIndex, from, now);
-      this.#settle(tunnel);
-    }
-  }
-
-  #allocateIndex(peer: PeerId): number {
-    const tunnel = this.#tunnelByPeer.get(peer);
-    assert(tunnel !== undefined, 'an index is for a peer that was set');
-    assert(this.#tunnelByIndex.size <= 4 * PEERS_MAX, 'at most 4 indices a peer');
-    for (;;) {
-      const localIndex = readU32LE(this.#random.bytes(4), 0);
-      if (localIndex === 0 || this.#tunnelByIndex.has(localIndex)) continue;
-      this.#tunnelByIndex.set(localIndex, tunnel);
-      return localIndex;
-    }
-  }
-
-  #initiate(to: PeerId, noiseKey: Uint8Array, localIndex: number, token: Uint8Array): Initiation | undefined {
-    const { epoch } = this.#context.self;
-    const { suites, mtu } = this.#context;
-    const payload = { epoch, sequence: ++this.#sequence, peer: this.#self.identity.peer, suites, mtu, token };
-    const made = Initiation.create(this.#self, { peer: to, noiseKey }, localIndex, payload);
+  #initiate(to: PeerKey, localIndex: number, token: Uint8Array): Initiation | undefined {
+    const { self, offer } = this.#context;
+    const { suites, mtu } = offer;
+    const payload = {
+      epoch: self.epoch,
+      sequence: ++this.#sequence,
+      peer: this.#self.identity.peer,
+      suites,
+      mtu,
+      token,
+    };
+    const made = Initiation.create(this.#self, to, localIndex, payload);
     return made.ok ? made.value : undefined;
   }
 
@@ -372,10 +314,15 @@ export class Tunnels implements DatapathEvents {
   }
 
   #withIndex(localIndex: number, act: (tunnel: Tunnel) => void): void {
-    const tunnel = this.#tunnelByIndex.get(localIndex);
+    const tunnel = this.#tunnelOfIndex(localIndex);
     if (tunnel === undefined) return;
     act(tunnel);
     this.#settle(tunnel);
+  }
+
+  #tunnelOfIndex(localIndex: number): Tunnel | undefined {
+    const peer = this.#indices.ownerOf(localIndex);
+    return peer === undefined ? undefined : this.#tunnelByPeer.get(peer);
   }
 
   /** After any input to a tunnel: its next deadline, and whether there is something to report. */

@@ -9,6 +9,13 @@ import { CookieJar, MACS_LENGTH, macKeysOf } from '../../crypto/cookie.ts';
 import { generateIdentity } from '../../crypto/identity.ts';
 import { cryptoReady } from '../../crypto/ready.ts';
 import type { Datapath, DataSession, TunnelStats } from '../../router/datapath/datapath.ts';
+import { INITIATION_LENGTH, Initiation } from '../../router/handshake/handshake.ts';
+import {
+  decodeInitiationPayload,
+  decodeResponsePayload,
+  encodeInitiationPayload,
+  encodeResponsePayload,
+} from '../../router/handshake/handshake-payload.ts';
 import { ControlLink } from '../../router/link/control-link.ts';
 import {
   decodeControlMessage,
@@ -17,13 +24,6 @@ import {
   encodeMtuProbe,
   encodeTokenMessage,
 } from '../../router/tunnel/control-message.ts';
-import { INITIATION_LENGTH, Initiation } from '../../router/tunnel/handshake.ts';
-import {
-  decodeInitiationPayload,
-  decodeResponsePayload,
-  encodeInitiationPayload,
-  encodeResponsePayload,
-} from '../../router/tunnel/handshake-payload.ts';
 import { Tunnels } from '../../router/tunnel/tunnels.ts';
 
 /** Something that reads bytes of the network. `run` throws where a property of it is broken. */

@@ -28,7 +28,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   node: ['base', 'crypto', 'gossip', 'ipam', 'router'],
   'router/packet': ['base'],
   'router/datapath': ['base', 'crypto', 'router/packet'],
-  'router/tunnel': ['base', 'crypto', 'router/packet', 'router/datapath'],
+  'router/handshake': ['base', 'crypto', 'router/packet'],
+  'router/tunnel': ['base', 'crypto', 'router/packet', 'router/datapath', 'router/handshake'],
   'router/link': ['base', 'crypto', 'gossip/model'],
 };
 const ENTRY_FOLDERS = ['daemon', 'cli', 'test', 'bench', 'tools'];

@@ -6,8 +6,8 @@ import { seededRandom } from '../../../../base/random.ts';
 import { CookieJar, macKeysOf } from '../../../../crypto/cookie.ts';
 import { cryptoReady } from '../../../../crypto/ready.ts';
 import type { Origin } from '../../../../router/datapath/datapath.ts';
+import { INITIATION_LENGTH } from '../../../../router/handshake/handshake.ts';
 import { Admission } from '../../../../router/tunnel/admission.ts';
-import { INITIATION_LENGTH } from '../../../../router/tunnel/handshake.ts';
 import { at } from './tunnel-net.ts';
 
 await cryptoReady;

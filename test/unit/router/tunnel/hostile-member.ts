@@ -6,8 +6,12 @@ import { type Aead, createAead } from '../../../../crypto/aead.ts';
 import { type ClusterKeys, parseClusterSecret } from '../../../../crypto/cluster-secret.ts';
 import { CookieJar, MACS_LENGTH, macKeysOf } from '../../../../crypto/cookie.ts';
 import { generateIdentity, type Identity } from '../../../../crypto/identity.ts';
+import {
+  type HandshakeSelf,
+  Initiation,
+  ReceivedInitiation,
+} from '../../../../router/handshake/handshake.ts';
 import { writeInnerHeader, writeOuterHeader } from '../../../../router/packet/data-packet.ts';
-import { type HandshakeSelf, Initiation, ReceivedInitiation } from '../../../../router/tunnel/handshake.ts';
 import { type Flight, type Net, type Node, SECRET } from './tunnel-net.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { Instant } from '../../base/instant.ts';
+import type { Instant } from './instant.ts';
 
 /**
  * Which of many keys is due next: one deadline a key, the earliest first.

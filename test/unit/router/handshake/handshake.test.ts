@@ -18,16 +18,16 @@ import {
   Initiation,
   RESPONSE_LENGTH,
   ReceivedInitiation,
-} from '../../../../router/tunnel/handshake.ts';
+} from '../../../../router/handshake/handshake.ts';
 import {
   decodeInitiationPayload,
   decodeResponsePayload,
   encodeInitiationPayload,
   encodeResponsePayload,
   type InitiationPayload,
-} from '../../../../router/tunnel/handshake-payload.ts';
+} from '../../../../router/handshake/handshake-payload.ts';
 import { Tunnels } from '../../../../router/tunnel/tunnels.ts';
-import { at, SECRET } from './tunnel-net.ts';
+import { at, SECRET } from '../tunnel/tunnel-net.ts';
 
 await cryptoReady;
 

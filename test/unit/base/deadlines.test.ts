@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
-import { type Instant, instant } from '../../../../base/instant.ts';
-import { Deadlines } from '../../../../router/tunnel/deadlines.ts';
+import { Deadlines } from '../../../base/deadlines.ts';
+import { type Instant, instant } from '../../../base/instant.ts';
 
 describe('deadlines', () => {
   it('are taken in the order of time, each once, none before it is due', () => {

@@ -14,8 +14,8 @@
 import { readU16LE, readU32LE, readU64LE, writeU16LE, writeU32LE, writeU64LE } from '../../base/bytes.ts';
 import { PEER_ID_LENGTH, type PeerId, peerIdBytes, peerIdFromBytes } from '../../base/peer-id.ts';
 import { type Suite, suiteFromId, suiteId } from '../../crypto/suite.ts';
+import { IPV6_MINIMUM_MTU } from '../packet/ip-packet.ts';
 import { GUARD_TOKEN_LENGTH } from './handshake-guard.ts';
-import { IPV6_MINIMUM_MTU } from './path-mtu.ts';
 
 /** What an initiation tells the responder, sealed. */
 export interface InitiationPayload {
