@@ -2,108 +2,71 @@
 #include <cerrno>
 #include <utility>
 
-#include "binding/reference.h"
-#include "binding/reused-array.h"
-#include "device/netlink-event-reader.h"
-#include "loop/poll.h"
-#include "support.h"
+#include "binding/arguments.h"
+#include "binding/descriptor-source.h"
+#include "binding/frame-arrays.h"
+#include "binding/handle.h"
+#include "binding/parts.h"
+#include "binding/system-error.h"
+#include "binding/values.h"
+#include "netlink/netlink-event-reader.h"
+#include "netlink/netlink-socket.h"
 
 namespace weft {
 namespace {
 
-class NetlinkEvents final : public Source, private Poll::Listener {
+class NetlinkEvents final : public DescriptorSource {
  public:
   static const napi_type_tag kTag;
 
   struct Callbacks {
-    Reference self;  // keeps the external alive while we listen
     Reference onBatch;
     Reference onLost;
     Reference onError;
   };
 
-  NetlinkEvents(napi_env env, NetlinkSocket socket) : Source(env), socket_(std::move(socket)) {}
+  NetlinkEvents(napi_env env, NetlinkSocket socket) : DescriptorSource(env), socket_(std::move(socket)) {}
 
   NetlinkSocket& socket() { return socket_; }
-  bool started() const { return poll_.opened() || closed_; }
 
   // Creates the batch buffers and begins to read. 0 or an errno.
-  int start(Callbacks callbacks) {
-    if (!buffer_.create(env(), NetlinkEventReader::kBufferBytes) ||
-        !offsets_.create(env(), NetlinkEventReader::kBatchDatagrams) ||
-        !lengths_.create(env(), NetlinkEventReader::kBatchDatagrams)) {
-      return ENOMEM;
-    }
-    int failed = poll_.open(eventLoop(env()), socket_.fd(), this);
-    if (failed != 0) return failed;
+  int start(Reference self, Callbacks callbacks) {
+    if (!arrays_.create(env())) return ENOMEM;
     callbacks_ = std::move(callbacks);
-    hold();
-    opened("weft:netlink-events");
-    poll_.watch(UV_READABLE);
-    return 0;
-  }
-
-  void close() override {
-    if (closed_) return;
-    closed_ = true;
-    if (poll_.opened()) poll_.close();
-    callbacks_ = {};
-    buffer_.clear();
-    offsets_.clear();
-    lengths_.clear();
-    socket_.close();
+    return begin(socket_.fd(), "weft:netlink-events", std::move(self));
   }
 
  private:
   ~NetlinkEvents() override = default;
 
-  void onPollClosed() override {
-    closed();
-    release();
-  }
-
-  void onReady(int, int error) override {
-    Scope scope(env());
-    hold();
-    // ENOBUFS shows as an error of the descriptor, for which libuv stops watching. Reading tells which error it is.
-    if (error != 0) poll_.watch(UV_READABLE);
-    deliver();
-    release();
-  }
-
   // Reads a batch and hands it over. Each callback may close us.
-  void deliver() {
-    napi_value values[4] = {};
-    uint8_t* buffer = nullptr;
-    int32_t* offsets = nullptr;
-    int32_t* lengths = nullptr;
-    values[0] = buffer_.open(&buffer);
-    values[1] = offsets_.open(&offsets);
-    values[2] = lengths_.open(&lengths);
-    if (buffer == nullptr || offsets == nullptr || lengths == nullptr) return fail(EFAULT);
-    NetlinkEventReader::Batch batch = reader_.read(&socket_, buffer, offsets, lengths);
-    if (batch.count > 0) {
-      values[3] = number(env(), static_cast<double>(batch.count));
-      call(callbacks_.onBatch.raw(), 4, values);
-    }
-    if (batch.lost && !closed_) call(callbacks_.onLost.raw(), 0, nullptr);
-    if (batch.error != 0 && !closed_) fail(batch.error);
+  void ready(int, int error) override {
+    // ENOBUFS shows as an error of the descriptor, for which libuv stops watching. Reading tells which error it is.
+    if (error != 0) watch(UV_READABLE);
+    FrameBatch batch;
+    if (!arrays_.open(&batch)) return fail(EFAULT);
+    NetlinkEventReader::Outcome outcome = reader_.read(&socket_, &batch);
+    if (batch.count > 0) call(callbacks_.onBatch, arrays_.kArguments, arrays_.arguments(env(), batch));
+    if (outcome.lost && !isClosed()) call(callbacks_.onLost, 0, nullptr);
+    if (outcome.error != 0 && !isClosed()) fail(outcome.error);
   }
 
   void fail(int error) {
-    poll_.stop();
+    stop();
     napi_value value = systemError(env(), error, "recvmsg");
-    call(callbacks_.onError.raw(), 1, &value);
+    call(callbacks_.onError, 1, &value);
+  }
+
+  void letGo() override {
+    callbacks_ = {};
+    arrays_.clear();
+    socket_.close();
   }
 
   NetlinkSocket socket_;
   NetlinkEventReader reader_;
-  Poll poll_;
-  bool closed_ = false;
   Callbacks callbacks_;
-  ReusedArray<uint8_t> buffer_;
-  ReusedArray<int32_t> offsets_;
-  ReusedArray<int32_t> lengths_;
+  FrameArrays<NetlinkEventReader> arrays_;
 };
 
 const napi_type_tag NetlinkEvents::kTag = {0x576566744e6c4531, 0x93b0d54c1ea2786f};
@@ -113,13 +76,12 @@ napi_value netlinkEventsOpen(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   int64_t protocol = 0;
   int64_t receiveBufferBytes = 0;
-  if (!arguments.integer(0, 0, 31, &protocol) ||
-      !arguments.integer(1, 1, INT32_MAX / 2, &receiveBufferBytes)) {
+  if (!arguments.integer(0, 0, 31, &protocol) || !arguments.integer(1, 1, INT32_MAX / 2, &receiveBufferBytes)) {
     return nullptr;
   }
   NetlinkSocket socket;
   if (Failure failure = NetlinkSocket::open(static_cast<int>(protocol), &socket)) {
-    return throwSystemError(env, failure.error, failure.call);
+    return throwSystemError(env, failure);
   }
   socket.setReceiveBuffer(static_cast<int>(receiveBufferBytes));
   return makeHandle(env, new NetlinkEvents(env, std::move(socket)));
@@ -131,9 +93,7 @@ napi_value netlinkEventsJoin(napi_env env, napi_callback_info info) {
   NetlinkEvents* events = readHandle<NetlinkEvents>(env, arguments.raw(0));
   int64_t group = 0;
   if (events == nullptr || !arguments.integer(1, 1, INT32_MAX, &group)) return nullptr;
-  if (Failure failure = events->socket().join(static_cast<uint32_t>(group))) {
-    return throwSystemError(env, failure.error, failure.call);
-  }
+  if (Failure failure = events->socket().join(static_cast<uint32_t>(group))) return throwSystemError(env, failure);
   return undefined(env);
 }
 
@@ -144,13 +104,13 @@ napi_value netlinkEventsStart(napi_env env, napi_callback_info info) {
   if (events == nullptr) return nullptr;
   if (events->started()) return throwSystemError(env, EALREADY, "start");
   NetlinkEvents::Callbacks callbacks;
+  Reference self;
   if (!arguments.function(1, &callbacks.onBatch) || !arguments.function(2, &callbacks.onLost) ||
-      !arguments.function(3, &callbacks.onError) || !callbacks.self.set(env, arguments.raw(0))) {
+      !arguments.function(3, &callbacks.onError) || !self.set(env, arguments.raw(0))) {
     return nullptr;
   }
-  int failed = events->start(std::move(callbacks));
-  if (failed != 0) return throwSystemError(env, failed, "start");
-  return undefined(env);
+  int failed = events->start(std::move(self), std::move(callbacks));
+  return failed != 0 ? throwSystemError(env, failed, "start") : undefined(env);
 }
 
 // netlinkEventsSend(handle, bytes) → bytes sent or −errno
@@ -181,7 +141,7 @@ void bindNetlinkEvents(napi_env env, napi_value exports) {
                               {"netlinkEventsStart", netlinkEventsStart},
                               {"netlinkEventsSend", netlinkEventsSend},
                               {"netlinkEventsClose", netlinkEventsClose}};
-  bindAll(env, exports, bindings, sizeof bindings / sizeof bindings[0]);
+  bindAll(env, exports, bindings);
 }
 
 }  // namespace weft

@@ -37,7 +37,6 @@ class Reference {
     if (ref_ == nullptr || napi_get_reference_value(env_, ref_, &out) != napi_ok) return nullptr;
     return out;
   }
-  napi_ref raw() const { return ref_; }
 
  private:
   napi_env env_ = nullptr;

@@ -15,6 +15,8 @@ class NetlinkSocket {
  public:
   // Opens one in the caller's network namespace, with a port of its own. `protocol`: NETLINK_ROUTE and the like.
   static Failure open(int protocol, NetlinkSocket* out);
+  // Duplicates `fd`, which another process may have opened. ENOTSOCK where it is no netlink socket of `protocol`.
+  static Failure adopt(int fd, int protocol, NetlinkSocket* out);
 
   int fd() const { return descriptor_.get(); }
   bool valid() const { return descriptor_.valid(); }
@@ -34,7 +36,12 @@ class NetlinkSocket {
   // that did not fit (the rest of it is gone), −ENOMSG for one that another process sent and that is thrown away.
   ssize_t receive(uint8_t* into, size_t room);
 
+  // Throws away what waits to be read. Bounded: a member of a busy group may never run dry.
+  void discardWaiting();
+
  private:
+  void setOptions();
+
   Descriptor descriptor_;
 };
 

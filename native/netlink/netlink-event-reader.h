@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 
-#include "device/netlink-socket.h"
+#include "device/frame-batch.h"
+#include "netlink/netlink-socket.h"
 
 namespace weft {
 
@@ -15,21 +15,21 @@ namespace weft {
 class NetlinkEventReader {
  public:
   // A batch holds at most this many datagrams, and none is begun past this many bytes.
-  static constexpr size_t kBatchDatagrams = 64;
+  static constexpr size_t kBatchFrames = 64;
   static constexpr size_t kBatchBytes = 128 * 1024;
   // The longest datagram: NFLOG collects packets up to 128 KiB (NFULNL_NLBUFSIZ_MAX), others stay far below.
-  static constexpr size_t kMaxDatagram = 128 * 1024;
-  static constexpr size_t kBufferBytes = kBatchBytes + kMaxDatagram;
+  static constexpr size_t kMaxFrame = 128 * 1024;
+  static constexpr size_t kBufferBytes = kBatchBytes + kMaxFrame;
+  // Netlink aligns to 4 bytes (NLMSG_ALIGNTO), and so do the datagrams of a batch.
+  static constexpr size_t kAlignment = 4;
 
-  struct Batch {
-    size_t count = 0;    // datagrams read
-    bool lost = false;   // events were lost, and the buffer is empty now
-    int error = 0;       // the errno for which the socket can be read no more
+  struct Outcome {
+    bool lost = false;  // events were lost, and the buffer is empty now
+    int error = 0;      // the errno for which the socket can be read no more
   };
 
-  // Reads what is there, up to a batch: datagram `i` lies at `buffer + offsets[i]` and has `lengths[i]` bytes.
-  // `buffer` has kBufferBytes, the others kBatchDatagrams.
-  Batch read(NetlinkSocket* socket, uint8_t* buffer, int32_t* offsets, int32_t* lengths);
+  // Reads what is there into a batch of kBufferBytes and kBatchFrames.
+  Outcome read(NetlinkSocket* socket, FrameBatch* batch);
 
  private:
   bool lossToTell_ = false;

@@ -1,5 +1,6 @@
-#include "device/netlink-socket.h"
+#include "netlink/netlink-socket.h"
 
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <sys/socket.h>
 
@@ -7,6 +8,15 @@
 #include <utility>
 
 namespace weft {
+namespace {
+
+bool hasOption(int fd, int option, int expected) {
+  int value = -1;
+  socklen_t length = sizeof value;
+  return ::getsockopt(fd, SOL_SOCKET, option, &value, &length) == 0 && value == expected;
+}
+
+}  // namespace
 
 Failure NetlinkSocket::open(int protocol, NetlinkSocket* out) {
   Descriptor descriptor(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
@@ -15,13 +25,29 @@ Failure NetlinkSocket::open(int protocol, NetlinkSocket* out) {
   sockaddr_nl any = {};
   any.nl_family = AF_NETLINK;
   if (::bind(descriptor.get(), reinterpret_cast<sockaddr*>(&any), sizeof any) != 0) return {errno, "bind"};
-  // Errors in words, and without an echo of the request. Best effort: they only make answers better.
-  int on = 1;
-  for (int option : {NETLINK_EXT_ACK, NETLINK_CAP_ACK}) {
-    ::setsockopt(descriptor.get(), SOL_NETLINK, option, &on, sizeof on);
+  out->descriptor_ = std::move(descriptor);
+  out->setOptions();
+  return {};
+}
+
+Failure NetlinkSocket::adopt(int fd, int protocol, NetlinkSocket* out) {
+  Descriptor descriptor(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  if (!descriptor.valid()) return {errno, "fcntl"};
+  if (!hasOption(descriptor.get(), SO_DOMAIN, AF_NETLINK) || !hasOption(descriptor.get(), SO_PROTOCOL, protocol)) {
+    return {ENOTSOCK, "adopt"};
   }
   out->descriptor_ = std::move(descriptor);
+  out->setOptions();
   return {};
+}
+
+// Errors in words (EXT_ACK) without an echo of the request (CAP_ACK), and dumps that honour their filters. Best effort:
+// each only makes answers better, and kernels before 4.20 lack the last.
+void NetlinkSocket::setOptions() {
+  int on = 1;
+  for (int option : {NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK}) {
+    ::setsockopt(fd(), SOL_NETLINK, option, &on, sizeof on);
+  }
 }
 
 void NetlinkSocket::setReceiveBuffer(int bytes) {
@@ -61,6 +87,13 @@ ssize_t NetlinkSocket::receive(uint8_t* into, size_t room) {
   if (got < 0) return -errno;
   if (message.msg_namelen != sizeof from || from.nl_pid != 0) return -ENOMSG;
   return (message.msg_flags & MSG_TRUNC) != 0 ? -EMSGSIZE : got;
+}
+
+void NetlinkSocket::discardWaiting() {
+  uint8_t scratch[1];
+  for (int i = 0; i < 4096; i++) {
+    if (::recv(fd(), scratch, sizeof scratch, MSG_DONTWAIT | MSG_TRUNC) < 0 && errno != ENOBUFS) return;
+  }
 }
 
 }  // namespace weft

@@ -1,0 +1,84 @@
+#include "device/udp-batch.h"
+
+#include <netinet/udp.h>
+
+#include <cerrno>
+#include <cstring>
+
+// Newer than some C libraries' headers; in Linux since 5.0.
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+namespace weft {
+namespace {
+
+// The size of the datagrams in a message, from its control data; 0 where it is a single one.
+uint32_t segmentOf(msghdr* message) {
+  for (cmsghdr* header = CMSG_FIRSTHDR(message); header != nullptr; header = CMSG_NXTHDR(message, header)) {
+    if (header->cmsg_level != SOL_UDP || header->cmsg_type != UDP_GRO) continue;
+    int size = 0;
+    std::memcpy(&size, CMSG_DATA(header), sizeof size);
+    return size > 0 ? static_cast<uint32_t>(size) : 0;
+  }
+  return 0;
+}
+
+void describe(uint32_t* out, uint32_t length, uint32_t segment, const SocketAddress& from) {
+  std::memset(out, 0, UdpBatch::kWords * sizeof *out);
+  out[0] = length;
+  out[1] = segment;
+  out[2] = from.port();
+  if (from.family() == AF_INET) {
+    out[3] = ntohl(from.v4.sin_addr.s_addr);
+    return;
+  }
+  uint32_t address[4];
+  std::memcpy(address, &from.v6.sin6_addr, sizeof address);
+  for (int word = 0; word < 4; word++) out[3 + word] = ntohl(address[word]);
+}
+
+// One recvmmsg into the slots from `first`; as recvmmsg answers.
+int receive(int fd, uint8_t* buffer, uint32_t* words, int first, size_t* bytes) {
+  constexpr int count = UdpBatch::kMessagesAtOnce;
+  mmsghdr messages[count];
+  iovec parts[count];
+  SocketAddress from[count];
+  alignas(cmsghdr) char control[count][CMSG_SPACE(sizeof(int))];
+  std::memset(messages, 0, sizeof messages);
+  for (int i = 0; i < count; i++) {
+    parts[i] = {buffer + static_cast<size_t>(first + i) * UdpBatch::kSlotBytes, UdpBatch::kSlotBytes};
+    msghdr& header = messages[i].msg_hdr;
+    header.msg_name = &from[i].any;
+    header.msg_namelen = from[i].length;
+    header.msg_iov = &parts[i];
+    header.msg_iovlen = 1;
+    header.msg_control = control[i];
+    header.msg_controllen = sizeof control[i];
+  }
+  int got = ::recvmmsg(fd, messages, count, MSG_DONTWAIT, nullptr);
+  for (int i = 0; i < got; i++) {
+    uint32_t* out = words + (first + i) * UdpBatch::kWords;
+    describe(out, messages[i].msg_len, segmentOf(&messages[i].msg_hdr), from[i]);
+    *bytes += messages[i].msg_len;
+  }
+  return got;
+}
+
+}  // namespace
+
+UdpBatch UdpBatch::read(const UdpSocket& socket, uint8_t* buffer, uint32_t* words) {
+  UdpBatch batch;
+  size_t bytes = 0;
+  while (batch.count + kMessagesAtOnce <= kMessages && bytes < kBatchBytes) {
+    int got = receive(socket.fd(), buffer, words, batch.count, &bytes);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno != EAGAIN) batch.error = errno;
+    if (got <= 0) break;
+    batch.count += got;
+    if (got < kMessagesAtOnce) break;  // the socket is empty
+  }
+  return batch;
+}
+
+}  // namespace weft
