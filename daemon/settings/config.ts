@@ -4,29 +4,37 @@ import { printable } from '../../base/printable.ts';
 import { parseCidr, type Range } from '../../base/range.ts';
 import { WeftError } from '../../base/weft-error.ts';
 import type { LogLevel } from '../../host/log.ts';
-import { AUTO_DATAPATH, DATAPATH_NAMES } from '../../router/datapath/choose-datapath.ts';
-import type { PeerHint } from './peer-hint.ts';
-import { type Given, givenInEnvironment, givenInFile, givenOnCommandLine } from './setting-sources.ts';
+import type { Reading } from '../../host/settings/setting.ts';
 import {
-  type GenesisSetting,
-  type Reading,
-  readAdvertised,
   readEndpoint,
-  readGenesis,
   readListen,
-  readMtu,
-  readName,
   readPath,
-  readPeer,
   readPort,
-  readRange4,
-  readRange6,
-  readRunDir,
   readSeconds,
   readSwitch,
   readWord,
-  SETTINGS,
-  type Setting,
+} from '../../host/settings/setting-readers.ts';
+import {
+  type Given,
+  givenInEnvironment,
+  givenInFile,
+  givenOnCommandLine,
+} from '../../host/settings/setting-sources.ts';
+import { settingValues, valueFault } from '../../host/settings/setting-values.ts';
+import { settingsHelp } from '../../host/settings/settings-help.ts';
+import { AUTO_DATAPATH, DATAPATH_NAMES } from '../../router/datapath/choose-datapath.ts';
+import type { PeerHint } from './peer-hint.ts';
+import {
+  type GenesisSetting,
+  readAdvertised,
+  readGenesis,
+  readMtu,
+  readName,
+  readPeer,
+  readRange4,
+  readRange6,
+  readRunDir,
+  SETTING_TABLE,
   type SettingName,
 } from './settings.ts';
 import { translateWeave } from './weave-environment.ts';
@@ -81,9 +89,6 @@ export function listenHosts(config: Pick<Config, 'listen'>): string[] {
   return config.listen.map(formatAddress);
 }
 
-/** Values of one repeatable setting: more is a mistake, and every list has a limit. */
-export const MAX_VALUES = 64;
-
 export interface ConfigInput {
   /** The arguments after the program's name. */
   readonly argv: readonly string[];
@@ -106,89 +111,49 @@ export type Intent =
  */
 export function readConfig(input: ConfigInput): Intent {
   const faults: WeftError[] = [];
-  const flags = givenOnCommandLine(input.argv, faults);
+  const flags = givenOnCommandLine(SETTING_TABLE, input.argv, faults);
   if (flags.help) return { action: 'help' };
   if (flags.version) return { action: 'version' };
   const underKubernetes = isSwitchedOn(flags.settings) ?? input.env.WEFT_KUBERNETES === 'true';
-  const env = givenInEnvironment(underKubernetes ? translateWeave(input.env, faults) : input.env, faults);
-  let file: Given = new Map();
+  const env = givenInEnvironment(
+    SETTING_TABLE,
+    underKubernetes ? translateWeave(input.env, faults) : input.env,
+    faults,
+  );
+  let file: Given<SettingName> = new Map();
   if (input.file instanceof WeftError) faults.push(input.file);
-  else if (input.file) file = givenInFile(input.file.path, input.file.text, faults);
+  else if (input.file) file = givenInFile(SETTING_TABLE, input.file, faults);
   const config = build(new Map([...file, ...env.settings, ...flags.settings]), input.hostName, faults);
   return faults.length > 0 ? { action: 'refuse', faults } : { action: 'run', config };
 }
 
-function isSwitchedOn(flags: Given): boolean | undefined {
+function isSwitchedOn(flags: Given<SettingName>): boolean | undefined {
   const text = flags.get('kubernetes')?.texts[0];
   return text === undefined ? undefined : text === 'true';
 }
 
 /** The path of the config file that `--config` or `WEFT_CONFIG` asks for. */
 export function configFileAsked(input: Pick<ConfigInput, 'argv' | 'env'>): string | undefined {
-  return givenOnCommandLine(input.argv, []).configFile ?? givenInEnvironment(input.env, []).configFile;
+  return (
+    givenOnCommandLine(SETTING_TABLE, input.argv, []).configFile ??
+    givenInEnvironment(SETTING_TABLE, input.env, []).configFile
+  );
 }
 
 /** What `weftd --help` prints. */
 export function helpText(): string {
-  const lines = ['Usage: weftd --secret-file FILE [--peer PEER]… [flags]', '', 'Flags:'];
-  for (const [name, setting] of Object.entries<Setting>(SETTINGS)) {
-    const flag = setting.kind === 'switch' ? `--[no-]${name}` : `--${name} ${setting.value}`;
-    lines.push(...entry(flag, setting.help + (setting.kind === 'many' ? '; may be repeated' : '')));
-  }
-  lines.push(...entry('--config FILE', 'read settings from a JSON file'));
-  lines.push(...entry('--version, --help', 'print that and exit'), '');
-  lines.push(
-    'Each flag can also be set in the environment (--state-dir as WEFT_STATE_DIR, lists with commas between) and',
-    'in the config file ({"state-dir": "/data", "peer": ["a", "b"]}). A flag goes before the environment, that',
-    'before the file.',
-  );
-  return `${lines.join('\n')}\n`;
+  const [usage, footer] = ['weftd --secret-file FILE [--peer PEER]… [flags]', HELP_FOOTER];
+  return settingsHelp(SETTING_TABLE, { usage, footer });
 }
 
-const HELP_COLUMN = 26;
-const HELP_WIDTH = 110;
+const HELP_FOOTER = `
+Each flag can also be set in the environment (--state-dir as WEFT_STATE_DIR, lists with commas between) and
+in the config file ({"state-dir": "/data", "peer": ["a", "b"]}). A flag goes before the environment, that
+before the file.
+`.trim();
 
-/** One entry of the help, its text wrapped into the right-hand column. */
-function entry(flag: string, help: string): string[] {
-  const lines: string[] = [];
-  let line = `  ${flag}`.padEnd(HELP_COLUMN - 1);
-  if (line.length >= HELP_COLUMN) {
-    lines.push(line);
-    line = ' '.repeat(HELP_COLUMN - 1);
-  }
-  for (const word of help.split(' ')) {
-    if (line.length + 1 + word.length > HELP_WIDTH) {
-      lines.push(line);
-      line = ' '.repeat(HELP_COLUMN - 1);
-    }
-    line += ` ${word}`;
-  }
-  return [...lines, line];
-}
-
-function build(given: Given, hostName: string, faults: WeftError[]): Config {
-  /** Reads each text of a setting; what cannot be read becomes a fault and is left out. */
-  const values = <T>(name: SettingName, read: (text: string) => Reading<T>): T[] => {
-    const found = given.get(name);
-    if (!found) return [];
-    if (found.texts.length > MAX_VALUES) {
-      faults.push(
-        valueFault(`${found.source} is given ${found.texts.length} times`, `give at most ${MAX_VALUES}`),
-      );
-      return [];
-    }
-    return found.texts.flatMap((text) => {
-      const reading = read(text);
-      if (reading.ok) return [reading.value];
-      faults.push(valueFault(`${found.source} '${printable(text, 80)}' ${reading.problem}`, reading.remedy));
-      return [];
-    });
-  };
-  const one = <T>(name: SettingName, read: (text: string) => Reading<T>, otherwise: T): T => {
-    const found = values(name, read);
-    return found.length > 0 ? found[0]! : otherwise;
-  };
-
+function build(given: Given<SettingName>, hostName: string, faults: WeftError[]): Config {
+  const { one, values } = settingValues(given, faults);
   const port = one('port', readPort, DEFAULT_PORT);
   const kubernetes = one('kubernetes', readSwitch, false);
   const config: Config = {
@@ -226,7 +191,7 @@ function readSafeWait(text: string): Reading<number> {
 }
 
 /** Faults that lie between settings. */
-function crossCheck(config: Config, given: Given, faults: WeftError[]): void {
+function crossCheck(config: Config, given: Given<SettingName>, faults: WeftError[]): void {
   if (!given.has('secret-file')) {
     const remedy =
       "make a secret with 'weft secret new --file FILE', copy it to each node and give --secret-file FILE";
@@ -249,8 +214,4 @@ function nameOfHost(hostName: string, faults: WeftError[]): string {
   if (!name.ok)
     faults.push(valueFault(`the host name '${printable(hostName, 80)}' ${name.problem}`, 'give --name'));
   return hostName;
-}
-
-function valueFault(message: string, remedy: string): WeftError {
-  return new WeftError('E_CONFIG_VALUE', message, remedy);
 }

@@ -1,22 +1,11 @@
-import { ADDRESS_BITS, type Address, formatAddress, parseAddress } from '../../base/address.ts';
+import { ADDRESS_BITS, formatAddress, parseAddress } from '../../base/address.ts';
 import { type Endpoint, endpoint, endpointHost, parseEndpoint } from '../../base/endpoint.ts';
 import { intersectRanges, parseCidr, type Range, rangeSize } from '../../base/range.ts';
+import { bad, good, type Reading, type Setting, type SettingTable } from '../../host/settings/setting.ts';
+import { readInteger, readPath } from '../../host/settings/setting-readers.ts';
 import { type PeerHint, parsePeerHint } from './peer-hint.ts';
 
-/**
- * The settings of weftd: their names, what the help says of each, and how the text of each is read.
- * `config.ts` knows where the texts come from.
- */
-export interface Setting {
-  /** one: a single value. many: repeatable. switch: `--x` and `--no-x`, true or false elsewhere. */
-  readonly kind: 'one' | 'many' | 'switch';
-  /** What stands for the value in the help. */
-  readonly value?: string;
-  readonly help: string;
-}
-
-/** All settings by name: `--name` on the command line, `WEFT_NAME` in the environment, `"name"` in the file. */
-export const SETTINGS = {
+const SETTINGS = {
   name: { kind: 'one', value: 'NAME', help: "this node's name (default: the host name)" },
   'state-dir': { kind: 'one', value: 'DIR', help: 'keys and allocations, kept (default: /var/lib/weft)' },
   'run-dir': { kind: 'one', value: 'DIR', help: 'the control socket weft.sock (default: /run/weft)' },
@@ -115,10 +104,15 @@ export const SETTINGS = {
 
 export type SettingName = keyof typeof SETTINGS;
 
-/** What reading the text of one setting gave: a value, or what is wrong and what to do, as two clauses. */
-export type Reading<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly problem: string; readonly remedy: string };
+/** The settings of weftd: their names, and what the help says of each. How the text of each is read stands below. */
+export const SETTING_TABLE: SettingTable<SettingName> = {
+  program: 'weftd',
+  prefix: 'WEFT_',
+  settings: SETTINGS,
+  remedyByUnknownVariable: {
+    WEFT_SECRET: 'give a file by WEFT_SECRET_FILE: other processes can read an environment',
+  },
+};
 
 export type GenesisSetting =
   | { readonly mode: 'seed' }
@@ -142,12 +136,6 @@ export function readName(text: string): Reading<string> {
   return bad('is not a node name', 'give 1 to 253 letters, digits, dots and dashes');
 }
 
-/** An absolute path, so that it means the same from any working directory. */
-export function readPath(text: string): Reading<string> {
-  if (text.startsWith('/') && !text.includes('\0')) return good(text.replace(/(?<=.)\/+$/, ''));
-  return bad('is not an absolute path', 'give a path that starts with /');
-}
-
 /** `weft.sock` below it must fit sockaddr_un: 108 bytes with the final zero (unix(7)). */
 export function readRunDir(text: string): Reading<string> {
   const path = readPath(text);
@@ -157,21 +145,8 @@ export function readRunDir(text: string): Reading<string> {
   return path;
 }
 
-export function readPort(text: string): Reading<number> {
-  return readInteger(text, 1, 65_535, 'a port');
-}
-
 export function readMtu(text: string): Reading<number> {
   return readInteger(text, MIN_MTU, MAX_MTU, 'an MTU');
-}
-
-export function readSeconds(text: string): Reading<number> {
-  return readInteger(text, 1, 86_400, 'a number of seconds');
-}
-
-export function readListen(text: string): Reading<Address> {
-  const address = parseAddress(text);
-  return address ? good(address) : bad('is not an IP address', 'give one like 192.0.2.1 or 2001:db8::1');
 }
 
 export function readPeer(text: string, defaultPort: number): Reading<PeerHint> {
@@ -189,12 +164,6 @@ export function readAdvertised(text: string, defaultPort: number): Reading<Endpo
   if (value === 0n || multicast)
     return bad('cannot be dialled', 'give the address at which peers reach this node');
   return good(at);
-}
-
-/** An endpoint of this host: a numeric address, not a name. */
-export function readEndpoint(text: string): Reading<Endpoint> {
-  const at = parseEndpoint(text);
-  return at ? good(at) : bad('is not an endpoint', 'give ADDRESS:PORT or [IPV6]:PORT');
 }
 
 export function readRange4(text: string): Reading<Range | undefined> {
@@ -222,17 +191,6 @@ export function readGenesis(text: string): Reading<GenesisSetting> {
   }
   return good({ mode: 'consensus', electorate });
 }
-
-/** A reader for one of a closed list of words. */
-export function readWord<const T extends string>(words: readonly T[]): (text: string) => Reading<T> {
-  return (text) => {
-    const word = words.find((each) => each === text);
-    return word === undefined ? bad('is unknown', `give ${words.join(' or ')}`) : good(word);
-  };
-}
-
-export const readSwitch = (text: string): Reading<boolean> =>
-  text === 'true' || text === 'false' ? good(text === 'true') : bad('is unknown', 'give true or false');
 
 /** Blocks no pod may live in: this network, loopback, link-local (the pods' gateway is there), multicast. */
 const UNUSABLE = [
@@ -275,18 +233,4 @@ function alignedHint(text: string, family: 4 | 6): string | undefined {
   if (address?.family !== family || !/^\d{1,3}$/.test(prefix) || Number(prefix) > bits) return undefined;
   const size = 1n << BigInt(bits - Number(prefix));
   return `${formatAddress({ family, value: address.value - (address.value % size) })}/${prefix}`;
-}
-
-function readInteger(text: string, least: number, most: number, what: string): Reading<number> {
-  const value = /^\d{1,6}$/.test(text) ? Number(text) : -1;
-  if (value >= least && value <= most) return good(value);
-  return bad(`is not ${what}`, `give a number from ${least} to ${most}`);
-}
-
-function good<T>(value: T): Reading<T> {
-  return { ok: true, value };
-}
-
-function bad(problem: string, remedy: string): Reading<never> {
-  return { ok: false, problem, remedy };
 }

@@ -9,7 +9,7 @@ import {
   helpText,
   readConfig,
 } from '../../../../daemon/settings/config.ts';
-import { SETTINGS } from '../../../../daemon/settings/settings.ts';
+import { SETTING_TABLE } from '../../../../daemon/settings/settings.ts';
 
 const SECRET = ['--secret-file', '/etc/weft/secret'];
 
@@ -336,7 +336,10 @@ describe('readConfig', () => {
   });
 
   it('never throws, and refuses with at least one fault', () => {
-    const word = fc.oneof(fc.string(), fc.constantFrom(...Object.keys(SETTINGS).map((name) => `--${name}`)));
+    const word = fc.oneof(
+      fc.string(),
+      fc.constantFrom(...Object.keys(SETTING_TABLE.settings).map((name) => `--${name}`)),
+    );
     fc.assert(
       fc.property(fc.array(word, { maxLength: 8 }), fc.string(), (argv, text) => {
         const intent = read({ argv, file: { path: '/w.json', text } });
@@ -358,7 +361,7 @@ describe('configFileAsked', () => {
 describe('helpText', () => {
   it('names every setting and stays within a terminal', () => {
     const text = helpText();
-    for (const [name, setting] of Object.entries(SETTINGS)) {
+    for (const [name, setting] of Object.entries(SETTING_TABLE.settings)) {
       ok(text.includes(setting.kind === 'switch' ? `--[no-]${name}` : `--${name} `), name);
     }
     for (const line of text.split('\n')) ok(line.length <= 110, line);

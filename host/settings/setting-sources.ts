@@ -1,5 +1,5 @@
 import { WeftError } from '../../base/weft-error.ts';
-import { SETTINGS, type Setting, type SettingName } from './settings.ts';
+import type { Setting, SettingTable } from './setting.ts';
 
 /** The texts given for a setting in one source, and how the user knows that place: `--port`, `WEFT_PORT`. */
 export interface GivenTexts {
@@ -7,31 +7,38 @@ export interface GivenTexts {
   readonly source: string;
 }
 
-export type Given = ReadonlyMap<SettingName, GivenTexts>;
+/** The settings that one source gives. */
+export type Given<Name extends string = string> = ReadonlyMap<Name, GivenTexts>;
 
-export interface CommandLine {
-  readonly settings: Given;
+/** What a command line asks for. */
+export interface CommandLine<Name extends string = string> {
+  readonly settings: Given<Name>;
   readonly configFile: string | undefined;
   readonly help: boolean;
   readonly version: boolean;
 }
 
 /** Splits the command line into settings: `--x VALUE`, `--x=VALUE`, `--switch`, `--no-switch`. Adds to `faults`. */
-export function givenOnCommandLine(argv: readonly string[], faults: WeftError[]): CommandLine {
-  const settings = new Map<SettingName, GivenTexts>();
+export function givenOnCommandLine<Name extends string>(
+  table: SettingTable<Name>,
+  argv: readonly string[],
+  faults: WeftError[],
+): CommandLine<Name> {
+  const settings = new Map<Name, GivenTexts>();
   let configFile: string | undefined;
   let help = false;
   let version = false;
   for (let i = 0; i < argv.length; i++) {
     const argument = argv[i]!;
     const [, flag = '', inline] = /^--([^=]+)(?:=(.*))?$/s.exec(argument) ?? [];
-    const switched = switchOf(flag);
+    const switched = switchOf(table, flag);
     if (argument === '--help' || argument === '-h') help = true;
     else if (argument === '--version') version = true;
     else if (switched) {
-      if (inline === undefined) add(settings, switched.name, [String(switched.on)], `--${flag}`, faults);
+      if (inline === undefined)
+        add(table, settings, switched.name, [String(switched.on)], `--${flag}`, faults);
       else faults.push(new WeftError('E_CONFIG_VALUE', `--${flag} takes no value`, `leave out '=${inline}'`));
-    } else if (isSetting(flag) || flag === 'config') {
+    } else if (isSetting(table, flag) || flag === 'config') {
       const next = argv[i + 1];
       const value = inline ?? (next?.startsWith('--') ? undefined : next);
       if (inline === undefined && value !== undefined) i++;
@@ -40,9 +47,9 @@ export function givenOnCommandLine(argv: readonly string[], faults: WeftError[])
       } else if (flag === 'config' && configFile !== undefined) {
         faults.push(new WeftError('E_CONFIG_VALUE', '--config is given twice', 'leave one out'));
       } else if (flag === 'config') configFile = value;
-      else if (isSetting(flag)) add(settings, flag, [value], `--${flag}`, faults);
+      else if (isSetting(table, flag)) add(table, settings, flag, [value], `--${flag}`, faults);
     } else {
-      faults.push(unknownArgument(argument));
+      faults.push(unknownArgument(table, argument));
       // What follows an unknown flag is its value most likely, and no fault of its own.
       if (flag !== '' && inline === undefined && argv[i + 1]?.startsWith('-') === false) i++;
     }
@@ -50,29 +57,37 @@ export function givenOnCommandLine(argv: readonly string[], faults: WeftError[])
   return { settings, configFile, help, version };
 }
 
-/** The settings among the `WEFT_…` variables. Any other variable of that prefix is a fault. Adds to `faults`. */
-export function givenInEnvironment(
+/** The settings among the variables of the table's prefix. Any other variable of that prefix is a fault. Adds to `faults`. */
+export function givenInEnvironment<Name extends string>(
+  table: SettingTable<Name>,
   env: Readonly<Record<string, string | undefined>>,
   faults: WeftError[],
-): { readonly settings: Given; readonly configFile: string | undefined } {
-  const settings = new Map<SettingName, GivenTexts>();
+): { readonly settings: Given<Name>; readonly configFile: string | undefined } {
+  const settings = new Map<Name, GivenTexts>();
+  const configVariable = `${table.prefix}CONFIG`;
   for (const [variable, text] of Object.entries(env)) {
-    if (text === undefined || !variable.startsWith('WEFT_') || variable === 'WEFT_CONFIG') continue;
-    const name = variable.slice('WEFT_'.length).toLowerCase().replaceAll('_', '-');
-    if (isServiceLink(variable, text)) faults.push(serviceLinkFault(variable));
-    else if (!isSetting(name) || variable !== variableOf(name)) faults.push(unknownVariable(variable, name));
+    if (text === undefined || !variable.startsWith(table.prefix) || variable === configVariable) continue;
+    const name = variable.slice(table.prefix.length).toLowerCase().replaceAll('_', '-');
+    if (isServiceLink(table, variable, text)) faults.push(serviceLinkFault(table, variable));
+    else if (!isSetting(table, name) || variable !== variableOf(table, name))
+      faults.push(unknownVariable(table, variable, name));
     else {
-      const many = kindOf(name) === 'many';
+      const many = kindOf(table, name) === 'many';
       const texts = many ? text.split(',').flatMap((each) => each.trim() || []) : [text];
       settings.set(name, { texts, source: variable });
     }
   }
-  return { settings, configFile: env.WEFT_CONFIG };
+  return { settings, configFile: env[configVariable] };
 }
 
 /** The settings of a config file: one JSON object, its keys the flags' names. Adds to `faults`. */
-export function givenInFile(path: string, text: string, faults: WeftError[]): Given {
-  const settings = new Map<SettingName, GivenTexts>();
+export function givenInFile<Name extends string>(
+  table: SettingTable<Name>,
+  file: { readonly path: string; readonly text: string },
+  faults: WeftError[],
+): Given<Name> {
+  const { path, text } = file;
+  const settings = new Map<Name, GivenTexts>();
   const fault = (message: string, remedy: string): void => {
     faults.push(new WeftError('E_CONFIG_FILE', `config file ${path} ${message}`, remedy));
   };
@@ -88,13 +103,13 @@ export function givenInFile(path: string, text: string, faults: WeftError[]): Gi
     return settings;
   }
   for (const [key, value] of Object.entries(content)) {
-    if (!isSetting(key)) {
-      fault(`has the unknown key "${key}"`, `remove it${orNearest(key, (name) => `"${name}"`)}`);
+    if (!isSetting(table, key)) {
+      fault(`has the unknown key "${key}"`, `remove it${orNearest(table, key, (name) => `"${name}"`)}`);
       continue;
     }
-    const texts = textsOf(key, value);
+    const texts = textsOf(table, key, value);
     if (texts) settings.set(key, { texts, source: `"${key}" in ${path}` });
-    else fault(`has a wrong kind of value for "${key}"`, `give ${EXPECTED[kindOf(key)]}`);
+    else fault(`has a wrong kind of value for "${key}"`, `give ${EXPECTED[kindOf(table, key)]}`);
   }
   return settings;
 }
@@ -105,8 +120,12 @@ const EXPECTED = {
   switch: 'true or false',
 } as const satisfies Record<Setting['kind'], string>;
 
-function textsOf(name: SettingName, value: unknown): string[] | undefined {
-  const kind = kindOf(name);
+function textsOf<Name extends string>(
+  table: SettingTable<Name>,
+  name: Name,
+  value: unknown,
+): string[] | undefined {
+  const kind = kindOf(table, name);
   if (kind === 'switch') return typeof value === 'boolean' ? [String(value)] : undefined;
   if (kind === 'one') {
     return typeof value === 'string' || typeof value === 'number' ? [String(value)] : undefined;
@@ -115,70 +134,74 @@ function textsOf(name: SettingName, value: unknown): string[] | undefined {
   return Array.isArray(value) && value.every((each) => typeof each === 'string') ? value : undefined;
 }
 
-function add(
-  settings: Map<SettingName, GivenTexts>,
-  name: SettingName,
+function add<Name extends string>(
+  table: SettingTable<Name>,
+  settings: Map<Name, GivenTexts>,
+  name: Name,
   texts: readonly string[],
   source: string,
   faults: WeftError[],
 ): void {
   const before = settings.get(name);
-  if (before && kindOf(name) !== 'many') {
+  if (before && kindOf(table, name) !== 'many') {
     const message =
       before.source === source ? `${source} is given twice` : `${before.source} and ${source} are given`;
     faults.push(new WeftError('E_CONFIG_VALUE', message, 'leave one out'));
   } else settings.set(name, { texts: [...(before?.texts ?? []), ...texts], source });
 }
 
-function isSetting(name: string): name is SettingName {
-  return Object.hasOwn(SETTINGS, name);
+function isSetting<Name extends string>(table: SettingTable<Name>, name: string): name is Name {
+  return Object.hasOwn(table.settings, name);
 }
 
-function kindOf(name: SettingName): Setting['kind'] {
-  return SETTINGS[name].kind;
+function kindOf<Name extends string>(table: SettingTable<Name>, name: Name): Setting['kind'] {
+  return table.settings[name].kind;
 }
 
-function switchOf(flag: string): { readonly name: SettingName; readonly on: boolean } | undefined {
+function switchOf<Name extends string>(
+  table: SettingTable<Name>,
+  flag: string,
+): { readonly name: Name; readonly on: boolean } | undefined {
   const on = !flag.startsWith('no-');
   const name = on ? flag : flag.slice('no-'.length);
-  return isSetting(name) && kindOf(name) === 'switch' ? { name, on } : undefined;
+  return isSetting(table, name) && kindOf(table, name) === 'switch' ? { name, on } : undefined;
 }
 
-function variableOf(name: SettingName): string {
-  return `WEFT_${name.toUpperCase().replaceAll('-', '_')}`;
+function variableOf(table: SettingTable, name: string): string {
+  return `${table.prefix}${name.toUpperCase().replaceAll('-', '_')}`;
 }
 
-function unknownArgument(argument: string): WeftError {
+function unknownArgument(table: SettingTable, argument: string): WeftError {
   const flag = /^--([^=]+)/.exec(argument)?.[1];
   if (flag === undefined) {
     return new WeftError(
       'E_CONFIG_UNKNOWN',
       `'${argument}' is not a flag`,
-      "give settings as flags, see 'weftd --help'",
+      `give settings as flags, see '${table.program} --help'`,
     );
   }
-  const remedy = `see 'weftd --help'${orNearest(flag, (name) => `--${name}`)}`;
+  const remedy = `see '${table.program} --help'${orNearest(table, flag, (name) => `--${name}`)}`;
   return new WeftError('E_CONFIG_UNKNOWN', `unknown flag --${flag}`, remedy);
 }
 
-function unknownVariable(variable: string, name: string): WeftError {
+function unknownVariable(table: SettingTable, variable: string, name: string): WeftError {
+  const known = table.remedyByUnknownVariable?.[variable];
   const remedy =
-    variable === 'WEFT_SECRET'
-      ? 'unset it and give a file by WEFT_SECRET_FILE: other processes can read an environment'
-      : `unset it${orNearest(name, variableOf)}`;
-  return new WeftError('E_CONFIG_UNKNOWN', `unknown environment variable ${variable}`, remedy);
+    known === undefined ? orNearest(table, name, (each) => variableOf(table, each)) : ` and ${known}`;
+  return new WeftError('E_CONFIG_UNKNOWN', `unknown environment variable ${variable}`, `unset it${remedy}`);
 }
 
 /**
  * Kubernetes sets `WEFT_PORT=tcp://…`, `WEFT_SERVICE_HOST=…` and so on in each pod of a namespace with a Service
  * named weft; taken as settings they would only baffle.
  */
-function isServiceLink(variable: string, text: string): boolean {
-  return /^WEFT_(\w+_)?(SERVICE_HOST|SERVICE_PORT\w*)$/.test(variable) || /^(tcp|udp|sctp):\/\//.test(text);
+function isServiceLink(table: SettingTable, variable: string, text: string): boolean {
+  const rest = variable.slice(table.prefix.length);
+  return /^(\w+_)?(SERVICE_HOST|SERVICE_PORT\w*)$/.test(rest) || /^(tcp|udp|sctp):\/\//.test(text);
 }
 
-function serviceLinkFault(variable: string): WeftError {
-  const remedy = "set enableServiceLinks: false in weftd's pod";
+function serviceLinkFault(table: SettingTable, variable: string): WeftError {
+  const remedy = `set enableServiceLinks: false in ${table.program}'s pod`;
   return new WeftError(
     'E_CONFIG_UNKNOWN',
     `${variable} is set by Kubernetes for a Service, not by you`,
@@ -187,8 +210,8 @@ function serviceLinkFault(variable: string): WeftError {
 }
 
 /** `, or did you mean …` where a setting's name is at most two edits away. */
-function orNearest(name: string, format: (name: SettingName) => string): string {
-  const nearest = (Object.keys(SETTINGS) as SettingName[])
+function orNearest(table: SettingTable, name: string, format: (name: string) => string): string {
+  const nearest = Object.keys(table.settings)
     .map((each) => ({ each, distance: editDistance(name.slice(0, 40), each) }))
     .sort((a, b) => a.distance - b.distance)[0]!;
   return nearest.distance <= 2 ? `, or did you mean ${format(nearest.each)}?` : '';

@@ -1,0 +1,48 @@
+import { type Address, parseAddress } from '../../base/address.ts';
+import { type Endpoint, parseEndpoint } from '../../base/endpoint.ts';
+import { bad, good, type Reading } from './setting.ts';
+
+/** Readers of settings that any program may have. */
+
+/** An absolute path, so that it means the same from any working directory. */
+export function readPath(text: string): Reading<string> {
+  if (text.startsWith('/') && !text.includes('\0')) return good(text.replace(/(?<=.)\/+$/, ''));
+  return bad('is not an absolute path', 'give a path that starts with /');
+}
+
+export function readPort(text: string): Reading<number> {
+  return readInteger(text, 1, 65_535, 'a port');
+}
+
+export function readSeconds(text: string): Reading<number> {
+  return readInteger(text, 1, 86_400, 'a number of seconds');
+}
+
+export function readListen(text: string): Reading<Address> {
+  const address = parseAddress(text);
+  return address ? good(address) : bad('is not an IP address', 'give one like 192.0.2.1 or 2001:db8::1');
+}
+
+/** An endpoint of this host: a numeric address, not a name. */
+export function readEndpoint(text: string): Reading<Endpoint> {
+  const at = parseEndpoint(text);
+  return at ? good(at) : bad('is not an endpoint', 'give ADDRESS:PORT or [IPV6]:PORT');
+}
+
+/** A reader for one of a closed list of words. */
+export function readWord<const T extends string>(words: readonly T[]): (text: string) => Reading<T> {
+  return (text) => {
+    const word = words.find((each) => each === text);
+    return word === undefined ? bad('is unknown', `give ${words.join(' or ')}`) : good(word);
+  };
+}
+
+export const readSwitch = (text: string): Reading<boolean> =>
+  text === 'true' || text === 'false' ? good(text === 'true') : bad('is unknown', 'give true or false');
+
+/** A whole number from `least` to `most`; `what` it is, for the fault: `a port`. */
+export function readInteger(text: string, least: number, most: number, what: string): Reading<number> {
+  const value = /^\d{1,6}$/.test(text) ? Number(text) : -1;
+  if (value >= least && value <= most) return good(value);
+  return bad(`is not ${what}`, `give a number from ${least} to ${most}`);
+}
