@@ -24,18 +24,35 @@ export async function askDaemon<Op extends keyof ControlResults>(
   request: ControlRequest & { readonly op: Op },
   options: { readonly timeoutMs?: number } = {},
 ): Promise<ControlResults[Op]> {
-  const path = `${runDir}/weft.sock`;
   const timeoutMs = options.timeoutMs ?? (request.op === 'rmpeer' ? REMOVAL_TIMEOUT_MS : TIMEOUT_MS);
-  const bytes = await exchange(path, frame(encodeMessage(request)), timeoutMs);
-  const answer = decodeAnswer<Op>(bytes);
-  if (!answer.ok) throw noAnswer(`what answers on ${path} is no weftd`, 'give the --run-dir of a weftd');
+  const at = { path: `${runDir}/weft.sock`, program: 'weftd', timeoutMs };
+  return (await ask(at, request)) as ControlResults[Op];
+}
+
+/** A program that serves a control socket, as its users know it. */
+export interface ControlledProgram {
+  /** Of the socket. */
+  readonly path: string;
+  /** `weftd` */
+  readonly program: string;
+  readonly timeoutMs: number;
+}
+
+/** Asks any program; resolves with the result, which is its word. Rejects as {@link askDaemon} does. */
+export async function ask(at: ControlledProgram, request: object): Promise<object> {
+  const { path, program } = at;
+  const bytes = await exchange(at, frame(encodeMessage(request)));
+  const answer = decodeAnswer(bytes);
+  if (!answer.ok) {
+    throw noAnswer(`what answers on ${path} is no ${program}`, `give the --run-dir of a ${program}`);
+  }
   if (answer.value.ok) return answer.value.result;
   const { code, message, remedy } = answer.value.error;
   throw new WeftError(code, message, remedy);
 }
 
 /** Sends one frame and takes one, without its prefix. */
-function exchange(path: string, request: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+function exchange({ path, program, timeoutMs }: ControlledProgram, request: Uint8Array): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = [];
     let received = 0;
@@ -48,13 +65,13 @@ function exchange(path: string, request: Uint8Array, timeoutMs: number): Promise
     };
     const timer = setTimeout(() => {
       const error = noAnswer(
-        `weftd did not answer within ${timeoutMs / 1000} s`,
+        `${program} did not answer within ${timeoutMs / 1000} s`,
         'see its log, then restart it',
       );
       settle(() => reject(error));
     }, timeoutMs);
     socket.on('connect', () => socket.write(request));
-    socket.on('error', (cause) => settle(() => reject(connectFault(path, cause))));
+    socket.on('error', (cause) => settle(() => reject(connectFault(program, path, cause))));
     socket.on('data', (chunk) => {
       chunks.push(chunk);
       received += chunk.length;
@@ -62,12 +79,12 @@ function exchange(path: string, request: Uint8Array, timeoutMs: number): Promise
       if (length === undefined) return;
       const end = 4 + length;
       if (length > MAX_ANSWER_BYTES) {
-        settle(() => reject(noAnswer('weftd answered too much', 'use the weft of its version')));
+        settle(() => reject(noAnswer(`${program} answered too much`, 'use the weft of its version')));
       } else if (received >= end) settle(() => resolve(concat(...chunks).subarray(4, end)));
     });
     socket.on('close', () => {
       const error = noAnswer(
-        'weftd hung up without an answer',
+        `${program} hung up without an answer`,
         'run as root, and use the weft of its version',
       );
       settle(() => reject(error));
@@ -75,7 +92,7 @@ function exchange(path: string, request: Uint8Array, timeoutMs: number): Promise
   });
 }
 
-function connectFault(path: string, cause: Error): WeftError {
+function connectFault(program: string, path: string, cause: Error): WeftError {
   const { code } = cause as NodeJS.ErrnoException;
   if (code === 'EACCES' || code === 'EPERM') {
     return new WeftError('E_NOT_PERMITTED', `${path} is not open to this user`, 'run weft as root', {
@@ -83,10 +100,10 @@ function connectFault(path: string, cause: Error): WeftError {
     });
   }
   if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTSOCK' || code === 'ENOTDIR') {
-    const remedy = 'start weftd, or give its run folder with --run-dir';
-    return new WeftError('E_NO_DAEMON', `no weftd answers on ${path}`, remedy, { cause });
+    const remedy = `start ${program}, or give its run folder with --run-dir`;
+    return new WeftError('E_NO_DAEMON', `no ${program} answers on ${path}`, remedy, { cause });
   }
-  return noAnswer(`asking weftd on ${path} failed: ${cause.message}`, 'see its log');
+  return noAnswer(`asking ${program} on ${path} failed: ${cause.message}`, 'see its log');
 }
 
 function noAnswer(message: string, remedy: string): WeftError {

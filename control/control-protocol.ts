@@ -225,13 +225,11 @@ export function decodeRequest(bytes: Uint8Array): Result<ControlRequest, Request
 }
 
 /** Reads an answer without its length prefix. What `result` holds is the daemon's word. */
-export function decodeAnswer<Op extends keyof ControlResults>(
-  bytes: Uint8Array,
-): Result<ControlAnswer<ControlResults[Op]>, 'answer-malformed'> {
+export function decodeAnswer(bytes: Uint8Array): Result<ControlAnswer<object>, 'answer-malformed'> {
   const answer = parseJson(bytes);
   if (!isRecord(answer)) return fail('answer-malformed');
   if (answer.ok === true && isRecord(answer.result)) {
-    return ok({ ok: true, result: answer.result as unknown as ControlResults[Op] });
+    return ok({ ok: true, result: answer.result });
   }
   const { error } = answer;
   if (answer.ok !== false || !isRecord(error)) return fail('answer-malformed');
@@ -243,7 +241,7 @@ export function decodeAnswer<Op extends keyof ControlResults>(
 }
 
 /** The JSON of a request or an answer, without the length prefix. */
-export function encodeMessage(message: ControlRequest | ControlAnswer): Uint8Array {
+export function encodeMessage(message: object): Uint8Array {
   return utf8(JSON.stringify(message));
 }
 
@@ -273,13 +271,10 @@ export function errorAnswer(error: unknown): ControlAnswer<never> {
   };
 }
 
-/** What a client is told whose request {@link decodeRequest} refused. */
-export function requestError(fault: RequestFault): WeftError {
-  return new WeftError(
-    'E_BAD_REQUEST',
-    `weftd does not understand this request (${fault})`,
-    'use the weft of its version',
-  );
+/** What a client is told whose request could not be read. */
+export function requestError(fault: string, program: string): WeftError {
+  const message = `${program} does not understand this request (${fault})`;
+  return new WeftError('E_BAD_REQUEST', message, 'use the weft of its version');
 }
 
 const KEYS_BY_OP: Readonly<Record<ControlRequest['op'], readonly string[]>> = {

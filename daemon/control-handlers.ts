@@ -1,18 +1,50 @@
 import type { Instant } from '../base/instant.ts';
 import { printable } from '../base/printable.ts';
 import { WeftError } from '../base/weft-error.ts';
-import type { ControlHandlers } from '../control/control-server.io.ts';
+import { type ControlRequest, type ControlResults, decodeRequest } from '../control/control-protocol.ts';
+import { answerOf, type ControlService } from '../control/control-server.io.ts';
 import { ownProcess } from '../host/own-process.io.ts';
 import type { HandoverPolicy } from './handover-policy.ts';
-import { locate } from './locate.ts';
 import type { PeerRemovals } from './peer-removals.ts';
 import { formatPeerHint, type PeerHint, parsePeerHint } from './settings/peer-hint.ts';
-import { ipamResult, peersResult, reportResult, type StatusContext, statusResult } from './status.ts';
+import { ipamResult } from './status/ipam-view.ts';
+import { locate } from './status/locate-view.ts';
+import { peersResult } from './status/peers-view.ts';
+import { reportResult } from './status/report-view.ts';
+import type { StatusContext } from './status/status-context.ts';
+import { statusResult } from './status/status-view.ts';
 
 /** Where the node looks for peers. */
 export interface SeedList {
   add(hints: readonly PeerHint[]): Promise<void>;
   remove(hint: PeerHint): boolean;
+}
+
+/** Who answers each request of the `weft` command. May throw or reject; the error is what the user reads. */
+type ControlHandlers = {
+  readonly [Op in keyof ControlResults]: (
+    request: Extract<ControlRequest, { op: Op }>,
+  ) => ControlResults[Op] | Promise<ControlResults[Op]>;
+};
+
+/** Answers a call of the CNI plugin; never rejects. `fds` are open until the first time it waits. */
+type CniHandler = (
+  request: Extract<ControlRequest, { op: 'cni' }>,
+  fds: readonly number[],
+) => Promise<unknown>;
+
+/** What weftd answers on its control socket: `handlers` the `weft` command, `cni` the shim, which has a form of its own. */
+export function controlService(handlers: ControlHandlers, cni: CniHandler): ControlService<ControlRequest> {
+  return {
+    program: 'weftd',
+    decode: decodeRequest,
+    answer: (request, fds) => {
+      if (request.op === 'cni') return cni(request, fds);
+      // The handler of an operation takes the request of that operation; TypeScript cannot follow the pairing.
+      const handle = handlers[request.op] as (request: ControlRequest) => unknown;
+      return answerOf(() => handle(request));
+    },
+  };
 }
 
 /** Answers to everything that the `weft` command asks. */

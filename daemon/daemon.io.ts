@@ -7,6 +7,7 @@ import { serveControl } from '../control/control-server.io.ts';
 import { clock } from '../host/clock.io.ts';
 import { HealthServer } from '../host/health-server.io.ts';
 import type { Log } from '../host/log.ts';
+import { ownRuntime } from '../host/own-process.io.ts';
 import { openRunFolder } from '../host/run-folder.io.ts';
 import { ownVersion } from '../host/version.io.ts';
 import { NODE_KEY } from '../ipam/model/types.ts';
@@ -18,7 +19,7 @@ import type { LocalSocket } from '../native/local-socket.ts';
 import type { WeftNode } from '../node/weft-node.ts';
 import { chooseDatapath } from '../router/datapath/choose-datapath.ts';
 import { DATAPATHS } from '../router/datapath/datapaths.io.ts';
-import { controlHandlers } from './control-handlers.ts';
+import { controlHandlers, controlService } from './control-handlers.ts';
 import { HandoverPolicy } from './handover-policy.ts';
 import { CniConfigPublisher } from './kubernetes/cni-config-publisher.io.ts';
 import { linkToKubernetes } from './kubernetes/kubernetes-node.io.ts';
@@ -37,7 +38,7 @@ import { PeerRemovals } from './peer-removals.ts';
 import { PeerSeeds } from './peer-seeds.io.ts';
 import { refuseOtherRanges } from './pod-ranges.ts';
 import { type Config, listenHosts } from './settings/config.ts';
-import type { StatusContext } from './status.ts';
+import type { StatusContext } from './status/status-context.ts';
 import { readUnderlay } from './underlay.io.ts';
 
 /** After SIGTERM: time for calls of the CNI plugin that are under way. Whoever is cut off gets code 11, or is spooled. */
@@ -205,6 +206,7 @@ export class Daemon {
       overlayMtu,
       counters,
       seeds: () => seeds.hints,
+      runtime: ownRuntime,
       warnings: () => kubernetes?.warnings() ?? [],
     };
     const handover = new HandoverPolicy({
@@ -217,7 +219,10 @@ export class Daemon {
     const handlers = controlHandlers({ context, seeds, removals, handover, port: config.port, now: clock });
     const { plugin } = cni;
     const control = this.#open(
-      serveControl(`${runDir}/weft.sock`, handlers, (call, fds) => plugin.handle(call, fds)),
+      serveControl(
+        `${runDir}/weft.sock`,
+        controlService(handlers, (call, fds) => plugin.handle(call, fds)),
+      ),
     );
     const report = await plugin.start();
     this.#serving = { node, loop, plugin, control };

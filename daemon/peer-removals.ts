@@ -5,7 +5,7 @@ import type { RemovePeerResult } from '../control/control-protocol.ts';
 import type { RemoveFailure, RequestId } from '../ipam/model/types.ts';
 import { findPeer } from './find-peer.ts';
 import type { NodeLoop, Output } from './node-loop.io.ts';
-import { nameOf, type StatusContext } from './status.ts';
+import { nameOf, type StatusContext } from './status/status-context.ts';
 
 /** The node, and the name that it has itself. */
 type NamedNode = Pick<StatusContext, 'node' | 'name'>;

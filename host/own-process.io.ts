@@ -11,3 +11,16 @@ export interface ProcessPlace {
 export function ownProcess(): ProcessPlace {
   return { pid: process.pid, pidNamespace: readlinkSync('/proc/self/ns/pid') };
 }
+
+/** What a process runs on, for a report. */
+export interface ProcessRuntime {
+  /** Version of Node.js. */
+  readonly node: string;
+  readonly rssBytes: number;
+  readonly uptimeS: number;
+}
+
+/** What this process runs on now. */
+export function ownRuntime(): ProcessRuntime {
+  return { node: process.version, rssBytes: process.memoryUsage.rss(), uptimeS: process.uptime() };
+}

@@ -8,7 +8,7 @@ import type { WeftNode } from '../../node/weft-node.ts';
 import type { NodeLoop } from '../node-loop.io.ts';
 import type { PeerSeeds } from '../peer-seeds.io.ts';
 import type { Config } from '../settings/config.ts';
-import { nameOf } from '../status.ts';
+import { nameOf } from '../status/status-context.ts';
 import { gonePeers, isCaretaker } from './gone-peers.ts';
 import { KubernetesLink } from './kubernetes-link.io.ts';
 

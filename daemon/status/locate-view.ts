@@ -1,10 +1,11 @@
-import { formatAddress, parseAddress } from '../base/address.ts';
-import type { PeerId } from '../base/peer-id.ts';
-import { printable } from '../base/printable.ts';
-import { WeftError } from '../base/weft-error.ts';
-import type { LocateResult } from '../control/control-protocol.ts';
-import { findPeer } from './find-peer.ts';
-import { peerStatus, type StatusContext } from './status.ts';
+import { formatAddress, parseAddress } from '../../base/address.ts';
+import type { PeerId } from '../../base/peer-id.ts';
+import { printable } from '../../base/printable.ts';
+import { WeftError } from '../../base/weft-error.ts';
+import type { LocateResult } from '../../control/control-protocol.ts';
+import { findPeer } from '../find-peer.ts';
+import { peerStatus } from './peers-view.ts';
+import type { StatusContext } from './status-context.ts';
 
 /**
  * Answer to `weft ping`: where an address of the overlay lives. A node stands for its own overlay address, IPv4 where it has one.

@@ -1,0 +1,78 @@
+import { formatAddress } from '../../base/address.ts';
+import type { PeerId } from '../../base/peer-id.ts';
+import type { PeerStatus, PeersResult } from '../../control/control-protocol.ts';
+import type { MemberState } from '../../gossip/model/gossip-output.ts';
+import type { TunnelStatus } from '../../router/tunnel/tunnel.ts';
+import { nameOf, type StatusContext } from './status-context.ts';
+
+/** Answer to `weft peers`. */
+export function peersResult(context: StatusContext): PeersResult {
+  const { node, datapath, seeds } = context;
+  const peers = peerRows(context).map((row) => {
+    const peer = row.peerId;
+    const info = node.infoOf(peer);
+    const { sentBytes, receivedBytes } = datapath.datapath.stats(peer);
+    return {
+      ...row,
+      sentBytes,
+      receivedBytes,
+      version: info?.version ?? '',
+      endpoints: info?.endpoints ?? [],
+      addresses: (info?.addresses ?? []).map(formatAddress),
+    };
+  });
+  return { peers, seeds: seeds() };
+}
+
+/** One peer as `weft status` shows it. */
+export function peerStatus(context: RowContext, peer: PeerId): PeerStatus {
+  const member = context.node.gossip.members().find((candidate) => candidate.peer === peer);
+  return peerRow(context, peer, member?.state ?? 'unknown');
+}
+
+/** What a row of the table of peers needs. */
+type RowContext = Pick<StatusContext, 'node' | 'name' | 'datapath'>;
+
+/** A row of the table of peers, with its id as what it is. */
+type PeerRow = PeerStatus & { readonly peerId: PeerId };
+
+/** The peers other than ourselves, in the order of their names: one look at each, for a cluster may have thousands. */
+export function peerRows(context: RowContext): PeerRow[] {
+  const { node } = context;
+  return node.gossip
+    .members()
+    .filter(({ peer }) => peer !== node.peer)
+    .map(({ peer, state }) => peerRow(context, peer, state))
+    .sort((a, b) => (a.name + a.peerId < b.name + b.peerId ? -1 : 1));
+}
+
+function peerRow(context: RowContext, peer: PeerId, member: MemberState): PeerRow {
+  const { node, datapath } = context;
+  const tunnel = node.tunnels.status(peer);
+  const path = tunnel?.path;
+  const stands = tunnel?.state === 'established';
+  return {
+    name: nameOf(context, peer),
+    peerId: peer,
+    state: peerState(member, tunnel),
+    endpoint: path?.kind === 'direct' ? path.endpoint : null,
+    via: path?.kind === 'relay' ? nameOf(context, path.via) : null,
+    datapath: stands ? datapath.name : null,
+    suite: stands ? (tunnel.suite ?? null) : null,
+    rttMs: tunnel?.rttMs === undefined ? null : Math.round(tunnel.rttMs * 1000) / 1000,
+  };
+}
+
+function peerState(member: MemberState, tunnel: TunnelStatus | undefined): PeerStatus['state'] {
+  if (member === 'dead' || member === 'left') return member;
+  switch (tunnel?.state) {
+    case 'established':
+      return member === 'suspect' ? 'suspect' : 'connected';
+    case 'handshaking':
+      return 'connecting';
+    case 'unreachable':
+      return 'unreachable';
+    default:
+      return member === 'suspect' ? 'suspect' : 'idle';
+  }
+}

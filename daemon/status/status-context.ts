@@ -1,0 +1,28 @@
+import type { Counters } from '../../base/counters.ts';
+import { type PeerId, shortPeerId } from '../../base/peer-id.ts';
+import type { ProcessRuntime } from '../../host/own-process.io.ts';
+import type { WeftNode } from '../../node/weft-node.ts';
+import type { OpenDatapath } from '../../router/datapath/datapath.ts';
+
+/** What the views of this folder look at. */
+export interface StatusContext {
+  readonly node: WeftNode;
+  readonly name: string;
+  readonly version: string;
+  readonly datapath: OpenDatapath;
+  readonly counters: Counters;
+  /** Bytes of the largest packet of the overlay. */
+  readonly overlayMtu: number;
+  /** What the node looks for, as canonical text. */
+  readonly seeds: () => readonly string[];
+  /** Of this process. */
+  readonly runtime: () => ProcessRuntime;
+  /** Warnings of what is around the node, one line each. */
+  readonly warnings: () => readonly string[];
+}
+
+/** The name a peer gave itself, else the start of its id. */
+export function nameOf(context: Pick<StatusContext, 'node' | 'name'>, peer: PeerId): string {
+  if (peer === context.node.peer) return context.name;
+  return context.node.infoOf(peer)?.name ?? shortPeerId(peer);
+}
