@@ -21,7 +21,7 @@ export async function listenForPeers(options: {
   const { config, node, loop } = options;
   const hosts = listenHosts(config);
   const links = await TcpLinks.listen(hosts.length === 0 ? ['::'] : hosts, config.port, {
-    accepted: (remote) => node.linkAccepted(remote, clock()),
+    accepted: loop.waking((remote) => node.linkAccepted(remote, clock())),
     connected: loop.waking((link) => node.linkConnected(link)),
     received: loop.waking((link, bytes) => node.linkReceived(link, bytes, clock())),
     congested: loop.waking((link, congested) => node.linkCongested(link, congested, clock())),
