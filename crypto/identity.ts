@@ -88,11 +88,6 @@ export function verifySignature(peer: PeerId, message: Uint8Array, signature: Ui
   return ed25519Verify(peerIdBytes(peer), message, signature);
 }
 
-/** Wipes the private keys. */
-export function eraseIdentity(identity: Identity): void {
-  erase(identity.signing.privateKey, identity.noise.privateKey);
-}
-
 function identityOf(seed: Uint8Array, noise: KeyPair): Identity {
   assert(seed.length === 32 && noise.privateKey.length === 32, 'seeds of 32 bytes');
   const signing = ed25519FromSeed(seed);

@@ -4,11 +4,9 @@ import type { Range } from '../base/range.ts';
 import { surveyHost } from '../linux/host-network.io.ts';
 import { advertisableAddresses, type OwnLinks } from '../linux/host-survey.ts';
 import type { RouteClient } from '../linux/route-client.io.ts';
+import { OVERLAY_OVERHEAD } from '../router/packet/data-packet.ts';
 import { IPV6_MINIMUM_MTU } from '../router/packet/ip-packet.ts';
 import type { Config } from './settings/config.ts';
-
-/** What tunnel and relay envelope add to a packet, with UDP over IPv6 (docs/wire.md). */
-export const OVERLAY_OVERHEAD = 136;
 
 /** Taken where the host has no address yet: an Ethernet's. */
 const DEFAULT_UNDERLAY_MTU = 1500;

@@ -19,7 +19,7 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface WatchOptions {
+interface WatchOptions {
   /** A watch that brings nothing for so long is given up. */
   readonly silenceMs: number;
   readonly signal: AbortSignal;

@@ -7,7 +7,7 @@ import { isRecord, type ObjectMeta, readList, readMeta } from './objects.ts';
 import { readWatchEvent } from './watch-event.ts';
 
 /** Objects asked for in one page of a list. */
-export const PAGE_SIZE = 500;
+const PAGE_SIZE = 500;
 /** Objects that are kept of one collection; Kubernetes supports so many pods in a cluster. */
 const MAX_OBJECTS = 150_000;
 /** A watch that stood for so long worked, also where nothing happened meanwhile; unless it fell silent. Milliseconds. */
@@ -27,7 +27,7 @@ export interface ListWatchOptions<T extends ObjectMeta> {
 }
 
 /** What is to be asked of the API next: the query of a collection's path. */
-export interface NextRequest {
+interface NextRequest {
   readonly type: 'list' | 'watch';
   readonly query: string;
 }

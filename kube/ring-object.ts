@@ -1,5 +1,5 @@
 import { bytesOfBase64, textOfBase64 } from './base64.ts';
-import { type ConfigMap, isRecord } from './objects.ts';
+import type { ConfigMap } from './objects.ts';
 
 /** The label that all objects of Weft carry. */
 export const PART_OF_WEFT = 'app.kubernetes.io/part-of=weft';
@@ -36,12 +36,4 @@ export function genesisOf(object: ConfigMap): Uint8Array | undefined {
 export function labels(): Record<string, string> {
   const [name, value] = PART_OF_WEFT.split('=') as [string, string];
   return { [name]: value };
-}
-
-/** True where `value` carries the label. */
-export function isPartOfWeft(value: unknown): boolean {
-  const [name, wanted] = PART_OF_WEFT.split('=') as [string, string];
-  const metadata = isRecord(value) ? value.metadata : undefined;
-  const found = isRecord(metadata) && isRecord(metadata.labels) ? metadata.labels[name] : undefined;
-  return found === wanted;
 }

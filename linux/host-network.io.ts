@@ -2,7 +2,7 @@ import type { Address, Family } from '../base/address.ts';
 import { ADDRESS_BITS, sameAddress } from '../base/address.ts';
 import { formatRange, parseCidr, type Range, rangeCidrs, sameRange } from '../base/range.ts';
 import { WeftError } from '../base/weft-error.ts';
-import { advertisableAddresses, findOverlap, type HostSurvey, type OwnLinks } from './host-survey.ts';
+import { findOverlap, type HostSurvey, type OwnLinks } from './host-survey.ts';
 import { addAddress, deleteAddress } from './interface-address.ts';
 import { deleteLink, type Link, setIpv4, setLink, withoutLinkLocal } from './link.ts';
 import { isNetlinkError, type NetlinkRequest } from './netlink-request.ts';
@@ -57,15 +57,6 @@ export async function refuseOverlap(
   const option = overlap.range.family === 4 ? '--ipalloc-range' : '--ipalloc-range6';
   const message = `the pod range ${formatRange(overlap.range)} overlaps the host's ${overlap.use}`;
   throw new WeftError('E_RANGE_OVERLAP', message, `choose another range with ${option}`);
-}
-
-/** The host's addresses to tell peers of. */
-export async function ownAddresses(
-  client: RouteClient,
-  ranges: readonly Range[],
-  own: OwnLinks,
-): Promise<Address[]> {
-  return advertisableAddresses(await surveyHost(client), ranges, own);
 }
 
 /**

@@ -19,7 +19,7 @@ export interface NetlinkMessage {
   readonly payload: Uint8Array;
 }
 
-export const NLMSG_HEADER_LENGTH = 16;
+const NLMSG_HEADER_LENGTH = 16;
 export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;
 
@@ -31,8 +31,7 @@ export const NLM_F_DUMP = 0x300;
 export const NLM_F_REPLACE = 0x100;
 export const NLM_F_EXCL = 0x200;
 export const NLM_F_CREATE = 0x400;
-/** In an error: the payload of the failed request is not echoed, and attributes follow. */
-export const NLM_F_CAPPED = 0x100;
+/** In an error: attributes follow, for instance the kernel's own words. */
 export const NLM_F_ACK_TLVS = 0x200;
 
 /** Marks an attribute that holds attributes; kernels since 5.2 want it set where it applies. */
@@ -145,7 +144,7 @@ export function nestedAttribute(type: number, ...parts: readonly Uint8Array[]): 
 }
 
 /** Four bytes of an unsigned (or, in two's complement, signed) integer. */
-export function u32(value: number): Uint8Array {
+function u32(value: number): Uint8Array {
   const out = new Uint8Array(4);
   writeU32LE(out, 0, value);
   return out;

@@ -51,12 +51,11 @@ export interface HostRoute {
   readonly mtu: number | undefined;
 }
 
-export type RouteKind = 'unicast' | 'blackhole' | 'unreachable';
+type RouteKind = 'unicast' | 'blackhole' | 'unreachable';
 
 /** Marks our routes (`ip route show proto 87`), so that we find them after a crash and never touch another's. */
 export const ROUTE_PROTOCOL_WEFT = 87;
 export const ROUTE_TABLE_MAIN = 254;
-export const ROUTE_TABLE_LOCAL = 255;
 
 const RTM_NEWROUTE = 24;
 const RTM_DELROUTE = 25;

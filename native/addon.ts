@@ -9,7 +9,7 @@ export type Handle = object & { readonly __brand: 'Handle' };
  * The functions of `native/build/weft.node`, one to one. Only the faces beside this file call them; each face
  * says what its functions mean. A failed call throws {@link SystemError} unless the face says otherwise.
  */
-export interface Addon {
+interface Addon {
   tunOpen(
     name: string,
     vnetHeader: 0 | 1,

@@ -2,15 +2,12 @@ import { lstatSync, rmSync, type Stats } from 'node:fs';
 import { WeftError } from '../base/weft-error.ts';
 import { addon, type Handle, isSystemError } from './addon.ts';
 
-/** Bounds of the local socket. */
-export const LOCAL_REQUEST_MAX_BYTES = 1024 * 1024;
-export const LOCAL_ANSWER_MAX_BYTES = 16 * 1024 * 1024;
-export const LOCAL_REQUEST_MAX_FDS = 4;
-export const LOCAL_CONNECTIONS = 256;
+/** Connections at once. */
+const LOCAL_CONNECTIONS = 256;
 /** A request must be complete, and an answer taken, within this. */
-export const LOCAL_REQUEST_TIMEOUT_MS = 5_000;
+const LOCAL_REQUEST_TIMEOUT_MS = 5_000;
 /** An answer must be given within this: kubelet's bound for a pod sandbox. */
-export const LOCAL_ANSWER_TIMEOUT_MS = 240_000;
+const LOCAL_ANSWER_TIMEOUT_MS = 240_000;
 
 /** A complete request of a local process. */
 export interface LocalRequest {
@@ -19,15 +16,15 @@ export interface LocalRequest {
   readonly uid: number;
   readonly gid: number;
   /**
-   * Descriptors that came with it, at most {@link LOCAL_REQUEST_MAX_FDS}. They are closed when the callback
-   * returns: whoever wants one duplicates it before (`RouteSocket.adopt(fd)` does), never after an await.
+   * Descriptors that came with it, at most 4. They are closed when the callback returns: whoever wants one
+   * duplicates it before (`RouteSocket.adopt(fd)` does), never after an await.
    */
   readonly fds: readonly number[];
-  /** The request without its prefix, 1 to {@link LOCAL_REQUEST_MAX_BYTES} bytes, owned by the receiver. */
+  /** The request without its prefix, 1 byte to 1 MiB, owned by the receiver. */
   readonly bytes: Uint8Array;
   /**
-   * Sends the answer and closes the connection; call once, at any time. False where the client is gone, was
-   * answered already, or waited longer than {@link LOCAL_ANSWER_TIMEOUT_MS}.
+   * Sends the answer, at most 16 MiB, and closes the connection; call once, at any time. False where the client is
+   * gone, was answered already, or waited longer than {@link LOCAL_ANSWER_TIMEOUT_MS}.
    */
   answer(bytes: Uint8Array): boolean;
   /** Closes the connection without an answer. */

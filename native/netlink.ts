@@ -1,10 +1,5 @@
 import { addon, type Handle } from './addon.ts';
 
-/** Bounds of one transaction. */
-export const NETLINK_MAX_REQUEST_BYTES = 256 * 1024;
-export const NETLINK_MAX_REPLY_BYTES = 16 * 1024 * 1024;
-export const NETLINK_MAX_MESSAGES = 1024;
-
 /**
  * A routing netlink socket (AF_NETLINK, NETLINK_ROUTE). It speaks for the network namespace it was opened in,
  * whatever process holds it: that is how the daemon works inside a pod without entering it.
@@ -36,7 +31,8 @@ export class RouteSocket {
    *
    * Runs off the event loop; one at a time, a second rejects with EBUSY. The kernel carries messages out in order
    * and does not stop at one that fails. Rejects with SystemError: ETIMEDOUT after `timeoutMs` (at most 60,000;
-   * the kernel may still have done it), EMSGSIZE past a bound above, EBADF after {@link close}.
+   * the kernel may still have done it), EMSGSIZE past a bound (a request of 256 KiB or 1,024 messages, an answer of
+   * 16 MiB), EBADF after {@link close}.
    */
   async transact(
     request: Uint8Array,

@@ -14,7 +14,7 @@ const KINDS = {
  * whose packets its IP layer then drops unseen: the IPv4 header's checksum is wrong, the IPv6 source is multicast.
  * Some kernels refuse such writes with EINVAL; on those nothing may be coalesced.
  */
-export function offloadTests(kind: 'tcp' | 'udp'): Uint8Array[] {
+export function tunSelfTestFrames(kind: 'tcp' | 'udp'): Uint8Array[] {
   return [frame(kind, 4), frame(kind, 6)];
 }
 

@@ -1,17 +1,8 @@
 import { WeftError } from '../base/weft-error.ts';
 import { addon, type Handle, isSystemError, type SystemError } from './addon.ts';
-import { offloadTests } from './tun-self-test.ts';
+import { tunSelfTestFrames } from './tun-self-test.ts';
 
-/** Bytes of the virtio header before each packet of a device with {@link TunOffloads.vnetHeader}. */
-export const VNET_HEADER_LENGTH = 10;
-
-/** A batch holds at most this many frames … */
-export const TUN_BATCH_FRAMES = 64;
-
-/** … and no further frame is begun once a batch holds this many bytes. */
-export const TUN_BATCH_BYTES = 512 * 1024;
-
-export interface TunOptions {
+interface TunOptions {
   /** Ask for a virtio header on each frame, and with it for offloads. Default true. */
   readonly vnetHeader?: boolean;
   /** Keep the device, its addresses and routes when we end. Default true. */
@@ -20,7 +11,7 @@ export interface TunOptions {
 
 /** What this kernel granted, and what its self-test showed to work. */
 export interface TunOffloads {
-  /** Frames both ways start with a virtio header of {@link VNET_HEADER_LENGTH} bytes. All else is false without. */
+  /** Frames both ways start with a virtio header of 10 bytes. All else is false without. */
   readonly vnetHeader: boolean;
   /** The kernel may hand us packets with a partial checksum (NEEDS_CSUM) and TCP super-packets to segment. */
   readonly tcp: boolean;
@@ -33,15 +24,11 @@ export interface TunOffloads {
 }
 
 /**
- * Receives a batch: frame `i` is `buffer.subarray(offsets[i], offsets[i] + lengths[i])` for `i < count`.
+ * Receives a batch: frame `i` is `buffer.subarray(offsets[i], offsets[i] + lengths[i])` for `i < count`. A batch
+ * holds at most 64 frames, and no further frame is begun once it holds 512 KiB.
  * All three arrays are reused: they are valid until the callback returns.
  */
-export type OnTunBatch = (
-  buffer: Uint8Array,
-  offsets: Int32Array,
-  lengths: Int32Array,
-  count: number,
-) => void;
+type OnTunBatch = (buffer: Uint8Array, offsets: Int32Array, lengths: Int32Array, count: number) => void;
 
 /**
  * A TUN device, an interface whose packets end in this process.
@@ -102,7 +89,7 @@ class NativeTun implements Tun {
     this.#handle = opened.handle;
     const { vnetHeader, offloads } = opened;
     const works = (kind: 'tcp' | 'udp'): boolean =>
-      offloadTests(kind).every((frame) => {
+      tunSelfTestFrames(kind).every((frame) => {
         const outcome = this.write(frame);
         // While the interface is down the kernel parses the frame and then says EIO; EINVAL is a parser that fails.
         return outcome === frame.length || outcome === -5;

@@ -22,7 +22,7 @@ export const UDP_MAX_SEGMENTS = 64;
  * `segment` is 0 where the message is one datagram; else it is datagrams of `segment` bytes from one sender, the last
  * may be shorter. All arrays are reused: they are valid until the callback returns.
  */
-export type OnUdpBatch = (buffer: Uint8Array, words: Uint32Array, count: number) => void;
+type OnUdpBatch = (buffer: Uint8Array, words: Uint32Array, count: number) => void;
 
 /**
  * A UDP socket that moves datagrams in batches (Linux: UDP_SEGMENT, UDP_GRO, recvmmsg). `node:dgram` costs a system

@@ -2,7 +2,7 @@ import { formatAddress } from '../../base/address.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import type { PeerStatus, PeersResult } from '../../control/control-protocol.ts';
 import type { MemberState } from '../../gossip/model/gossip-output.ts';
-import type { TunnelStatus } from '../../router/tunnel/tunnel.ts';
+import type { TunnelStatus } from '../../router/tunnel/tunnel-status.ts';
 import { nameOf, type StatusContext } from './status-context.ts';
 
 /** Answer to `weft peers`. */

@@ -2,7 +2,7 @@ import type { Family } from '../../base/address.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 
 /** Neighbouring addresses with one owner, which all have changed hands equally often. */
-export interface Segment {
+interface Segment {
   readonly start: bigint;
   readonly end: bigint;
   readonly owner: PeerId;

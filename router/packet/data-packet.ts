@@ -29,7 +29,7 @@ import { readU16LE, readU32LE, writeU32LE, writeU64LE } from '../../base/bytes.t
 export const PACKET_INITIATION = 1;
 export const PACKET_RESPONSE = 2;
 export const PACKET_COOKIE = 3;
-export const PACKET_DATA = 4;
+const PACKET_DATA = 4;
 
 export const OUTER_HEADER_LENGTH = 16;
 export const TAG_LENGTH = 16;
@@ -41,7 +41,7 @@ export const RELAY_ID_LENGTH = 16;
 /** What a relay envelope adds to the outer packet in it. */
 export const RELAY_OVERHEAD = DATA_OVERHEAD + RELAY_ID_LENGTH;
 /** IPv6 and UDP header of the underlay. */
-export const UNDERLAY_OVERHEAD = 48;
+const UNDERLAY_OVERHEAD = 48;
 /** Underlay MTU less this is the overlay MTU: what fits directly fits through relays as well. */
 export const OVERLAY_OVERHEAD = UNDERLAY_OVERHEAD + DATA_OVERHEAD + RELAY_OVERHEAD;
 /** The largest UDP payload: 65,535 less the IPv4 and UDP headers. */
@@ -56,8 +56,6 @@ export const KIND_RELAY = 3;
 export const MAX_RELAYS = 2;
 /** Plaintexts are padded to a multiple of this, so that lengths tell less. */
 export const PAD_TO = 16;
-/** No sender counts further; leaves every counter exact as a JavaScript number. */
-export const MAX_COUNTER = Number.MAX_SAFE_INTEGER;
 
 /** Writes the 16 bytes of the outer header of a data packet at `at`; they are the AEAD's associated data. */
 export function writeOuterHeader(out: Uint8Array, at: number, receiverIndex: number, counter: number): void {
@@ -84,7 +82,7 @@ export function receiverIndexOf(packet: Uint8Array): number {
   return readU32LE(packet, 4);
 }
 
-/** The counter; −1 where it exceeds {@link MAX_COUNTER}. */
+/** The counter; −1 where it exceeds 2^53 − 1, which JavaScript cannot hold exactly and no sender reaches. */
 export function counterOf(packet: Uint8Array): number {
   const high = readU32LE(packet, 12);
   return high >= 2 ** 21 ? -1 : high * 2 ** 32 + readU32LE(packet, 8);

@@ -20,8 +20,6 @@ import { COUNTER_BY_CONTROL_FAULT } from './tunnel-counters.ts';
 import { TunnelPath } from './tunnel-path.ts';
 import type { PeerInfo, TunnelState, TunnelStatus } from './tunnel-status.ts';
 
-export type { PeerInfo, TunnelState, TunnelStatus } from './tunnel-status.ts';
-
 /**
  * The tunnel to one peer: joins the handshakes with it, its sessions, its paths, the watch over them and the path
  * MTU. Each of these is a machine of its own in its own file; here is what one says to the other.
@@ -344,10 +342,10 @@ export class Tunnel {
 }
 
 /** An index that we do not know is no alarm when the peer was heard this lately. */
-export const HEARD_MS = 1000;
+const HEARD_MS = 1000;
 /** And otherwise an alarm this often at most, while there is a session. */
-export const RECOVER_INTERVAL_MS = 10_000;
+const RECOVER_INTERVAL_MS = 10_000;
 /** After an attempt failed a waiting packet starts none for this long. */
-export const GIVE_UP_PAUSE_MS = 5000;
+const GIVE_UP_PAUSE_MS = 5000;
 /** A wanted peer that is unreachable is tried again after this and up to twice as long. */
-export const UNREACHABLE_RETRY_MS = 30_000;
+const UNREACHABLE_RETRY_MS = 30_000;

@@ -25,8 +25,6 @@ import type { TunnelCounter } from './tunnel-counters.ts';
 import { TunnelIndices } from './tunnel-indices.ts';
 import type { PeerFault, PeerInfo, TunnelEvent, TunnelStatus } from './tunnel-status.ts';
 
-export type { TunnelEvent } from './tunnel-status.ts';
-
 /** Settings of a node's tunnels. */
 export interface TunnelsConfig {
   /** The largest inner packet, bytes: the underlay's MTU less 136. At least 1280. */
@@ -38,7 +36,7 @@ export interface TunnelsConfig {
 }
 
 /** For an underlay of 1500 bytes and a cluster that permits all suites. */
-export const DEFAULT_TUNNELS_CONFIG: TunnelsConfig = {
+const DEFAULT_TUNNELS_CONFIG: TunnelsConfig = {
   mtu: 1364,
   suiteFloor: DEFAULT_FLOOR,
   loadPerSecond: DEFAULT_LOAD_PER_SECOND,
@@ -341,6 +339,6 @@ export class Tunnels implements DatapathEvents {
   }
 }
 
-export const PEERS_MAX = 20_000;
+const PEERS_MAX = 20_000;
 /** Messages of upper layers that wait to be polled; more are dropped, as datagrams may be. */
-export const MESSAGES_MAX = 4096;
+const MESSAGES_MAX = 4096;

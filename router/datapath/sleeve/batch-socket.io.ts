@@ -1,6 +1,7 @@
 import { type Address, addressBytes, type Family, parseAddress } from '../../../base/address.ts';
 import type { Counters } from '../../../base/counters.ts';
 import { type Endpoint, endpoint, endpointHost, endpointPort } from '../../../base/endpoint.ts';
+import { UDP_MAX_SEGMENTS, UDP_SLOT_BYTES, UDP_WORDS } from '../../../native/udp.ts';
 import type { DatapathCounter } from '../datapath-counters.ts';
 import {
   MAX_CACHED_ENDPOINTS,
@@ -29,12 +30,7 @@ export interface SleeveUdp {
   close(): void;
 }
 
-/** The layout of a received batch. */
-const SLOT_BYTES = 65_536;
-const WORDS = 7;
-
-/** Datagrams sent at once: what every kernel with UDP_SEGMENT takes, and below an IPv4 packet's length. */
-const MAX_RUN_DATAGRAMS = 64;
+/** Bytes sent at once, below an IPv4 packet's length. */
 const MAX_RUN_BYTES = 65_000;
 
 const EIO = 5;
@@ -84,7 +80,7 @@ export class BatchSocket implements TunnelSocket {
   readonly #queue: Queued[] = [];
   #queuedBytes = 0;
 
-  readonly #lastWords = new Uint32Array(WORDS);
+  readonly #lastWords = new Uint32Array(UDP_WORDS);
   #lastOrigin: Endpoint | undefined;
 
   constructor(udp: SleeveUdp, counters: Counters<DatapathCounter>) {
@@ -156,7 +152,7 @@ export class BatchSocket implements TunnelSocket {
 
   #mayJoin(to: Endpoint, length: number): boolean {
     if (!this.#segments || to !== this.#runTo || length > this.#runSegment || length === 0) return false;
-    if (this.#runCount === MAX_RUN_DATAGRAMS || this.#runLength + length > MAX_RUN_BYTES) return false;
+    if (this.#runCount === UDP_MAX_SEGMENTS || this.#runLength + length > MAX_RUN_BYTES) return false;
     return this.#runLength === this.#runCount * this.#runSegment; // no shorter one closed it
   }
 
@@ -209,14 +205,14 @@ export class BatchSocket implements TunnelSocket {
   #receive(buffer: Uint8Array, words: Uint32Array, count: number): void {
     const handlers = this.#handlers!;
     for (let i = 0; i < count && !this.#closed; i++) {
-      const origin = this.#origin(words, i * WORDS);
+      const origin = this.#origin(words, i * UDP_WORDS);
       if (origin === undefined) {
         this.#counters.add('datapath.badOrigin');
         continue;
       }
-      const end = i * SLOT_BYTES + words[i * WORDS]!;
-      const segment = words[i * WORDS + 1]! || SLOT_BYTES;
-      for (let at = i * SLOT_BYTES; at < end; at += segment) {
+      const end = i * UDP_SLOT_BYTES + words[i * UDP_WORDS]!;
+      const segment = words[i * UDP_WORDS + 1]! || UDP_SLOT_BYTES;
+      for (let at = i * UDP_SLOT_BYTES; at < end; at += segment) {
         handlers.onDatagram(origin, buffer.subarray(at, Math.min(at + segment, end)));
       }
     }
@@ -227,16 +223,16 @@ export class BatchSocket implements TunnelSocket {
   #origin(words: Uint32Array, at: number): Endpoint | undefined {
     const last = this.#lastWords;
     let same = true;
-    for (let i = 2; i < WORDS; i++) same &&= words[at + i] === last[i];
+    for (let i = 2; i < UDP_WORDS; i++) same &&= words[at + i] === last[i];
     if (same) return this.#lastOrigin;
-    const key = words.subarray(at + 2, at + WORDS).join(' ');
+    const key = words.subarray(at + 2, at + UDP_WORDS).join(' ');
     let origin = this.#originByWords.get(key);
     if (origin === undefined && !this.#originByWords.has(key)) {
       origin = originOf(words, at, this.family);
       if (this.#originByWords.size >= MAX_CACHED_ENDPOINTS) this.#originByWords.clear();
       this.#originByWords.set(key, origin);
     }
-    last.set(words.subarray(at, at + WORDS));
+    last.set(words.subarray(at, at + UDP_WORDS));
     this.#lastOrigin = origin;
     return origin;
   }
@@ -259,7 +255,7 @@ function datagramsIn(length: number, segment: number): number {
 function originOf(words: Uint32Array, at: number, family: Family): Endpoint | undefined {
   const port = words[at + 2]!;
   let value = BigInt(words[at + 3]!);
-  if (family === 6) for (let i = 4; i < WORDS; i++) value = (value << 32n) | BigInt(words[at + i]!);
+  if (family === 6) for (let i = 4; i < UDP_WORDS; i++) value = (value << 32n) | BigInt(words[at + i]!);
   const address: Address = { family, value };
   const linkLocal = family === 6 && value >> 118n === 0x3fan;
   return port === 0 || linkLocal ? undefined : endpoint(address, port);

@@ -35,7 +35,7 @@ export interface SleeveTun {
   close(): void;
 }
 
-export interface SleeveIoOptions {
+interface SleeveIoOptions {
   /** UDP port of all sockets; 0 lets the kernel choose (then use one address). */
   readonly port: number;
   /** Addresses to listen on. Default: all of IPv4, and of IPv6 where the host has it. */
@@ -50,7 +50,7 @@ export interface SleeveIoOptions {
 }
 
 /** Whom the input goes to. The bytes are valid only during the call. */
-export interface SleeveIoHandlers {
+interface SleeveIoHandlers {
   onDatagram(from: Endpoint, bytes: Uint8Array): void;
   onFrame(frame: Uint8Array): void;
   /** What one wake-up of a socket or of the TUN yielded has been handed over: time to flush. */

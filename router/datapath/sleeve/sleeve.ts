@@ -29,7 +29,7 @@ const NO_STATS: TunnelStats = {
 };
 
 /** What a {@link Sleeve} is made of. */
-export interface SleeveOptions {
+interface SleeveOptions {
   readonly self: PeerId;
   readonly counters: Counters<DatapathCounter>;
   readonly sink: DatapathSink;

@@ -10,11 +10,12 @@ import { WeftError } from '../../../base/weft-error.ts';
 import { isHostLinkName } from '../../../cni/attachment.ts';
 import {
   configureHostNetwork,
-  ownAddresses,
   refuseOverlap,
   removeHostNetwork,
+  surveyHost,
   underlayMtu,
 } from '../../../linux/host-network.io.ts';
+import { advertisableAddresses } from '../../../linux/host-survey.ts';
 import { applyRules } from '../../../linux/nftables.io.ts';
 import { RouteClient } from '../../../linux/route-client.io.ts';
 import { Sysctl } from '../../../linux/sysctl.io.ts';
@@ -52,7 +53,7 @@ try {
     );
     print(null);
   } else if (mode === 'survey') {
-    const own = await ownAddresses(client, [parseCidr(rest[0]!)!], OWN);
+    const own = advertisableAddresses(await surveyHost(client), [parseCidr(rest[0]!)!], OWN);
     const mtu = await underlayMtu(client, parseAddress(rest[1]!)!);
     print({ addresses: own.map(formatAddress), mtu: mtu ?? null });
   }

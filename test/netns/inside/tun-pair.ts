@@ -9,7 +9,8 @@ import { configureHostNetwork } from '../../../linux/host-network.io.ts';
 import { applyRules } from '../../../linux/nftables.io.ts';
 import { RouteClient } from '../../../linux/route-client.io.ts';
 import { Sysctl } from '../../../linux/sysctl.io.ts';
-import { openTun, type Tun, VNET_HEADER_LENGTH } from '../../../native/tun.ts';
+import { openTun, type Tun } from '../../../native/tun.ts';
+import { VNET_HEADER_LENGTH } from '../../../router/packet/vnet-header.ts';
 
 const OWN = {
   tun: 'weft0',

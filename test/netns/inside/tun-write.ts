@@ -2,7 +2,8 @@
 //   tun-write.ts SOURCE DESTINATION TEXT
 import { addressBytes, parseAddress } from '../../../base/address.ts';
 import { concat, utf8 } from '../../../base/bytes.ts';
-import { openTun, VNET_HEADER_LENGTH } from '../../../native/tun.ts';
+import { openTun } from '../../../native/tun.ts';
+import { VNET_HEADER_LENGTH } from '../../../router/packet/vnet-header.ts';
 
 const PORT = 7778;
 const UDP = 17;

@@ -13,7 +13,7 @@ import { addon, type Handle, type SystemError } from '../../../native/addon.ts';
 import { FileLock } from '../../../native/file-lock.ts';
 import { RouteSocket } from '../../../native/netlink.ts';
 import { setPathMtuDiscovery, setSocketBuffers, udpDescriptor } from '../../../native/socket-options.ts';
-import { offloadTests } from '../../../native/tun-self-test.ts';
+import { tunSelfTestFrames } from '../../../native/tun-self-test.ts';
 
 const code = (expected: string) => (error: unknown) => (error as SystemError).code === expected;
 
@@ -169,7 +169,7 @@ describe('socket options', () => {
 describe('the frames of the offload self-test', () => {
   it('could not be delivered by any host', () => {
     for (const kind of ['tcp', 'udp'] as const) {
-      const [v4, v6] = offloadTests(kind) as [Uint8Array, Uint8Array];
+      const [v4, v6] = tunSelfTestFrames(kind) as [Uint8Array, Uint8Array];
       let sum = 0;
       for (let at = 10; at < 30; at += 2) sum += (v4[at]! << 8) | v4[at + 1]!;
       while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
