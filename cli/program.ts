@@ -41,7 +41,7 @@ interface GlobalOptions {
 }
 
 /** Runs one command line (the arguments after the program's name) and gives the exit code. Never rejects. */
-export async function run(argv: readonly string[], world: World): Promise<number> {
+export async function runProgram(argv: readonly string[], world: World): Promise<number> {
   const program = buildProgram(world);
   try {
     await program.parseAsync([...argv], { from: 'user' });

@@ -6,11 +6,11 @@ import { generateClusterSecret } from '../crypto/cluster-secret.ts';
 import { createFile } from '../host/durable-file.io.ts';
 import { osRandom } from '../host/os-random.io.ts';
 import { probeTcp } from '../host/tcp-probe.io.ts';
-import { run } from './program.ts';
+import { runProgram } from './program.ts';
 
 /** The entry point of `weft`. */
 
-process.exitCode = await run(process.argv.slice(2), {
+process.exitCode = await runProgram(process.argv.slice(2), {
   ask: askDaemon,
   // Loaded where it is asked for: it needs the native addon, which no question to the daemon does.
   reset: async (options) => (await import('../daemon/reset.io.ts')).resetNode(options),

@@ -15,7 +15,7 @@ const HEADER_LENGTH = 16;
  * periods, where separate deletions wait each. A link of ours that was left in the group by a crash goes along: it
  * was to be deleted, too.
  */
-export function deleteTogether(links: readonly number[], group: number): NetlinkRequest[] {
+export function deleteLinkGroup(links: readonly number[], group: number): NetlinkRequest[] {
   assert(links.length > 0 && group > 0, 'there is something to delete, and its group is not the default one');
   if (links.length === 1) return [deleteLink(links[0]!)];
   const inGroup = u32Attribute(IFLA_GROUP, group);

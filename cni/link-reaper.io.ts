@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { deleteLink } from '../linux/link.ts';
 import { isNetlinkError, type NetlinkError } from '../linux/netlink-request.ts';
 import { RouteClient } from '../linux/route-client.io.ts';
-import { deleteTogether } from './link-group.ts';
+import { deleteLinkGroup } from './link-group.ts';
 
 /** Deletions at once. Each holds one of libuv's four threads until the kernel acknowledges it. */
 const LANES = 2;
@@ -85,7 +85,7 @@ export class LinkReaper {
   async #delete(lane: number, batch: readonly Waiting[]): Promise<void> {
     const client = this.#lanes[lane]!;
     const indexes = [...new Set(batch.map(({ index }) => index))];
-    const errors = await client.attempt(...deleteTogether(indexes, FIRST_GROUP + lane));
+    const errors = await client.attempt(...deleteLinkGroup(indexes, FIRST_GROUP + lane));
     if (!errors.some(isRefusal)) return;
     // One that cannot be deleted must not keep the others: each by itself.
     const last = await client.attempt(...indexes.map((index) => deleteLink(index)));

@@ -24,7 +24,7 @@ import { HandoverPolicy } from './handover-policy.ts';
 import { CniConfigPublisher } from './kubernetes/cni-config-publisher.io.ts';
 import { linkToKubernetes } from './kubernetes/kubernetes-node.io.ts';
 import { answerLastCalls } from './last-calls.io.ts';
-import { logOutput } from './node-log.ts';
+import { logNodeOutput } from './node-log.ts';
 import { NodeLoop } from './node-loop.io.ts';
 import { OWN_LINKS } from './own-links.ts';
 import { readCluster } from './parts/cluster.io.ts';
@@ -156,7 +156,7 @@ export class Daemon {
     const loop = this.#open(new NodeLoop({ node, onFault }));
 
     // All of these take outputs of the node, and are there before anything can cause one.
-    loop.onEach((out) => logOutput(log, out));
+    loop.onEach((out) => logNodeOutput(log, out));
     loop.on('keepRecord', ({ record }) => state.records.put(record));
     loop.on('dropRecord', (out) => state.records.remove(out));
     guardIdentity({ node, loop, folder: state.folder, kubernetes: config.kubernetes, onFault });

@@ -9,7 +9,7 @@ import { osRandom } from '../host/os-random.io.ts';
 import { ownVersion } from '../host/version.io.ts';
 import { ApiClient } from '../kube/api-client.io.ts';
 import { inClusterAccess } from '../kube/in-cluster.io.ts';
-import { ensureSecret } from '../kube/secret-object.io.ts';
+import { ensureSecretObject } from '../kube/secret-object.io.ts';
 import { secretOf } from '../kube/secret-object.ts';
 import { untilGranted } from '../kube/until-granted.io.ts';
 
@@ -72,7 +72,7 @@ async function clusterSecret(): Promise<string> {
   const access = inClusterAccess(process.env);
   const client = new ApiClient(access, `kube-init/${ownVersion()}`);
   const object = await untilGranted(
-    () => ensureSecret(client, access.namespace, () => generateClusterSecret(osRandom)),
+    () => ensureSecretObject(client, access.namespace, () => generateClusterSecret(osRandom)),
     {
       random: osRandom,
       signal: new AbortController().signal, // the kubelet ends us when it has to

@@ -3,7 +3,7 @@ import type { Log } from '../host/log.ts';
 import type { NodeOutput } from '../node/node-types.ts';
 
 /** Writes what a person should know of a node's news. */
-export function logOutput(log: Log, out: NodeOutput): void {
+export function logNodeOutput(log: Log, out: NodeOutput): void {
   switch (out.type) {
     case 'member':
       log.info(`peer is ${out.state}`, { peer: shortPeerId(out.peer), name: out.name }, `member ${out.peer}`);

@@ -6,7 +6,7 @@ import { SECRET_NAME, secretObject } from './secret-object.ts';
  * The Secret of the cluster as it is in the API, made by `newSecret` where there is none. Of all who try at once one
  * succeeds; the others get what that one made. Rejects with an {@link ApiError}.
  */
-export async function ensureSecret(
+export async function ensureSecretObject(
   client: ApiClient,
   namespace: string,
   newSecret: () => string,

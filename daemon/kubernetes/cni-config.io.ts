@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { fileFault, TEMPORARY_SUFFIX } from '../../host/durable-file.io.ts';
-import { networkConfigList } from './cni-config.ts';
+import { cniConfigList } from './cni-config.ts';
 
 /**
  * Writes the runtime's network configuration, unless it is there as it should be: beside it, under a name that no
@@ -13,7 +13,7 @@ import { networkConfigList } from './cni-config.ts';
  * @param binDir where the runtime looks for plugins, as we see it.
  */
 export function writeCniConfig(path: string, runDir: string, binDir: string): void {
-  const text = networkConfigList({ runDir, present: new Set(namesIn(binDir)) });
+  const text = cniConfigList({ runDir, present: new Set(namesIn(binDir)) });
   const temporary = path + TEMPORARY_SUFFIX;
   try {
     if (readOrNothing(path) === text) return;

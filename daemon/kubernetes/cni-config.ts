@@ -16,7 +16,7 @@ const ADD_WAIT_SECONDS = 30;
  *
  * @param present names of the executables that the runtime finds: a chain that names another one would fail each pod.
  */
-export function networkConfigList(options: {
+export function cniConfigList(options: {
   readonly runDir: string;
   readonly present: ReadonlySet<string>;
 }): string {

@@ -37,7 +37,7 @@ import {
   SETTING_TABLE,
   type SettingName,
 } from './settings.ts';
-import { translateWeave } from './weave-environment.ts';
+import { translateWeaveEnvironment } from './weave-environment.ts';
 
 /** All that a user can set about one weftd, read and checked. */
 export interface Config {
@@ -117,7 +117,7 @@ export function readConfig(input: ConfigInput): Intent {
   const underKubernetes = isSwitchedOn(flags.settings) ?? input.env.WEFT_KUBERNETES === 'true';
   const env = givenInEnvironment(
     SETTING_TABLE,
-    underKubernetes ? translateWeave(input.env, faults) : input.env,
+    underKubernetes ? translateWeaveEnvironment(input.env, faults) : input.env,
     faults,
   );
   let file: Given<SettingName> = new Map();

@@ -46,7 +46,7 @@ const WEAVE_VARIABLES: Readonly<Record<string, Translation>> = {
  * means nothing any more, and any other `WEAVE_…`, is a fault that names it: a setting that is silently without effect
  * is worse than none. A variable that is empty counts as not given. Weft's own variables win over translated ones.
  */
-export function translateWeave(
+export function translateWeaveEnvironment(
   env: Readonly<Record<string, string | undefined>>,
   faults: WeftError[],
 ): Record<string, string | undefined> {

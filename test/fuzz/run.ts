@@ -113,6 +113,7 @@ async function loadTargets(): Promise<FuzzTarget[]> {
     if (lists.length === 0) throw new Error(`${file} exports no list of targets`);
     for (const list of lists) found.push(...(list as FuzzTarget[]));
   }
+  if (found.length === 0) throw new Error('no file …-targets.ts here: nothing would be tested');
   const names = new Set(found.map((target) => target.name));
   if (names.size < found.length) throw new Error('two targets have the same name');
   return found;

@@ -1,10 +1,10 @@
 import { deepEqual } from 'node:assert/strict';
-import { isCore, readSource, readSources, type SourceFile } from './source.ts';
+import { isCore, isProduct, readSource, readSources, type SourceFile } from './source.ts';
 
 /**
- * What each room may import of ours, beside itself. A room is a folder; where a folder within it has a rule of its own,
- * that one holds there. A name stands for the folder and all folders within it. Entry points, tests and tools may
- * import everything.
+ * What each room may import of ours, beside itself and the folders within it. A room is a folder; a folder within a room
+ * that has a rule of its own is a room of its own. A name on the right stands for the folder and all folders within it.
+ * Tests, benchmarks and tools may import everything.
  */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   base: [],
@@ -31,8 +31,27 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'router/handshake': ['base', 'crypto', 'router/packet'],
   'router/tunnel': ['base', 'crypto', 'router/packet', 'router/datapath', 'router/handshake'],
   'router/link': ['base', 'crypto', 'gossip/model'],
+  // The setting `--datapath` takes the names of the datapaths.
+  'daemon/settings': ['base', 'host', 'router/datapath'],
+  'daemon/state': ['base', 'crypto', 'gossip/model', 'host', 'ipam/model', 'native'],
+  // What else is in daemon/ puts all rooms together into one program.
+  daemon: [
+    'base',
+    'cni',
+    'control',
+    'crypto',
+    'gossip',
+    'host',
+    'ipam',
+    'kube',
+    'linux',
+    'native',
+    'node',
+    'router',
+  ],
+  // `weft reset` is the daemon's work, done by the command itself where no daemon runs.
+  cli: ['base', 'control', 'crypto', 'daemon', 'host'],
 };
-const ENTRY_FOLDERS = ['daemon', 'cli', 'test', 'bench', 'tools'];
 /** Rooms whose shells (`*.io.ts`) may use the addon. */
 const SHELLS_WITH_ADDON = ['linux', 'cni', 'router/datapath'];
 
@@ -59,7 +78,8 @@ function wrongDirections(files: readonly SourceFile[]): string[] {
   return files.flatMap((file) => {
     const room = roomOf(file.path);
     const allowed = ALLOWED[room];
-    if (!allowed) return ENTRY_FOLDERS.includes(room) ? [] : [`${file.path}: the folder has no rule`];
+    if (!isProduct(file.path)) return [];
+    if (!allowed) return [`${file.path}: the folder has no rule`];
     return file.imports.flatMap(({ target, specifier }) => {
       if (target === undefined) return [];
       const other = roomOf(target);
@@ -73,21 +93,43 @@ function wrongDirections(files: readonly SourceFile[]): string[] {
   });
 }
 
-/** The first cycle through each file that lies on one: `a.ts → b.ts → a.ts`. */
-function cycles(files: readonly SourceFile[]): string[] {
-  const fileByPath = new Map(files.map((file) => [file.path, file]));
+/** Which files each file imports. The product is split so that not even types go in circles; tests may. */
+function importsByFile(files: readonly SourceFile[]): Map<string, Set<string>> {
+  return new Map(
+    files.map(({ path, imports }) => [
+      path,
+      new Set(
+        imports.flatMap(({ target, typeOnly }) =>
+          target === undefined || (typeOnly && !isProduct(path)) ? [] : [target],
+        ),
+      ),
+    ]),
+  );
+}
+
+/** Which rooms each room of the product imports, as its files do. A folder without a rule is a room here, too. */
+function importsByRoom(files: readonly SourceFile[]): Map<string, Set<string>> {
+  const roomsByRoom = new Map<string, Set<string>>();
+  for (const { path, imports } of files.filter((file) => isProduct(file.path))) {
+    const rooms = roomsByRoom.get(roomOf(path)) ?? new Set();
+    roomsByRoom.set(roomOf(path), rooms);
+    for (const { target } of imports) if (target !== undefined) rooms.add(roomOf(target));
+    rooms.delete(roomOf(path));
+  }
+  return roomsByRoom;
+}
+
+/** The first circle through each node of a graph that lies on one: `a.ts → b.ts → a.ts`. */
+function circles(nextByNode: ReadonlyMap<string, ReadonlySet<string>>): string[] {
   const done = new Set<string>();
   const found: string[] = [];
-  const visit = (path: string, trail: readonly string[]): void => {
-    if (trail.includes(path)) found.push([...trail.slice(trail.indexOf(path)), path].join(' → '));
-    if (done.has(path) || trail.includes(path)) return;
-    for (const { target, typeOnly } of fileByPath.get(path)?.imports ?? []) {
-      // The product is split so that not even types go in circles; tests may.
-      if (target !== undefined && !(typeOnly && path.startsWith('test/'))) visit(target, [...trail, path]);
-    }
-    done.add(path);
+  const visit = (node: string, trail: readonly string[]): void => {
+    if (trail.includes(node)) found.push([...trail.slice(trail.indexOf(node)), node].join(' → '));
+    if (done.has(node) || trail.includes(node)) return;
+    for (const next of nextByNode.get(node) ?? []) visit(next, [...trail, node]);
+    done.add(node);
   };
-  for (const { path } of files) visit(path, []);
+  for (const node of nextByNode.keys()) visit(node, []);
   return found;
 }
 
@@ -96,7 +138,19 @@ describe('imports', () => {
 
   it('go from the outer folders to the inner ones', () => deepEqual(wrongDirections(files), []));
 
-  it('have no cycle, and in the product none of types either', () => deepEqual(cycles(files), []));
+  it('go in no circle, and in the product none of types either', () =>
+    deepEqual(circles(importsByFile(files)), []));
+
+  it('go in no circle among rooms, whatever the rules allow', () =>
+    deepEqual(circles(importsByRoom(files)), []));
+
+  it('have a rule for no room that is not there', () => {
+    const rooms = new Set(files.map(({ path }) => roomOf(path)));
+    deepEqual(
+      Object.keys(ALLOWED).filter((room) => !rooms.has(room)),
+      [],
+    );
+  });
 
   it('name a file with its ending', () => {
     const wrong = files.flatMap(({ path, imports }) =>
@@ -153,7 +207,7 @@ describe('imports', () => {
 });
 
 describe('the reader of imports', () => {
-  it('sees a wrong direction and a cycle when there is one', () => {
+  it('sees a wrong direction and a circle when there is one', () => {
     const files = [
       readSource('base/a.ts', "import { b } from '../crypto/b.ts';\nexport const a = b;\n"),
       readSource('crypto/b.ts', "import type { A } from './c.ts';\nimport {\n  c,\n} from './c.ts';\n"),
@@ -165,10 +219,27 @@ describe('the reader of imports', () => {
       'base/a.ts imports ../crypto/b.ts',
       'router/packet/d.ts imports ../tunnel/e.ts',
     ]);
-    deepEqual(cycles(files).slice(0, 1), ['crypto/b.ts → crypto/c.ts → crypto/b.ts']);
+    deepEqual(circles(importsByFile(files)).slice(0, 1), ['crypto/b.ts → crypto/c.ts → crypto/b.ts']);
     deepEqual(
       files[1]!.imports.map((each) => each.typeOnly),
       [true, false],
     );
+  });
+
+  it('sees a folder without a rule', () => {
+    deepEqual(wrongDirections([readSource('attic/a.ts', ''), readSource('test/a.ts', '')]), [
+      'attic/a.ts: the folder has no rule',
+    ]);
+  });
+
+  it('sees a circle among rooms where there is none among files', () => {
+    const files = [
+      readSource('daemon/a.ts', "import { b } from './settings/b.ts';\n"),
+      readSource('daemon/settings/b.ts', 'export const b = 1;\n'),
+      readSource('daemon/settings/c.ts', "import type { D } from '../d.ts';\n"),
+      readSource('daemon/d.ts', 'export type D = 1;\n'),
+    ];
+    deepEqual(circles(importsByFile(files)), []);
+    deepEqual(circles(importsByRoom(files)), ['daemon → daemon/settings → daemon']);
   });
 });

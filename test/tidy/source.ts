@@ -15,6 +15,7 @@ export interface SourceFile {
   /** The text without comments; strings are kept. */
   readonly code: string;
   readonly imports: readonly Import[];
+  readonly exports: readonly Export[];
 }
 
 export interface Import {
@@ -24,6 +25,20 @@ export interface Import {
   readonly target: string | undefined;
   /** `import type`: gone when the program runs. */
   readonly typeOnly: boolean;
+  /** What is taken, as the imported file calls it; `*` where it may be all. Nothing for `import './x.ts'`. */
+  readonly names: readonly string[];
+}
+
+/** One exported name. */
+export interface Export {
+  readonly name: string;
+  /** A type is gone when the program runs. `constant`: a value in capitals. `again`: exported from another file. */
+  readonly kind: 'type' | 'class' | 'function' | 'constant' | 'value' | 'again';
+}
+
+/** A folder of the product, and no test, benchmark or tool. */
+export function isProduct(path: string): boolean {
+  return !/^(test|bench|tools)\//.test(path);
 }
 
 /** Files under version control or about to be: nothing that is ignored, nothing that is deleted. */
@@ -51,6 +66,7 @@ export function readSource(path: string, text: string): SourceFile {
     lines: text.split('\n'),
     code,
     imports: importsOf(path, code),
+    exports: exportsOf(code),
   };
 }
 
@@ -85,14 +101,58 @@ export function withoutComments(text: string): string {
 
 function importsOf(path: string, code: string): Import[] {
   const found: Import[] = [];
-  const statement = /^(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?'([^']+)'/gm;
-  for (const [, type, specifier] of code.matchAll(statement)) {
-    found.push({ specifier: specifier!, target: targetOf(path, specifier!), typeOnly: type !== undefined });
+  const statement = /^(?:import|export)\s+(type\s)?(?:([^'";]*?)\sfrom\s+)?'([^']+)'/gm;
+  for (const [, type, clause, specifier] of code.matchAll(statement)) {
+    const names = clause === undefined ? [] : namesIn(clause);
+    found.push({
+      specifier: specifier!,
+      target: targetOf(path, specifier!),
+      typeOnly: type !== undefined,
+      names,
+    });
   }
-  for (const [, specifier] of code.matchAll(/\bimport\(\s*'([^']+)'\s*\)/g)) {
-    found.push({ specifier: specifier!, target: targetOf(path, specifier!), typeOnly: false });
+  for (const [, specifier, name] of code.matchAll(/\bimport\(\s*'([^']+)'\s*\)(?:\)\.(\w+))?/g)) {
+    const names = [name ?? '*'];
+    found.push({ specifier: specifier!, target: targetOf(path, specifier!), typeOnly: false, names });
   }
   return found;
+}
+
+function exportsOf(code: string): Export[] {
+  const found = new Map<string, Export>();
+  const declaration =
+    /^export (?:declare |abstract |async )*(function\*?|class|interface|type|const|let) (\w+)/gm;
+  for (const [, word, name] of code.matchAll(declaration)) {
+    // The overloads of a function are one export.
+    if (!found.has(name!)) found.set(name!, { name: name!, kind: exportKind(word!, name!) });
+  }
+  for (const [, clause] of code.matchAll(/^export (?:type )?(\{[^}]*\}|\*)/gm)) {
+    for (const name of namesIn(clause!)) found.set(name, { name, kind: 'again' });
+  }
+  return [...found.values()];
+}
+
+function exportKind(word: string, name: string): Export['kind'] {
+  if (word === 'interface' || word === 'type') return 'type';
+  if (word === 'class') return 'class';
+  if (word.startsWith('function')) return 'function';
+  return /^[A-Z0-9_]+$/.test(name) ? 'constant' : 'value';
+}
+
+/** The names between the braces of an import or export, as they are called in the other file. */
+function namesIn(clause: string): string[] {
+  const list = /\{([^}]*)\}/.exec(clause)?.[1];
+  if (list === undefined) return ['*'];
+  return list
+    .split(',')
+    .map(
+      (each) =>
+        each
+          .trim()
+          .replace(/^type\s+/, '')
+          .split(/\s+as\s+/)[0]!,
+    )
+    .filter((name) => name !== '');
 }
 
 function targetOf(path: string, specifier: string): string | undefined {

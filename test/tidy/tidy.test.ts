@@ -36,7 +36,9 @@ const EXEMPT: Readonly<Record<string, readonly string[]>> = {
   'crypto/sodium.ts': ['waits'],
   // A CNI call is a chain of netlink requests, each of which the kernel answers in its time; the shell's promises
   // are the only thing waited for, and no timer or clock is behind them.
+  'cni/attachments.ts': ['waits'],
   'cni/plugin.ts': ['waits'],
+  'cni/recovery.ts': ['waits'],
   'cni/keyed-lock.ts': ['waits'],
 };
 
@@ -129,6 +131,31 @@ describe('sources', () => {
       wrong.map(({ path }) => path).filter((path) => !path.startsWith('test/tidy/')),
       [],
     );
+  });
+});
+
+/** Files that lie in a folder itself and not in one within it, at most: what a reader takes in at a glance. */
+const MAX_FILES = 25;
+
+/** Folders with more than {@link MAX_FILES} files, one line each. */
+function crowded(paths: readonly string[]): string[] {
+  const countByFolder = new Map<string, number>();
+  for (const path of paths) {
+    const folder = path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '.';
+    countByFolder.set(folder, (countByFolder.get(folder) ?? 0) + 1);
+  }
+  return [...countByFolder]
+    .filter(([, count]) => count > MAX_FILES)
+    .map(([folder, count]) => `${folder}: ${count} files`);
+}
+
+describe('the folders of the project', () => {
+  it(`have at most ${MAX_FILES} files each`, () => deepEqual(crowded(projectFiles()), []));
+
+  it('are seen when they have more', () => {
+    const files = Array.from({ length: MAX_FILES + 1 }, (_, i) => `base/${i}.ts`);
+    deepEqual(crowded([...files, 'base/sub/a.ts']), [`base: ${MAX_FILES + 1} files`]);
+    deepEqual(crowded(files.slice(1)), []);
   });
 });
 

@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { WeftError } from '../../../base/weft-error.ts';
-import { EXIT, run, type World } from '../../../cli/program.ts';
+import { EXIT, runProgram, type World } from '../../../cli/program.ts';
 import type { ControlResults, PeerStatus } from '../../../control/control-protocol.ts';
 import type { ResetOptions } from '../../../daemon/reset.io.ts';
 import type { ReachOutcome } from '../../../host/tcp-probe.io.ts';
@@ -110,7 +110,7 @@ describe('weft', () => {
   });
 
   it('prints the status for people', async () => {
-    equal(await run(['status'], world), EXIT.done);
+    equal(await runProgram(['status'], world), EXIT.done);
     deepEqual(world.stdout.split('\n'), [
       'name       node-a',
       `peer       ${'a'.repeat(64)}`,
@@ -128,24 +128,27 @@ describe('weft', () => {
   });
 
   it('resets a host, and says what went', async () => {
-    equal(await run(['reset', '--state-dir', '/s', '--plugin', '/opt/cni/bin/weft-net'], world), EXIT.done);
+    equal(
+      await runProgram(['reset', '--state-dir', '/s', '--plugin', '/opt/cni/bin/weft-net'], world),
+      EXIT.done,
+    );
     deepEqual(world.resets, [
       { stateDir: '/s', runDir: '/run/weft', cniConfig: undefined, plugin: '/opt/cni/bin/weft-net' },
     ]);
     equal(world.stdout, 'removed /opt/cni/bin/weft-net\n');
     world.stdout = '';
-    equal(await run(['reset'], world), EXIT.done);
+    equal(await runProgram(['reset'], world), EXIT.done);
     equal(world.stdout, 'nothing to remove\n');
   });
 
   for (const op of ['status', 'peers', 'ipam', 'report'] as const) {
     it(`prints ${op} --json exactly as weftd gave it`, async () => {
-      equal(await run([op, '--json'], world), EXIT.done);
+      equal(await runProgram([op, '--json'], world), EXIT.done);
       deepEqual(JSON.parse(world.stdout), JSON.parse(JSON.stringify(RESULTS[op])));
       deepEqual(world.asked, [['/run/weft', { op }]]);
     });
     it(`prints ${op} for people without control characters`, async () => {
-      equal(await run([op], world), EXIT.done);
+      equal(await runProgram([op], world), EXIT.done);
       ok(world.stdout.length > 20);
       // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
       ok(!/[\x00-\x09\x0b-\x1f\x7f]/.test(world.stdout));
@@ -154,9 +157,9 @@ describe('weft', () => {
 
   it('takes --run-dir before and after the command, and from the environment', async () => {
     world.env = { WEFT_RUN_DIR: '/env' };
-    await run(['--run-dir', '/a', 'status'], world);
-    await run(['status', '--run-dir', '/b/'], world);
-    await run(['status'], world);
+    await runProgram(['--run-dir', '/a', 'status'], world);
+    await runProgram(['status', '--run-dir', '/b/'], world);
+    await runProgram(['status'], world);
     deepEqual(
       world.asked.map(([runDir]) => runDir),
       ['/a', '/b', '/env'],
@@ -164,9 +167,9 @@ describe('weft', () => {
   });
 
   it('passes on what connect, forget and rmpeer were given', async () => {
-    await run(['connect', 'b', '[2001:db8::1]:7'], world);
-    await run(['forget', 'b', 'c', '--json'], world);
-    await run(['rmpeer', 'node-b'], world);
+    await runProgram(['connect', 'b', '[2001:db8::1]:7'], world);
+    await runProgram(['forget', 'b', 'c', '--json'], world);
+    await runProgram(['rmpeer', 'node-b'], world);
     deepEqual(
       world.asked.map(([, request]) => request),
       [
@@ -194,7 +197,7 @@ describe('weft', () => {
   ];
   for (const [what, argv, message] of misused) {
     it(`exits 2 on ${what} and asks nobody`, async () => {
-      equal(await run(argv, world), EXIT.usage);
+      equal(await runProgram(argv, world), EXIT.usage);
       match(world.stderr, message);
       deepEqual(world.asked, []);
     });
@@ -206,7 +209,7 @@ describe('weft', () => {
       { outcome: 'silent' },
       { outcome: 'open', rttMs: 3 },
     );
-    equal(await run(['ping', 'node-b', '-c', '3'], world), EXIT.done);
+    equal(await runProgram(['ping', 'node-b', '-c', '3'], world), EXIT.done);
     deepEqual(world.stdout.split('\n'), [
       '10.40.0.1 is on node-b (bbbbbbbbbbbb), direct to 192.0.2.2:6783',
       '1  1.00 ms',
@@ -219,46 +222,46 @@ describe('weft', () => {
   });
 
   it('fails where no ping is answered, and refuses a count that is none', async () => {
-    equal(await run(['ping', 'node-b', '-c', '1'], world), EXIT.failed);
+    equal(await runProgram(['ping', 'node-b', '-c', '1'], world), EXIT.failed);
     match(world.stderr, /10\.40\.0\.1 on node-b does not answer; run 'weft ping node-b'/);
     for (const count of ['0', '1001', 'x', '-1'])
-      equal(await run(['ping', 'b', `--count=${count}`], world), EXIT.usage);
+      equal(await runProgram(['ping', 'b', `--count=${count}`], world), EXIT.usage);
   });
 
   it('exits 3 where no weftd runs, 1 on what weftd refuses, with one line', async () => {
     world.fault = new WeftError('E_NO_DAEMON', 'no weftd answers', 'start weftd');
-    equal(await run(['status'], world), EXIT.noDaemon);
+    equal(await runProgram(['status'], world), EXIT.noDaemon);
     world.fault = new WeftError('E_PEER_ALIVE', 'node-b\u001b is alive', 'stop it');
-    equal(await run(['rmpeer', 'node-b'], world), EXIT.failed);
+    equal(await runProgram(['rmpeer', 'node-b'], world), EXIT.failed);
     equal(world.stderr, 'weft: no weftd answers; start weftd\nweft: node-b? is alive; stop it\n');
     equal(world.stdout, '');
   });
 
   it('tells errors as JSON where JSON is wanted', async () => {
     world.fault = new WeftError('E_NO_DAEMON', 'no weftd answers', 'start weftd');
-    equal(await run(['status', '--json'], world), EXIT.noDaemon);
+    equal(await runProgram(['status', '--json'], world), EXIT.noDaemon);
     deepEqual(JSON.parse(world.stderr), {
       error: { code: 'E_NO_DAEMON', message: 'no weftd answers', remedy: 'start weftd' },
     });
   });
 
   it('helps and tells its version with exit code 0', async () => {
-    equal(await run(['--version'], world), EXIT.done);
+    equal(await runProgram(['--version'], world), EXIT.done);
     equal(world.stdout, '9.9.9\n');
-    equal(await run(['--help'], world), EXIT.done);
-    equal(await run(['secret', 'new', '--help'], world), EXIT.done);
+    equal(await runProgram(['--help'], world), EXIT.done);
+    equal(await runProgram(['secret', 'new', '--help'], world), EXIT.done);
     match(world.stdout, /--run-dir/);
   });
 
   it('makes a secret and prints it', async () => {
-    equal(await run(['secret', 'new'], world), EXIT.done);
+    equal(await runProgram(['secret', 'new'], world), EXIT.done);
     equal(world.stdout, `${'ab'.repeat(32)}\n`);
   });
 
   it('makes a secret file, never twice, and does not print what is in it', async () => {
-    equal(await run(['secret', 'new', '--file', '/s'], world), EXIT.done);
+    equal(await runProgram(['secret', 'new', '--file', '/s'], world), EXIT.done);
     equal(world.files.get('/s'), `${'ab'.repeat(32)}\n`);
-    equal(await run(['secret', 'new', '--file', '/s', '--json'], world), EXIT.failed);
+    equal(await runProgram(['secret', 'new', '--file', '/s', '--json'], world), EXIT.failed);
     equal(JSON.parse(world.stderr).error.code, 'E_EXISTS');
     ok(!(world.stdout + world.stderr).includes('abab'));
   });

@@ -12,7 +12,7 @@ import {
   planAttachment,
 } from '../../../cni/attachment.ts';
 import { MAX_CONTAINER_ID_LENGTH, MAX_NETWORK_NAME_LENGTH } from '../../../cni/key.ts';
-import { deleteTogether } from '../../../cni/link-group.ts';
+import { deleteLinkGroup } from '../../../cni/link-group.ts';
 import { address } from './fakes.ts';
 
 const key = { containerId: 'abc', ifname: 'eth0' };
@@ -110,10 +110,10 @@ describe('an attachment', () => {
 
   it('goes alone by its index, and with others by a group that is deleted at once', () => {
     assert.deepEqual(
-      deleteTogether([7], 9).map(({ what }) => what),
+      deleteLinkGroup([7], 9).map(({ what }) => what),
       ['delete link 7'],
     );
-    const together = deleteTogether([7, 8], 0x01020304);
+    const together = deleteLinkGroup([7, 8], 0x01020304);
     assert.deepEqual(
       together.map(({ what }) => what),
       ['group link 7', 'group link 8', 'delete 2 links'],

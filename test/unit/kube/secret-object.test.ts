@@ -1,10 +1,10 @@
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { ApiClient } from '../../../kube/api-client.io.ts';
-import { ensureSecret } from '../../../kube/secret-object.io.ts';
+import { ensureSecretObject } from '../../../kube/secret-object.io.ts';
 import { secretOf } from '../../../kube/secret-object.ts';
 import { FakeApi, json } from './fake-api.ts';
 
-describe('ensureSecret', () => {
+describe('ensureSecretObject', () => {
   let api: FakeApi;
   let client: ApiClient;
   let stored: unknown;
@@ -36,7 +36,7 @@ describe('ensureSecret', () => {
     };
     let made = 0;
     const all = await Promise.all(
-      Array.from({ length: 8 }, () => ensureSecret(client, 'weft', () => `secret-${++made}`)),
+      Array.from({ length: 8 }, () => ensureSecretObject(client, 'weft', () => `secret-${++made}`)),
     );
     equal(new Set(all.map(secretOf)).size, 1);
     deepEqual(api.requests[0], 'GET /api/v1/namespaces/weft/secrets/weft-secret');
@@ -45,7 +45,7 @@ describe('ensureSecret', () => {
   it('makes none where it may not know whether there is one', async () => {
     api.answer = json(403, { reason: 'Forbidden' });
     await rejects(
-      ensureSecret(client, 'weft', () => 'x'),
+      ensureSecretObject(client, 'weft', () => 'x'),
       { status: 403 },
     );
     deepEqual(api.requests, ['GET /api/v1/namespaces/weft/secrets/weft-secret']);

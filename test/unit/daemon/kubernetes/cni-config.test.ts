@@ -3,19 +3,19 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeCniConfig } from '../../../../daemon/kubernetes/cni-config.io.ts';
-import { networkConfigList } from '../../../../daemon/kubernetes/cni-config.ts';
+import { cniConfigList } from '../../../../daemon/kubernetes/cni-config.ts';
 
 function plugins(text: string): string[] {
   const list = JSON.parse(text) as { readonly plugins: readonly { readonly type: string }[] };
   return list.plugins.map(({ type }) => type);
 }
 
-describe('networkConfigList', () => {
+describe('cniConfigList', () => {
   it('chains the plugins that the host has, and no other', () => {
     const runDir = '/run/weft';
-    const all = networkConfigList({ runDir, present: new Set(['bandwidth', 'portmap', 'bridge']) });
+    const all = cniConfigList({ runDir, present: new Set(['bandwidth', 'portmap', 'bridge']) });
     deepEqual(plugins(all), ['weft-net', 'portmap', 'bandwidth']);
-    deepEqual(plugins(networkConfigList({ runDir, present: new Set() })), ['weft-net']);
+    deepEqual(plugins(cniConfigList({ runDir, present: new Set() })), ['weft-net']);
   });
 });
 

@@ -1,14 +1,14 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
 import type { WeftError } from '../../../../base/weft-error.ts';
-import { translateWeave } from '../../../../daemon/settings/weave-environment.ts';
+import { translateWeaveEnvironment } from '../../../../daemon/settings/weave-environment.ts';
 
 function translate(env: Record<string, string>): { out: Record<string, unknown>; faults: string[] } {
   const faults: WeftError[] = [];
-  const out = translateWeave(env, faults);
+  const out = translateWeaveEnvironment(env, faults);
   return { out, faults: faults.map((fault) => fault.line) };
 }
 
-describe('translateWeave', () => {
+describe('translateWeaveEnvironment', () => {
   it('puts what still means something into words of Weft', () => {
     const { out, faults } = translate({
       IPALLOC_RANGE: '10.40.0.0/16',
