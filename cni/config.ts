@@ -14,7 +14,7 @@ export function atLeast(version: CniVersion, least: CniVersion): boolean {
 /** A JSON object that was not looked into. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** What the plugin takes from the network config. Keys it does not know are other plugins' business. */
+/** What the plugin takes from the network config. */
 export interface NetworkConfig {
   readonly cniVersion: CniVersion;
   readonly name: string;
@@ -33,14 +33,23 @@ export interface NetworkConfig {
 export const MAX_VALID_ATTACHMENTS = 16_384;
 
 /**
- * Reads the config that the runtime wrote to the shim's stdin.
+ * The config that the runtime wrote to the shim's stdin, not looked into.
  *
- * @throws {CniFault} code 6 for text that is no JSON object, 1 for a version not spoken, 7 for a missing or
- * impossible name, and for members of the wrong type.
+ * @throws {CniFault} code 6 for text that is no JSON object.
  */
-export function parseConfig(text: string): NetworkConfig {
+export function configObject(text: string): JsonObject {
   const config = parseObject(text);
   if (!config) throw new CniFault(CNI_CODE.decode, 'the network config is not a JSON object');
+  return config;
+}
+
+/**
+ * Reads what every command needs. Keys that are not known are passed over.
+ *
+ * @throws {CniFault} code 1 for a version not spoken, 7 for a missing or impossible name, and for members of the wrong
+ * type.
+ */
+export function parseConfig(config: JsonObject): NetworkConfig {
   const version = config.cniVersion ?? '0.1.0'; // what a config without it means
   const cniVersion = CNI_VERSIONS.find((known) => known === version);
   if (!cniVersion) {

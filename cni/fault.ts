@@ -1,9 +1,13 @@
+import { InvariantError } from '../base/assert.ts';
+import { WeftError } from '../base/weft-error.ts';
+
 /**
  * Codes of CNI error documents: those the specification lists, the two its reference implementation adds (8 and
  * 999), and, from 100, our own.
  */
 export const CNI_CODE = {
   incompatibleVersion: 1,
+  /** The message names the key and its value. */
   unsupportedField: 2,
   unknownContainer: 3,
   environment: 4,
@@ -23,10 +27,7 @@ export const CNI_CODE = {
 
 export type CniCode = (typeof CNI_CODE)[keyof typeof CNI_CODE];
 
-/**
- * Why a CNI call fails, as the runtime will read it. Thrown inside a call, and turned into its answer at one
- * place ({@link CniPlugin.handle}).
- */
+/** Why a CNI call fails, as the runtime will read it. Thrown inside a call; `CniPlugin.handle` makes it the answer. */
 export class CniFault extends Error {
   override name = 'CniFault';
   readonly code: CniCode;
@@ -56,4 +57,20 @@ export interface CniErrorDocument {
 export function errorDocument(cniVersion: string, fault: CniFault): CniErrorDocument {
   const document = { cniVersion, code: fault.code, msg: fault.message };
   return fault.details === undefined ? document : { ...document, details: fault.details };
+}
+
+/** What the runtime is told of `error`. A broken invariant is no fault of the call: it is thrown on and ends the daemon. */
+export function faultOf(error: unknown): CniFault {
+  if (error instanceof InvariantError) throw error;
+  if (error instanceof CniFault) return error;
+  if (error instanceof WeftError) {
+    return new CniFault(CNI_CODE.tryLater, error.message, { details: error.remedy, cause: error });
+  }
+  return new CniFault(CNI_CODE.internal, describeFault(error), { cause: error });
+}
+
+/** `error` in one line, for people. */
+export function describeFault(error: unknown): string {
+  if (error instanceof WeftError) return error.line;
+  return error instanceof Error ? error.message : String(error);
 }

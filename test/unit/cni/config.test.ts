@@ -1,12 +1,22 @@
 import assert from 'node:assert/strict';
-import { configVersion, MAX_VALID_ATTACHMENTS, parseConfig } from '../../../cni/config.ts';
+import {
+  configObject,
+  configVersion,
+  MAX_VALID_ATTACHMENTS,
+  type NetworkConfig,
+  parseConfig,
+} from '../../../cni/config.ts';
 import { CniFault } from '../../../cni/fault.ts';
 import { isContainerId, isInterfaceName, MAX_NETWORK_NAME_LENGTH } from '../../../cni/key.ts';
-import { parseRequest } from '../../../cni/protocol.ts';
+import { parseRequest } from '../../../cni/request.ts';
 import { request } from './fakes.ts';
 
 function config(extra: Record<string, unknown> = {}): string {
   return JSON.stringify({ cniVersion: '1.0.0', name: 'weft', type: 'weft-net', ...extra });
+}
+
+function parse(text: string): NetworkConfig {
+  return parseConfig(configObject(text));
 }
 
 function failsWith(code: number, action: () => unknown): void {
@@ -15,7 +25,7 @@ function failsWith(code: number, action: () => unknown): void {
 
 describe('parseConfig', () => {
   it('takes what it needs and passes over keys it does not know', () => {
-    const parsed = parseConfig(
+    const parsed = parse(
       config({ ipMasq: true, runtimeConfig: { x: 1 }, dns: { domain: 'd' }, prevResult: 7 }),
     );
     assert.deepEqual(parsed, {
@@ -28,34 +38,34 @@ describe('parseConfig', () => {
   });
 
   it('says what is wrong by the specification’s codes', () => {
-    for (const text of ['', '{', 'null', '[]', '7', '"x"']) failsWith(6, () => parseConfig(text));
+    for (const text of ['', '{', 'null', '[]', '7', '"x"']) failsWith(6, () => parse(text));
     for (const cniVersion of ['9.9.9', '0.2.0', undefined, 1, null, {}]) {
-      failsWith(1, () => parseConfig(config({ cniVersion })));
+      failsWith(1, () => parse(config({ cniVersion })));
     }
     for (const name of [undefined, '', null, 7, '-x', 'a/b', 'x'.repeat(MAX_NETWORK_NAME_LENGTH + 1)]) {
-      failsWith(7, () => parseConfig(config({ name })));
+      failsWith(7, () => parse(config({ name })));
     }
-    failsWith(7, () => parseConfig(config({ dns: 'x' })));
+    failsWith(7, () => parse(config({ dns: 'x' })));
   });
 
   it('does not echo a hostile version at length', () => {
     assert.throws(
-      () => parseConfig(config({ cniVersion: '9'.repeat(100_000) })),
+      () => parse(config({ cniVersion: '9'.repeat(100_000) })),
       (error) => error instanceof CniFault && error.message.length < 200,
     );
   });
 
   it('tells a missing GC list from an empty one', () => {
-    assert.equal(parseConfig(config()).validAttachments, undefined);
+    assert.equal(parse(config()).validAttachments, undefined);
     for (const list of [[], null]) {
-      assert.deepEqual(parseConfig(config({ 'cni.dev/valid-attachments': list })).validAttachments, []);
+      assert.deepEqual(parse(config({ 'cni.dev/valid-attachments': list })).validAttachments, []);
     }
   });
 
   it('reads the GC list under its present and its earlier name', () => {
     const list = [{ containerID: 'a', ifname: 'eth0' }];
     for (const key of ['cni.dev/valid-attachments', 'cni.dev/attachments']) {
-      assert.deepEqual(parseConfig(config({ [key]: list })).validAttachments, [
+      assert.deepEqual(parse(config({ [key]: list })).validAttachments, [
         { containerId: 'a', ifname: 'eth0' },
       ]);
     }
@@ -71,11 +81,11 @@ describe('parseConfig', () => {
       { containerId: 'b', ifname: 'eth0' },
       { containerID: 1, ifname: 'x' },
     ]) {
-      failsWith(7, () => parseConfig(config({ 'cni.dev/valid-attachments': [good, bad] })));
+      failsWith(7, () => parse(config({ 'cni.dev/valid-attachments': [good, bad] })));
     }
-    failsWith(7, () => parseConfig(config({ 'cni.dev/valid-attachments': 'all' })));
+    failsWith(7, () => parse(config({ 'cni.dev/valid-attachments': 'all' })));
     const many = Array.from({ length: MAX_VALID_ATTACHMENTS + 1 }, () => good);
-    failsWith(7, () => parseConfig(config({ 'cni.dev/valid-attachments': many })));
+    failsWith(7, () => parse(config({ 'cni.dev/valid-attachments': many })));
   });
 
   it('finds the version of a broken config for the error document', () => {

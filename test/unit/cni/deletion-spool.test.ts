@@ -10,7 +10,7 @@ import {
   MAX_SPOOLED_DELETIONS,
   spoolFileName,
 } from '../../../cni/deletion-spool.io.ts';
-import { parseRequest } from '../../../cni/protocol.ts';
+import { parseRequest } from '../../../cni/request.ts';
 
 const WEFT_NET = fileURLToPath(new URL('../../../cni/shim/build/weft-net', import.meta.url));
 const key = { containerId: 'abc', ifname: 'eth0' };

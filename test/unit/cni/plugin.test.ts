@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { InvariantError } from '../../../base/assert.ts';
 import { hostLinkName } from '../../../cni/attachment.ts';
 import { MAX_CALLS } from '../../../cni/plugin.ts';
-import type { CniAnswer } from '../../../cni/protocol.ts';
+import type { CniAnswer } from '../../../cni/request.ts';
 import { fakeWorld, request } from './fakes.ts';
 
 function codeOf(answer: CniAnswer): number {

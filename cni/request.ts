@@ -1,11 +1,17 @@
-import { isObject, type NetworkConfig, parseConfig } from './config.ts';
+import {
+  atLeast,
+  type CniVersion,
+  configObject,
+  configVersion,
+  isObject,
+  type NetworkConfig,
+  parseConfig,
+} from './config.ts';
 import { CNI_CODE, type CniErrorDocument, CniFault } from './fault.ts';
 import { type AttachmentKey, isContainerId, isInterfaceName } from './key.ts';
 
-/**
- * The commands that reach the daemon. VERSION does not: the shim answers it itself.
- */
-export const CNI_COMMANDS = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS'] as const;
+/** The commands that reach the daemon. VERSION does not: the shim answers it itself. */
+const CNI_COMMANDS = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS'] as const;
 
 export type CniCommand = (typeof CNI_COMMANDS)[number];
 
@@ -49,7 +55,36 @@ export function parseRequest(value: unknown): CniRequest {
   const single = command === 'ADD' || command === 'DEL' || command === 'CHECK';
   const key = single ? keyOf(env.CNI_CONTAINERID, env.CNI_IFNAME) : undefined;
   const netns = typeof env.CNI_NETNS === 'string' ? env.CNI_NETNS.slice(0, MAX_NETNS_LENGTH) : '';
-  return { command, key, netns, config: parseConfig(text) };
+  const object = configObject(text);
+  const config = parseConfig(object);
+  return { command, key, netns, config };
+}
+
+/**
+ * CHECK came with version 0.4.0 of the specification, GC and STATUS with 1.1.0.
+ *
+ * @throws {CniFault} code 1 where `command` is newer than the `version` that the config asks for.
+ */
+export function needVersion(command: CniCommand, version: CniVersion): void {
+  const least = command === 'CHECK' ? '0.4.0' : command === 'GC' || command === 'STATUS' ? '1.1.0' : '0.3.1';
+  if (atLeast(version, least)) return;
+  throw new CniFault(
+    CNI_CODE.incompatibleVersion,
+    `${command} needs cniVersion ${least}; the config says ${version}`,
+  );
+}
+
+/** The command of a request that may be broken elsewhere: a failure is counted under it. */
+export function askedCommand(value: unknown): CniCommand | 'unknown' {
+  const env = isObject(value) ? value.env : undefined;
+  const command = isObject(env) ? env.CNI_COMMAND : undefined;
+  return CNI_COMMANDS.find((known) => known === command) ?? 'unknown';
+}
+
+/** The version of a request that may be broken elsewhere, for error documents. */
+export function askedVersion(value: unknown): CniVersion {
+  const config = isObject(value) ? value.config : undefined;
+  return configVersion(typeof config === 'string' ? config : '');
 }
 
 function keyOf(containerId: unknown, ifname: unknown): AttachmentKey {

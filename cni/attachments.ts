@@ -1,0 +1,155 @@
+import type { Counters } from '../base/counters.ts';
+import { planAttachment } from './attachment.ts';
+import type { CniCounter } from './cni-counters.ts';
+import type { NetworkConfig } from './config.ts';
+import { CNI_CODE, CniFault, describeFault, faultOf } from './fault.ts';
+import { type AttachmentKey, keyText } from './key.ts';
+import { KeyedLock } from './keyed-lock.ts';
+import type { AddressPool, DeletionSpool, Pod, PodNetwork } from './needs.ts';
+import type { CniRequest } from './request.ts';
+import { attachmentResult, missingFromResult } from './result.ts';
+
+/** What {@link Attachments} are made with. */
+export interface AttachmentsOptions {
+  readonly pool: AddressPool;
+  readonly network: PodNetwork;
+  readonly spool: DeletionSpool;
+  /** MTU for new pods: the overlay's as it is now. */
+  readonly mtu: () => number;
+  readonly counters: Counters<CniCounter>;
+}
+
+/** Attachments that the answer to a GC names one by one when they could not be removed. */
+const MAX_NAMED_FAULTS = 8;
+
+/**
+ * The attachments of this node: a pair in the kernel and an address in the pool for each.
+ *
+ * - Calls for one key run one after another. An ADD that fails at any step removes the pair and releases the address
+ *   again, so nothing is left of an ADD whose shim was killed once its DEL has come.
+ * - The pair is removed before the address is released: no address is dealt out again while a pod uses it.
+ */
+export class Attachments {
+  readonly #options: AttachmentsOptions;
+  readonly #lock = new KeyedLock();
+
+  constructor(options: AttachmentsOptions) {
+    this.#options = options;
+  }
+
+  /** ADD. Answers the result for the runtime; `signal` bounds the wait for an address. Rejects with a {@link CniFault}. */
+  async add(
+    { config, netns }: CniRequest,
+    key: AttachmentKey,
+    pod: Pod,
+    signal: AbortSignal,
+  ): Promise<Record<string, unknown>> {
+    return this.#lock.run(key, () => this.#add(config, netns, key, pod, signal));
+  }
+
+  /** DEL. Removes what is there of the attachment; nothing where there is none. */
+  async delete(key: AttachmentKey): Promise<void> {
+    await this.#lock.run(key, () => this.#delete(key));
+  }
+
+  /** CHECK. Rejects with a {@link CniFault} of code 101 that names what is not as ADD left it. */
+  async check(config: NetworkConfig, key: AttachmentKey, pod: Pod): Promise<void> {
+    await this.#lock.run(key, () => this.#check(config, key, pod));
+  }
+
+  /**
+   * GC. Removes every attachment of the network that the runtime does not list. An allocation without a pair has no
+   * pod, so it belongs to no network any more and goes with any GC. Without a list nothing else goes: cnitool sends
+   * none after it has deleted by itself what it knows, and an omission must not cost running pods their network.
+   */
+  async collect(config: NetworkConfig): Promise<void> {
+    const { pool, network, counters } = this.#options;
+    const valid = config.validAttachments && new Set(config.validAttachments.map(keyText));
+    const found = new Map<string, AttachmentKey>();
+    for (const key of pool.keys()) found.set(keyText(key), key);
+    for (const { owner } of await network.hostLinks()) if (owner) found.set(keyText(owner.key), owner.key);
+    const faults: string[] = [];
+    for (const [text, key] of found) {
+      if (valid?.has(text)) continue;
+      try {
+        await this.#lock.run(key, async () => {
+          const owner = (await network.hostLink(key))?.owner;
+          if (owner && (!valid || owner.network !== config.name)) return;
+          await this.#delete(key);
+          counters.add('cni.collected');
+        });
+      } catch (error) {
+        faults.push(`${text}: ${describeFault(error)}`);
+      }
+    }
+    if (faults.length > 0) {
+      const details = faults.slice(0, MAX_NAMED_FAULTS).join('; ');
+      throw new CniFault(CNI_CODE.io, `${faults.length} attachments could not be removed`, { details });
+    }
+  }
+
+  async #add(
+    config: NetworkConfig,
+    netns: string,
+    key: AttachmentKey,
+    pod: Pod,
+    signal: AbortSignal,
+  ): Promise<Record<string, unknown>> {
+    const { pool, network, spool } = this.#options;
+    if (signal.aborted)
+      throw new CniFault(CNI_CODE.tryLater, 'earlier calls for this container took too long');
+    // These two refusals stand before the try block: undoing would remove the attachment that exists.
+    if (await pod.hasInterface(key.ifname)) {
+      throw new CniFault(CNI_CODE.exists, `the pod already has an interface ${key.ifname}`);
+    }
+    if (await network.hostLink(key)) {
+      throw new CniFault(CNI_CODE.exists, `${keyText(key)} is attached already; a DEL must come first`);
+    }
+    await spool.forget(key);
+    try {
+      const addresses = await pool.allocate(key, signal);
+      if (signal.aborted) throw new CniFault(CNI_CODE.tryLater, 'no address came in time; try again later');
+      const attachment = planAttachment(key, config.name, addresses, this.#options.mtu());
+      const result = attachmentResult(config.cniVersion, attachment, netns, config.dns, config.prevResult);
+      await network.attach(pod, attachment);
+      return result;
+    } catch (error) {
+      throw await this.#undo(key, signal, error);
+    }
+  }
+
+  /** Removes what a failed ADD has made. Answers what the runtime is told. */
+  async #undo(key: AttachmentKey, signal: AbortSignal, cause: unknown): Promise<CniFault> {
+    const fault = signal.aborted
+      ? new CniFault(CNI_CODE.tryLater, 'no address came in time; try again later', { cause })
+      : faultOf(cause);
+    try {
+      await this.#delete(key);
+      return fault;
+    } catch (error) {
+      this.#options.counters.add('cni.undoFailed');
+      const details = `and what was made could not be removed: ${describeFault(error)}`;
+      return new CniFault(fault.code, fault.message, { details, cause });
+    }
+  }
+
+  async #delete(key: AttachmentKey): Promise<void> {
+    await this.#options.network.detach(key);
+    await this.#options.pool.release(key);
+  }
+
+  async #check(config: NetworkConfig, key: AttachmentKey, pod: Pod): Promise<void> {
+    const { pool, network } = this.#options;
+    const addresses = pool.addressesOf(key);
+    if (!addresses) throw new CniFault(CNI_CODE.notAsAttached, `${keyText(key)} has no address`);
+    const attachment = planAttachment(key, config.name, addresses, this.#options.mtu());
+    const missing = [
+      ...missingFromResult(config.prevResult, attachment).map((address) => `${address} in prevResult`),
+      ...(await network.inspect(pod, attachment)),
+    ];
+    if (missing.length === 0) return;
+    throw new CniFault(CNI_CODE.notAsAttached, `${keyText(key)} is not as ADD left it`, {
+      details: `missing: ${missing.join('; ')}`,
+    });
+  }
+}
