@@ -44,7 +44,7 @@ export function configObject(text: string): JsonObject {
 }
 
 /**
- * Reads what every command needs. Keys that are not known are passed over.
+ * Reads what every command needs. Keys that are not known are passed over here; {@link refuseUnsupported} looks at them.
  *
  * @throws {CniFault} code 1 for a version not spoken, 7 for a missing or impossible name, and for members of the wrong
  * type.

@@ -9,6 +9,7 @@ import {
 } from './config.ts';
 import { CNI_CODE, type CniErrorDocument, CniFault } from './fault.ts';
 import { type AttachmentKey, isContainerId, isInterfaceName } from './key.ts';
+import { refuseUnsupported } from './unsupported.ts';
 
 /** The commands that reach the daemon. VERSION does not: the shim answers it itself. */
 const CNI_COMMANDS = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS'] as const;
@@ -42,7 +43,7 @@ const MAX_NETNS_LENGTH = 4096;
  * Reads a request. The shim has checked all of this; whoever else reaches the socket has not.
  *
  * @param value the parsed frame. Members not known are passed over, so an older or newer shim works.
- * @throws {CniFault} code 4 for the environment, 6, 7 or 1 for the config.
+ * @throws {CniFault} code 4 for the environment, 6, 7, 2 or 1 for the config.
  */
 export function parseRequest(value: unknown): CniRequest {
   const env = isObject(value) ? value.env : undefined;
@@ -57,6 +58,8 @@ export function parseRequest(value: unknown): CniRequest {
   const netns = typeof env.CNI_NETNS === 'string' ? env.CNI_NETNS.slice(0, MAX_NETNS_LENGTH) : '';
   const object = configObject(text);
   const config = parseConfig(object);
+  // A DEL or CHECK of a pod that an earlier version attached must work whatever the config says by now.
+  if (command === 'ADD' || command === 'STATUS') refuseUnsupported(object, env.CNI_ARGS);
   return { command, key, netns, config };
 }
 

@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type PluginDocument, WEFT_NET } from './cni-runner.ts';
 import { SmallDaemon } from './cni-small-daemon.ts';
-import { Namespace, type Outcome } from './namespaces.ts';
+import { connect, Namespace, type Outcome } from './namespaces.ts';
 
 /** The CNI project's own command-line runtime; with it go its library, its cache of results and its order of calls. */
 const CNITOOL_VERSION = 'v1.3.0';
@@ -53,8 +61,9 @@ describe('weft-net with cnitool', function () {
     return name;
   }
 
-  function cnitool(command: string, network: string): Promise<Outcome> {
-    const env = [`CNI_PATH=${join(folder, 'bin')}`, `NETCONFPATH=${join(folder, 'net.d')}`];
+  /** `variables`: `CAP_ARGS=…` and `CNI_ARGS=…`, by which cnitool takes what a user asks a runtime for. */
+  function cnitool(command: string, network: string, ...variables: readonly string[]): Promise<Outcome> {
+    const env = [`CNI_PATH=${join(folder, 'bin')}`, `NETCONFPATH=${join(folder, 'net.d')}`, ...variables];
     return node!.attempt('env', [...env, CNITOOL, command, network, pod!.path]);
   }
 
@@ -86,6 +95,45 @@ describe('weft-net with cnitool', function () {
     assert.equal(result.interfaces?.[1]?.name, 'eth0');
     await succeed('check', network);
     await succeed('del', network);
+    assert.deepEqual(await daemon.allocations(), []);
+  });
+
+  it('publishes a port with the list of the README', async () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    const [block] = /\{ "cniVersion"[\s\S]*?(?=\n```)/.exec(readme)!;
+    const list = JSON.parse(block) as { readonly name: string; readonly plugins: Record<string, unknown>[] };
+    list.plugins[0]!.runDir = folder;
+    writeFileSync(join(folder, 'net.d', 'readme.conflist'), JSON.stringify(list));
+    const outside = await Namespace.create('cgo');
+    const echo = fileURLToPath(new URL('./inside/tcp-echo.ts', import.meta.url));
+    const ports = [{ hostPort: 7777, containerPort: 7777, protocol: 'tcp' }];
+    const mapped = `CAP_ARGS=${JSON.stringify({ portMappings: ports })}`;
+    try {
+      await connect(
+        { namespace: node!, link: 'up0', addresses: ['192.0.2.1/24'] },
+        { namespace: outside, link: 'up0', addresses: ['192.0.2.2/24'] },
+      );
+      await node!.run('sysctl', '-qw', 'net.ipv4.ip_forward=1');
+      const added = await cnitool('add', list.name, mapped);
+      assert.equal(added.code, 0, added.stdout + added.stderr);
+      const [address] = (JSON.parse(added.stdout) as PluginDocument).ips![0]!.address.split('/');
+      const server = pod!.startProgram(echo, ['serve', address!]);
+      await new Promise((resolve) => server.stdout!.once('data', resolve));
+      const sent = (await outside.program(echo, 'send', '192.0.2.1', '1000')) as { readonly same: boolean };
+      assert.equal(sent.same, true, 'what is sent to the port of the host comes back from the pod');
+      await pod!.stop(server, 'SIGKILL');
+      assert.equal((await cnitool('del', list.name, mapped)).code, 0);
+      assert.deepEqual(await daemon.allocations(), []);
+    } finally {
+      await outside.delete();
+    }
+  });
+
+  it('tells a user who asks for a fixed address that there is none', async () => {
+    const network = configure('1.0.0');
+    const outcome = await cnitool('add', network, 'CNI_ARGS=IgnoreUnknown=1;IP=10.32.0.9');
+    assert.notEqual(outcome.code, 0);
+    assert.match(outcome.stdout + outcome.stderr, /asks for a fixed IP address \(IP=10\.32\.0\.9\)/);
     assert.deepEqual(await daemon.allocations(), []);
   });
 

@@ -208,6 +208,31 @@ export function describeCni(name: string, createDaemon: CniDaemonFactory): void 
         assertError(await call('ADD', 0, 'pod-0', { config }), 5, /1 MiB/);
       });
 
+      it('a key that means nothing is code 2, by name, and a pod keeps no address of it', async () => {
+        const wrong = { config: configOf({ rundir: '/run/x' }) };
+        assertError(await call('ADD', 0, 'pod-0', wrong), 2, /no key rundir .*"\/run\/x"/);
+        assertError(await call('STATUS', 0, 'pod-0', wrong), 2, /no key rundir/);
+        assert.deepEqual([await daemon.allocations(), await hostLinks()], [[], []]);
+        await add();
+        assert.equal(
+          (await call('DEL', 0, 'pod-0', wrong)).code,
+          0,
+          'what was attached before can be deleted',
+        );
+      });
+
+      it('a request for a fixed address is code 7, and the pod gets no other', async () => {
+        const asked: Partial<PluginCall>[] = [
+          { env: { CNI_ARGS: 'IgnoreUnknown=1;IP=10.32.0.9;K8S_POD_NAME=a' } },
+          { env: { CNI_ARGS: 'MAC=02:00:00:00:00:01' } },
+          { config: configOf({ runtimeConfig: { ips: ['10.32.0.9/32'] } }) },
+          { config: configOf({ args: { cni: { ips: ['10.32.0.9'] } } }) },
+          { config: configOf({ ipam: { type: 'host-local', subnet: '10.32.0.0/24' } }) },
+        ];
+        for (const extra of asked) assertError(await call('ADD', 0, 'pod-0', extra), 7, /asks for/);
+        assert.deepEqual([await daemon.allocations(), await hostLinks()], [[], []]);
+      });
+
       it('a missing and an impossible name are code 7', async () => {
         for (const network of [undefined, '', '../up', 7]) {
           assertError(await call('ADD', 0, 'pod-0', { config: configOf({ name: network }) }), 7, /name/);
