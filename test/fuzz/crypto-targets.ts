@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { parseEndpoint } from '../../base/endpoint.ts';
 import { instant } from '../../base/instant.ts';
-import { seededRandom } from '../../base/random.ts';
 import { createAead } from '../../crypto/aead.ts';
 import { parseClusterSecret } from '../../crypto/cluster-secret.ts';
 import { CookieJar, CookieJudge, macKeysOf } from '../../crypto/cookie.ts';
@@ -12,6 +11,7 @@ import { ReplayWindow } from '../../crypto/replay-window.ts';
 import { FrameReader } from '../../router/link/frame-reader.ts';
 import { LINK_HANDSHAKE_FRAME_MAX, LinkHandshake } from '../../router/link/link-handshake.ts';
 import { SecureChannel } from '../../router/link/secure-channel.ts';
+import { seededRandom } from '../seeded-random.ts';
 
 /** Something that reads bytes of the network. `run` throws where a property of it is broken. */
 export interface FuzzTarget {

@@ -1,12 +1,12 @@
 import { Counters } from '../../base/counters.ts';
 import { endpoint } from '../../base/endpoint.ts';
 import { instant } from '../../base/instant.ts';
-import { seededRandom } from '../../base/random.ts';
 import { Gossip } from '../../gossip/gossip.ts';
 import { decodeNodeInfo, encodeNodeInfo } from '../../gossip/model/node-info.ts';
 import { isWellFormedRecord } from '../../gossip/model/record.ts';
 import { decodeFrame, encodeFrame } from '../../gossip/records/frame.ts';
 import { decodeSwimPacket, encodeSwimPacket } from '../../gossip/swim/swim-packet.ts';
+import { seededRandom } from '../seeded-random.ts';
 import { CLUSTER_ID, FakeCrypto, peer } from '../unit/gossip/fakes.ts';
 
 /** What a fuzzer runs: `run` throws where the bytes broke something. */

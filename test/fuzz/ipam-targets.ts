@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { Counters } from '../../base/counters.ts';
 import { instant } from '../../base/instant.ts';
 import { parsePeerId } from '../../base/peer-id.ts';
-import { seededRandom } from '../../base/random.ts';
 import { parseCidr } from '../../base/range.ts';
 import { decodeRow, encodeRow } from '../../ipam/agreement/paxos.ts';
 import { Ipam } from '../../ipam/ipam.ts';
 import { decodeGenesis, encodeGenesis, shareEvenly } from '../../ipam/model/genesis.ts';
 import { decodeMessage, encodeMessage, type IpamMessage } from '../../ipam/model/messages.ts';
 import { appendToLog, decodeRingLog, emptyLog, joinLogs } from '../../ipam/ring/ring-log.ts';
+import { seededRandom } from '../seeded-random.ts';
 import { MemoryStore } from '../unit/ipam/memory-store.ts';
 
 export interface FuzzTarget {

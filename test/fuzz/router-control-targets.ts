@@ -3,7 +3,6 @@ import { concat, equalBytes } from '../../base/bytes.ts';
 import { Counters } from '../../base/counters.ts';
 import { parseEndpoint } from '../../base/endpoint.ts';
 import { after, instant } from '../../base/instant.ts';
-import { seededRandom } from '../../base/random.ts';
 import { parseClusterSecret } from '../../crypto/cluster-secret.ts';
 import { CookieJar, MACS_LENGTH, macKeysOf } from '../../crypto/cookie.ts';
 import { generateIdentity } from '../../crypto/identity.ts';
@@ -25,6 +24,7 @@ import {
   encodeTokenMessage,
 } from '../../router/tunnel/control-message.ts';
 import { Tunnels } from '../../router/tunnel/tunnels.ts';
+import { seededRandom } from '../seeded-random.ts';
 
 /** Something that reads bytes of the network. `run` throws where a property of it is broken. */
 interface FuzzTarget {

@@ -1,4 +1,5 @@
-import { randomBelow, seededRandom } from '../../base/random.ts';
+import { randomBelow } from '../../base/random.ts';
+import { seededRandom } from '../seeded-random.ts';
 import { converge } from './chaos.ts';
 import { CONVERGE_LIMIT_MS, givePods, watchRings } from './scenario.ts';
 import { Simulation } from './simulation.ts';

@@ -2,11 +2,12 @@ import { Counters } from '../../base/counters.ts';
 import { type Endpoint, parseEndpoint } from '../../base/endpoint.ts';
 import { type Instant, instant } from '../../base/instant.ts';
 import type { PeerId } from '../../base/peer-id.ts';
-import { type RandomSource, randomUnit, seededRandom } from '../../base/random.ts';
+import { type RandomSource, randomUnit } from '../../base/random.ts';
 import { Gossip } from '../../gossip/gossip.ts';
 import type { GossipConfig } from '../../gossip/model/gossip-config.ts';
 import type { GossipOutput, LinkId } from '../../gossip/model/gossip-output.ts';
 import type { SignedRecord } from '../../gossip/model/record.ts';
+import { seededRandom } from '../seeded-random.ts';
 import { CLUSTER_ID, FakeCrypto, peer } from '../unit/gossip/fakes.ts';
 
 /** Bytes around a frame (Noise tag and length, TCP, IPv4) and around a datagram (tunnel, UDP, IPv4). */

@@ -1,11 +1,12 @@
 import type { Address } from '../../base/address.ts';
 import { concat, hex, utf8 } from '../../base/bytes.ts';
 import { type PeerId, shortPeerId } from '../../base/peer-id.ts';
-import { type RandomSource, seededRandom, shuffle } from '../../base/random.ts';
+import { type RandomSource, shuffle } from '../../base/random.ts';
 import { parseCidr, type Range } from '../../base/range.ts';
 import { type ClusterKeys, parseClusterSecret } from '../../crypto/cluster-secret.ts';
 import { cryptoReady } from '../../crypto/ready.ts';
 import { NODE_KEY } from '../../ipam/model/types.ts';
+import { seededRandom } from '../seeded-random.ts';
 import { EventQueue } from './event-queue.ts';
 import { Invariants } from './invariants.ts';
 import { podFrame } from './pod-packets.ts';

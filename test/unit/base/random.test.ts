@@ -1,6 +1,7 @@
 import { deepEqual, equal, notDeepEqual, ok } from 'node:assert/strict';
 import fc from 'fast-check';
-import { type RandomSource, randomBelow, randomUnit, seededRandom, shuffle } from '../../../base/random.ts';
+import { type RandomSource, randomBelow, randomUnit, shuffle } from '../../../base/random.ts';
+import { seededRandom } from '../../seeded-random.ts';
 
 /** Chi-squared of counts against equal chances. */
 function chiSquared(counts: readonly number[]): number {

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { utf8Text } from '../../../base/bytes.ts';
-import { type RandomSource, randomBelow, seededRandom } from '../../../base/random.ts';
+import { type RandomSource, randomBelow } from '../../../base/random.ts';
+import { seededRandom } from '../../seeded-random.ts';
 
 /**
  * The executable and its scanner under hostile input: mutated configs under the sanitizers, and daemons that lie,

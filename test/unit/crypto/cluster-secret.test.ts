@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { hkdfSync } from 'node:crypto';
 import { hex } from '../../../base/bytes.ts';
-import { seededRandom } from '../../../base/random.ts';
 import { WeftError } from '../../../base/weft-error.ts';
 import { generateClusterSecret, parseClusterSecret } from '../../../crypto/cluster-secret.ts';
 import { cryptoReady } from '../../../crypto/ready.ts';
+import { seededRandom } from '../../seeded-random.ts';
 
 const secret = seededRandom(77).bytes(32);
 const base64 = Buffer.from(secret).toString('base64');

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { after, instant } from '../../../base/instant.ts';
-import { seededRandom } from '../../../base/random.ts';
 import {
   COOKIE_REPLY_LENGTH,
   COOKIE_SECRET_LIFE_MS,
@@ -12,6 +11,7 @@ import {
   macKeysOf,
 } from '../../../crypto/cookie.ts';
 import { cryptoReady } from '../../../crypto/ready.ts';
+import { seededRandom } from '../../seeded-random.ts';
 
 const start = instant(1_000_000);
 const source = '192.0.2.7:6783';

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { hex, utf8 } from '../../../base/bytes.ts';
 import { peerIdBytes, peerIdFromBytes } from '../../../base/peer-id.ts';
-import { seededRandom } from '../../../base/random.ts';
 import { WeftError } from '../../../base/weft-error.ts';
 import {
   decodeIdentity,
@@ -13,6 +12,7 @@ import {
   verifySignature,
 } from '../../../crypto/identity.ts';
 import { cryptoReady } from '../../../crypto/ready.ts';
+import { seededRandom } from '../../seeded-random.ts';
 
 describe('identity', () => {
   before(() => cryptoReady);

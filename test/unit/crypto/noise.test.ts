@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { hex } from '../../../base/bytes.ts';
-import { type RandomSource, seededRandom } from '../../../base/random.ts';
+import type { RandomSource } from '../../../base/random.ts';
 import { HandshakeState, NOISE_MESSAGE_MAX, type NoiseRole } from '../../../crypto/noise.ts';
 import { handshakePattern } from '../../../crypto/noise-patterns.ts';
 import { cryptoReady } from '../../../crypto/ready.ts';
 import { generateKeyPair, type KeyPair } from '../../../crypto/x25519.ts';
+import { seededRandom } from '../../seeded-random.ts';
 
 const PATTERNS = ['IKpsk0', 'XXpsk0', 'IKpsk0+psk2', 'XX', 'IK'] as const;
 const EMPTY = new Uint8Array(0);

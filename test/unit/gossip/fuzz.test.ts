@@ -1,5 +1,6 @@
-import { randomBelow, seededRandom } from '../../../base/random.ts';
+import { randomBelow } from '../../../base/random.ts';
 import { gossipTargets } from '../../fuzz/gossip-targets.ts';
+import { seededRandom } from '../../seeded-random.ts';
 
 /** Some thousands of inputs a target; `npm run fuzz` has the millions. */
 const ROUNDS = 4000;

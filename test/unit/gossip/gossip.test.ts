@@ -3,7 +3,6 @@ import { Counters } from '../../../base/counters.ts';
 import type { Endpoint } from '../../../base/endpoint.ts';
 import { type Instant, instant } from '../../../base/instant.ts';
 import type { PeerId } from '../../../base/peer-id.ts';
-import { seededRandom } from '../../../base/random.ts';
 import { Gossip } from '../../../gossip/gossip.ts';
 import { MAX_OFFENCES } from '../../../gossip/link-upkeep.ts';
 import type { GossipConfig } from '../../../gossip/model/gossip-config.ts';
@@ -13,6 +12,7 @@ import { decodeNodeInfo, encodeNodeInfo, type NodeInfo } from '../../../gossip/m
 import type { SignedRecord } from '../../../gossip/model/record.ts';
 import { accuserOf } from '../../../gossip/model/rumour.ts';
 import { decodeFrame, encodeFrame, type Frame, MAX_FRAME_LENGTH } from '../../../gossip/records/frame.ts';
+import { seededRandom } from '../../seeded-random.ts';
 import { CLUSTER_ID, FakeCrypto, peer, signedRecord } from './fakes.ts';
 
 const self = peer(0);

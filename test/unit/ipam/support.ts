@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { Counters } from '../../../base/counters.ts';
 import { type Instant, instant } from '../../../base/instant.ts';
 import { type PeerId, parsePeerId } from '../../../base/peer-id.ts';
-import { type RandomSource, randomBelow, randomUnit, seededRandom } from '../../../base/random.ts';
+import { type RandomSource, randomBelow, randomUnit } from '../../../base/random.ts';
 import { parseCidr, type Range } from '../../../base/range.ts';
 import { Ipam } from '../../../ipam/ipam.ts';
 import type { RemovalState } from '../../../ipam/model/authority.ts';
 import { type Genesis, shareEvenly } from '../../../ipam/model/genesis.ts';
 import type { Allocation, AllocationKey, IpamOutput, RingInit } from '../../../ipam/model/types.ts';
 import { appendToLog, emptyLog, type NewEntry, type RingLog } from '../../../ipam/ring/ring-log.ts';
+import { seededRandom } from '../../seeded-random.ts';
 import { MemoryStore } from './memory-store.ts';
 
 /** A peer id that begins with `n`, so that ids sort as their numbers do. */

@@ -1,9 +1,9 @@
 import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { after, instant } from '../../../base/instant.ts';
-import { seededRandom } from '../../../base/random.ts';
 import { ApiError } from '../../../kube/api-error.ts';
 import { ListWatch } from '../../../kube/list-watch.ts';
 import { type ObjectMeta, readMeta } from '../../../kube/objects.ts';
+import { seededRandom } from '../../seeded-random.ts';
 
 const START = instant(1_000);
 const object = (name: string, version: number, uid = name): unknown => ({

@@ -1,7 +1,6 @@
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { parsePeerId } from '../../../base/peer-id.ts';
-import { seededRandom } from '../../../base/random.ts';
 import { Backoff } from '../../../kube/backoff.ts';
 import { LineSplitter, MAX_LINE_BYTES } from '../../../kube/line-splitter.ts';
 import { readConfigMap, readList, readNode } from '../../../kube/objects.ts';
@@ -9,6 +8,7 @@ import { removalName, removalObject, removalOf } from '../../../kube/removal-obj
 import { genesisObject, genesisOf } from '../../../kube/ring-object.ts';
 import { secretObject, secretOf } from '../../../kube/secret-object.ts';
 import { readWatchEvent } from '../../../kube/watch-event.ts';
+import { seededRandom } from '../../seeded-random.ts';
 
 const metadata = { namespace: 'weft', name: 'a', uid: '1-2', resourceVersion: '7' };
 

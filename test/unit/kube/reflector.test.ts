@@ -1,12 +1,12 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { seededRandom } from '../../../base/random.ts';
 import { ApiClient } from '../../../kube/api-client.io.ts';
 import type { ApiError } from '../../../kube/api-error.ts';
 import { type ObjectMeta, readConfigMap, readMeta } from '../../../kube/objects.ts';
 import { Reflector } from '../../../kube/reflector.io.ts';
 import { until } from '../../cluster/command.ts';
+import { seededRandom } from '../../seeded-random.ts';
 import { FakeApi, json } from './fake-api.ts';
 
 const object = (name: string, version: number, data = {}, uid = name): Record<string, unknown> => ({

@@ -13,11 +13,11 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { seededRandom } from '../../../../base/random.ts';
 import { WeftError } from '../../../../base/weft-error.ts';
 import { cryptoReady } from '../../../../crypto/ready.ts';
 import { openStateFolder, type StateFolderOptions } from '../../../../daemon/state/state-folder.io.ts';
 import { FileLock } from '../../../../native/file-lock.ts';
+import { seededRandom } from '../../../seeded-random.ts';
 
 function options(clusterByte = 1): StateFolderOptions {
   return { clusterId: new Uint8Array(16).fill(clusterByte), random: seededRandom(1) };

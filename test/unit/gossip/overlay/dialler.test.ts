@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import type { Endpoint } from '../../../../base/endpoint.ts';
 import { instant } from '../../../../base/instant.ts';
-import { seededRandom } from '../../../../base/random.ts';
 import { DEFAULT_GOSSIP_CONFIG } from '../../../../gossip/model/gossip-config.ts';
 import { Dialler } from '../../../../gossip/overlay/dialler.ts';
+import { seededRandom } from '../../../seeded-random.ts';
 import { peer } from '../fakes.ts';
 
 const one = '192.0.2.1:6783' as Endpoint;

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { Counters } from '../../../../base/counters.ts';
 import { type Instant, instant } from '../../../../base/instant.ts';
 import type { PeerId } from '../../../../base/peer-id.ts';
-import { seededRandom } from '../../../../base/random.ts';
 import { DEFAULT_GOSSIP_CONFIG } from '../../../../gossip/model/gossip-config.ts';
 import { accuserOf } from '../../../../gossip/model/rumour.ts';
 import { Membership } from '../../../../gossip/swim/membership.ts';
 import { RumourQueue } from '../../../../gossip/swim/rumour-queue.ts';
 import { MAX_HEALTH_MULTIPLIER, MAX_PROBES, MAX_RELAYED_PINGS, Swim } from '../../../../gossip/swim/swim.ts';
 import { decodeSwimPacket, encodeSwimPacket, type SwimPacket } from '../../../../gossip/swim/swim-packet.ts';
+import { seededRandom } from '../../../seeded-random.ts';
 import { peer } from '../fakes.ts';
 
 const at = (ms: number): Instant => instant(ms);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { instant } from '../../../../base/instant.ts';
-import { seededRandom } from '../../../../base/random.ts';
 import { decodeRow, encodeRow, GenesisPaxos, type PaxosRow } from '../../../../ipam/agreement/paxos.ts';
 import { encodeGenesis } from '../../../../ipam/model/genesis.ts';
 import type { Ballot } from '../../../../ipam/ring/ring-log.ts';
+import { seededRandom } from '../../../seeded-random.ts';
 import { MemoryStore } from '../memory-store.ts';
 import { genesisOf, peerId, V4 } from '../support.ts';
 

@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
 import { instant } from '../../../../base/instant.ts';
-import { seededRandom } from '../../../../base/random.ts';
 import { HandshakeGuard, TOKEN_LIFETIME_MS } from '../../../../router/handshake/handshake-guard.ts';
+import { seededRandom } from '../../../seeded-random.ts';
 
 const NONE = new Uint8Array(16);
 const guard = (): HandshakeGuard => new HandshakeGuard({ random: seededRandom(1) });

@@ -3,7 +3,6 @@ import { concat, writeU32LE } from '../../../../base/bytes.ts';
 import { Counters } from '../../../../base/counters.ts';
 import { instant } from '../../../../base/instant.ts';
 import { peerIdBytes } from '../../../../base/peer-id.ts';
-import { seededRandom } from '../../../../base/random.ts';
 import { parseClusterSecret } from '../../../../crypto/cluster-secret.ts';
 import { CookieJar, MACS_LENGTH, macKeysOf } from '../../../../crypto/cookie.ts';
 import { generateIdentity } from '../../../../crypto/identity.ts';
@@ -27,6 +26,7 @@ import {
   type InitiationPayload,
 } from '../../../../router/handshake/handshake-payload.ts';
 import { Tunnels } from '../../../../router/tunnel/tunnels.ts';
+import { seededRandom } from '../../../seeded-random.ts';
 import { at, SECRET } from '../tunnel/tunnel-net.ts';
 
 await cryptoReady;

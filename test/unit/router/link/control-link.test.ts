@@ -2,7 +2,6 @@ import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
 import { concat } from '../../../../base/bytes.ts';
 import { instant } from '../../../../base/instant.ts';
-import { seededRandom } from '../../../../base/random.ts';
 import { parseClusterSecret } from '../../../../crypto/cluster-secret.ts';
 import { generateIdentity, type Identity } from '../../../../crypto/identity.ts';
 import { cryptoReady } from '../../../../crypto/ready.ts';
@@ -12,6 +11,7 @@ import {
   LINK_HANDSHAKE_MS,
   type LinkProgress,
 } from '../../../../router/link/control-link.ts';
+import { seededRandom } from '../../../seeded-random.ts';
 import { SECRET } from '../tunnel/tunnel-net.ts';
 
 await cryptoReady;

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { Counters } from '../../../../base/counters.ts';
 import { type Endpoint, parseEndpoint } from '../../../../base/endpoint.ts';
 import { type Instant, instant } from '../../../../base/instant.ts';
-import { seededRandom } from '../../../../base/random.ts';
 import { parseClusterSecret } from '../../../../crypto/cluster-secret.ts';
 import { generateIdentity } from '../../../../crypto/identity.ts';
 import { cryptoReady } from '../../../../crypto/ready.ts';
 import type { LinkId } from '../../../../gossip/model/gossip-output.ts';
 import { ControlLinks, MAX_UNPROVEN, MAX_UNPROVEN_FROM_ONE } from '../../../../router/link/control-links.ts';
+import { seededRandom } from '../../../seeded-random.ts';
 
 const NOW = instant(1000);
 const at = (text: string): Endpoint => parseEndpoint(text)!;

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { concat, utf8 } from '../../../../base/bytes.ts';
-import { seededRandom } from '../../../../base/random.ts';
 import {
   type ClusterKeys,
   generateClusterSecret,
@@ -19,6 +18,7 @@ import {
   type LinkHandshakeFault,
   type OpenedLink,
 } from '../../../../router/link/link-handshake.ts';
+import { seededRandom } from '../../../seeded-random.ts';
 
 const random = seededRandom(30);
 let cluster: ClusterKeys;

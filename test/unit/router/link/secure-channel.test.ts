@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { hkdfSync } from 'node:crypto';
 import fc from 'fast-check';
 import { concat, hex } from '../../../../base/bytes.ts';
-import { seededRandom } from '../../../../base/random.ts';
 import { createAead } from '../../../../crypto/aead.ts';
 import { cryptoReady } from '../../../../crypto/ready.ts';
 import {
@@ -10,6 +9,7 @@ import {
   CHANNEL_REKEY_FRAMES,
   SecureChannel,
 } from '../../../../router/link/secure-channel.ts';
+import { seededRandom } from '../../../seeded-random.ts';
 
 const EMPTY = new Uint8Array(0);
 

@@ -2,12 +2,12 @@ import { strict as assert } from 'node:assert';
 import { Counters } from '../../../../base/counters.ts';
 import { instant } from '../../../../base/instant.ts';
 import type { PeerId } from '../../../../base/peer-id.ts';
-import { seededRandom } from '../../../../base/random.ts';
 import { CookieJar, macKeysOf } from '../../../../crypto/cookie.ts';
 import { cryptoReady } from '../../../../crypto/ready.ts';
 import type { Origin } from '../../../../router/datapath/datapath.ts';
 import { INITIATION_LENGTH } from '../../../../router/handshake/handshake.ts';
 import { Admission } from '../../../../router/tunnel/admission.ts';
+import { seededRandom } from '../../../seeded-random.ts';
 import { at } from './tunnel-net.ts';
 
 await cryptoReady;

@@ -1,9 +1,10 @@
 import { strict as assert } from 'node:assert';
-import { randomBelow, seededRandom } from '../../../../base/random.ts';
+import { randomBelow } from '../../../../base/random.ts';
 import { RESPONSE_BODY_LENGTH } from '../../../../router/handshake/handshake.ts';
 import { UNREADABLE_MAX } from '../../../../router/tunnel/handshake-initiator.ts';
 import { ACCEPT_INTERVAL_MS } from '../../../../router/tunnel/handshake-responder.ts';
 import { REKEY_AT_LEAST_MS } from '../../../../router/tunnel/sessions.ts';
+import { seededRandom } from '../../../seeded-random.ts';
 import { HostileMember } from './hostile-member.ts';
 import { at, type Flight, mesh, Net, Node, pair } from './tunnel-net.ts';
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { concat } from '../../../../base/bytes.ts';
 import type { Endpoint } from '../../../../base/endpoint.ts';
-import { seededRandom } from '../../../../base/random.ts';
 import { type Aead, createAead } from '../../../../crypto/aead.ts';
 import { type ClusterKeys, parseClusterSecret } from '../../../../crypto/cluster-secret.ts';
 import { CookieJar, MACS_LENGTH, macKeysOf } from '../../../../crypto/cookie.ts';
@@ -12,6 +11,7 @@ import {
   ReceivedInitiation,
 } from '../../../../router/handshake/handshake.ts';
 import { writeInnerHeader, writeOuterHeader } from '../../../../router/packet/data-packet.ts';
+import { seededRandom } from '../../../seeded-random.ts';
 import { type Flight, type Net, type Node, SECRET } from './tunnel-net.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
 import { type Instant, instant } from '../../../../base/instant.ts';
-import { seededRandom } from '../../../../base/random.ts';
 import type { TunnelStats } from '../../../../router/datapath/datapath.ts';
 import { IDLE_PING_MS, Liveness, PINGS_LOST } from '../../../../router/tunnel/liveness.ts';
+import { seededRandom } from '../../../seeded-random.ts';
 
 /** A tunnel's counters, and a peer that may answer. */
 class Wire {

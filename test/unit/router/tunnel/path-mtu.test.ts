@@ -1,9 +1,9 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
 import { type Instant, instant } from '../../../../base/instant.ts';
-import { seededRandom } from '../../../../base/random.ts';
 import { IPV6_MINIMUM_MTU } from '../../../../router/packet/ip-packet.ts';
 import { BASE_MTU, PathMtu, SEARCH_AGAIN_MS, SEARCH_STEP } from '../../../../router/tunnel/path-mtu.ts';
+import { seededRandom } from '../../../seeded-random.ts';
 
 /** Runs the search against a path that carries `passes` bytes, until `end`; how many probes it took. */
 function search(mtu: PathMtu, passes: number, start: Instant, ms: number): number {

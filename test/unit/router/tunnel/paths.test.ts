@@ -2,7 +2,6 @@ import { strict as assert } from 'node:assert';
 import type { Endpoint } from '../../../../base/endpoint.ts';
 import { instant } from '../../../../base/instant.ts';
 import type { PeerId } from '../../../../base/peer-id.ts';
-import { seededRandom } from '../../../../base/random.ts';
 import type { Path } from '../../../../router/datapath/datapath.ts';
 import {
   CHALLENGE_LIFETIME_MS,
@@ -10,6 +9,7 @@ import {
   Paths,
   PUBLISHED_MAX,
 } from '../../../../router/tunnel/paths.ts';
+import { seededRandom } from '../../../seeded-random.ts';
 
 const HOME = '192.0.2.1:1' as Endpoint;
 const AWAY = '198.51.100.1:2' as Endpoint;

@@ -8,7 +8,7 @@ import { Counters } from '../../../../base/counters.ts';
 import { type Endpoint, parseEndpoint } from '../../../../base/endpoint.ts';
 import { after, earliest, type Instant, instant } from '../../../../base/instant.ts';
 import type { PeerId } from '../../../../base/peer-id.ts';
-import { type RandomSource, randomUnit, seededRandom } from '../../../../base/random.ts';
+import { type RandomSource, randomUnit } from '../../../../base/random.ts';
 import { parseCidr } from '../../../../base/range.ts';
 import type { SuiteLimits } from '../../../../crypto/aead.ts';
 import { type ClusterKeys, parseClusterSecret } from '../../../../crypto/cluster-secret.ts';
@@ -19,6 +19,7 @@ import { Sleeve } from '../../../../router/datapath/sleeve/sleeve.ts';
 import { checksum } from '../../../../router/packet/checksum.ts';
 import type { TunnelEvent } from '../../../../router/tunnel/tunnel-status.ts';
 import { Tunnels, type TunnelsConfig } from '../../../../router/tunnel/tunnels.ts';
+import { seededRandom } from '../../../seeded-random.ts';
 
 await cryptoReady;
 

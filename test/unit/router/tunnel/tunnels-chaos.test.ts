@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
-import { randomBelow, seededRandom } from '../../../../base/random.ts';
+import { randomBelow } from '../../../../base/random.ts';
+import { seededRandom } from '../../../seeded-random.ts';
 import { at, mesh, type Node } from './tunnel-net.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
-import { seededRandom } from '../../../../base/random.ts';
 import { generateIdentity } from '../../../../crypto/identity.ts';
 import { generateKeyPair } from '../../../../crypto/x25519.ts';
 import { INITIATION_LENGTH, RESPONSE_LENGTH } from '../../../../router/handshake/handshake.ts';
+import { seededRandom } from '../../../seeded-random.ts';
 import { at, type Flight, mesh, Net, Node, pair } from './tunnel-net.ts';
 
 const isInitiation = ({ bytes }: Flight): boolean => bytes[0] === 1;
