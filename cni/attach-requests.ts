@@ -31,16 +31,19 @@ export function pairRequest(attachment: Attachment, hostNamespace: number): Netl
  * address for good, and its routes.
  *
  * @param link index of the host's end.
- * @param mode `new` refuses where another route to an address exists; `repair` replaces it.
+ * @param mode `new` refuses where another route to an address exists; `repair` replaces it, and takes the link out of a
+ * bridge.
  */
 export function hostRequests(attachment: Attachment, link: number, mode: 'new' | 'repair'): NetlinkRequest[] {
   const { key, network, addresses, podMac } = attachment;
   const setRoute = mode === 'new' ? addRoute : replaceRoute;
   return [
     setLink(link, { alias: linkAlias(key, network) }),
+    ...(mode === 'repair' ? [setLink(link, { master: 0 })] : []),
     withoutLinkLocal(link),
     setIpv4(link, { forwarding: 1, acceptRedirects: 0, sendRedirects: 0, acceptSourceRoute: 0 }),
-    setLink(link, { up: true }),
+    // Neighbours are set for good on both sides: nothing is asked, and a pod that asks can fill no table of the host.
+    setLink(link, { arp: false, up: true }),
     ...addresses.map((address) => setNeighbour(link, address, podMac)),
     ...addresses.map((address) => setRoute({ destination: hostBlock(address), link })),
   ];

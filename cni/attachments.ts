@@ -6,6 +6,7 @@ import { CNI_CODE, CniFault, describeFault, faultOf } from './fault.ts';
 import { type AttachmentKey, keyText } from './key.ts';
 import { KeyedLock } from './keyed-lock.ts';
 import type { AddressPool, DeletionSpool, Pod, PodNetwork } from './needs.ts';
+import { reconcile } from './reconcile.ts';
 import type { CniRequest } from './request.ts';
 import { attachmentResult, missingFromResult } from './result.ts';
 
@@ -19,7 +20,7 @@ export interface AttachmentsOptions {
   readonly counters: Counters<CniCounter>;
 }
 
-/** Attachments that the answer to a GC names one by one when they could not be removed. */
+/** Attachments that are named one by one when something of them could not be removed or put right. */
 const MAX_NAMED_FAULTS = 8;
 
 /**
@@ -86,6 +87,36 @@ export class Attachments {
       const details = faults.slice(0, MAX_NAMED_FAULTS).join('; ');
       throw new CniFault(CNI_CODE.io, `${faults.length} attachments could not be removed`, { details });
     }
+  }
+
+  /**
+   * Puts right the host ends that somebody changed. Those with a call under way are left to it. Resolves with what was
+   * wrong, in words for people; rejects where something could not be put right, when all has been tried.
+   */
+  async mend(): Promise<string[]> {
+    const { pool, network, mtu } = this.#options;
+    const isIdle = ({ key }: { readonly key: AttachmentKey }): boolean => !this.#lock.isHeld(key);
+    const allocations = pool.keys().flatMap((key) => {
+      const addresses = pool.addressesOf(key);
+      return addresses ? [{ key, addresses }] : [];
+    });
+    const { broken } = reconcile(allocations.filter(isIdle), await network.hostLinks());
+    const mended: string[] = [];
+    const failed: string[] = [];
+    for (const { key, addresses, network: name, faults } of broken.filter(isIdle)) {
+      try {
+        await this.#lock.run(key, async () => {
+          // It may have been deleted meanwhile.
+          if (!pool.addressesOf(key) || !(await network.hostLink(key))) return;
+          await network.repair(planAttachment(key, name, addresses, mtu()));
+          mended.push(...faults);
+        });
+      } catch (error) {
+        failed.push(`${faults.join(', ')}: ${describeFault(error)}`);
+      }
+    }
+    if (failed.length > 0) throw new Error(failed.slice(0, MAX_NAMED_FAULTS).join('; '));
+    return mended;
   }
 
   async #add(

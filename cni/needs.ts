@@ -33,7 +33,7 @@ export interface PodNetwork {
   enter(fd: number): Pod;
   /** The host ends of all attachments, with their routes. */
   hostLinks(): Promise<readonly HostLink[]>;
-  /** The host end of `key`, or undefined. Its routes are not looked up. */
+  /** The host end of `key`, or undefined. Its routes and neighbours are not looked up. */
   hostLink(key: AttachmentKey): Promise<HostLink | undefined>;
   /**
    * Makes the pair and everything on it; the pod's default routes come last. What is made when it fails midway
@@ -62,8 +62,14 @@ export interface HostLink {
   /** What the alias says; undefined for a link whose ADD was cut off before it got one. */
   readonly owner: { readonly key: AttachmentKey; readonly network: string } | undefined;
   readonly up: boolean;
+  /** It answers ARP, so that a pod can fill the host's table of neighbours. */
+  readonly arp: boolean;
+  /** Somebody made it a port of a bridge or bond, so that no packet of it is routed. */
+  readonly isPort: boolean;
   /** Pod addresses that the host routes to this link. */
   readonly routes: readonly Address[];
+  /** Addresses whose hardware address on this link is set for good. */
+  readonly neighbours: readonly { readonly address: Address; readonly mac: Uint8Array }[];
 }
 
 /** Deletions that came while no daemon was there. */

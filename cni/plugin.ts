@@ -78,6 +78,14 @@ export class CniPlugin {
   }
 
   /**
+   * Puts right the host ends of running pods that somebody changed; see {@link Attachments.mend}. Nothing before
+   * {@link start} has ended, which does the same.
+   */
+  async mend(): Promise<string[]> {
+    return this.#ready ? this.#attachments.mend() : [];
+  }
+
+  /**
    * Carries out one request. Rejects for nothing but a broken invariant.
    *
    * @param value the parsed frame, not trusted.

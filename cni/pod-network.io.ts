@@ -3,6 +3,7 @@ import { ADDRESS_BITS, type Address, formatAddress } from '../base/address.ts';
 import { equalBytes } from '../base/bytes.ts';
 import { rangeSize, sameRange } from '../base/range.ts';
 import type { Link } from '../linux/link.ts';
+import type { Neighbour } from '../linux/neighbour.ts';
 import { NetlinkError } from '../linux/netlink-request.ts';
 import { type HostRoute, hostBlock, ROUTE_TABLE_MAIN } from '../linux/route.ts';
 import { RouteClient } from '../linux/route-client.io.ts';
@@ -68,12 +69,15 @@ export class KernelPodNetwork implements PodNetwork {
         routesByLink.get(route.link)?.push({ family, value: destination.start });
       }
     }
-    return links.map((link) => hostLinkOf(link, routesByLink.get(link.index) ?? []));
+    const neighboursByLink = Map.groupBy(await this.#host.neighbours(), ({ link }) => link);
+    return links.map((link) =>
+      hostLinkOf(link, routesByLink.get(link.index) ?? [], neighboursByLink.get(link.index) ?? []),
+    );
   }
 
   async hostLink(key: AttachmentKey): Promise<HostLink | undefined> {
     const link = await this.#host.link(hostLinkName(key));
-    return link && hostLinkOf(link, []);
+    return link && hostLinkOf(link, [], []);
   }
 
   async attach(pod: Pod, attachment: Attachment): Promise<void> {
@@ -87,7 +91,7 @@ export class KernelPodNetwork implements PodNetwork {
       // A process in the pod may have put another link in the place of its end: nothing of the host is named by it.
       if (near === undefined || far === undefined || near.peerIndex !== far.index)
         throw new CniFault(CNI_CODE.io, 'the pair that was just made is gone from the pod');
-      ignoreAdvertisements(this.#sysctl, attachment.hostName);
+      prepareHostEnd(this.#sysctl, attachment);
       await this.#host.execute(...hostRequests(attachment, far.index, 'new'));
       await inside.execute(...podRequests(attachment, near.index));
     });
@@ -104,7 +108,7 @@ export class KernelPodNetwork implements PodNetwork {
     await explained(async () => {
       const link = await this.#host.link(attachment.hostName);
       if (!link) throw new Error(`link ${attachment.hostName} is gone`);
-      ignoreAdvertisements(this.#sysctl, attachment.hostName);
+      prepareHostEnd(this.#sysctl, attachment);
       await this.#host.execute(...hostRequests(attachment, link.index, 'repair'));
     });
   }
@@ -202,17 +206,32 @@ function isHostEnd(link: Link): boolean {
   return link.kind === 'veth' && isHostLinkName(link.name);
 }
 
-function hostLinkOf(link: Link, routes: readonly Address[]): HostLink {
-  return { name: link.name, owner: parseLinkAlias(link.alias ?? ''), up: link.up, routes };
+function hostLinkOf(link: Link, routes: readonly Address[], neighbours: readonly Neighbour[]): HostLink {
+  return {
+    name: link.name,
+    owner: parseLinkAlias(link.alias ?? ''),
+    up: link.up,
+    arp: link.arp,
+    isPort: link.masterIndex !== undefined,
+    routes,
+    neighbours: neighbours.flatMap(({ address, mac, permanent }) =>
+      permanent && mac ? [{ address, mac }] : [],
+    ),
+  };
 }
 
 /**
- * A pod must not advertise itself as a router to the host (CVE-2020-10749). A forwarding host does not listen
- * anyway, and the packet filter drops it; where /proc/sys may not be written, those two have to do.
+ * What netlink does not set. IPv6 on the host's end, where the host has it switched off for new interfaces: the pod has
+ * an IPv6 address. And a pod must not advertise itself as a router to the host (CVE-2020-10749); a forwarding host does
+ * not listen anyway, and the packet filter drops it; where /proc/sys may not be written, those two have to do.
+ *
+ * @throws WeftError E_SYSCTL where IPv6 is off and may not be switched on.
  */
-function ignoreAdvertisements(sysctl: Sysctl, hostName: string): void {
+function prepareHostEnd(sysctl: Sysctl, { hostName, addresses }: Attachment): void {
+  const settings = `net/ipv6/conf/${hostName}`;
+  if (addresses.some(({ family }) => family === 6)) sysctl.ensure(`${settings}/disable_ipv6`, '0');
   try {
-    sysctl.ensure(`net/ipv6/conf/${hostName}/accept_ra`, '0');
+    sysctl.ensure(`${settings}/accept_ra`, '0');
   } catch {
     // See above.
   }

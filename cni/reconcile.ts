@@ -1,12 +1,20 @@
-import { type Address, sameAddress } from '../base/address.ts';
-import { hostLinkName, type PodAddresses } from './attachment.ts';
+import { formatAddress, sameAddress } from '../base/address.ts';
+import { equalBytes } from '../base/bytes.ts';
+import { type Attachment, hostLinkName, MIN_MTU, type PodAddresses, planAttachment } from './attachment.ts';
 import { type AttachmentKey, keyText } from './key.ts';
 import type { HostLink } from './needs.ts';
 
 /** An entry of the pool. */
-export interface Allocation {
+interface Allocation {
   readonly key: AttachmentKey;
   readonly addresses: PodAddresses;
+}
+
+/** An attachment whose host end somebody changed. */
+export interface BrokenAttachment extends Allocation {
+  readonly network: string;
+  /** What is wrong, for people: `wv0123456789a is down`. */
+  readonly faults: readonly string[];
 }
 
 /** What must be done so that allocations and links say the same again. */
@@ -15,8 +23,8 @@ export interface Reconciliation {
   readonly stale: readonly AttachmentKey[];
   /** Names of links without an allocation: nobody answers for their addresses. To be removed. */
   readonly orphans: readonly string[];
-  /** Attachments whose host end is down or lacks a route. To be repaired; the pods keep running. */
-  readonly broken: readonly (Allocation & { readonly network: string })[];
+  /** Attachments whose host end is not as it was made. To be repaired; the pods keep running. */
+  readonly broken: readonly BrokenAttachment[];
   /** Attachments that are as they should be. */
   readonly intact: number;
 }
@@ -29,7 +37,7 @@ export interface Reconciliation {
 export function reconcile(allocations: readonly Allocation[], links: readonly HostLink[]): Reconciliation {
   const linkByName = new Map(links.map((link) => [link.name, link]));
   const stale: AttachmentKey[] = [];
-  const broken: (Allocation & { network: string })[] = [];
+  const broken: BrokenAttachment[] = [];
   let intact = 0;
   for (const allocation of allocations) {
     const name = hostLinkName(allocation.key);
@@ -40,16 +48,31 @@ export function reconcile(allocations: readonly Allocation[], links: readonly Ho
       continue;
     }
     linkByName.delete(name);
-    if (link.up && wanted(allocation).every((address) => hasRoute(link, address))) intact++;
-    else broken.push({ ...allocation, network: link.owner.network });
+    const { network } = link.owner;
+    // Neither the network's name nor the MTU has a part in what is compared.
+    const faults = hostEndFaults(
+      planAttachment(allocation.key, network, allocation.addresses, MIN_MTU),
+      link,
+    );
+    if (faults.length === 0) intact++;
+    else broken.push({ ...allocation, network, faults });
   }
   return { stale, orphans: [...linkByName.keys()], broken, intact };
 }
 
-function wanted({ addresses }: Allocation): Address[] {
-  return [addresses.v4, addresses.v6].filter((address) => address !== undefined);
-}
-
-function hasRoute(link: HostLink, address: Address): boolean {
-  return link.routes.some((route) => sameAddress(route, address));
+/** What of the host's end is not as `attachment` says, in words for people; nothing where all is. */
+export function hostEndFaults({ hostName, addresses, podMac }: Attachment, link: HostLink): string[] {
+  const faults: string[] = [];
+  if (!link.up) faults.push(`${hostName} is down`);
+  if (link.arp) faults.push(`${hostName} answers ARP`);
+  if (link.isPort) faults.push(`${hostName} is a port of another interface`);
+  for (const address of addresses) {
+    if (!link.routes.some((route) => sameAddress(route, address)))
+      faults.push(`the route to ${formatAddress(address)} by ${hostName} is missing`);
+    const isNeighbour = (entry: HostLink['neighbours'][number]): boolean =>
+      sameAddress(entry.address, address) && equalBytes(entry.mac, podMac);
+    if (!link.neighbours.some(isNeighbour))
+      faults.push(`the neighbour ${formatAddress(address)} on ${hostName} is missing`);
+  }
+  return faults;
 }

@@ -4,6 +4,7 @@ import { Counters } from '../base/counters.ts';
 import { formatRange } from '../base/range.ts';
 import type { CniPlugin } from '../cni/plugin.ts';
 import { serveControl } from '../control/control-server.io.ts';
+import { removeGround } from '../ground/host-kernel.io.ts';
 import { clock } from '../host/clock.io.ts';
 import { HealthServer } from '../host/health-server.io.ts';
 import type { Log } from '../host/log.ts';
@@ -12,7 +13,7 @@ import { openRunFolder } from '../host/run-folder.io.ts';
 import { ownVersion } from '../host/version.io.ts';
 import { NODE_KEY } from '../ipam/model/types.ts';
 import { refuseApiOverlap } from '../kube/range-overlaps.ts';
-import { refuseOverlap, removeHostNetwork } from '../linux/host-network.io.ts';
+import { refuseOverlap } from '../linux/host-survey.io.ts';
 import { RouteClient } from '../linux/route-client.io.ts';
 import { Sysctl } from '../linux/sysctl.io.ts';
 import type { LocalSocket } from '../native/local-socket.ts';
@@ -174,12 +175,17 @@ export class Daemon {
     const cni = this.#open(openCni({ node, loop, sysctl, runDir, mtu: () => overlayMtu, counters }));
     const publisher = this.#open(new CniConfigPublisher({ config, log, ready: () => cni.readiness().ready }));
     const addresses = node.ipam.allocation(NODE_KEY)?.addresses ?? [];
-    const hostNetwork = new HostNetwork({
-      client,
-      settings: { ...OWN_LINKS, ranges, addresses, mtu: overlayMtu, sysctl },
-      masquerade: config.masquerade,
-      port: config.port,
-    });
+    const hostNetwork = this.#open(
+      new HostNetwork({
+        client,
+        sysctl,
+        ground: { ...OWN_LINKS, ranges, addresses, mtu: overlayMtu },
+        masquerade: config.masquerade,
+        port: config.port,
+        log,
+        counters,
+      }),
+    );
     loop.on('ownAddresses', (out) => {
       void hostNetwork
         .setAddresses(out.addresses)
@@ -191,7 +197,7 @@ export class Daemon {
     refuseOtherRanges(node.ipam.status().faults);
     openRunFolder(runDir);
     // From here on the kernel is changed; before, everything that can be refused has been.
-    await hostNetwork.apply();
+    await hostNetwork.start();
     datapath.start(loop.watched(node.datapathEvents), onFault);
     node.start(state.records.all(), clock());
     loop.wake();
@@ -207,7 +213,7 @@ export class Daemon {
       counters,
       seeds: () => seeds.hints,
       runtime: ownRuntime,
-      warnings: () => kubernetes?.warnings() ?? [],
+      warnings: () => [...hostNetwork.warnings(), ...(kubernetes?.warnings() ?? [])],
     };
     const handover = new HandoverPolicy({
       shared: config.takeOver,
@@ -225,6 +231,7 @@ export class Daemon {
       ),
     );
     const report = await plugin.start();
+    hostNetwork.holdPods(plugin);
     this.#serving = { node, loop, plugin, control };
 
     for (const fault of report.faults) log.warn('a pod could not be put right', { fault }, fault);
@@ -259,7 +266,7 @@ interface Serving {
 async function undoHostNetwork(): Promise<void> {
   try {
     const client = RouteClient.open();
-    await removeHostNetwork(client, OWN_LINKS, { pods: () => false }).finally(() => client.close());
+    await removeGround(client, OWN_LINKS, { pods: () => false }).finally(() => client.close());
   } catch {
     // No nft, no privileges: then there is little of ours either.
   }

@@ -3,7 +3,7 @@ import { type Dirent, existsSync, readdirSync, readFileSync, rmdirSync, rmSync }
 import { connect } from 'node:net';
 import { WeftError } from '../base/weft-error.ts';
 import { isHostLinkName } from '../cni/attachment.ts';
-import { removeHostNetwork } from '../linux/host-network.io.ts';
+import { removeGround } from '../ground/host-kernel.io.ts';
 import { RouteClient } from '../linux/route-client.io.ts';
 import { FileLock } from '../native/file-lock.ts';
 import { OWN_LINKS } from './own-links.ts';
@@ -44,7 +44,7 @@ export async function resetNode(options: ResetOptions): Promise<string[]> {
     if (plugin !== undefined) removeFile(plugin, removed);
     const client = RouteClient.open();
     try {
-      const links = await removeHostNetwork(client, OWN_LINKS, { pods: isHostLinkName });
+      const links = await removeGround(client, OWN_LINKS, { pods: isHostLinkName });
       for (const name of links) removed.push(`interface ${name}`);
     } finally {
       client.close();

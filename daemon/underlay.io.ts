@@ -1,7 +1,7 @@
 import { type Address, sameAddress } from '../base/address.ts';
 import { type Endpoint, endpoint } from '../base/endpoint.ts';
 import type { Range } from '../base/range.ts';
-import { surveyHost } from '../linux/host-network.io.ts';
+import { surveyHost } from '../linux/host-survey.io.ts';
 import { advertisableAddresses, type OwnLinks } from '../linux/host-survey.ts';
 import type { RouteClient } from '../linux/route-client.io.ts';
 import { OVERLAY_OVERHEAD } from '../router/packet/data-packet.ts';

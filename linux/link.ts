@@ -31,6 +31,10 @@ export interface Link {
   /** Index of the other end or lower interface, in whatever namespace that is. */
   readonly peerIndex: number | undefined;
   readonly loopback: boolean;
+  /** It answers ARP and neighbour discovery, and asks by them. */
+  readonly arp: boolean;
+  /** Index of the bridge, bond or VRF that has it as a port. */
+  readonly masterIndex: number | undefined;
 }
 
 /** An interface by index, or by name of 1–15 bytes. */
@@ -53,6 +57,9 @@ export interface Ipv4Settings {
 /** What of an interface to set; what is undefined stays. */
 export interface LinkSettings {
   readonly up?: boolean;
+  readonly arp?: boolean;
+  /** Index of the bridge, bond or VRF that has it as a port; 0 for none. */
+  readonly master?: number;
   readonly name?: string;
   readonly mtu?: number;
   /** 6 bytes. */
@@ -74,6 +81,7 @@ const RTM_GETLINK = 18;
 const HEADER_LENGTH = 16;
 const IFF_UP = 1;
 const IFF_LOOPBACK = 8;
+const IFF_NOARP = 0x80;
 const AF_INET = 2;
 const AF_INET6 = 10;
 
@@ -81,6 +89,7 @@ const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
 const IFLA_LINK = 5;
+const IFLA_MASTER = 10;
 const IFLA_TXQLEN = 13;
 const IFLA_LINKINFO = 18;
 const IFLA_NET_NS_PID = 19;
@@ -179,6 +188,8 @@ export function parseLink(message: NetlinkMessage): Link | undefined {
     name,
     up: (flags & IFF_UP) !== 0,
     loopback: (flags & IFF_LOOPBACK) !== 0,
+    arp: (flags & IFF_NOARP) === 0,
+    masterIndex: attributeU32(attributes.value, IFLA_MASTER),
     mtu: attributeU32(attributes.value, IFLA_MTU) ?? 0,
     txQueueLength: attributeU32(attributes.value, IFLA_TXQLEN) ?? 0,
     mac: attributes.value.get(IFLA_ADDRESS)?.slice() ?? new Uint8Array(0),
@@ -203,10 +214,9 @@ function linkKind(attributes: Attributes): string | undefined {
 function linkHeader(link: LinkReference, settings: LinkSettings): Uint8Array {
   const out = new Uint8Array(HEADER_LENGTH);
   writeU32LE(out, 4, typeof link === 'number' ? link : 0);
-  if (settings.up !== undefined) {
-    writeU32LE(out, 8, settings.up ? IFF_UP : 0);
-    writeU32LE(out, 12, IFF_UP);
-  }
+  const { up, arp } = settings;
+  writeU32LE(out, 8, (up ? IFF_UP : 0) | (arp === false ? IFF_NOARP : 0));
+  writeU32LE(out, 12, (up === undefined ? 0 : IFF_UP) | (arp === undefined ? 0 : IFF_NOARP));
   return out;
 }
 
@@ -219,6 +229,7 @@ function settingAttributes(settings: LinkSettings): Uint8Array[] {
   if (settings.name !== undefined) out.push(textAttribute(IFLA_IFNAME, settings.name));
   if (settings.mtu !== undefined) out.push(u32Attribute(IFLA_MTU, settings.mtu));
   if (settings.mac !== undefined) out.push(attribute(IFLA_ADDRESS, settings.mac));
+  if (settings.master !== undefined) out.push(u32Attribute(IFLA_MASTER, settings.master));
   if (settings.txQueueLength !== undefined) out.push(u32Attribute(IFLA_TXQLEN, settings.txQueueLength));
   if (settings.alias !== undefined) out.push(textAttribute(IFLA_IFALIAS, settings.alias));
   if (settings.namespace !== undefined) {

@@ -9,7 +9,7 @@ import {
   NLM_F_REPLACE,
   parseAttributes,
 } from './netlink-message.ts';
-import { command, type NetlinkRequest } from './netlink-request.ts';
+import { command, dump, type NetlinkRequest } from './netlink-request.ts';
 
 /** An entry of the neighbour table (ARP, neighbour discovery) as the kernel lists it. */
 export interface Neighbour {
@@ -23,6 +23,7 @@ export interface Neighbour {
 }
 
 const RTM_NEWNEIGH = 28;
+const RTM_GETNEIGH = 30;
 const HEADER_LENGTH = 12;
 const NDA_DST = 1;
 const NDA_LLADDR = 2;
@@ -44,6 +45,11 @@ export function setNeighbour(link: number, address: Address, mac: Uint8Array): N
   writeU16LE(header, 8, NUD_PERMANENT);
   const body = join([header, attribute(NDA_DST, addressBytes(address)), attribute(NDA_LLADDR, mac)]);
   return command(`set neighbour ${formatAddress(address)}`, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, body);
+}
+
+/** All entries of both families. */
+export function dumpNeighbours(): NetlinkRequest {
+  return dump('list neighbours', RTM_GETNEIGH, new Uint8Array(HEADER_LENGTH));
 }
 
 /** Reads a neighbour message; undefined where it is another message, malformed, or of another family (a bridge). */

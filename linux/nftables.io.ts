@@ -25,6 +25,11 @@ export async function applyRules(rules: PacketRules): Promise<void> {
   await nft(['--file', '-'], batch);
 }
 
+/** The table as nft writes it, without counts; undefined where there is none. For comparison with itself alone. */
+export async function readRules(): Promise<string | undefined> {
+  return unlessMissing(nft(['--stateless', 'list', 'table', ...NFT_TABLE.split(' ')], ''));
+}
+
 /** Removes our table. Succeeds where there is none. */
 export async function removeRules(): Promise<void> {
   await nft(['--file', '-'], renderRemoval());
@@ -32,14 +37,8 @@ export async function removeRules(): Promise<void> {
 
 /** Packets dropped by each rule since the table was made; undefined where there is no table. */
 export async function readRuleCounters(): Promise<Record<RuleCounter, number> | undefined> {
-  let text: string;
-  try {
-    text = await nft(['--json', 'list', 'counters', 'table', ...NFT_TABLE.split(' ')], '');
-  } catch (error) {
-    if (error instanceof WeftError && error.code === 'E_NFT' && error.message.includes('No such file'))
-      return undefined;
-    throw error;
-  }
+  const text = await unlessMissing(nft(['--json', 'list', 'counters', 'table', ...NFT_TABLE.split(' ')], ''));
+  if (text === undefined) return undefined;
   const counts = Object.fromEntries(RULE_COUNTERS.map((name) => [name, 0])) as Record<RuleCounter, number>;
   for (const entry of (JSON.parse(text) as { nftables: NftEntry[] }).nftables) {
     const { name, packets } = entry.counter ?? {};
@@ -50,6 +49,17 @@ export async function readRuleCounters(): Promise<Record<RuleCounter, number> | 
 
 interface NftEntry {
   readonly counter?: { readonly name?: string; readonly packets?: number };
+}
+
+/** What nft `said` of our table; undefined where there is none. */
+async function unlessMissing(said: Promise<string>): Promise<string | undefined> {
+  try {
+    return await said;
+  } catch (error) {
+    if (error instanceof WeftError && error.code === 'E_NFT' && error.message.includes('No such file'))
+      return undefined;
+    throw error;
+  }
 }
 
 function nft(args: readonly string[], input: string): Promise<string> {

@@ -4,6 +4,7 @@ import { isSystemError } from '../native/addon.ts';
 import { RouteSocket } from '../native/netlink.ts';
 import { dumpAddresses, type InterfaceAddress, parseInterfaceAddress } from './interface-address.ts';
 import { dumpLinks, getLink, type Link, type LinkReference, parseLink } from './link.ts';
+import { dumpNeighbours, type Neighbour, parseNeighbour } from './neighbour.ts';
 import {
   encodeMessage,
   join,
@@ -15,6 +16,7 @@ import {
 } from './netlink-message.ts';
 import { isDump, isNetlinkError, NetlinkError, type NetlinkRequest, outcomeOf } from './netlink-request.ts';
 import { dumpRoutes, type HostRoute, lookUpRoute, parseRoute } from './route.ts';
+import { dumpRules, type PolicyRule, parseRule } from './rule.ts';
 
 /** A transaction ends within this. The kernel may hold its lock for long while it deletes a large namespace. */
 export const ROUTE_TIMEOUT_MS = 10_000;
@@ -108,6 +110,16 @@ export class RouteClient {
     const messages = await this.#ask(dumpRoutes(family, table), 'ENOENT');
     const all = defined(messages.map((message) => parseRoute(message)));
     return table === undefined ? all : all.filter((entry) => entry.table === table);
+  }
+
+  /** Entries of the neighbour tables of both families. */
+  async neighbours(): Promise<Neighbour[]> {
+    return defined((await this.#ask(dumpNeighbours())).map(parseNeighbour));
+  }
+
+  /** Rules of policy routing of a family; none where the kernel lacks it. */
+  async rules(family: Family): Promise<PolicyRule[]> {
+    return defined((await this.#ask(dumpRules(family), 'EOPNOTSUPP', 'EAFNOSUPPORT')).map(parseRule));
   }
 
   /** The route that a packet to `address` would take, or the table's `entry` for it; undefined where there is none. */

@@ -1,8 +1,9 @@
 import { type Address, addressFromBytes } from '../base/address.ts';
 import { readU32LE } from '../base/bytes.ts';
 import type { Range } from '../base/range.ts';
-import { familyOf } from './interface-address.ts';
+import { familyNumber, familyOf } from './interface-address.ts';
 import { attributeText, attributeU32, type NetlinkMessage, parseAttributes } from './netlink-message.ts';
+import { dump, type NetlinkRequest } from './netlink-request.ts';
 import { block } from './route.ts';
 
 /** A rule of policy routing (`ip rule`) as the kernel lists it. */
@@ -28,6 +29,7 @@ export interface PolicyRule {
 export type RuleAction = 'lookup' | 'goto' | 'blackhole' | 'unreachable' | 'prohibit' | 'other';
 
 const RTM_NEWRULE = 32;
+const RTM_GETRULE = 34;
 const HEADER_LENGTH = 12;
 const FIB_RULE_INVERT = 0x02;
 const FRA_DST = 1;
@@ -45,6 +47,13 @@ const ACTION_BY_NUMBER: Readonly<Record<number, RuleAction>> = {
   7: 'unreachable',
   8: 'prohibit',
 };
+
+/** All rules of a family. */
+export function dumpRules(family: 4 | 6): NetlinkRequest {
+  const header = new Uint8Array(HEADER_LENGTH);
+  header[0] = familyNumber(family);
+  return dump('list rules', RTM_GETRULE, header);
+}
 
 /**
  * Reads a rule message (<linux/fib_rules.h>); undefined where it is another message, malformed, or of another family.

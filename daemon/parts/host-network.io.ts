@@ -1,37 +1,78 @@
 import type { Address } from '../../base/address.ts';
-import { configureHostNetwork, type HostNetworkSettings } from '../../linux/host-network.io.ts';
-import { applyRules } from '../../linux/nftables.io.ts';
+import type { Counters } from '../../base/counters.ts';
+import type { CniPlugin } from '../../cni/plugin.ts';
+import { GroundKeeper } from '../../ground/ground-keeper.io.ts';
+import type { HostGround } from '../../ground/host-ground.ts';
+import { clock } from '../../host/clock.io.ts';
+import type { Log } from '../../host/log.ts';
 import type { RouteClient } from '../../linux/route-client.io.ts';
+import type { Sysctl } from '../../linux/sysctl.io.ts';
 
 /** What {@link HostNetwork} is made of. */
 export interface HostNetworkOptions {
   readonly client: RouteClient;
+  readonly sysctl: Sysctl;
   /** With the addresses that the node had when it last ended. */
-  readonly settings: HostNetworkSettings;
+  readonly ground: HostGround;
   readonly masquerade: boolean;
   /** Of this node, TCP and UDP. */
   readonly port: number;
+  readonly log: Log;
+  readonly counters: Counters;
 }
 
-/** The part of the host's network that is this node's: packet rules, routes, and the addresses of the TUN device. */
+/**
+ * The part of the host's network that is this node's: packet rules, routes, the addresses of the TUN interface, and the
+ * host's ends of pods. It is kept as it should be for as long as weftd runs, and stays in the kernel afterwards.
+ */
 export class HostNetwork {
-  readonly #options: HostNetworkOptions;
+  readonly #keeper: GroundKeeper;
 
-  constructor(options: HostNetworkOptions) {
-    this.#options = options;
+  constructor({ client, sysctl, ground, masquerade, port, log, counters }: HostNetworkOptions) {
+    const { tun, podPrefix, ranges } = ground;
+    this.#keeper = new GroundKeeper({
+      kernel: { client, sysctl },
+      ground,
+      rules: { tun, podPrefix, ranges, masquerade, port },
+      counters,
+      clock,
+      listener: {
+        repaired: ({ kind, found, by }) =>
+          log.warn(
+            "the host's network was changed by another program and put right",
+            { found, by },
+            `repair ${kind}`,
+          ),
+        failed: (error) => log.warn("the host's network cannot be put right", { fault: String(error) }),
+        underlayStirred: () => undefined,
+      },
+    });
   }
 
-  /** Makes all of it as it should be. Rejects as {@link applyRules} and {@link configureHostNetwork} do. */
-  async apply(): Promise<void> {
-    const { client, settings, masquerade, port } = this.#options;
-    const { tun, podPrefix, ranges } = settings;
-    await applyRules({ tun, podPrefix, ranges, masquerade, port });
-    await configureHostNetwork(client, settings);
+  /** Makes all of it as it should be, and keeps it so from then on. Rejects as {@link GroundKeeper.start} does. */
+  async start(): Promise<void> {
+    await this.#keeper.start();
   }
 
   /** The ring has dealt the node these overlay addresses, IPv4 first. */
   async setAddresses(addresses: readonly Address[]): Promise<void> {
-    const { client, settings } = this.#options;
-    await configureHostNetwork(client, { ...settings, addresses });
+    await this.#keeper.setAddresses(addresses);
+  }
+
+  /** The pods of `plugin` are kept from now on, once it has started. */
+  holdPods(plugin: CniPlugin): void {
+    this.#keeper.holdPods({
+      mend: async () => (await plugin.mend()).map((found) => ({ kind: 'pod', found })),
+    });
+  }
+
+  /** What of it is not as it should be, one line each, with what to do. */
+  warnings(): string[] {
+    return this.#keeper.warnings();
+  }
+
+  /** Nothing is taken out of the kernel. */
+  close(): void {
+    this.#keeper.close();
   }
 }

@@ -12,6 +12,7 @@ const WHOLE_RANGE = '10.32.0.0/16';
 /** weftd in the node's namespace, a cluster of its own, with CAP_NET_ADMIN and no other capability. */
 export class RealDaemon implements CniDaemon {
   readonly runDir: string;
+  readonly repairsHost = true;
   readonly #node: Namespace;
   #process: ChildProcess | undefined;
   #log = '';
@@ -44,10 +45,14 @@ export class RealDaemon implements CniDaemon {
       this.#log += data.toString();
     });
     // The socket answers before deletions that waited are carried out; the log says when all is done.
-    await eventually('weftd to serve', () => {
-      if (child.exitCode !== null) throw new Error(`weftd ended: ${this.#log}`);
-      return this.#log.includes('serving');
-    });
+    await eventually(
+      'weftd to serve',
+      () => {
+        if (child.exitCode !== null) throw new Error(`weftd ended: ${this.#log}`);
+        return this.#log.includes('serving');
+      },
+      20_000,
+    );
     if (this.#log.includes('could not be put right')) throw new Error(this.#log);
   }
 

@@ -13,6 +13,7 @@ const NET_ADMIN_ALONE = ['--bounding-set', '-all,+net_admin', '--inh-caps', '-al
 /** cni-daemon.ts in the node's namespace, with CAP_NET_ADMIN and no other capability: more it must not need. */
 export class SmallDaemon implements CniDaemon {
   readonly runDir: string;
+  readonly repairsHost = false;
   readonly #node: Namespace;
   #process: ChildProcess | undefined;
 

@@ -17,6 +17,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   linux: ['base'],
   native: ['base'],
   cni: ['base', 'linux'],
+  ground: ['base', 'linux'],
   'ipam/model': ['base', 'gossip/model'],
   'ipam/ring': ['base', 'ipam/model'],
   'ipam/allocation': ['base', 'ipam/model', 'ipam/ring'],
@@ -41,6 +42,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'control',
     'crypto',
     'gossip',
+    'ground',
     'host',
     'ipam',
     'kube',
@@ -53,7 +55,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   cli: ['base', 'control', 'crypto', 'daemon', 'host'],
 };
 /** Rooms whose shells (`*.io.ts`) may use the addon. */
-const SHELLS_WITH_ADDON = ['linux', 'cni', 'router/datapath'];
+const SHELLS_WITH_ADDON = ['linux', 'cni', 'ground', 'router/datapath'];
 
 /** The room in which a file lies: the longest name of {@link ALLOWED} that leads to it, else its first folder. */
 function roomOf(path: string): string {

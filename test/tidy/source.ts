@@ -89,6 +89,7 @@ export const CORE_FOLDERS: ReadonlySet<string> = new Set([
   'linux',
   'kube',
   'node',
+  'ground',
 ]);
 
 /** Blanks comments out and leaves strings, templates and lines where they are. */

@@ -8,13 +8,8 @@ import { formatAddress, parseAddress } from '../../../base/address.ts';
 import { parseCidr } from '../../../base/range.ts';
 import { WeftError } from '../../../base/weft-error.ts';
 import { isHostLinkName } from '../../../cni/attachment.ts';
-import {
-  configureHostNetwork,
-  refuseOverlap,
-  removeHostNetwork,
-  surveyHost,
-  underlayMtu,
-} from '../../../linux/host-network.io.ts';
+import { removeGround, repairHost } from '../../../ground/host-kernel.io.ts';
+import { refuseOverlap, surveyHost, underlayMtu } from '../../../linux/host-survey.io.ts';
 import { advertisableAddresses } from '../../../linux/host-survey.ts';
 import { applyRules } from '../../../linux/nftables.io.ts';
 import { RouteClient } from '../../../linux/route-client.io.ts';
@@ -38,12 +33,12 @@ try {
     const addresses = given.addresses.map((text) => parseAddress(text)!);
     const tun = openTun(OWN.tun);
     await applyRules({ ...OWN, ranges, masquerade: given.masquerade ?? true, port: 6783 });
-    await configureHostNetwork(client, { ...OWN, ranges, addresses, mtu: given.mtu, sysctl: new Sysctl() });
+    await repairHost({ client, sysctl: new Sysctl() }, { ...OWN, ranges, addresses, mtu: given.mtu });
     print({ offloads: tun.offloads });
     if (rest[1] === 'hold') setInterval(() => undefined, 1000);
     else tun.close();
   } else if (mode === 'remove') {
-    await removeHostNetwork(client, OWN, { pods: isHostLinkName });
+    await removeGround(client, OWN, { pods: isHostLinkName });
     print('removed');
   } else if (mode === 'overlap') {
     await refuseOverlap(

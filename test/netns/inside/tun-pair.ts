@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { parseAddress } from '../../../base/address.ts';
 import { readU16BE } from '../../../base/bytes.ts';
 import { parseCidr } from '../../../base/range.ts';
-import { configureHostNetwork } from '../../../linux/host-network.io.ts';
+import { repairHost } from '../../../ground/host-kernel.io.ts';
 import { applyRules } from '../../../linux/nftables.io.ts';
 import { RouteClient } from '../../../linux/route-client.io.ts';
 import { Sysctl } from '../../../linux/sysctl.io.ts';
@@ -29,12 +29,10 @@ const seen = {
 
 const near = openTun('weft0');
 await applyRules({ ...OWN, masquerade: true, port: 6783 });
-await configureHostNetwork(RouteClient.open(), {
-  ...OWN,
-  addresses: [parseAddress('10.32.0.1')!, parseAddress('fd00:77::1')!],
-  mtu: 1364,
-  sysctl: new Sysctl(),
-});
+await repairHost(
+  { client: RouteClient.open(), sysctl: new Sysctl() },
+  { ...OWN, addresses: [parseAddress('10.32.0.1')!, parseAddress('fd00:77::1')!], mtu: 1364 },
+);
 const far = openTun('far0', { persistent: false });
 execFileSync('ip', ['link', 'set', 'far0', 'netns', process.argv[2]!]);
 pump(near, far);

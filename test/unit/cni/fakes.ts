@@ -87,9 +87,11 @@ export class FakeNetwork implements PodNetwork {
   }
 
   async attach(pod: Pod, attachment: Attachment): Promise<void> {
-    const { key, network, hostName: name, addresses: routes } = attachment;
+    const { key, network, hostName: name, addresses: routes, podMac: mac } = attachment;
     const fd = (pod as Pod & { fd: number }).fd;
-    this.links.set(name, { name, owner: { key, network }, up: true, routes, pod: fd, ifname: key.ifname });
+    const neighbours = routes.map((address) => ({ address, mac }));
+    const state = { up: true, arp: false, isPort: false, routes, neighbours };
+    this.links.set(name, { name, owner: { key, network }, ...state, pod: fd, ifname: key.ifname });
     await Promise.resolve();
     if (this.attachFault) throw this.attachFault;
   }
@@ -99,7 +101,12 @@ export class FakeNetwork implements PodNetwork {
   }
 
   async repair(attachment: Attachment): Promise<void> {
-    this.repaired.push(keyText(attachment.key));
+    const { key, hostName, addresses, podMac: mac } = attachment;
+    this.repaired.push(keyText(key));
+    const link = this.links.get(hostName)!;
+    const neighbours = addresses.map((address) => ({ address, mac }));
+    const state = { up: true, arp: false, isPort: false, routes: addresses, neighbours };
+    this.links.set(hostName, { ...link, ...state });
   }
 
   async detach(key: AttachmentKey): Promise<boolean> {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { formatAddress } from '../../../base/address.ts';
 import { InvariantError } from '../../../base/assert.ts';
-import { hostLinkName } from '../../../cni/attachment.ts';
+import { hostLinkName, planAttachment } from '../../../cni/attachment.ts';
 import { MAX_CALLS } from '../../../cni/plugin.ts';
 import type { CniAnswer } from '../../../cni/request.ts';
 import { fakeWorld, request } from './fakes.ts';
@@ -15,6 +16,9 @@ async function startedWorld() {
   await world.plugin.start();
   return world;
 }
+
+/** A host's end that lacks nothing but what the pod's addresses need. */
+const HOST_END = { up: true, arp: false, isPort: false, routes: [], neighbours: [] } as const;
 
 describe('CniPlugin', () => {
   it('attaches a pod and names its addresses in the result', async () => {
@@ -260,8 +264,7 @@ describe('CniPlugin', () => {
     network.links.set(name, {
       name,
       owner: { key, network: 'weft' },
-      up: true,
-      routes: [],
+      ...HOST_END,
       pod: 1,
       ifname: 'eth0',
     });
@@ -299,16 +302,17 @@ describe('CniPlugin', () => {
       const name = hostLinkName(key);
       const routes = key.containerId === 'intact' ? [v4!, v6!] : [v4!];
       const owner = { key, network: 'weft' };
+      const mac = planAttachment(key, 'weft', { v4: v4!, v6: v6! }, 1364).podMac;
+      const neighbours = [v4!, v6!].map((address) => ({ address, mac }));
       if (key.containerId !== 'gone') {
-        network.links.set(name, { name, owner, up: true, routes, pod: 1, ifname: 'eth0' });
+        network.links.set(name, { name, owner, ...HOST_END, routes, neighbours, pod: 1, ifname: 'eth0' });
       }
     }
     const orphan = 'wv00000000000';
     network.links.set(orphan, {
       name: orphan,
       owner: undefined,
-      up: true,
-      routes: [],
+      ...HOST_END,
       pod: 1,
       ifname: 'eth0',
     });
@@ -321,6 +325,48 @@ describe('CniPlugin', () => {
       pool.keys().map((key) => key.containerId),
       ['intact', 'broken'],
     );
+  });
+
+  it('mends the host ends that somebody changed, and says what was wrong', async () => {
+    const { plugin, pool, network } = await startedWorld();
+    await plugin.handle(request('ADD', { containerId: 'one' }), [7]);
+    await plugin.handle(request('ADD', { containerId: 'two' }), [8]);
+    assert.deepEqual(await plugin.mend(), []);
+    const name = hostLinkName({ containerId: 'two', ifname: 'eth0' });
+    const harmed = { up: false, arp: true, isPort: true, routes: [], neighbours: [] };
+    network.links.set(name, { ...network.links.get(name)!, ...harmed });
+    const { v4, v6 } = pool.addressesOf({ containerId: 'two', ifname: 'eth0' })!;
+    const [text4, text6] = [formatAddress(v4!), formatAddress(v6!)];
+    assert.deepEqual(await plugin.mend(), [
+      `${name} is down`,
+      `${name} answers ARP`,
+      `${name} is a port of another interface`,
+      `the route to ${text4} by ${name} is missing`,
+      `the neighbour ${text4} on ${name} is missing`,
+      `the route to ${text6} by ${name} is missing`,
+      `the neighbour ${text6} on ${name} is missing`,
+    ]);
+    assert.deepEqual(network.repaired, ['two/eth0']);
+    assert.deepEqual(await plugin.mend(), []);
+  });
+
+  it('leaves to a call what is half made by it', async () => {
+    const { plugin, pool, network } = await startedWorld();
+    const held = Promise.withResolvers<void>();
+    const attach = network.attach.bind(network);
+    network.attach = async (pod, attachment) => {
+      await attach(pod, attachment);
+      const name = attachment.hostName;
+      network.links.set(name, { ...network.links.get(name)!, routes: [] });
+      await held.promise;
+    };
+    const adding = plugin.handle(request('ADD'), [7]);
+    while (network.links.size === 0) await new Promise(setImmediate);
+    assert.deepEqual(await plugin.mend(), []);
+    assert.equal(pool.keys().length, 1);
+    held.resolve();
+    assert.equal((await adding).ok, true);
+    assert.equal((await plugin.mend()).length, 2, 'what it left undone is found after it');
   });
 
   it('never rejects, whatever comes over the socket', async () => {

@@ -78,6 +78,8 @@ describe('answers of the kernel', () => {
         name: 'wv0',
         up: true,
         loopback: false,
+        arp: true,
+        masterIndex: undefined,
         mtu: 1364,
         txQueueLength: 1000,
         mac: undefined,

@@ -15,7 +15,14 @@ const OWN = { tun: 'weft0', podPrefix: 'wv' };
 const RANGES = [parseCidr('10.32.0.0/12')!, parseCidr('fd00:77::/64')!];
 
 function link(index: number, name: string, up = true): Link {
-  const rest = { mtu: 1500, txQueueLength: 0, mac: new Uint8Array(6), loopback: name === 'lo' };
+  const rest = {
+    mtu: 1500,
+    txQueueLength: 0,
+    mac: new Uint8Array(6),
+    loopback: name === 'lo',
+    arp: true,
+    masterIndex: undefined,
+  };
   return { index, name, up, ...rest, alias: undefined, kind: undefined, peerIndex: undefined };
 }
 

@@ -1,0 +1,263 @@
+import type { Address } from '../base/address.ts';
+import type { Counters } from '../base/counters.ts';
+import type { Instant } from '../base/instant.ts';
+import { WeftError } from '../base/weft-error.ts';
+import { applyRules, readRules } from '../linux/nftables.io.ts';
+import type { PacketRules } from '../linux/nftables.ts';
+import { NFNLGRP_NFTABLES, type RulesetChange, RulesetChanges } from '../linux/nftables-event.ts';
+import { parseRouteEvents, ROUTE_GROUP } from '../linux/route-event.ts';
+import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkEvents } from '../native/netlink-events.ts';
+import type { GROUND_COUNTERS } from './ground-counters.ts';
+import type { HostGround } from './host-ground.ts';
+import { type HostKernel, repairHost } from './host-kernel.io.ts';
+import { LookSchedule } from './look-schedule.ts';
+import { concernOf, concernsRules } from './relevance.ts';
+import type { Repaired } from './repair.ts';
+
+/** The host's ends of pods, which the CNI plugin knows. */
+export interface PodGround {
+  /** Puts right what is not as it was made. Resolves with what was found. */
+  mend(): Promise<readonly Repaired[]>;
+}
+
+/** Who is told what the ground is like. */
+export interface GroundListener {
+  /** Something was not as Weft made it, and was put right. */
+  repaired(what: Repaired): void;
+  /** The ground could not be read or put right. It is tried again. */
+  failed(error: unknown): void;
+  /** Addresses, links or routes of the underlay may be others now. */
+  underlayStirred(): void;
+}
+
+export interface GroundKeeperOptions {
+  readonly kernel: HostKernel;
+  readonly ground: HostGround;
+  readonly rules: PacketRules;
+  readonly listener: GroundListener;
+  readonly counters: Counters<keyof typeof GROUND_COUNTERS>;
+  readonly clock: () => Instant;
+}
+
+/** The kernel's longest timer; the slow look comes long before. */
+const MAX_SLEEP_MS = 2 ** 31 - 1;
+
+/** Neighbours are left out: they are many on a busy host, and those of pods go with their links only. */
+const GROUPS = [
+  ROUTE_GROUP.link,
+  ROUTE_GROUP.ipv4Address,
+  ROUTE_GROUP.ipv6Address,
+  ROUTE_GROUP.ipv4Route,
+  ROUTE_GROUP.ipv6Route,
+  ROUTE_GROUP.ipv4Rule,
+  ROUTE_GROUP.ipv6Rule,
+  ROUTE_GROUP.ipv4Netconf,
+  ROUTE_GROUP.ipv6Netconf,
+];
+
+/**
+ * Keeps the host's network as the ground describes it (host-ground.ts): looks when the kernel tells of a change that
+ * may concern it, and once a minute, and puts right what differs. Nothing of it is taken away at {@link close}.
+ */
+export class GroundKeeper {
+  readonly #options: GroundKeeperOptions;
+  readonly #schedule: LookSchedule;
+  readonly #changes = new RulesetChanges();
+  readonly #events: NetlinkEvents[] = [];
+  #ground: HostGround;
+  #pods: PodGround | undefined;
+  /** The table as nft wrote it just after it was set. */
+  #rulesText: string | undefined;
+  /** A change of nftables may have touched the table since it was last compared. */
+  #rulesStirred = false;
+  /** The program that made that change. */
+  #rulesBy: string | undefined;
+  #tunIndex: number | undefined;
+  /** What the last look could not put right. */
+  #fault: unknown;
+  #timer: NodeJS.Timeout | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(options: GroundKeeperOptions) {
+    this.#options = options;
+    this.#ground = options.ground;
+    this.#schedule = new LookSchedule(options.clock());
+  }
+
+  /**
+   * Makes all of it, and watches from then on. First the rules, so that no packet leaves in clear before the routes.
+   * Rejects as {@link applyRules} and {@link repairHost} do, and nothing is watched then.
+   */
+  async start(): Promise<void> {
+    const { kernel } = this.#options;
+    // Before anything is read: what changes meanwhile comes as an event.
+    this.#watch();
+    try {
+      await this.#setRules();
+      await repairHost(kernel, this.#ground);
+      this.#tunIndex = (await kernel.client.link(this.#ground.tun))?.index;
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+    this.#arm();
+  }
+
+  /** The ring has dealt the node these overlay addresses, IPv4 first. Resolves when the interface has them. */
+  async setAddresses(addresses: readonly Address[]): Promise<void> {
+    this.#ground = { ...this.#ground, addresses };
+    await this.#inTurn(() => repairHost(this.#options.kernel, this.#ground));
+  }
+
+  /** From now on pods are looked at too. */
+  holdPods(pods: PodGround): void {
+    this.#pods = pods;
+  }
+
+  /** One line for each thing that is not as it should be, with what to do. */
+  warnings(): string[] {
+    const lines = this.#schedule.contests(this.#options.clock()).map(({ found, repairs, sinceMs, by }) => {
+      const who = by === undefined ? 'another program' : `the program ${by}`;
+      const minutes = Math.max(1, Math.round(sinceMs / 60_000));
+      return `${found}: ${who} undoes the repair, ${repairs} times in ${minutes} min; stop it, or have it leave what is Weft's`;
+    });
+    if (this.#fault !== undefined) lines.push(describeFault(this.#fault));
+    return lines;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    for (const events of this.#events.splice(0)) events.close();
+  }
+
+  // -- events ---------------------------------------------------------------------------------------------------
+
+  #watch(): void {
+    const { counters, listener } = this.#options;
+    const lost = (): void => {
+      counters.add('ground.eventsLost');
+      this.#changes.lost();
+      this.#rulesStirred = true;
+      listener.underlayStirred();
+      this.#stir();
+    };
+    const onError = (error: unknown): void => listener.failed(error);
+    this.#events.push(
+      NetlinkEvents.open(NETLINK_ROUTE, GROUPS, {
+        onDatagrams: (datagrams) => this.#routeEvents(datagrams),
+        onLost: lost,
+        onError,
+      }),
+      NetlinkEvents.open(NETLINK_NETFILTER, [NFNLGRP_NFTABLES], {
+        onDatagrams: (datagrams) => {
+          for (const datagram of datagrams) this.#rulesetChanged(this.#changes.receive(datagram));
+        },
+        onLost: lost,
+        onError,
+      }),
+    );
+  }
+
+  #routeEvents(datagrams: readonly Uint8Array[]): void {
+    const concerns = new Set(
+      datagrams
+        .flatMap((datagram) => parseRouteEvents(datagram))
+        .map((event) => concernOf(event, this.#ground, this.#tunIndex)),
+    );
+    if (concerns.has('underlay')) this.#options.listener.underlayStirred();
+    if (concerns.has('host') || concerns.has('pods')) this.#stir();
+  }
+
+  #rulesetChanged(changes: readonly RulesetChange[]): void {
+    const ours = changes.filter(concernsRules);
+    if (ours.length === 0) return;
+    this.#rulesStirred = true;
+    this.#rulesBy = ours.at(-1)!.program;
+    this.#stir();
+  }
+
+  #stir(): void {
+    this.#schedule.stirred(this.#options.clock());
+    this.#arm();
+  }
+
+  // -- looks ----------------------------------------------------------------------------------------------------
+
+  #arm(): void {
+    if (this.#closed) return;
+    clearTimeout(this.#timer);
+    const waitMs = Math.max(0, this.#schedule.nextLook - this.#options.clock());
+    this.#timer = setTimeout(() => void this.#look(), Math.min(Math.ceil(waitMs), MAX_SLEEP_MS));
+  }
+
+  async #look(): Promise<void> {
+    const { clock, counters, listener } = this.#options;
+    this.#schedule.begin();
+    const found: Repaired[] = [];
+    let fault: unknown;
+    // What one part meets does not keep the others from being put right.
+    for (const part of [this.#repairRules, this.#repairHost, this.#repairPods]) {
+      if (this.#closed) return;
+      try {
+        found.push(...(await this.#inTurn(part)));
+      } catch (error) {
+        fault ??= error;
+      }
+    }
+    if (this.#closed) return;
+    for (const what of found) {
+      counters.add(`ground.${what.kind}Repaired`);
+      listener.repaired(what);
+    }
+    this.#schedule.looked(clock(), found);
+    if (fault !== undefined) {
+      counters.add('ground.lookFailed');
+      listener.failed(fault);
+      this.#schedule.failed(clock());
+    }
+    this.#fault = fault;
+    this.#arm();
+  }
+
+  readonly #repairRules = async (): Promise<Repaired[]> => {
+    if (!this.#rulesStirred) return [];
+    const by = this.#rulesBy;
+    this.#rulesStirred = false;
+    try {
+      const text = await readRules();
+      if (text !== undefined && text === this.#rulesText) return [];
+      await this.#setRules();
+      return [
+        { kind: 'rules', found: 'the packet rules (nftables table inet weft) were changed or removed', by },
+      ];
+    } catch (error) {
+      this.#rulesStirred = true;
+      throw error;
+    }
+  };
+
+  readonly #repairHost = async (): Promise<readonly Repaired[]> =>
+    repairHost(this.#options.kernel, this.#ground);
+
+  readonly #repairPods = async (): Promise<readonly Repaired[]> => (await this.#pods?.mend()) ?? [];
+
+  async #setRules(): Promise<void> {
+    await applyRules(this.#options.rules);
+    this.#rulesText = await readRules();
+  }
+
+  /** One at a time: two that repair the same would each find the other's half. */
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#last.then(work);
+    this.#last = mine.catch(() => undefined);
+    return mine;
+  }
+}
+
+function describeFault(error: unknown): string {
+  if (error instanceof WeftError) return error.line;
+  const message = error instanceof Error ? error.message : String(error);
+  return `the host's network cannot be put right: ${message}; weftd tries again`;
+}

@@ -1,0 +1,124 @@
+import { WeftError } from '../base/weft-error.ts';
+import type { OwnLinks } from '../linux/host-survey.ts';
+import { deleteLink } from '../linux/link.ts';
+import { isNetlinkError, type NetlinkRequest } from '../linux/netlink-request.ts';
+import { removeRules } from '../linux/nftables.io.ts';
+import { deleteRoute, ROUTE_PROTOCOL_WEFT, ROUTE_TABLE_MAIN } from '../linux/route.ts';
+import type { RouteClient } from '../linux/route-client.io.ts';
+import type { Sysctl } from '../linux/sysctl.io.ts';
+import {
+  acceptRa,
+  asSettings,
+  type HostGround,
+  hostRepairs,
+  IPV6_FORWARDING,
+  type ObservedHost,
+  settingsOfHost,
+} from './host-ground.ts';
+import type { Repair } from './repair.ts';
+
+const RTPROT_RA = 9;
+/** What is repaired may need another repair: an interface that comes up loses and gets routes. */
+const MAX_ROUNDS = 4;
+/** It is gone already: somebody else deleted it, or it went along with something else. */
+const GONE = ['ENODEV', 'ESRCH', 'EADDRNOTAVAIL'];
+
+/** Where the ground lies. */
+export interface HostKernel {
+  readonly client: RouteClient;
+  readonly sysctl: Sysctl;
+}
+
+/** What the kernel has now. */
+export async function observeHost({ client, sysctl }: HostKernel, ground: HostGround): Promise<ObservedHost> {
+  const tun = await client.link(ground.tun);
+  const routes = [
+    ...(await client.routes(4, ROUTE_TABLE_MAIN)),
+    ...(await client.routes(6, ROUTE_TABLE_MAIN)),
+  ];
+  const announcedBy: string[] = [];
+  const valueByPath = new Map<string, string | undefined>();
+  for (const { path } of settingsOfHost(ground)) valueByPath.set(path, sysctl.read(path));
+  if (valueByPath.get(IPV6_FORWARDING) === '0') {
+    for (const { protocol, link } of routes) {
+      const name = protocol === RTPROT_RA && link !== undefined ? (await client.link(link))?.name : undefined;
+      if (name === undefined || announcedBy.includes(name)) continue;
+      announcedBy.push(name);
+      valueByPath.set(acceptRa(name), sysctl.read(acceptRa(name)));
+    }
+  }
+  return { tun, addresses: tun ? await client.addresses(tun.index) : [], routes, valueByPath, announcedBy };
+}
+
+/**
+ * Brings the host to `ground`, whatever it was before: after a first start, a restart, a kill in the midst, with other
+ * settings, or after somebody changed it. Resolves with what was not right; repeating it finds nothing. The TUN
+ * interface must exist (`openTun`).
+ *
+ * @throws WeftError E_SYSCTL, E_NO_IPV6, E_TUN, E_NETLINK; NetlinkError. What comes before it in order is done then.
+ */
+export async function repairHost(kernel: HostKernel, ground: HostGround): Promise<Repair[]> {
+  const found = new Map<string, Repair>();
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const observed = await observeHost(kernel, ground);
+    const repairs = hostRepairs(observed, ground);
+    for (const repair of repairs) {
+      await carryOut(kernel, repair, observed);
+      if (!found.has(repair.found)) found.set(repair.found, repair);
+    }
+    if (!observed.tun) throw new WeftError('E_TUN', `interface ${ground.tun} is gone`, 'restart weftd');
+    if (repairs.length === 0) break;
+  }
+  return [...found.values()];
+}
+
+/**
+ * Takes away all that weft made: routes, blackholes, the TUN interface, packet rules, and the host ends of pods whose
+ * names `pods` knows. Kernel settings stay, others may rely on them. Succeeds where there is nothing. Resolves with the
+ * names of the interfaces that went.
+ */
+export async function removeGround(
+  client: RouteClient,
+  own: OwnLinks,
+  options: { readonly pods: (name: string) => boolean },
+): Promise<string[]> {
+  const links = await client.links();
+  const podLinks = links.filter((link) => link.name.startsWith(own.podPrefix) && link.kind === 'veth');
+  const doomed = [...links.filter((link) => link.name === own.tun && link.kind === 'tun')];
+  doomed.push(...podLinks.filter(({ name }) => options.pods(name)));
+  for (const link of doomed) await tolerate(client, deleteLink(link.index));
+  for (const family of [4, 6] as const) {
+    for (const route of await client.routes(family, ROUTE_TABLE_MAIN)) {
+      if (route.protocol !== ROUTE_PROTOCOL_WEFT) continue;
+      if (podLinks.some((link) => link.index === route.link)) continue;
+      await tolerate(client, deleteRoute(asSettings(route)));
+    }
+  }
+  await removeRules();
+  return doomed.map(({ name }) => name);
+}
+
+// -- parts ----------------------------------------------------------------------------------------------------
+
+async function carryOut(
+  { client, sysctl }: HostKernel,
+  repair: Repair,
+  observed: ObservedHost,
+): Promise<void> {
+  for (const { path, value } of repair.sysctls) {
+    if (path === IPV6_FORWARDING && observed.valueByPath.get(path) === undefined) {
+      const remedy = 'boot without ipv6.disable=1, or give no IPv6 range';
+      throw new WeftError('E_NO_IPV6', 'an IPv6 pod range is set, but this kernel has no IPv6', remedy);
+    }
+    sysctl.ensure(path, value);
+  }
+  for (const request of repair.requests) await tolerate(client, request);
+}
+
+async function tolerate(client: RouteClient, request: NetlinkRequest): Promise<void> {
+  try {
+    await client.execute(request);
+  } catch (error) {
+    if (!isNetlinkError(error, ...GONE)) throw error;
+  }
+}

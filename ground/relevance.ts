@@ -1,0 +1,60 @@
+import { intersectRanges, rangeSize } from '../base/range.ts';
+import type { TouchedTable } from '../linux/nftables-event.ts';
+import { ROUTE_PROTOCOL_WEFT } from '../linux/route.ts';
+import type { RouteEvent } from '../linux/route-event.ts';
+import type { HostGround } from './host-ground.ts';
+
+/** Which part of the ground an event may concern. */
+export type Concern = 'host' | 'pods' | 'underlay';
+
+/**
+ * What an event of the kernel may concern; undefined for the many that are about others. `ownIndex` is that of the TUN
+ * interface. A pod that comes up concerns nothing: only what takes something away from it does.
+ */
+export function concernOf(
+  event: RouteEvent,
+  ground: HostGround,
+  ownIndex: number | undefined,
+): Concern | undefined {
+  switch (event.object) {
+    case 'link': {
+      const { link } = event;
+      if (link.index === ownIndex || link.name === ground.tun) return 'host';
+      if (!link.name.startsWith(ground.podPrefix)) return link.kind === 'veth' ? undefined : 'underlay';
+      const harmed = !link.up || link.arp || link.masterIndex !== undefined;
+      return event.change === 'set' && harmed ? 'pods' : undefined;
+    }
+    case 'address':
+      return event.address.link === ownIndex ? 'host' : 'underlay';
+    case 'route': {
+      const { route, change } = event;
+      const own = route.protocol === ROUTE_PROTOCOL_WEFT;
+      const isDefault = route.destination.start === 0n && rangeSize(route.destination) > 2n ** 31n;
+      if (isDefault) return 'underlay';
+      if (!ground.ranges.some((range) => intersectRanges(range, route.destination))) return undefined;
+      // What Weft itself sets for pods is as it should be.
+      if (own && change === 'set') return undefined;
+      return own && rangeSize(route.destination) === 1n ? 'pods' : 'host';
+    }
+    case 'netconf': {
+      const { netconf } = event;
+      if (netconf.forwarding !== 0) return undefined;
+      return netconf.link === 'all' || netconf.link === ownIndex ? 'host' : undefined;
+    }
+    case 'rule':
+      return 'host';
+    case 'neighbour':
+      return undefined;
+    case 'other':
+      // A malformed datagram: nobody knows what it said.
+      return event.type === 0 ? 'host' : undefined;
+  }
+}
+
+/** Whether a change of nftables touched the table `inet weft`, or may have. */
+export function concernsRules(change: {
+  readonly tables: readonly TouchedTable[];
+  readonly whole: boolean;
+}): boolean {
+  return !change.whole || change.tables.some(({ family, name }) => family === 'inet' && name === 'weft');
+}

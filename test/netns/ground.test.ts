@@ -1,0 +1,203 @@
+import { deepEqual, doesNotMatch, equal, match, ok } from 'node:assert/strict';
+import { Cluster } from '../cluster/cluster.ts';
+import type { ClusterNode } from '../cluster/cluster-node.ts';
+import type { ClusterPod } from '../cluster/cluster-pod.ts';
+import { run, until } from '../cluster/command.ts';
+
+/** What a real host does to a running weftd, each followed by what pods see of it. */
+describe('a weftd whose host is changed by others', function () {
+  this.timeout(60_000);
+  let cluster: Cluster;
+  let node: ClusterNode;
+  let peer: ClusterNode;
+  let here: ClusterPod;
+  let beside: ClusterPod;
+  let there: ClusterPod;
+
+  before(async () => {
+    cluster = await Cluster.create({ prefix: `gr${process.pid % 10_000}` });
+    [node, peer] = (await cluster.startNodes(2)) as [ClusterNode, ClusterNode];
+    await node.ready();
+    await peer.ready();
+    await node.connected([peer]);
+    here = await node.attachPod('here');
+    beside = await node.attachPod('beside');
+    there = await peer.attachPod('there');
+    await reachable();
+  });
+
+  after(async () => {
+    await cluster?.destroy();
+  });
+
+  const on = async (...argv: string[]): Promise<string> => (await node.run(argv)).stdout;
+  const counted = async (name: string): Promise<number> => (await node.ask('report')).counters[name] ?? 0;
+
+  /** All pods reach one another, the host reaches them, in both families. */
+  async function reachable(): Promise<void> {
+    for (const address of [there.v4, there.v6, beside.v4, beside.v6]) {
+      await until(`a way to ${address}`, () => here.ping(address, 1));
+      await until(`a way back from ${address}`, async () => {
+        const from = address === there.v4 || address === there.v6 ? there : beside;
+        return from.ping(address.includes(':') ? here.v6 : here.v4, 1);
+      });
+    }
+    for (const address of [here.v4, here.v6, there.v4, there.v6]) {
+      await until(`a way from the host to ${address}`, async () => {
+        const { status } = await node.run(['ping', '-n', '-c', '1', '-W', '1', address], { mayFail: true });
+        return status === 0;
+      });
+    }
+  }
+
+  /** All of Weft's in the host's network, without what changes by itself. */
+  async function ground(): Promise<string> {
+    const commands = [
+      'ip -4 route show proto 87',
+      'ip -6 route show proto 87',
+      'ip -o address show dev weft0',
+      'ip -o link show | grep -E "weft0|wv" | sed "s/<[^>]*>//; s/state [A-Z]*//"',
+      'ip neighbour show nud permanent',
+      'nft --stateless list table inet weft',
+      'sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding',
+      'cat /proc/sys/net/ipv6/conf/weft0/disable_ipv6',
+    ];
+    return (await on('sh', '-c', commands.join(';'))).replaceAll('linkdown ', '');
+  }
+
+  /** Runs a shell command on the host, which does harm, and sees that all of it is undone. */
+  async function survives(script: string, counter: string): Promise<void> {
+    const sorted = (text: string): string[] => text.split('\n').sort();
+    const before = sorted(await ground());
+    const count = await counted(counter);
+    await on('sh', '-c', script);
+    await until(`${counter} after: ${script}`, async () => (await counted(counter)) > count, {
+      timeoutMs: 15_000,
+    });
+    await until('all to be as before', async () => {
+      deepEqual(sorted(await ground()), before);
+      return true;
+    });
+    await reachable();
+  }
+
+  it('has its packet rules again after nft flush ruleset, and says so', async () => {
+    await survives('nft flush ruleset', 'ground.rulesRepaired');
+    match(await node.log(), /packet rules.*removed.*by=nft/);
+  });
+
+  it('has its packet rules again after its table, a chain or a rule was deleted', async () => {
+    await survives('nft delete table inet weft', 'ground.rulesRepaired');
+    await survives('nft flush chain inet weft sealed', 'ground.rulesRepaired');
+    await survives('nft insert rule inet weft arrive accept', 'ground.rulesRepaired');
+  });
+
+  it('has its packet rules again after a firewall reloads its own in one batch with a flush', async () => {
+    const batch =
+      'flush ruleset\\ntable inet firewalld {\\n chain c {\\n type filter hook input priority 10;\\n }\\n}\\n';
+    await survives(`printf '${batch}' | nft -f -`, 'ground.rulesRepaired');
+    match(await on('nft', 'list', 'tables'), /inet firewalld/, 'what others made stays');
+    await on('nft', 'delete', 'table', 'inet', 'firewalld');
+  });
+
+  it('has its routes again after a network manager removed what it did not make', async () => {
+    await survives('ip -4 route flush proto 87; ip -6 route flush proto 87', 'ground.routeRepaired');
+    await survives('ip route flush dev weft0', 'ground.routeRepaired');
+    await survives(
+      'ip route del blackhole 10.32.0.0/12 || ip route flush type blackhole',
+      'ground.routeRepaired',
+    );
+  });
+
+  it("has a pod's routes again", async () => {
+    const routes = (await on('ip', 'route', 'show', here.v4)).split(' ');
+    await survives(`ip route del ${here.v4} dev ${routes[2]}`, 'ground.podRepaired');
+  });
+
+  it('has weft0 up again, with addresses and routes', async () => {
+    await survives('ip link set weft0 down', 'ground.tunRepaired');
+    await survives('ip link set weft0 down; ip link set weft0 up', 'ground.routeRepaired');
+    await survives('ip address flush dev weft0', 'ground.addressRepaired');
+    await survives('ip link set weft0 mtu 1300', 'ground.tunRepaired');
+  });
+
+  it("has a pod's host end up again, out of a bridge, with routes and neighbours", async () => {
+    const link = (await on('ip', 'route', 'show', here.v4)).split(' ')[2]!;
+    await survives(`ip link set ${link} down`, 'ground.podRepaired');
+    await survives(`ip link set ${link} down; ip link set ${link} up`, 'ground.podRepaired');
+    await survives(`ip link set ${link} arp on`, 'ground.podRepaired');
+    await on('ip', 'link', 'add', 'br9', 'type', 'bridge');
+    await survives(`ip link set ${link} master br9`, 'ground.podRepaired');
+    await on('ip', 'link', 'delete', 'br9');
+  });
+
+  it('forwards again after a reload of kernel settings switched that off', async () => {
+    await survives('sysctl -qw net.ipv4.ip_forward=0', 'ground.sysctlRepaired');
+    await survives('sysctl -qw net.ipv6.conf.all.forwarding=0', 'ground.sysctlRepaired');
+  });
+
+  it('keeps the IPv6 of pods where the host switches its own off', async () => {
+    await survives(
+      'sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1',
+      'ground.tunRepaired',
+    );
+    const late = await node.attachPod('late');
+    ok((await late.ping(there.v6)) !== undefined, 'a pod that is made then has IPv6 too');
+    await late.destroy();
+    await on('sysctl', '-qw', 'net.ipv6.conf.default.disable_ipv6=0');
+    await on('sysctl', '-qw', 'net.ipv6.conf.eth0.disable_ipv6=0', 'net.ipv6.conf.lo.disable_ipv6=0');
+  });
+
+  it('is idle while nothing happens', async () => {
+    const pid = node.pid!;
+    const ticks = async (): Promise<number> => {
+      const fields = (await run(['cat', `/proc/${pid}/stat`])).stdout.replace(/^.*\) /, '').split(' ');
+      return Number(fields[11]) + Number(fields[12]);
+    };
+    const repairs = async (): Promise<string[]> =>
+      Object.entries((await node.ask('report')).counters)
+        .filter(([name]) => name.startsWith('ground.'))
+        .map(String);
+    const counters = await repairs();
+    const before = await ticks();
+    await new Promise((resolve) => setTimeout(resolve, 5_000));
+    const used = (await ticks()) - before;
+    ok(used <= 10, `${used} ticks of 500`);
+    deepEqual(await repairs(), counters);
+  });
+
+  it('does not fight with who undoes it again and again, and says who', async () => {
+    const count = await counted('ground.rulesRepaired');
+    let undone = 0;
+    await until(
+      'a warning',
+      async () => {
+        const { status } = await node.run(['nft', 'delete', 'table', 'inet', 'weft'], { mayFail: true });
+        if (status === 0) undone++;
+        const { warnings = [] } = await node.ask('status');
+        const repairs = (await counted('ground.rulesRepaired')) - count;
+        return repairs >= 2 && warnings.some((line) => /packet rules.*the program nft undoes/.test(line));
+      },
+      { timeoutMs: 30_000, everyMs: 50 },
+    );
+    const repairs = (await counted('ground.rulesRepaired')) - count;
+    ok(repairs <= undone, `${repairs} repairs of ${undone}`);
+    const before = performance.now();
+    await until(
+      'the repair',
+      async () => (await node.run(['nft', 'list', 'table', 'inet', 'weft'], { mayFail: true })).status === 0,
+      { timeoutMs: 20_000 },
+    );
+    console.log(`      repaired after ${Math.round(performance.now() - before)} ms`);
+  });
+
+  it('leaves all of it in the kernel when it ends, and finds nothing to do when it starts again', async () => {
+    const before = await ground();
+    await node.stop();
+    equal(await ground(), before);
+    await node.start();
+    await node.connected([peer]);
+    await reachable();
+    doesNotMatch(JSON.stringify((await node.ask('report')).counters), /ground\.\w+Repaired/);
+  });
+});
