@@ -21,6 +21,7 @@ import { FlushGate } from './flush-gate.ts';
 import { COUNTER_BY_PEER_FAULT } from './node-counters.ts';
 import type { NodeOptions, NodeOutput } from './node-types.ts';
 import { OwnAddress } from './own-address.ts';
+import { PeerSources } from './peer-sources.ts';
 
 /** Channels of opaque control messages over a tunnel. */
 const CHANNEL_SWIM = 1;
@@ -49,6 +50,7 @@ export class WeftNode {
   readonly #outputs = new OutputQueue<NodeOutput>();
   readonly #ownAddress: OwnAddress;
   readonly #nodeInfoByPeer = new Map<PeerId, NodeInfo>();
+  readonly #peerSources = new PeerSources();
   /** Peers that the ring has removed for good. */
   readonly #removed = new Set<PeerId>();
   #relaysAt: Instant | undefined;
@@ -98,11 +100,12 @@ export class WeftNode {
       random,
       counters,
       events: {
-        opened: (link, peer, byUs, remote, now) => gossip.linkOpened(link, peer, byUs, remote, now),
+        opened: (link, peer, end, now) => gossip.linkOpened(link, peer, end.initiator, end.remote, now),
         frame: (link, bytes, now) => void gossip.handleFrame(link, bytes, now),
         closed: (link, now) => gossip.linkClosed(link, now),
         dialFailed: (endpoint, now) => gossip.dialFailed(endpoint, now),
       },
+      isKnown: (source) => this.#peerSources.has(source),
     });
   }
 
@@ -152,12 +155,13 @@ export class WeftNode {
 
   // ── control links: what the shell tells of TCP connections ──
 
-  linkAccepted(remote: Endpoint, now: Instant): LinkId | undefined {
-    return this.#links.accept(remote, now);
+  /** Somebody connected. `local`: our end, where the shell knows it. */
+  linkAccepted(remote: Endpoint, now: Instant, local?: Endpoint): LinkId | undefined {
+    return this.#links.accept(remote, now, local);
   }
 
-  linkConnected(link: LinkId): void {
-    this.#links.connected(link);
+  linkConnected(link: LinkId, local?: Endpoint): void {
+    this.#links.connected(link, local);
   }
 
   linkReceived(link: LinkId, bytes: Uint8Array, now: Instant): void {
@@ -323,6 +327,7 @@ export class WeftNode {
       return;
     }
     this.#nodeInfoByPeer.set(origin, info.value);
+    this.#peerSources.set(origin, info.value.endpoints);
     if (this.#removed.has(origin)) return;
     const { noiseKey, endpoints, free } = info.value;
     const set = this.tunnels.setPeer(origin, { noiseKey, endpoints, epoch: record.epoch }, now);
@@ -345,6 +350,7 @@ export class WeftNode {
 
   #forgetPeer(peer: PeerId, now: Instant): void {
     this.#nodeInfoByPeer.delete(peer);
+    this.#peerSources.forget(peer);
     this.tunnels.removePeer(peer, now);
   }
 

@@ -21,8 +21,8 @@ export async function listenForPeers(options: {
   const { config, node, loop } = options;
   const hosts = listenHosts(config);
   const links = await TcpLinks.listen(hosts.length === 0 ? ['::'] : hosts, config.port, {
-    accepted: loop.waking((remote) => node.linkAccepted(remote, clock())),
-    connected: loop.waking((link) => node.linkConnected(link)),
+    accepted: loop.waking((remote, local) => node.linkAccepted(remote, clock(), local)),
+    connected: loop.waking((link, local) => node.linkConnected(link, local)),
     received: loop.waking((link, bytes) => node.linkReceived(link, bytes, clock())),
     congested: loop.waking((link, congested) => node.linkCongested(link, congested, clock())),
     closed: loop.waking((link) => node.linkLost(link, clock())),
@@ -30,5 +30,6 @@ export async function listenForPeers(options: {
   loop.on('dial', ({ link, endpoint }) => links.dial(link, endpoint));
   loop.on('write', ({ link, bytes }) => links.write(link, bytes));
   loop.on('close', ({ link }) => links.close(link));
+  loop.on('cut', ({ link }) => links.cut(link));
   return { close: () => links.closeAll() };
 }

@@ -6,15 +6,16 @@ import type { RandomSource } from '../../base/random.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import type { ClusterKeys } from '../../crypto/cluster-secret.ts';
 import type { Identity } from '../../crypto/identity.ts';
-import { LinkHandshake, type LinkHandshakeFault } from './link-handshake.ts';
+import { LinkHandshake, type LinkHandshakeFault, type LinkHandshakeOptions } from './link-handshake.ts';
 import { CHANNEL_PLAINTEXT_MAX, type SecureChannel } from './secure-channel.ts';
 
 /**
  * One TCP control link, which carries gossip frames: first the handshake (link-handshake.ts), then sealed frames
  * (secure-channel.ts). Pure: the bytes that TCP delivered go in, cut anywhere; frames and the bytes to write come out.
  *
- * A stranger costs one deadline and at most 16 KiB, sees no byte of ours, and is cut off after
- * {@link LINK_HANDSHAKE_MS}. An established peer holds at most one unfinished frame (64 KiB).
+ * A stranger costs one deadline and 50 bytes, sees no byte of ours, and is cut off after {@link LINK_FIRST_MESSAGE_MS}.
+ * With the cluster's secret it may hold 16 KiB until {@link LINK_HANDSHAKE_MS} are over, counted from the same moment.
+ * An established peer holds at most one unfinished frame (64 KiB).
  *
  * ```ts
  * const link = new ControlLink({ initiator: true, expected: peer, identity, clusterKeys, bootEpoch, random, now });
@@ -25,14 +26,17 @@ import { CHANNEL_PLAINTEXT_MAX, type SecureChannel } from './secure-channel.ts';
 export class ControlLink {
   readonly #initiator: boolean;
   readonly #expected: PeerId | undefined;
-  readonly #deadline: Instant;
+  #deadline: Instant;
+  /** When the whole handshake must be over. */
+  readonly #handshakeDeadline: Instant;
   #handshake: LinkHandshake | undefined;
   #channel: SecureChannel | undefined;
   #fault: LinkFault | undefined;
 
   /**
    * `expected`: the peer we mean to reach, if we know it. `bootEpoch` is told to the peer.
-   * The handshake has {@link LINK_HANDSHAKE_MS} from `now`.
+   * The handshake has {@link LINK_HANDSHAKE_MS} from `now`, and the peer that dialled us {@link LINK_FIRST_MESSAGE_MS}
+   * of it for its first message. `admit`: see {@link LinkHandshakeOptions}.
    */
   constructor(options: {
     readonly initiator: boolean;
@@ -42,6 +46,7 @@ export class ControlLink {
     readonly random: RandomSource;
     readonly now: Instant;
     readonly expected?: PeerId;
+    readonly admit?: LinkHandshakeOptions['admit'];
   }) {
     const { initiator, identity, clusterKeys, bootEpoch, random, now } = options;
     assert(Number.isSafeInteger(bootEpoch) && bootEpoch >= 0, 'a boot epoch below 2^53');
@@ -49,13 +54,15 @@ export class ControlLink {
     writeU64LE(payload, 0, bootEpoch);
     this.#initiator = initiator;
     this.#expected = options.expected;
-    this.#deadline = after(now, LINK_HANDSHAKE_MS);
+    this.#handshakeDeadline = after(now, LINK_HANDSHAKE_MS);
+    this.#deadline = initiator ? this.#handshakeDeadline : after(now, LINK_FIRST_MESSAGE_MS);
     this.#handshake = new LinkHandshake({
       role: initiator ? 'initiator' : 'responder',
       identity,
       cluster: clusterKeys,
       random,
       payload,
+      ...(options.admit === undefined ? {} : { admit: options.admit }),
     });
   }
 
@@ -83,6 +90,7 @@ export class ControlLink {
     const progress = this.#handshake!.receive(chunk);
     if (!progress.ok) return this.#break(progress.reason);
     const { send, opened } = progress.value;
+    if (send.length > 0) this.#deadline = this.#handshakeDeadline; // an answer goes out: message 1 was in order
     if (opened === undefined) return ok({ send, frames: [] });
     this.#channel = opened.channel;
     this.#handshake = undefined;
@@ -145,12 +153,14 @@ export interface LinkPeer {
 }
 
 /**
- * - `timeout`: the handshake took longer than {@link LINK_HANDSHAKE_MS}
+ * - `timeout`: the first message, or the handshake, took too long
  * - `unexpected-peer`: another peer than the one we meant to reach
  * - `closed`: {@link ControlLink.close} was called
  */
 export type LinkFault = LinkHandshakeFault | 'timeout' | 'unexpected-peer' | 'closed';
 
+/** From the accept to the first message: time for one that is lost to be sent again. */
+export const LINK_FIRST_MESSAGE_MS = 3000;
 /** The payload of both credentials begins with the boot epoch, u64; what follows is a newer peer's and ignored. */
 const LINK_PAYLOAD_LENGTH = 8;
 const NOTHING = new Uint8Array(0);

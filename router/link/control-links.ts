@@ -1,6 +1,6 @@
 import type { Counters } from '../../base/counters.ts';
 import type { Endpoint } from '../../base/endpoint.ts';
-import { earliest, type Instant } from '../../base/instant.ts';
+import { earliest, type Instant, instant } from '../../base/instant.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import type { RandomSource } from '../../base/random.ts';
 import type { ClusterKeys } from '../../crypto/cluster-secret.ts';
@@ -8,12 +8,14 @@ import type { Identity } from '../../crypto/identity.ts';
 import { sourceOf } from '../../crypto/source-limit.ts';
 import type { LinkId } from '../../gossip/model/gossip-output.ts';
 import { ControlLink, type LinkFault } from './control-link.ts';
+import { LinkAdmission } from './link-admission.ts';
 import type { LinkCounter } from './link-counters.ts';
 
 /**
- * Connections that somebody made to us and whose handshake is under way: in all, and from one host or IPv6 /64. One
- * more pushes out the oldest that has not shown the cluster's secret yet, so that whoever is in earnest gets through:
- * behind a host's address are its pods as well, and their silence must not lock out the host.
+ * Connections that somebody made to us and whose handshake is under way: of strangers in all, as many of sources where
+ * a known peer lives, and from one host or IPv6 /64. One more pushes out the oldest that has not shown the cluster's
+ * secret yet, so that whoever is in earnest gets through: behind a host's address are its pods as well, and their
+ * silence must not lock out the host.
  */
 export const MAX_UNPROVEN = 64;
 export const MAX_UNPROVEN_FROM_ONE = 8;
@@ -23,11 +25,23 @@ export type LinkOutput =
   | { readonly type: 'dial'; readonly link: LinkId; readonly endpoint: Endpoint }
   | { readonly type: 'write'; readonly link: LinkId; readonly bytes: Uint8Array }
   /** Send what was written, then close. The shell tells no more of this link. */
-  | { readonly type: 'close'; readonly link: LinkId };
+  | { readonly type: 'close'; readonly link: LinkId }
+  /** Cut the connection at once: nothing is to be said. The shell tells no more of this link. */
+  | { readonly type: 'cut'; readonly link: LinkId };
+
+/** Between which sockets a link lies. */
+export interface LinkEnd {
+  /** We dialled it. */
+  readonly initiator: boolean;
+  /** What was dialled; of an accepted connection the far end's socket. */
+  readonly remote: Endpoint;
+  /** Our own socket, where the shell knows it. */
+  readonly local: Endpoint | undefined;
+}
 
 /** What whoever uses the links is told. */
 export interface LinkEvents {
-  opened(link: LinkId, peer: PeerId, initiatedByUs: boolean, remote: Endpoint, now: Instant): void;
+  opened(link: LinkId, peer: PeerId, end: LinkEnd, now: Instant): void;
   frame(link: LinkId, bytes: Uint8Array, now: Instant): void;
   /** An opened link is gone, but for those closed by {@link ControlLinks.close}. */
   closed(link: LinkId, now: Instant): void;
@@ -41,6 +55,8 @@ const COUNTER_BY_FAULT: Readonly<Record<LinkFault, LinkCounter>> = {
   'bad-tag': 'link.badTag',
   'zero-point': 'link.zeroPoint',
   'frame-too-long': 'link.frameTooLong',
+  replayed: 'link.replayed',
+  limited: 'link.limited',
   'bad-credential': 'link.badCredential',
   self: 'link.self',
   timeout: 'link.timeout',
@@ -50,10 +66,11 @@ const COUNTER_BY_FAULT: Readonly<Record<LinkFault, LinkCounter>> = {
 
 interface Entry {
   readonly link: ControlLink;
-  readonly initiator: boolean;
-  readonly remote: Endpoint;
+  end: LinkEnd;
   /** Whom it counts against, see {@link sourceOf}. */
   readonly source: string;
+  /** Whether a known peer lives there. */
+  readonly known: boolean;
   /** A first message that takes the cluster's secret came. */
   greeted: boolean;
   opened: boolean;
@@ -68,7 +85,7 @@ interface Entry {
  * ```
  *  tcp-links.io.ts       the sockets: listens, dials, reads and writes
  *        │ bytes of one connection, cut anywhere
- *  control-links.ts      all links of the node: who may connect, whose time is over
+ *  control-links.ts      all links of the node: who may connect, whose time is over (link-admission.ts)
  *        │
  *  control-link.ts       one link, from its first byte to its end
  *        ├─ link-handshake.ts   its first three messages: who is there? (Noise XXpsk0 with signed names)
@@ -90,7 +107,10 @@ export class ControlLinks {
   readonly #entryByLink = new Map<LinkId, Entry>();
   /** Those whose handshake is under way, so that deadlines cost nothing once links stand. */
   readonly #unproven = new Set<LinkId>();
+  readonly #admission: LinkAdmission;
   readonly #outputs: LinkOutput[] = [];
+  /** Time of the latest input. */
+  #now = instant(0);
   #lastId = 0;
 
   constructor(options: {
@@ -100,48 +120,57 @@ export class ControlLinks {
     readonly random: RandomSource;
     readonly counters: Counters<LinkCounter>;
     readonly events: LinkEvents;
+    /** Whether a peer's record names an address of this source (crypto/source-limit.ts). Default: none does. */
+    readonly isKnown?: (source: string) => boolean;
   }) {
     const { identity, clusterKeys, bootEpoch, random } = options;
     this.#options = { identity, clusterKeys, bootEpoch, random };
     this.#counters = options.counters;
     this.#events = options.events;
+    this.#admission = new LinkAdmission({ isKnown: options.isKnown ?? (() => false) });
   }
 
   /** Connects to `endpoint`; ends in `opened` or `dialFailed`. */
   dial(endpoint: Endpoint, now: Instant): void {
-    const link = this.#add(endpoint, true, now);
+    const link = this.#add({ initiator: true, remote: endpoint, local: undefined }, true, now);
     this.#outputs.push({ type: 'dial', link, endpoint });
   }
 
   /** Somebody connected: the id of the link. Where too many strangers are at the door, one of them is closed. */
-  accept(remote: Endpoint, now: Instant): LinkId {
+  accept(remote: Endpoint, now: Instant, local?: Endpoint): LinkId {
     const source = sourceOf(remote);
+    const known = this.#admission.isKnown(source);
     // In the order in which they came.
-    const strangers = [...this.#unproven].filter((id) => !this.#entryByLink.get(id)!.initiator);
-    const same = strangers.filter((id) => this.#entryByLink.get(id)!.source === source);
-    const crowd = same.length >= MAX_UNPROVEN_FROM_ONE ? same : strangers;
+    const accepted = [...this.#unproven].filter((id) => !this.#entryByLink.get(id)!.end.initiator);
+    const same = accepted.filter((id) => this.#entryByLink.get(id)!.source === source);
+    // Places are kept for peers that are known: strangers push out strangers.
+    const alike = accepted.filter((id) => this.#entryByLink.get(id)!.known === known);
+    const crowd = same.length >= MAX_UNPROVEN_FROM_ONE ? same : alike;
     if (crowd === same || crowd.length >= MAX_UNPROVEN) {
       this.#counters.add('link.pushedOut');
       this.close(crowd.find((id) => !this.#entryByLink.get(id)!.greeted) ?? crowd[0]!);
     }
-    return this.#add(remote, false, now);
+    return this.#add({ initiator: false, remote, local }, known, now);
   }
 
   /** A dialled connection stands. */
-  connected(link: LinkId): void {
+  connected(link: LinkId, local?: Endpoint): void {
     const entry = this.#entryByLink.get(link);
-    if (entry !== undefined) this.#write(link, entry.link.start());
+    if (entry === undefined) return;
+    entry.end = { ...entry.end, local };
+    this.#write(link, entry.link.start());
   }
 
   /** Bytes of a connection, cut anywhere. */
   receive(link: LinkId, bytes: Uint8Array, now: Instant): void {
     const entry = this.#entryByLink.get(link);
     if (entry === undefined) return;
+    this.#now = now;
     const progress = entry.link.receive(bytes, now);
     if (!progress.ok) {
       this.#counters.add(COUNTER_BY_FAULT[progress.reason]);
+      this.#outputs.push({ type: 'cut', link });
       this.#end(link, now);
-      this.#outputs.push({ type: 'close', link });
       return;
     }
     const { send, opened, frames } = progress.value;
@@ -150,7 +179,7 @@ export class ControlLinks {
     if (opened !== undefined) {
       entry.opened = true;
       this.#unproven.delete(link);
-      this.#events.opened(link, opened.id, entry.initiator, entry.remote, now);
+      this.#events.opened(link, opened.id, entry.end, now);
     }
     for (const frame of frames) this.#events.frame(link, frame, now);
   }
@@ -166,7 +195,8 @@ export class ControlLinks {
     const entry = this.#forget(link);
     if (entry === undefined) return;
     entry.link.close();
-    this.#outputs.push({ type: 'close', link });
+    // Who has not proven to be a peer is owed no goodbye, and a socket that waits for one is held by a stranger.
+    this.#outputs.push({ type: entry.opened ? 'close' : 'cut', link });
   }
 
   /** The connection is gone. */
@@ -178,8 +208,8 @@ export class ControlLinks {
     for (const id of [...this.#unproven]) {
       if (this.#entryByLink.get(id)!.link.tick(now) === undefined) continue;
       this.#counters.add('link.timeout');
+      this.#outputs.push({ type: 'cut', link: id });
       this.#end(id, now);
-      this.#outputs.push({ type: 'close', link: id });
     }
   }
 
@@ -191,13 +221,17 @@ export class ControlLinks {
     return this.#outputs.shift();
   }
 
-  #add(remote: Endpoint, initiator: boolean, now: Instant): LinkId {
+  #add(end: LinkEnd, known: boolean, now: Instant): LinkId {
     const id = ++this.#lastId;
+    const { initiator } = end;
+    const source = sourceOf(end.remote);
+    const admit = (ephemeral: Uint8Array): ReturnType<LinkAdmission['judge']> =>
+      this.#admission.judge(source, ephemeral, this.#now);
     this.#entryByLink.set(id, {
-      link: new ControlLink({ ...this.#options, initiator, now }),
-      initiator,
-      remote,
-      source: sourceOf(remote),
+      link: new ControlLink({ ...this.#options, initiator, now, ...(initiator ? {} : { admit }) }),
+      end,
+      source,
+      known,
       greeted: false,
       opened: false,
     });
@@ -214,7 +248,7 @@ export class ControlLinks {
     if (entry === undefined) return;
     entry.link.close();
     if (entry.opened) this.#events.closed(link, now);
-    else if (entry.initiator) this.#events.dialFailed(entry.remote, now);
+    else if (entry.end.initiator) this.#events.dialFailed(entry.end.remote, now);
   }
 
   #forget(link: LinkId): Entry | undefined {

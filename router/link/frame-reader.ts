@@ -103,7 +103,8 @@ export class FrameReader {
     }
     this.#pending.set(taken, this.#pendingLength);
     this.#pendingLength = filled;
-    this.#chunk = this.#chunk.subarray(taken.length);
+    // Not an empty view, which would keep the whole chunk in memory.
+    this.#chunk = taken.length === this.#chunk.length ? EMPTY : this.#chunk.subarray(taken.length);
     return filled === wanted;
   }
 

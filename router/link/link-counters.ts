@@ -7,6 +7,14 @@ export const LINK_COUNTERS = {
     'Connections that were closed before they proved themselves because too many came, in all or from one address.',
   ),
   'link.timeout': drops('link', 'Connections whose handshake did not end in time.'),
+  'link.replayed': drops(
+    'link',
+    'Connections that began with a recording of an earlier connection. They were cut before they cost anything.',
+  ),
+  'link.limited': drops(
+    'link',
+    'Connections that were cut because too many began at once, from one address or in all. Peers try again.',
+  ),
   'link.self': drops('link', 'Connections on which this node met itself.'),
   'link.unexpectedPeer': drops('link', 'Connections that ended at another node than was expected there.'),
   'link.badCredential': drops('link', 'Connections whose far end could not prove which node it is.'),

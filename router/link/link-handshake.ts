@@ -3,6 +3,7 @@ import { concat, utf8 } from '../../base/bytes.ts';
 import { type PeerId, peerIdBytes, peerIdFromBytes } from '../../base/peer-id.ts';
 import type { RandomSource } from '../../base/random.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
+import { TAG_LENGTH } from '../../crypto/aead.ts';
 import type { ClusterKeys } from '../../crypto/cluster-secret.ts';
 import { type Identity, SIGNATURE_LENGTH, sign, verifySignature } from '../../crypto/identity.ts';
 import {
@@ -38,8 +39,8 @@ import { type ChannelFault, SecureChannel } from './secure-channel.ts';
  * The signature covers this handshake's own hash, so it proves that the holder of the peer's name takes part here
  * and now, and with which static key; it is of no use in any other connection.
  *
- * Whoever lacks the secret is found out by message 1, before any Diffie-Hellman, and gets no byte back. Only who has
- * recorded a message 1 may play it again, and gets a message 2 that it can neither read nor answer.
+ * Whoever lacks the secret is found out by message 1, before any Diffie-Hellman, and gets no byte back. Somebody who
+ * has recorded a message 1 can send it again; link-admission.ts sees to it that this costs no Diffie-Hellman either.
  */
 
 /** The longest handshake frame, in bytes. */
@@ -50,6 +51,9 @@ export const LINK_PAYLOAD_MAX = 8192;
 const PROLOGUE_LABEL = utf8('weft link v1');
 const CREDENTIAL_LABEL = utf8('weft link credential v1');
 const CREDENTIAL_LENGTH = 32 + SIGNATURE_LENGTH;
+/** Message 1: an ephemeral key, and the tag of an empty payload. */
+const EPHEMERAL_LENGTH = 32;
+const FIRST_MESSAGE_LENGTH = EPHEMERAL_LENGTH + TAG_LENGTH;
 const EMPTY = new Uint8Array(0);
 
 /** What one side of a link's handshake needs. */
@@ -58,12 +62,19 @@ export interface LinkHandshakeOptions {
   readonly identity: Identity;
   readonly cluster: Pick<ClusterKeys, 'clusterId' | 'psk'>;
   readonly random: RandomSource;
+  /**
+   * Asked by a responder when message 1 was opened with the cluster's secret, before any Diffie-Hellman: whether to go
+   * on, by the initiator's ephemeral key. Default: always.
+   */
+  readonly admit?: (ephemeral: Uint8Array) => 'admit' | 'replayed' | 'limited';
   /** What to tell the peer with our credential, at most {@link LINK_PAYLOAD_MAX} bytes; default nothing. */
   readonly payload?: Uint8Array;
 }
 
 /**
- * - `frame-too-long`: beyond {@link LINK_HANDSHAKE_FRAME_MAX}
+ * - `frame-too-long`: beyond {@link LINK_HANDSHAKE_FRAME_MAX}, and for message 1 beyond its only length
+ * - `replayed`: message 1 was answered before
+ * - `limited`: too many handshakes at present, of this source or of all
  * - `bad-credential`: not formed as one, or signed by another or for another connection
  * - `self`: we reached ourselves
  *
@@ -74,6 +85,8 @@ export type LinkHandshakeFault =
   | NoiseWriteFault
   | ChannelFault
   | 'frame-too-long'
+  | 'replayed'
+  | 'limited'
   | 'bad-credential'
   | 'self';
 
@@ -100,14 +113,20 @@ export interface OpenedLink {
 export class LinkHandshake {
   readonly #options: LinkHandshakeOptions;
   readonly #noise: HandshakeState;
-  readonly #reader = new FrameReader(LINK_HANDSHAKE_FRAME_MAX);
+  #reader: FrameReader;
   #fault: LinkHandshakeFault | undefined;
   #opened = false;
+  /** Message 1 came, and was read. */
+  #greeted = false;
   #peer: { readonly id: PeerId; readonly payload: Uint8Array } | undefined;
 
   constructor(options: LinkHandshakeOptions) {
     assert((options.payload?.length ?? 0) <= LINK_PAYLOAD_MAX, 'a payload of at most 8 KiB');
     this.#options = options;
+    // A stranger may make us hold no more than the length of message 1.
+    this.#reader = new FrameReader(
+      options.role === 'responder' ? FIRST_MESSAGE_LENGTH : LINK_HANDSHAKE_FRAME_MAX,
+    );
     this.#noise = new HandshakeState({
       pattern: 'XXpsk0',
       role: options.role,
@@ -139,7 +158,7 @@ export class LinkHandshake {
       const hashBefore = this.#noise.handshakeHash;
       const read = this.#noise.readMessage(body);
       if (!read.ok) return this.#break(read.reason);
-      const fault = this.#takePayload(read.value, hashBefore);
+      const fault = this.#takePayload(read.value, hashBefore) ?? this.#refusalOf(body);
       if (fault !== undefined) return this.#break(fault);
       if (this.#noise.ourTurn) {
         const written = this.#noise.writeMessage(this.#credential());
@@ -181,6 +200,18 @@ export class LinkHandshake {
     if (!verifySignature(id, this.#statement(hashBefore, noiseKey), signature)) return 'bad-credential';
     if (id === this.#options.identity.peer) return 'self';
     this.#peer = { id, payload: payload.slice(CREDENTIAL_LENGTH) };
+    return undefined;
+  }
+
+  /** Why a responder does not answer the message 1 that it has just read; undefined for all others. */
+  #refusalOf(body: Uint8Array): LinkHandshakeFault | undefined {
+    if (this.#greeted || this.#options.role !== 'responder') return undefined;
+    this.#greeted = true;
+    const verdict = this.#options.admit?.(body.slice(0, EPHEMERAL_LENGTH)) ?? 'admit';
+    if (verdict !== 'admit') return verdict;
+    const rest = this.#reader.takeRest();
+    this.#reader = new FrameReader(LINK_HANDSHAKE_FRAME_MAX);
+    this.#reader.push(rest);
     return undefined;
   }
 

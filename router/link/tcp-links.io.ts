@@ -10,6 +10,8 @@ const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
 /** Connections at once, both ways; more are refused at the door. */
 const MAX_CONNECTIONS = 512;
 const CONNECT_TIMEOUT_MS = 5_000;
+/** From our end of a link to the end of its socket, whatever the peer sends or leaves unread meanwhile. */
+const CLOSE_WITHIN_MS = 2_000;
 /** What one peer may send us in the long run, and at once: beyond it its bytes wait in the kernel, and so does it. */
 const INBOUND_BYTES_PER_S = 2 * 1024 * 1024;
 const INBOUND_BURST_BYTES = 8 * 1024 * 1024;
@@ -17,10 +19,10 @@ const INBOUND_BURST_BYTES = 8 * 1024 * 1024;
 const KEEPALIVE_MS = 15_000;
 
 export interface TcpLinkEvents {
-  /** Somebody connected: the id the connection is to have, or undefined to refuse it. */
-  accepted(remote: Endpoint): LinkId | undefined;
-  /** A dialled connection stands. */
-  connected(link: LinkId): void;
+  /** Somebody connected, to `local`: the id the connection is to have, or undefined to refuse it. */
+  accepted(remote: Endpoint, local: Endpoint | undefined): LinkId | undefined;
+  /** A dialled connection stands; `local` is our end of it. */
+  connected(link: LinkId, local: Endpoint | undefined): void;
   /** Bytes of the stream; valid until the call returns. */
   received(link: LinkId, bytes: Uint8Array): void;
   /** What is to be sent waits for the peer to take it in, or no longer does. */
@@ -56,10 +58,11 @@ export class TcpLinks {
   dial(link: LinkId, to: Endpoint): void {
     const socket = new Socket();
     this.#adopt(link, socket);
-    socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy());
+    const giveUp = setTimeout(() => socket.destroy(), CONNECT_TIMEOUT_MS).unref();
+    socket.once('close', () => clearTimeout(giveUp));
     socket.connect({ host: endpointHost(to), port: endpointPort(to) }, () => {
-      socket.setTimeout(0);
-      this.#events.connected(link);
+      clearTimeout(giveUp);
+      this.#events.connected(link, localOf(socket));
     });
   }
 
@@ -77,8 +80,17 @@ export class TcpLinks {
     if (socket === undefined) return;
     this.#socketByLink.delete(link);
     socket.end();
-    // Whoever does not close its side in turn is cut off.
-    socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy());
+    // Whoever does not close its side in turn is cut off. No idle timeout: a byte now and then would renew it, and the
+    // socket would hold a place for as long as the far end likes.
+    const cut = setTimeout(() => socket.destroy(), CLOSE_WITHIN_MS).unref();
+    socket.once('close', () => clearTimeout(cut));
+  }
+
+  /** Ends the link at once, with all that is queued. Unknown links are ignored. */
+  cut(link: LinkId): void {
+    const socket = this.#socketByLink.get(link);
+    this.#socketByLink.delete(link);
+    socket?.destroy();
   }
 
   closeAll(): void {
@@ -101,8 +113,8 @@ export class TcpLinks {
   }
 
   #accept(socket: Socket): void {
-    const remote = remoteOf(socket);
-    const link = remote === undefined ? undefined : this.#events.accepted(remote);
+    const remote = endpointOf(socket.remoteAddress, socket.remotePort);
+    const link = remote === undefined ? undefined : this.#events.accepted(remote, localOf(socket));
     if (link === undefined) socket.destroy();
     else this.#adopt(link, socket);
   }
@@ -144,10 +156,14 @@ class Allowance {
   }
 }
 
-function remoteOf(socket: Socket): Endpoint | undefined {
-  const text = socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '');
+function localOf(socket: Socket): Endpoint | undefined {
+  return endpointOf(socket.localAddress, socket.localPort);
+}
+
+function endpointOf(host: string | undefined, port: number | undefined): Endpoint | undefined {
+  const text = host?.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '');
   const address = text === undefined ? undefined : parseAddress(text);
-  return address === undefined || !socket.remotePort ? undefined : endpoint(address, socket.remotePort);
+  return address === undefined || !port ? undefined : endpoint(address, port);
 }
 
 function listenFault(host: string, port: number, cause: NodeJS.ErrnoException): WeftError {

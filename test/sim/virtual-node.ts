@@ -341,6 +341,7 @@ export class VirtualNode {
         this.#endByLink.get(out.link)?.write(out.bytes);
         return;
       case 'close':
+      case 'cut':
         this.#endByLink.get(out.link)?.close();
         this.#endByLink.delete(out.link);
         return;

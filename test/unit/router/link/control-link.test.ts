@@ -7,6 +7,7 @@ import { generateIdentity, type Identity } from '../../../../crypto/identity.ts'
 import { cryptoReady } from '../../../../crypto/ready.ts';
 import {
   ControlLink,
+  LINK_FIRST_MESSAGE_MS,
   LINK_FRAME_MAX,
   LINK_HANDSHAKE_MS,
   type LinkProgress,
@@ -111,7 +112,11 @@ describe('control links', () => {
   });
 
   it('end when the handshake takes too long, and not later', () => {
+    const silent = link(bob, false);
+    assert.equal(silent.tick(instant(LINK_FIRST_MESSAGE_MS - 1)), undefined);
+    assert.equal(silent.tick(instant(LINK_FIRST_MESSAGE_MS)), 'timeout');
     const b = link(bob, false);
+    taken(b.receive(link(alice, true).start(), now));
     assert.equal(b.nextTimeout(), LINK_HANDSHAKE_MS);
     assert.equal(b.tick(instant(LINK_HANDSHAKE_MS - 1)), undefined);
     assert.equal(b.tick(instant(LINK_HANDSHAKE_MS)), 'timeout');

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Counters } from '../../../../base/counters.ts';
 import { type Endpoint, parseEndpoint } from '../../../../base/endpoint.ts';
-import { type Instant, instant } from '../../../../base/instant.ts';
+import { after, type Instant, instant } from '../../../../base/instant.ts';
 import { parseClusterSecret } from '../../../../crypto/cluster-secret.ts';
 import { generateIdentity } from '../../../../crypto/identity.ts';
 import { cryptoReady } from '../../../../crypto/ready.ts';
@@ -10,6 +12,9 @@ import { ControlLinks, MAX_UNPROVEN, MAX_UNPROVEN_FROM_ONE } from '../../../../r
 import { seededRandom } from '../../../seeded-random.ts';
 
 const NOW = instant(1000);
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 const at = (text: string): Endpoint => parseEndpoint(text)!;
 
 class Side {
@@ -20,7 +25,7 @@ class Side {
   readonly links: ControlLinks;
   readonly peer: string;
 
-  constructor(seed: number) {
+  constructor(seed: number, isKnown: (source: string) => boolean = () => false) {
     const random = seededRandom(seed);
     const identity = generateIdentity(random);
     this.peer = identity.peer;
@@ -36,6 +41,7 @@ class Side {
         closed: () => {},
         dialFailed: (endpoint) => void this.failed.push(endpoint),
       },
+      isKnown,
     });
   }
 
@@ -46,7 +52,7 @@ class Side {
     for (let out = this.links.poll(); out !== undefined; out = this.links.poll()) {
       if (out.link !== link) continue;
       if (out.type === 'write') parts.push(out.bytes);
-      if (out.type === 'close') closed = true;
+      if (out.type === 'close' || out.type === 'cut') closed = true;
     }
     return { bytes: Uint8Array.from(parts.flatMap((part) => [...part])), closed };
   }
@@ -123,6 +129,49 @@ describe('control links', () => {
     assert.equal(side.counters.get('link.timeout'), MAX_UNPROVEN - 1);
     assert.equal(side.links.nextTimeout(), undefined);
   });
+
+  it('keep places for sources where known peers live, whatever strangers do', () => {
+    const side = new Side(10, (source) => source === '203.0.113.5');
+    const peer = side.links.accept(at('203.0.113.5:4000'), NOW);
+    for (let i = 0; i < 1000; i++) side.links.accept(at(`198.18.${i >> 8}.${i & 255}:9`), NOW);
+    assert.equal(side.counters.get('link.pushedOut'), 1000 - MAX_UNPROVEN);
+    assert.equal(side.take(peer).closed, false);
+  });
+
+  it('hold a bounded amount of memory for half handshakes', () => {
+    const side = new Side(11, (source) => source.startsWith('203.'));
+    const member = new Side(12);
+    /** Bytes in use, once what nobody refers to is gone. */
+    const used = (): number => {
+      collectGarbage();
+      const { heapUsed, external } = process.memoryUsage();
+      return heapUsed + external;
+    };
+    for (let i = 0; i < 600; i++) {
+      // Whoever has the secret gets further than a stranger, and may send most of a long last message.
+      const link = side.links.accept(
+        at(`${i % 2 === 0 ? 198 : 203}.18.${(i >> 8) & 255}.${i & 255}:9`),
+        after(NOW, 100 * i),
+      );
+      member.links.dial(at('192.0.2.1:6783'), NOW);
+      const dialled = member.links.poll()!.link;
+      member.links.connected(dialled);
+      side.links.receive(link, member.take(dialled).bytes, after(NOW, 100 * i));
+      side.take(link);
+      member.links.close(dialled);
+      member.take(dialled);
+      const most = new Uint8Array(16_000);
+      most.set([0x80, 0x3e]); // a frame of 16,000 bytes, of which two are still missing
+      side.links.receive(link, most, after(NOW, 100 * i));
+    }
+    const full = used();
+    side.links.tick(after(NOW, 1_000_000));
+    const perHalf = (full - used()) / (2 * MAX_UNPROVEN);
+    assert.ok(
+      perHalf < 40_000,
+      `${Math.round(perHalf)} bytes for each of ${2 * MAX_UNPROVEN} half handshakes`,
+    );
+  }).timeout(30_000);
 
   it('close on garbage without a word, and tell of a dial that met it', () => {
     const side = new Side(6);

@@ -225,7 +225,7 @@ describe('link handshake', () => {
     const first = talker.writeMessage(utf8('x'));
     assert.ok(first.ok);
     const progress = link('responder', bob).receive(frame(first.value));
-    assert.deepEqual(progress, { ok: false, reason: 'bad-credential' });
+    assert.deepEqual(progress, { ok: false, reason: 'frame-too-long' });
   });
 
   it('notices that it reached itself', () => {
