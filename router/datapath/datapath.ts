@@ -73,13 +73,16 @@ export interface Route {
   readonly owner: PeerId;
 }
 
-/** Counters of one tunnel; bytes are those of inner packets. */
+/** Counters of one tunnel. Packets and their bytes are those that were sealed or opened, of whatever kind. */
 export interface TunnelStats {
   readonly sentPackets: number;
   readonly sentBytes: number;
   readonly receivedPackets: number;
   readonly receivedBytes: number;
   readonly droppedPackets: number;
+  /** Bytes of IP packets alone, without what the tunnel itself says and what is relayed for others. */
+  readonly sentIpBytes: number;
+  readonly receivedIpBytes: number;
   /** When the last packet that opened came in. */
   readonly lastReceivedAt: Instant | undefined;
   /** When the last packet, data or control, was sealed. */

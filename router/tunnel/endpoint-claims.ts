@@ -33,6 +33,6 @@ export class EndpointClaims {
 }
 
 /** Endpoints of one record that are looked at. */
-const ENDPOINTS_MAX = 8;
+const ENDPOINTS_MAX = 16;
 /** Peers that may claim one endpoint. */
 export const CLAIMANTS_MAX = 4;

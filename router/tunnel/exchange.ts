@@ -14,9 +14,10 @@ import type { TunnelContext } from './tunnel-context.ts';
  * (handshake-responder.ts). Sessions that come of them go into `sessions`; what they mean for paths and timers is the
  * tunnel's affair.
  *
- * When both ends begin at once, the end with the lower static key ignores the other's initiation for the first second
- * of its own attempt (if that reaches nobody, the other one then gets through), and the end that answers lets its own
- * attempt rest for a second.
+ * When both ends begin at once, the end with the lower static key does not answer the other's initiation in the first
+ * second of its own attempt, but sends its own one back to where the other came from: there it gets through even where
+ * the peer can be reached in no other way (it is behind a NAT, which has just let its initiation out). The end that
+ * answers lets its own attempt rest for a second.
  */
 export class Exchange {
   readonly #context: TunnelContext;
@@ -76,6 +77,7 @@ export class Exchange {
     if (this.#winsAgainst(now)) {
       received.erase();
       this.#context.counters.add('handshake.simultaneous');
+      this.#initiator.callBack(from, now);
       return;
     }
     if (this.#responder.answer(received, from, now)) this.#initiator.postpone(SIMULTANEOUS_MS, now);

@@ -31,17 +31,20 @@ export class HandshakeAttempt {
   tick(paths: Paths, now: Instant): readonly Path[] | 'gaveUp' {
     if (now >= after(this.startedAt, GIVE_UP_AFTER_MS)) return 'gaveUp';
     if (now >= this.#nextRoundAt) {
-      const plan = paths.attempt(this.#round, now - this.startedAt, this.#rekey);
+      const plan = paths.attempt(this.#round, now - this.startedAt, this.#rekey, this.#asked);
       this.#queue = plan.map(({ path, delayMs }) => ({ path, at: after(now, delayMs) }));
       this.#nextRoundAt = after(now, this.#roundMs());
       this.#round++;
     }
     const due = this.#queue.filter(({ at }) => at <= now).map(({ path }) => path);
     if (due.length > 0) this.#queue = this.#queue.filter(({ at }) => at > now);
-    for (const path of due) {
-      if (this.#asked.size < ASKED_MAX) this.#asked.add(pathKey(path));
-    }
+    for (const path of due) this.noteAsked(path);
     return due;
+  }
+
+  /** The initiation goes out along `path`. */
+  noteAsked(path: Path): void {
+    if (this.#asked.size < ASKED_MAX) this.#asked.add(pathKey(path));
   }
 
   /**

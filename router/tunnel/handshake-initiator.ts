@@ -39,6 +39,7 @@ export class HandshakeInitiator {
   readonly #jarByPath = new Map<string, CookieJar>();
   #token: Uint8Array = NO_TOKEN;
   #hurriedAt: Instant | undefined;
+  #calledBackAt: Instant | undefined;
 
   constructor(options: {
     readonly key: PeerKey;
@@ -81,6 +82,19 @@ export class HandshakeInitiator {
   /** The peer is busy with a handshake of its own: ours rests for `ms`. */
   postpone(ms: number, now: Instant): void {
     this.#attempt?.postpone(ms, now);
+  }
+
+  /**
+   * The peer's own initiation came from `path` while ours is under way: ours goes there, once in
+   * {@link CALL_BACK_INTERVAL_MS}. It is no longer than what came, so that it amplifies nothing.
+   */
+  callBack(path: Path, now: Instant): void {
+    if (this.#attempt === undefined || this.#initiation === undefined) return;
+    if (this.#calledBackAt !== undefined && now < after(this.#calledBackAt, CALL_BACK_INTERVAL_MS)) return;
+    this.#calledBackAt = now;
+    this.#attempt.noteAsked(path);
+    const sent = this.#send(this.#initiation.message, path, now);
+    this.#context.counters.add(sent ? 'handshake.initiationsSent' : 'handshake.initiationsUnsent');
   }
 
   /** Ends the attempt under way, if any. */
@@ -253,5 +267,7 @@ const NO_TOKEN = new Uint8Array(GUARD_TOKEN_LENGTH);
 export const UNREADABLE_MAX = 32;
 /** An initiation is sent again as it is for this long, then made anew. */
 export const INITIATION_LIFETIME_MS = 5000;
+/** Least time between two initiations that go back to where the peer's came from. */
+export const CALL_BACK_INTERVAL_MS = 100;
 /** Least time between two new initiations at once because the peer said that ours had regressed. */
 export const REGRESSED_HURRY_MS = 1000;

@@ -19,8 +19,8 @@ import { CONTROL_TOKEN_LENGTH } from './control-message.ts';
  * probes of that size are lost (about a second; what was too large in that second is lost and sent again). Then
  * it falls to 1280, which IPv6 must have, and if that is lost too to the base of 1164 (a UDP payload of 1200,
  * RFC 8899 §5.1.2); from there the search goes up by halves [SEARCHING], ends within {@link SEARCH_STEP} bytes
- * [SEARCH_COMPLETE], and is begun anew every ten minutes. A size in use is confirmed while large amounts are
- * sent, so that a path that shrinks [black hole, §4.3] is noticed.
+ * [SEARCH_COMPLETE], and is begun anew every ten minutes. A size in use is confirmed again while packets are sent, so
+ * that a path that shrinks [black hole, §4.3] is noticed: see `TunnelMtu.look`.
  */
 export class PathMtu {
   readonly #full: number;
@@ -71,8 +71,11 @@ export class PathMtu {
 
   /** Probes the size in use once more (for a path under load), unless a probe is under way. */
   verify(now: Instant): void {
-    if (this.#probe === undefined && this.#searchAgainAt !== undefined)
-      this.#startProbe(this.#effective, now);
+    const searchAgainAt = this.#searchAgainAt;
+    if (this.#probe !== undefined || searchAgainAt === undefined) return;
+    this.#startProbe(this.#effective, now);
+    // Traffic, which has the size verified again and again, must not put off the search for a larger one for ever.
+    this.#searchAgainAt = searchAgainAt;
   }
 
   /** An acknowledgement from the peer. False when it answers no outstanding probe: it changes nothing then. */
@@ -132,7 +135,7 @@ export class PathMtu {
       return;
     }
     if (this.#failed - this.#confirmed <= SEARCH_STEP || this.#confirmed >= this.#full) {
-      this.#searchAgainAt = after(now, SEARCH_AGAIN_MS);
+      this.#searchAgainAt ??= after(now, SEARCH_AGAIN_MS);
       return;
     }
     // While nothing larger has failed the top itself is the best guess.

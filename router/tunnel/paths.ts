@@ -78,7 +78,21 @@ export class Paths {
     this.#published = endpoints.slice(0, PUBLISHED_MAX);
     if (this.#lastDirect !== undefined && !this.#isKnown(this.#lastDirect)) this.#lastDirect = undefined;
     const fresh = this.#published.some((endpoint) => !before.includes(endpoint));
-    if (fresh && this.#current?.kind === 'relay') this.#tryDirectAt = now;
+    if (!fresh || this.#current === undefined) return;
+    // The peer has new addresses: all its direct ways are asked at once, from a relay or from an address that it left.
+    const isLeft =
+      this.#current.kind === 'direct' &&
+      before.includes(this.#current.endpoint) &&
+      !this.#published.includes(this.#current.endpoint);
+    if (isLeft) this.#suspect = true;
+    if (isLeft || this.#current.kind === 'relay') this.tryDirect(now);
+  }
+
+  /** Our own addresses or the peer's have changed: direct ways are asked at the next {@link tick}, and soon again. */
+  tryDirect(now: Instant): void {
+    if (this.#current === undefined) return;
+    this.#tryDirectAt = now;
+    this.#tryDirectMs = DIRECT_RETRY_FIRST_MS;
   }
 
   /** Relays to fall back on, the best first; what is over {@link RELAYS_MAX} is left out. */
@@ -124,15 +138,19 @@ export class Paths {
   /**
    * Where to send the initiation in round `round` (from 0) of a handshake that began `elapsedMs` ago, in order of
    * time. The same message goes to all; the first that is answered wins. A rekey asks the path in use alone first.
+   * A round may end before all were asked: those that are not among `asked` (see {@link pathKey}) come first.
    */
   attempt(
     round: number,
     elapsedMs: number,
     rekey: boolean,
+    asked: ReadonlySet<string> = new Set(),
   ): { readonly path: Path; readonly delayMs: number }[] {
     if (rekey && round === 0 && this.#current !== undefined) return [{ path: this.#current, delayMs: 0 }];
     const plan: { path: Path; delayMs: number }[] = [];
-    for (const endpoint of this.candidates()) {
+    const candidates = this.candidates();
+    const unasked = candidates.filter((endpoint) => !asked.has(endpoint));
+    for (const endpoint of new Set([...unasked, ...candidates])) {
       plan.push({ path: { kind: 'direct', endpoint }, delayMs: plan.length * STAGGER_MS });
     }
     if (this.#relays.length > 0 && (plan.length === 0 || elapsedMs >= RELAY_AFTER_MS)) {
@@ -205,7 +223,7 @@ export class Paths {
     }
     if (this.#tryDirectAt === undefined || this.#tryDirectAt > now) return due;
     this.#tryDirectMs = Math.min(2 * this.#tryDirectMs, DIRECT_RETRY_MAX_MS);
-    this.#tryDirectAt = after(now, this.#tryDirectMs);
+    this.#tryDirectAt = this.#current?.kind === 'relay' ? after(now, this.#tryDirectMs) : undefined;
     for (const endpoint of this.candidates()) {
       const challenge = this.#challenge({ kind: 'direct', endpoint }, now);
       if (challenge !== undefined) due.push(challenge);
@@ -261,7 +279,7 @@ export function pathKey(path: Path): string {
 }
 
 /** Endpoints taken from one record. */
-export const PUBLISHED_MAX = 8;
+export const PUBLISHED_MAX = 16;
 export const OBSERVED_MAX = 2;
 export const RELAYS_MAX = 4;
 export const CHALLENGES_MAX = PUBLISHED_MAX + OBSERVED_MAX + 2;

@@ -1,8 +1,9 @@
-import { after, earliest, type Instant } from '../../base/instant.ts';
+import { after, type Instant } from '../../base/instant.ts';
 import type { PeerId } from '../../base/peer-id.ts';
+import type { TunnelStats } from '../datapath/datapath.ts';
 import { DATA_OVERHEAD } from '../packet/data-packet.ts';
 import { encodeMtuProbe } from './control-message.ts';
-import { PathMtu } from './path-mtu.ts';
+import { BASE_MTU, PathMtu } from './path-mtu.ts';
 import type { TunnelContext } from './tunnel-context.ts';
 
 /** Puts the search of {@link PathMtu} on a tunnel: sends its probes, tells the datapath what it found. */
@@ -10,8 +11,9 @@ export class TunnelMtu {
   readonly #peer: PeerId;
   readonly #context: Pick<TunnelContext, 'datapath' | 'random' | 'counters' | 'offer'>;
   #search: PathMtu;
-  #verifyAt: Instant | undefined;
-  #sentBytesBefore = 0;
+  /** What was counted when the size in use was proven last, and at the last look. */
+  #proven: { readonly sentIpBytes: number; readonly at: Instant } | undefined;
+  #seen: { readonly sentIpBytes: number; readonly receivedIpBytes: number } | undefined;
 
   constructor(peer: PeerId, context: Pick<TunnelContext, 'datapath' | 'random' | 'counters' | 'offer'>) {
     this.#peer = peer;
@@ -38,14 +40,33 @@ export class TunnelMtu {
   /** The path is a new one. */
   restart(now: Instant): void {
     this.#search.restart(now);
-    this.#verifyAt = after(now, VERIFY_MTU_MS);
+    this.#proven = { sentIpBytes: this.#context.datapath.stats(this.#peer).sentIpBytes, at: now };
+    this.#seen = undefined;
     this.#context.datapath.setMtu(this.#peer, this.#search.effective);
   }
 
   /** There is no path. */
   stop(): void {
     this.#search.stop();
-    this.#verifyAt = undefined;
+    this.#proven = undefined;
+  }
+
+  /**
+   * Looks at what was sent, every few seconds, and has the size in use proven again where the path may have become
+   * narrower (black hole detection, RFC 8899 §4.3). That is so when packets of pods went out for which none came back,
+   * at once; and otherwise after {@link VERIFY_MTU_MS} in which anything was sent that a narrower path could swallow.
+   * How much was sent does not matter: a transfer that the path swallows sends next to nothing.
+   */
+  look({ sentIpBytes, receivedIpBytes }: TunnelStats, now: Instant): void {
+    if (this.#proven === undefined) return;
+    const seen = this.#seen ?? { sentIpBytes: this.#proven.sentIpBytes, receivedIpBytes };
+    this.#seen = { sentIpBytes, receivedIpBytes };
+    const stalled = sentIpBytes - seen.sentIpBytes > BASE_MTU && receivedIpBytes === seen.receivedIpBytes;
+    const stale =
+      sentIpBytes - this.#proven.sentIpBytes > BASE_MTU && now >= after(this.#proven.at, VERIFY_MTU_MS);
+    if (!stalled && !stale) return;
+    this.#proven = { sentIpBytes, at: now };
+    this.#search.verify(now);
   }
 
   acknowledged(token: Uint8Array, size: number, now: Instant): void {
@@ -57,12 +78,6 @@ export class TunnelMtu {
   /** Sends what is due; only with a session and a path. */
   tick(now: Instant): void {
     const { datapath, counters } = this.#context;
-    if (this.#verifyAt !== undefined && this.#verifyAt <= now) {
-      this.#verifyAt = after(now, VERIFY_MTU_MS);
-      const { sentBytes } = datapath.stats(this.#peer);
-      if (sentBytes - this.#sentBytesBefore >= VERIFY_MTU_BYTES) this.#search.verify(now);
-      this.#sentBytesBefore = sentBytes;
-    }
     const before = this.#search.effective;
     for (let probe = this.#search.tick(now); probe !== undefined; probe = this.#search.tick(now)) {
       const body = encodeMtuProbe(probe.token, probe.size);
@@ -74,10 +89,9 @@ export class TunnelMtu {
   }
 
   nextTimeout(): Instant | undefined {
-    return earliest(this.#search.nextTimeout(), this.#verifyAt);
+    return this.#search.nextTimeout();
   }
 }
 
-/** The path MTU in use is confirmed this often, when that much was sent meanwhile. */
+/** The path MTU in use is confirmed this often, while something large is sent. */
 export const VERIFY_MTU_MS = 30_000;
-export const VERIFY_MTU_BYTES = 65_536;

@@ -19,6 +19,7 @@ import type { TunnelContext } from './tunnel-context.ts';
 import { COUNTER_BY_CONTROL_FAULT } from './tunnel-counters.ts';
 import { TunnelPath } from './tunnel-path.ts';
 import type { PeerInfo, TunnelState, TunnelStatus } from './tunnel-status.ts';
+import { WaitingMessages } from './waiting-messages.ts';
 
 /**
  * The tunnel to one peer: joins the handshakes with it, its sessions, its paths, the watch over them and the path
@@ -44,6 +45,8 @@ export class Tunnel {
   /** retry: the next attempt to reach a peer that was not reached. rekey: the session is to be renewed. */
   readonly #timers = new TimerTable<'retry' | 'rekey'>();
   #info: PeerInfo;
+  /** Messages of upper layers that wait for the tunnel. */
+  readonly #waiting = new WaitingMessages();
   #wanted = false;
   #dead = false;
   #unreachable = false;
@@ -150,10 +153,28 @@ export class Tunnel {
     if (this.#sessions.current !== undefined && !this.#dead) this.#liveness.hurry(now);
   }
 
-  /** Sends a message of an upper layer. False when there is no session or no path, or it is too long. */
-  sendMessage(channel: number, bytes: Uint8Array): boolean {
+  /** See {@link Tunnels.ownEndpointsChanged}. */
+  ownEndpointsChanged(now: Instant): void {
+    this.suspectPath(now);
+    if (this.#path.current?.kind === 'relay') this.#path.paths.tryDirect(now);
+  }
+
+  /**
+   * Sends a message of an upper layer. 'waiting': there is no session or no path yet, and it goes when there is.
+   * 'refused': it is too long, or its channel is none.
+   */
+  sendMessage(channel: number, bytes: Uint8Array, now: Instant): 'sent' | 'waiting' | 'refused' {
     const body = encodeChannelMessage(channel, bytes);
-    return body.ok && this.#sessions.current !== undefined && this.#path.send(body.value);
+    if (!body.ok) return 'refused';
+    if (this.#sessions.current !== undefined && this.#path.send(body.value)) return 'sent';
+    this.#waiting.keep(body.value, now);
+    return 'waiting';
+  }
+
+  /** What waited for a session and a path goes, as soon as there are both. */
+  #sendWaiting(now: Instant): void {
+    if (this.#sessions.current === undefined || this.#path.current === undefined) return;
+    for (const body of this.#waiting.take(now)) this.#path.send(body);
   }
 
   /** An initiation in the peer's name was read, and its key is the peer's. */
@@ -308,12 +329,15 @@ export class Tunnel {
     this.#path.mtu.setFull(Math.min(this.#context.offer.mtu, session.peerMtu), now);
     this.#liveness.start(datapath.stats(this.peer), now);
     this.#ping(now, from); // the first packet of the initiator confirms the session to the responder
+    this.#sendWaiting(now);
     if (this.#path.current !== undefined) this.#path.mtu.tick(now);
   }
 
   #tickLiveness(now: Instant): void {
     if (this.#liveness.nextTimeout() === undefined || this.#liveness.nextTimeout()! > now) return;
-    const verdict = this.#liveness.tick(this.#context.datapath.stats(this.peer), now);
+    const stats = this.#context.datapath.stats(this.peer);
+    this.#path.mtu.look(stats, now);
+    const verdict = this.#liveness.tick(stats, now);
     if (verdict === 'ping') this.#ping(now);
     if (verdict !== 'dead') return;
     this.#context.counters.add('tunnel.pathDead');
@@ -333,6 +357,7 @@ export class Tunnel {
     this.#unreachable = false;
     this.#liveness.start(this.#context.datapath.stats(this.peer), now);
     this.#ping(now);
+    this.#sendWaiting(now);
     if (this.#path.current !== undefined) this.#path.mtu.tick(now);
   }
 

@@ -178,21 +178,35 @@ export class Tunnels implements DatapathEvents {
     } else this.#turns.wait(peer, now);
   }
 
+  /**
+   * Our own addresses have changed: what reached peers before may reach them no more, and the other way round. Each
+   * tunnel that stands is judged within about a second, and relayed ones look for a direct way at once.
+   */
+  ownEndpointsChanged(now: Instant): void {
+    for (const tunnel of this.#tunnelByPeer.values()) {
+      if (tunnel.state !== 'established') continue;
+      tunnel.ownEndpointsChanged(now);
+      this.#settle(tunnel);
+    }
+  }
+
   /** The failure detector doubts the peer: its path is judged within about a second. */
   suspectPath(peer: PeerId, now: Instant): void {
     this.#with(peer, (tunnel) => tunnel.suspectPath(now));
   }
 
   /**
-   * Sends a datagram of an upper layer, at most 1100 bytes, on `channel` 1 to 127. False when it cannot go now; a
-   * missing tunnel is wanted thereby.
+   * Sends a datagram of an upper layer, at most 1100 bytes, on `channel` 1 to 127; `bytes` are not to be changed
+   * afterwards. Where there is no tunnel, one is made, and the message waits for it a short while
+   * (waiting-messages.ts). False when it cannot be sent at all.
    */
   sendControl(peer: PeerId, channel: number, bytes: Uint8Array, now: Instant): boolean {
     const tunnel = this.#tunnelByPeer.get(peer);
-    if (tunnel === undefined) return false;
-    if (tunnel.sendMessage(channel, bytes)) return true;
-    if (tunnel.state === 'idle' || tunnel.state === 'established') this.sessionWanted(peer, now);
-    return false;
+    const outcome = tunnel?.sendMessage(channel, bytes, now) ?? 'refused';
+    if (outcome !== 'waiting') return outcome === 'sent';
+    const { state } = tunnel!;
+    if (state === 'idle' || state === 'established') this.sessionWanted(peer, now);
+    return true;
   }
 
   status(peer: PeerId): TunnelStatus | undefined {

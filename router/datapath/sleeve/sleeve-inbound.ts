@@ -192,6 +192,7 @@ export class SleeveInbound {
         return 'datapath.inChecksumOffset';
       }
     }
+    peer.receivedIpBytes += length;
     this.#coalescer.add(bytes, ip, csumStart);
     return undefined;
   }

@@ -28,6 +28,8 @@ export class SleevePeer {
   receivedPackets = 0;
   receivedBytes = 0;
   droppedPackets = 0;
+  sentIpBytes = 0;
+  receivedIpBytes = 0;
   lastReceivedAt: Instant | undefined;
   lastSentAt: Instant | undefined;
 
@@ -44,13 +46,15 @@ export class SleevePeer {
 
   stats(): TunnelStats {
     const { sentPackets, sentBytes, receivedPackets, receivedBytes, droppedPackets } = this;
-    const { lastReceivedAt, lastSentAt } = this;
+    const { sentIpBytes, receivedIpBytes, lastReceivedAt, lastSentAt } = this;
     return {
       sentPackets,
       sentBytes,
       receivedPackets,
       receivedBytes,
       droppedPackets,
+      sentIpBytes,
+      receivedIpBytes,
       lastReceivedAt,
       lastSentAt,
     };

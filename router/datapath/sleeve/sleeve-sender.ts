@@ -56,7 +56,9 @@ export class SleeveSender {
   /** Seals the IP packet of `length` bytes at {@link BODY_AT} for `peer`. False when it cannot go out. */
   sealIp(peer: SleevePeer, length: number, csumStart: number, csumOffset: number): boolean {
     const padding = paddingFor(length, peer.mtu);
-    return this.#sealAndSend(peer, peer.path, KIND_IP, length, padding, csumStart, csumOffset);
+    const sent = this.#sealAndSend(peer, peer.path, KIND_IP, length, padding, csumStart, csumOffset);
+    if (sent) peer.sentIpBytes += length;
+    return sent;
   }
 
   /** Seals a control message, or with an empty body a keepalive. `padTo`: bytes of the outer UDP payload. */

@@ -24,6 +24,8 @@ const NO_STATS: TunnelStats = {
   receivedPackets: 0,
   receivedBytes: 0,
   droppedPackets: 0,
+  sentIpBytes: 0,
+  receivedIpBytes: 0,
   lastReceivedAt: undefined,
   lastSentAt: undefined,
 };

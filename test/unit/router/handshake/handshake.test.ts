@@ -206,6 +206,8 @@ describe('a thief of the responder key', () => {
         receivedPackets: 0,
         receivedBytes: 0,
         droppedPackets: 0,
+        sentIpBytes: 0,
+        receivedIpBytes: 0,
         lastReceivedAt: undefined,
         lastSentAt: undefined,
       }),

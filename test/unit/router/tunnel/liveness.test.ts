@@ -17,6 +17,8 @@ class Wire {
     receivedPackets: 0,
     receivedBytes: 0,
     droppedPackets: 0,
+    sentIpBytes: 0,
+    receivedIpBytes: 0,
     lastReceivedAt: undefined as Instant | undefined,
     lastSentAt: undefined as Instant | undefined,
   } satisfies TunnelStats;
