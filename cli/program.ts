@@ -6,6 +6,8 @@ import type { ResetOptions } from '../daemon/reset.io.ts';
 import { DEFAULT_PORT, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR } from '../daemon/settings/config.ts';
 import { parsePeerHint } from '../daemon/settings/peer-hint.ts';
 import { readRunDir } from '../daemon/settings/settings.ts';
+import type { Finding } from '../doctor/finding.ts';
+import { formatFinding, formatSummary, isAllWell } from './doctor.ts';
 import { formatIpam, formatPeers, formatStatus } from './format.ts';
 import { formatPing, formatPlace, formatProbe, type PingWorld, ping } from './ping.ts';
 
@@ -15,6 +17,8 @@ export interface World {
     runDir: string,
     request: ControlRequest & { readonly op: Op },
   ): Promise<ControlResults[Op]>;
+  /** Goes through what this node needs and has; `flags` are those that a weftd would get, for a preflight. */
+  doctor(runDir: string, flags: readonly string[]): AsyncIterable<Finding>;
   /** What `weft ping` sends and waits with. */
   readonly pinging: PingWorld;
   /** Removes all of Weft from this host; resolves with what that was. */
@@ -32,6 +36,9 @@ export interface World {
 /** Exit codes of `weft`. */
 export const EXIT = { done: 0, failed: 1, usage: 2, noDaemon: 3 } as const;
 
+/** `weft doctor` found something, and has said what. */
+class UnwellError extends Error {}
+
 /** Probes of one `weft ping`. */
 const MAX_PINGS = 1000;
 
@@ -47,6 +54,7 @@ export async function runProgram(argv: readonly string[], world: World): Promise
     await program.parseAsync([...argv], { from: 'user' });
     return EXIT.done;
   } catch (error) {
+    if (error instanceof UnwellError) return EXIT.failed;
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     tellError(error, program.opts<GlobalOptions>().json === true, world);
     if (!(error instanceof WeftError)) return EXIT.failed;
@@ -122,6 +130,23 @@ function buildProgram(world: World): Command {
       );
       world.out(globals.json ? jsonText(result) : formatPing(result));
       if (result.answered === 0) throw new WeftError('E_NO_REPLY', ...noReply(place));
+    });
+  command(
+    program,
+    'doctor',
+    'go through what this node needs and has, and say what to do; exit code 0 if all is well',
+  )
+    .argument('[flags...]', 'after --: what weftd would be started with, to look before its first start')
+    .action(async (flags: readonly string[]) => {
+      const globals = program.opts<GlobalOptions>();
+      const findings: Finding[] = [];
+      for await (const finding of world.doctor(runDirOf(globals), flags)) {
+        findings.push(finding);
+        if (!globals.json) world.out(formatFinding(finding));
+      }
+      const isWell = isAllWell(findings);
+      world.out(globals.json ? jsonText({ well: isWell, findings }) : formatSummary(findings));
+      if (!isWell) throw new UnwellError();
     });
   command(program, 'report', 'everything that helps to judge a fault, as JSON; holds no keys').action(() =>
     query({ op: 'report' }, jsonText),

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { utf8 } from '../base/bytes.ts';
 import { askDaemon } from '../control/control-client.io.ts';
 import { generateClusterSecret } from '../crypto/cluster-secret.ts';
+import { OWN_LINKS } from '../daemon/own-links.ts';
 import { createFile } from '../host/durable-file.io.ts';
 import { osRandom } from '../host/os-random.io.ts';
 import { probeTcp } from '../host/tcp-probe.io.ts';
@@ -14,6 +15,13 @@ process.exitCode = await runProgram(process.argv.slice(2), {
   ask: askDaemon,
   // Loaded where it is asked for: it needs the native addon, which no question to the daemon does.
   reset: async (options) => (await import('../daemon/reset.io.ts')).resetNode(options),
+  doctor: async function* (runDir, flags) {
+    const { planHost } = await import('../daemon/planned-host.io.ts');
+    const { doctor } = await import('../doctor/doctor.io.ts');
+    const { settings, faults } = await planHost(flags, process.env);
+    const options = { planned: settings, plannedFaults: faults, own: OWN_LINKS, ownVersion: ownVersion() };
+    yield* doctor({ runDir, ...options });
+  },
   pinging: {
     probeTcp,
     probeSize: async (...probe) => (await import('../host/size-probe.io.ts')).probeSize(...probe),

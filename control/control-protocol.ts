@@ -156,9 +156,24 @@ export interface YieldResult {
   readonly yielded: true;
 }
 
+/** The settings of a weftd that concern its host. */
+export interface NodeSettings {
+  /** The cluster's pod ranges, as CIDRs (or `first-last`). */
+  readonly ranges: readonly string[];
+  readonly port: number;
+  readonly stateDir: string;
+  readonly masquerade: boolean;
+  /** The runtime's network configuration that weftd writes; null where it writes none. */
+  readonly cniConfig: string | null;
+  readonly cniBinDir: string;
+  readonly sysctlDir: string;
+}
+
 /** Everything that helps to judge a fault, without keys and secrets. Its form may change at any time. */
 export interface ReportResult {
   readonly status: StatusResult;
+  readonly settings: NodeSettings;
+  readonly peers: PeersResult;
   readonly counters: Readonly<Record<string, number>>;
   readonly [more: string]: unknown;
 }

@@ -39,6 +39,7 @@ import { PeerRemovals } from './peer-removals.ts';
 import { PeerSeeds } from './peer-seeds.io.ts';
 import { refuseOtherRanges } from './pod-ranges.ts';
 import { type Config, listenHosts } from './settings/config.ts';
+import { nodeSettings } from './status/settings-view.ts';
 import type { StatusContext } from './status/status-context.ts';
 import { readUnderlay } from './underlay.io.ts';
 
@@ -212,6 +213,7 @@ export class Daemon {
       overlayMtu,
       counters,
       seeds: () => seeds.hints,
+      settings: nodeSettings(config, ranges),
       runtime: ownRuntime,
       warnings: () => [...hostNetwork.warnings(), ...(kubernetes?.warnings() ?? [])],
     };

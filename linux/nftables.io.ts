@@ -30,6 +30,11 @@ export async function readRules(): Promise<string | undefined> {
   return unlessMissing(nft(['--stateless', 'list', 'table', ...NFT_TABLE.split(' ')], ''));
 }
 
+/** Whether nft and this kernel would take the packet rules; nothing is changed. Throws as {@link applyRules} does. */
+export async function checkRules(rules: PacketRules): Promise<void> {
+  await nft(['--check', '--file', '-'], renderRules(rules));
+}
+
 /** Removes our table. Succeeds where there is none. */
 export async function removeRules(): Promise<void> {
   await nft(['--file', '-'], renderRemoval());

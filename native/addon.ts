@@ -91,6 +91,10 @@ interface Addon {
   socketUnheard(handle: Handle): number;
   socketClose(handle: Handle): void;
 
+  captureOpen(link: number): Handle;
+  captureSearch(handle: Handle, bytes: Uint8Array): { readonly packets: number; readonly matches: number };
+  captureClose(handle: Handle): void;
+
   setReceiveBuffer(fd: number, bytes: number): number;
   setSendBuffer(fd: number, bytes: number): number;
   setPathMtuDiscovery(fd: number, family: 4 | 6, mode: 0 | 1 | 2): number;

@@ -9,6 +9,7 @@ export function reportResult(context: StatusContext): ReportResult {
   const { node, counters, datapath } = context;
   return {
     status: statusResult(context),
+    settings: context.settings,
     counters: counters.snapshot(),
     peers: peersResult(context),
     ipam: ipamResult(context),

@@ -1,5 +1,6 @@
 import type { Counters } from '../../base/counters.ts';
 import { type PeerId, shortPeerId } from '../../base/peer-id.ts';
+import type { NodeSettings } from '../../control/control-protocol.ts';
 import type { ProcessRuntime } from '../../host/own-process.io.ts';
 import type { WeftNode } from '../../node/weft-node.ts';
 import type { OpenDatapath } from '../../router/datapath/datapath.ts';
@@ -15,6 +16,7 @@ export interface StatusContext {
   readonly overlayMtu: number;
   /** What the node looks for, as canonical text. */
   readonly seeds: () => readonly string[];
+  readonly settings: NodeSettings;
   /** Of this process. */
   readonly runtime: () => ProcessRuntime;
   /** Warnings of what is around the node, one line each. */

@@ -15,6 +15,7 @@ NAPI_MODULE_INIT() {
   weft::bindNetlinkRequests(env, exports);
   weft::bindNetlinkEvents(env, exports);
   weft::bindLocalSocket(env, exports);
+  weft::bindPacketCapture(env, exports);
   weft::bindSocketOptions(env, exports);
   return exports;
 }

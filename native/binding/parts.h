@@ -20,6 +20,7 @@ void bindUdp(napi_env env, napi_value exports);
 void bindNetlinkRequests(napi_env env, napi_value exports);
 void bindNetlinkEvents(napi_env env, napi_value exports);
 void bindLocalSocket(napi_env env, napi_value exports);
+void bindPacketCapture(napi_env env, napi_value exports);
 void bindSocketOptions(napi_env env, napi_value exports);
 
 }  // namespace weft

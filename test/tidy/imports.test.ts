@@ -26,6 +26,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   kube: ['base'],
   host: ['base', 'native'],
   control: ['base', 'host', 'native'],
+  doctor: ['base', 'control', 'host', 'linux', 'native'],
   node: ['base', 'crypto', 'gossip', 'ipam', 'router'],
   'router/packet': ['base'],
   'router/datapath': ['base', 'crypto', 'router/packet'],
@@ -41,6 +42,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'cni',
     'control',
     'crypto',
+    'doctor',
     'gossip',
     'ground',
     'host',
@@ -52,7 +54,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'router',
   ],
   // `weft reset` is the daemon's work, done by the command itself where no daemon runs.
-  cli: ['base', 'control', 'crypto', 'daemon', 'host'],
+  cli: ['base', 'control', 'crypto', 'daemon', 'doctor', 'host'],
 };
 /** Rooms whose shells (`*.io.ts`) may use the addon. */
 const SHELLS_WITH_ADDON = ['linux', 'cni', 'ground', 'router/datapath'];

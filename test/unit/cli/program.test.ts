@@ -3,6 +3,7 @@ import { WeftError } from '../../../base/weft-error.ts';
 import { EXIT, runProgram, type World } from '../../../cli/program.ts';
 import type { ControlResults, PeerStatus } from '../../../control/control-protocol.ts';
 import type { ResetOptions } from '../../../daemon/reset.io.ts';
+import { type Finding, fault, fine } from '../../../doctor/finding.ts';
 import type { ReachOutcome } from '../../../host/tcp-probe.io.ts';
 
 const PEER: PeerStatus = {
@@ -31,21 +32,31 @@ const STATUS: ControlResults['status'] = {
   peers: [PEER, { ...PEER, name: 'evil\u001b[2J\nname', state: 'dead', endpoint: null, rttMs: null }],
   ipam: IPAM,
 };
+const PEERS: ControlResults['peers'] = {
+  peers: [
+    {
+      ...PEER,
+      sentBytes: 1536,
+      receivedBytes: 7,
+      version: '0.1.0',
+      endpoints: [],
+      addresses: ['10.40.0.1'],
+    },
+  ],
+  seeds: ['node-b:6783'],
+};
+const SETTINGS: ControlResults['report']['settings'] = {
+  ranges: ['10.32.0.0/12'],
+  port: 6783,
+  stateDir: '/var/lib/weft',
+  masquerade: true,
+  cniConfig: null,
+  cniBinDir: '/opt/cni/bin',
+  sysctlDir: '/proc/sys',
+};
 const RESULTS: ControlResults = {
   status: STATUS,
-  peers: {
-    peers: [
-      {
-        ...PEER,
-        sentBytes: 1536,
-        receivedBytes: 7,
-        version: '0.1.0',
-        endpoints: [],
-        addresses: ['10.40.0.1'],
-      },
-    ],
-    seeds: ['node-b:6783'],
-  },
+  peers: PEERS,
   ipam: {
     ...IPAM,
     owners: [{ range: '10.32.0.0/13', name: 'node-a', peerId: 'a'.repeat(64) }],
@@ -55,7 +66,7 @@ const RESULTS: ControlResults = {
   forget: { forgotten: ['b:6783'], unknown: ['c:6783'] },
   rmpeer: { peerId: 'b'.repeat(64), name: 'node-b', ranges: ['10.40.0.0/13'] },
   locate: { address: '10.40.0.1', peer: PEER, mtu: 1364, mtuConfirmed: true },
-  report: { status: STATUS, counters: { dropped: 1 } },
+  report: { status: STATUS, settings: SETTINGS, peers: PEERS, counters: { dropped: 1 } },
   process: { pid: 7, pidNamespace: 'pid:[1]' },
   yield: { yielded: true },
 };
@@ -74,6 +85,10 @@ class FakeWorld implements World {
     this.asked.push([runDir, request]);
     return this.fault === undefined ? Promise.resolve(RESULTS[request.op]) : Promise.reject(this.fault);
   };
+  readonly findings: Finding[] = [];
+  async *doctor(): AsyncGenerator<Finding> {
+    yield* this.findings;
+  }
   /** Answers of the target, one a probe; silence after them. */
   readonly answers: ReachOutcome[] = [];
   readonly pinging = {
@@ -202,6 +217,19 @@ describe('weft', () => {
       deepEqual(world.asked, []);
     });
   }
+
+  it('tells what the doctor finds, and exits 0 only where all is well', async () => {
+    world.findings.push(fine('disk /var', '3 MiB free'));
+    equal(await runProgram(['doctor'], world), EXIT.done);
+    world.findings.push(fault('peer b\u001b[2J', 'no tunnel', 'open UDP'));
+    equal(await runProgram(['doctor'], world), EXIT.failed);
+    match(world.stdout, /FAULT {4}peer b.*: no tunnel\n {9}→ open UDP\n\n1 ok, 0 warnings, 1 faults\n$/);
+    ok(!world.stdout.includes('\u001b'));
+    equal(world.stderr, '');
+    world.stdout = '';
+    equal(await runProgram(['doctor', '--json'], world), EXIT.failed);
+    deepEqual(JSON.parse(world.stdout), { well: false, findings: world.findings });
+  });
 
   it('pings, and sums up what was answered', async () => {
     world.answers.push(
