@@ -24,7 +24,8 @@ LocalConnection::LocalConnection(LocalServer* server, uint64_t id, Descriptor de
     : server_(server), id_(id), descriptor_(std::move(descriptor)), peer_(peer) {}
 
 bool LocalConnection::open() {
-  deadline_ = server_->now() + server_->limits_.requestMs;
+  openedAt_ = server_->now();
+  deadline_ = openedAt_ + server_->limits_.requestMs;
   if (poll_.open(server_->loop(), descriptor_.get(), this) != 0) return false;
   poll_.watch(UV_READABLE);
   return true;

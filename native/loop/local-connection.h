@@ -35,6 +35,9 @@ class LocalConnection final : private Poll::Listener {
   void finish();
   bool waiting() const { return state_ == State::kWaiting; }
   bool reading() const { return state_ == State::kReading; }
+  // Reads a request that was not complete within `ms` of when the client was accepted.
+  bool silentFor(uint64_t ms, uint64_t now) const { return reading() && now >= openedAt_ + ms; }
+  uint64_t id() const { return id_; }
   bool expired(uint64_t now) const { return now >= deadline_; }
 
  private:
@@ -54,6 +57,7 @@ class LocalConnection final : private Poll::Listener {
   ucred peer_;
   Poll poll_;
   State state_ = State::kReading;
+  uint64_t openedAt_ = 0;
   uint64_t deadline_ = 0;
   std::vector<uint8_t> bytes_;  // the request with its prefix, then the answer with its prefix
   size_t written_ = 0;

@@ -12,6 +12,8 @@ namespace {
 constexpr int kAcceptAtOnce = 64;
 // Deadlines need no precision, so one coarse timer serves all.
 constexpr uint64_t kSweepMs = 100;
+// A client sends its request as soon as it has connected. One that has not within this may go where places are short.
+constexpr uint64_t kSilentMs = 250;
 
 }  // namespace
 
@@ -87,7 +89,7 @@ void LocalServer::pause() {
 
 void LocalServer::accept() {
   for (int i = 0; i < kAcceptAtOnce; i++) {
-    if (connectionById_.size() >= limits_.connections) return pause();
+    if (connectionById_.size() >= limits_.connections && !dropSilent()) return pause();
     Descriptor client;
     ucred peer = {};
     int failed = socket_.accept(&client, &peer);
@@ -104,6 +106,18 @@ void LocalServer::accept() {
     connectionById_.emplace(id, connection);
     watchDeadlines();
   }
+}
+
+// Whoever connects and says nothing keeps others out only for so long; those who asked are left alone.
+bool LocalServer::dropSilent() {
+  LocalConnection* oldest = nullptr;
+  for (const auto& entry : connectionById_) {
+    if (!entry.second->silentFor(kSilentMs, now())) continue;
+    if (oldest == nullptr || entry.second->id() < oldest->id()) oldest = entry.second;
+  }
+  if (oldest == nullptr) return false;
+  oldest->finish();
+  return true;
 }
 
 // Sweeps from now on until there is nothing to look after. The timer does not keep the process alive.

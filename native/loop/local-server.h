@@ -72,6 +72,8 @@ class LocalServer final : private Poll::Listener {
   void listen();
   void pause();
   void accept();
+  // Closes the client that waits longest to send its request, if one has for a while. False where none has.
+  bool dropSilent();
   void sweep();
   void watchDeadlines();
 

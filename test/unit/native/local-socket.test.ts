@@ -154,6 +154,19 @@ describe('the local socket', () => {
     await Promise.all(silent);
   });
 
+  it('serves a client though others hold all places and say nothing, and leaves those who wait for an answer', async () => {
+    const asked: LocalRequest[] = [];
+    listen((request) => asked.push(request), { connections: 3, requestTimeoutMs: 60_000 });
+    const waiting = exchange(framed(utf8('first')));
+    const silent = [exchange(), exchange()];
+    const answer = exchange(framed(utf8('second')));
+    while (asked.length < 2) await new Promise(setImmediate);
+    for (const request of asked) request.answer(request.bytes);
+    assert.deepEqual([(await waiting).length, (await answer).length], [9, 10]);
+    // One of the silent made room; the other stays.
+    assert.equal((await Promise.race(silent)).length, 0);
+  });
+
   it('survives a client that leaves before its answer', async () => {
     const left = new Promise<LocalRequest>((resolve) => listen(resolve));
     const client = connect(path, () => client.write(framed(utf8('bye'))));
