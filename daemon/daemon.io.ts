@@ -204,7 +204,9 @@ export class Daemon {
     loop.wake();
 
     if (config.healthListen !== undefined)
-      this.#open(await HealthServer.listen(config.healthListen, () => cni.readiness()));
+      this.#open(
+        await HealthServer.listen(config.healthListen, { readiness: () => cni.readiness(), counters }),
+      );
     const context: StatusContext = {
       node,
       name: config.name,

@@ -1,15 +1,18 @@
 import { deepEqual, rejects } from 'node:assert/strict';
+import { Counters } from '../../../base/counters.ts';
 import { parseEndpoint } from '../../../base/endpoint.ts';
+import { HEALTH_COUNTERS } from '../../../host/health-counters.ts';
 import { HealthServer, type Readiness } from '../../../host/health-server.io.ts';
 
 const AT = parseEndpoint('127.0.0.1:36784')!;
 
 describe('HealthServer', () => {
   let server: HealthServer | undefined;
+  const counters = new Counters(HEALTH_COUNTERS);
   let state: Readiness = { ready: true };
   beforeEach(async () => {
     state = { ready: true };
-    server = await HealthServer.listen(AT, () => state);
+    server = await HealthServer.listen(AT, { readiness: () => state, counters });
   });
   afterEach(() => server?.close());
 
@@ -32,9 +35,9 @@ describe('HealthServer', () => {
   });
 
   it('refuses a port that is taken, and says what to do', async () => {
-    await rejects(
-      HealthServer.listen(AT, () => state),
-      { code: 'E_HEALTH_PORT', message: /127\.0\.0\.1:36784 cannot be listened on/ },
-    );
+    await rejects(HealthServer.listen(AT, { readiness: () => state, counters }), {
+      code: 'E_HEALTH_PORT',
+      message: /127\.0\.0\.1:36784 cannot be listened on/,
+    });
   });
 });
