@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { WeftError } from '../base/weft-error.ts';
 import type { IpamStore } from './model/store.ts';
@@ -21,12 +22,18 @@ export class SqliteStore implements IpamStore {
   readonly #valueByKey = new Map<string, Uint8Array>();
   readonly #staged = new Map<string, Uint8Array | undefined>();
 
-  /** Opens `path`, a file in an existing folder of our own, or makes it. */
-  static open(path: string): SqliteStore {
-    return new SqliteStore(path);
+  /** Makes an empty store at `path`, a file in an existing folder of our own. It is on disk when this returns. */
+  static create(path: string): void {
+    new SqliteStore(path, { make: true }).close();
   }
 
-  private constructor(path: string) {
+  /** Opens a store that was made before. One that is missing or holds no tables has lost them: E_STORE_CORRUPT. */
+  static open(path: string): SqliteStore {
+    if (!existsSync(path)) throw corrupt(path);
+    return new SqliteStore(path, { make: false });
+  }
+
+  private constructor(path: string, { make }: { readonly make: boolean }) {
     this.#path = path;
     try {
       this.#database = new DatabaseSync(path, { timeout: 0 });
@@ -34,7 +41,7 @@ export class SqliteStore implements IpamStore {
       throw storeError(path, cause);
     }
     try {
-      this.#prepareFile();
+      this.#prepareFile(make);
       this.#put = this.#database.prepare(
         'INSERT INTO entry (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
       );
@@ -91,7 +98,7 @@ export class SqliteStore implements IpamStore {
     this.#database.close();
   }
 
-  #prepareFile(): void {
+  #prepareFile(make: boolean): void {
     const database = this.#database;
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
     const integrity = database.prepare('PRAGMA quick_check(1)').get();
@@ -108,6 +115,7 @@ export class SqliteStore implements IpamStore {
         'start that version, or a newer one',
       );
     if (version === SCHEMA_VERSION) return;
+    if (!make) throw corrupt(this.#path);
     database.exec(`
       BEGIN IMMEDIATE;
       CREATE TABLE entry (key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -129,7 +137,7 @@ export class SqliteStore implements IpamStore {
 function corrupt(path: string): WeftError {
   return new WeftError(
     'E_STORE_CORRUPT',
-    `${path} is damaged or not a weft database`,
+    `${path} is damaged, lost or not a weft database`,
     'remove the state folder and `weft rmpeer` this node from another; a backup of it must not be used',
   );
 }

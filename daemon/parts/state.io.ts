@@ -30,7 +30,8 @@ export async function openState(
   config: Pick<Config, 'stateDir' | 'runDir' | 'takeOver'>,
   options: { readonly clusterId: Uint8Array; readonly log: Log; readonly returned: boolean },
 ): Promise<State> {
-  const folder = await takeStateFolder(config, { ...options, random: osRandom });
+  const makeDatabase = (path: string): void => SqliteStore.create(path);
+  const folder = await takeStateFolder(config, { ...options, random: osRandom, makeDatabase });
   try {
     const store = SqliteStore.open(folder.databasePath);
     return {

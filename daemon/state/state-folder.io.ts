@@ -27,7 +27,8 @@ import { FileLock } from '../../native/file-lock.ts';
  *   identity   the node's private keys, 0600
  *   version    "1": the format of all this. Written last when the folder is made, so that one without it never
  *              ran and may be made anew
- *   weft.db    SQLite: allocations, ring, records of peers
+ *   weft.db    SQLite: allocations, ring, records of peers. Made with the folder, and never again: a node whose
+ *              allocations are gone must not deal out its addresses a second time
  *   retired    only where the node that this was must not run again: all of the above goes at the next start
  *
  * A folder that lost one of its files is refused, never completed: a node that forgot its epoch would repeat
@@ -57,6 +58,8 @@ export interface StateFolderOptions {
   readonly clusterId: Uint8Array;
   /** For the keys of a new node. */
   readonly random: RandomSource;
+  /** Makes the database of a new node at a path, complete and on disk when it returns. */
+  readonly makeDatabase: (path: string) => void;
 }
 
 /**
@@ -78,7 +81,7 @@ export function openStateFolder(path: string, options: StateFolderOptions): Stat
     let highest = state.epoch;
     return {
       ...state,
-      databasePath: `${path}/weft.db`,
+      databasePath: `${path}/${DATABASE}`,
       raiseEpoch(epoch) {
         if (epoch <= highest) return;
         writeEpoch(path, epoch);
@@ -156,7 +159,12 @@ function checkFolder(path: string): void {
   if ((stat.mode & 0o077) !== 0) chmodSync(path, 0o700);
 }
 
-const MADE_BEFORE_VERSION = new Set(['lock', 'cluster', 'epoch', 'identity', 'version', 'retired']);
+const DATABASE = 'weft.db';
+const DATABASE_FILES = [DATABASE, `${DATABASE}-wal`, `${DATABASE}-shm`, `${DATABASE}-journal`];
+const MADE_BEFORE_VERSION = new Set([
+  ...['lock', 'cluster', 'epoch', 'identity', 'version', 'retired'],
+  ...DATABASE_FILES,
+]);
 
 function takeLock(path: string): FileLock {
   const lock = FileLock.take(`${path}/lock`);
@@ -177,23 +185,28 @@ function takeLock(path: string): FileLock {
 
 /** Removes what a retired node left. The mark goes last, so a crash in the midst only means to begin again. */
 function empty(path: string): void {
-  const database = ['weft.db', 'weft.db-wal', 'weft.db-shm', 'weft.db-journal'];
-  for (const name of [...database, 'identity', 'epoch', 'cluster', 'version', 'retired'])
-    rmSync(`${path}/${name}`, { force: true });
+  remove(path, [...DATABASE_FILES, 'identity', 'epoch', 'cluster', 'version', 'retired']);
 }
 
 /** Makes what a new folder holds; takes it back where that cannot be finished. */
 function fill(path: string, options: StateFolderOptions): void {
   try {
+    // What is left of a making that was cut short.
+    remove(path, DATABASE_FILES);
     replaceFile(`${path}/cluster`, utf8(`${hex(options.clusterId)}\n`));
     replaceFile(`${path}/epoch`, utf8('0\n'));
     replaceFile(`${path}/identity`, encodeIdentity(generateIdentity(options.random)));
+    options.makeDatabase(`${path}/${DATABASE}`);
     replaceFile(`${path}/version`, utf8(`${STATE_VERSION}\n`));
   } catch (error) {
     // The lock file stays: a lock on a name that changes hands guards nothing.
-    for (const name of ['identity', 'epoch', 'cluster']) rmSync(`${path}/${name}`, { force: true });
+    remove(path, [...DATABASE_FILES, 'identity', 'epoch', 'cluster']);
     throw error;
   }
+}
+
+function remove(path: string, names: readonly string[]): void {
+  for (const name of names) rmSync(`${path}/${name}`, { force: true });
 }
 
 function read(path: string, options: StateFolderOptions): Pick<StateFolder, 'identity' | 'epoch' | 'bootId'> {
@@ -214,6 +227,8 @@ function read(path: string, options: StateFolderOptions): Pick<StateFolder, 'ide
   const epoch = Number(epochText) + 1;
   if (!/^\d{1,16}$/.test(epochText) || epoch >= Number.MAX_SAFE_INTEGER) throw broken(path, 'epoch');
   const identity = readIdentity(path);
+  if ((statSync(`${path}/${DATABASE}`, { throwIfNoEntry: false })?.size ?? 0) === 0)
+    throw broken(path, DATABASE);
   return { identity, epoch, bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() };
 }
 

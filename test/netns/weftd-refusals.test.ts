@@ -238,6 +238,10 @@ describe('weftd refuses to start, in one clear line and without a trace, where',
     await run(['mv', `${state}/identity`, host.path('identity')]);
     assertRefused(await host.refused(args), /state folder \S+used has lost or damaged 'identity'; move/);
     await run(['mv', host.path('identity'), `${state}/identity`]);
+    await run(['mv', `${state}/weft.db`, host.path('weft.db')]);
+    assertRefused(await host.refused(args), /state folder \S+used has lost or damaged 'weft\.db'; move/);
+    await writeFile(`${state}/weft.db`, '');
+    assertRefused(await host.refused(args), /state folder \S+used has lost or damaged 'weft\.db'; move/);
     await writeFile(`${state}/weft.db`, 'this is no database, whatever its name says'.repeat(100));
     assertRefused(await host.refused(args), /weft\.db/);
     assert.equal(await host.traces(), '');

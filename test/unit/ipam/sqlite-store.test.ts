@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -12,6 +12,7 @@ describe('the store on SQLite', () => {
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'weft-store-'));
     path = join(folder, 'weft.db');
+    SqliteStore.create(path);
   });
 
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
@@ -61,7 +62,7 @@ describe('the store on SQLite', () => {
     other.close();
     assert.throws(() => SqliteStore.open(path), { code: 'E_STORE_CORRUPT' });
     rmSync(path);
-    SqliteStore.open(path).close();
+    SqliteStore.create(path);
     const newer = new DatabaseSync(path);
     newer.exec('PRAGMA user_version = 99');
     newer.close();
@@ -69,7 +70,6 @@ describe('the store on SQLite', () => {
   });
 
   it('writes all of a batch or nothing when the disk is full', () => {
-    SqliteStore.open(path).close();
     const store = SqliteStore.open(path);
     store.put('before', Uint8Array.of(1));
     store.flush();
@@ -87,6 +87,24 @@ describe('the store on SQLite', () => {
   });
 
   it('says where a folder is missing', () => {
-    assert.throws(() => SqliteStore.open(join(folder, 'missing', 'weft.db')), { code: 'E_STORE' });
+    assert.throws(() => SqliteStore.create(join(folder, 'missing', 'weft.db')), { code: 'E_STORE' });
+  });
+
+  it('makes no new store in place of one that is gone or empty', () => {
+    const gone = join(folder, 'gone.db');
+    assert.throws(() => SqliteStore.open(gone), { code: 'E_STORE_CORRUPT' });
+    assert.equal(existsSync(gone), false);
+    writeFileSync(path, '');
+    assert.throws(() => SqliteStore.open(path), { code: 'E_STORE_CORRUPT' });
+  });
+
+  it('finishes a making that was cut short', () => {
+    rmSync(path);
+    writeFileSync(path, '');
+    SqliteStore.create(path);
+    SqliteStore.create(path);
+    const store = SqliteStore.open(path);
+    assert.deepEqual([...store.entries('')], []);
+    store.close();
   });
 });

@@ -20,7 +20,11 @@ import { FileLock } from '../../../../native/file-lock.ts';
 import { seededRandom } from '../../../seeded-random.ts';
 
 function options(clusterByte = 1): StateFolderOptions {
-  return { clusterId: new Uint8Array(16).fill(clusterByte), random: seededRandom(1) };
+  return {
+    clusterId: new Uint8Array(16).fill(clusterByte),
+    random: seededRandom(1),
+    makeDatabase: (path) => writeFileSync(path, 'tables', { mode: 0o600 }),
+  };
 }
 
 function codeOf(run: () => unknown): string {
@@ -54,7 +58,7 @@ describe('openStateFolder', () => {
   it('makes the folder 0700 and its files 0600 on the first start', () => {
     const folder = open();
     equal(statSync(path).mode & 0o777, 0o700);
-    deepEqual(readdirSync(path).sort(), ['cluster', 'epoch', 'identity', 'lock', 'version']);
+    deepEqual(readdirSync(path).sort(), ['cluster', 'epoch', 'identity', 'lock', 'version', 'weft.db']);
     for (const name of readdirSync(path)) equal(statSync(join(path, name)).mode & 0o777, 0o600, name);
     equal(folder.epoch, 1);
     equal(folder.databasePath, join(path, 'weft.db'));
@@ -154,6 +158,17 @@ describe('openStateFolder', () => {
     });
   }
 
+  it('refuses a folder whose database is gone or empty: its addresses are in use already', () => {
+    open();
+    const database = join(path, 'weft.db');
+    rmSync(database);
+    equal(codeOf(open), 'E_STATE_BROKEN');
+    ok(!existsSync(database));
+    writeFileSync(database, '');
+    equal(codeOf(open), 'E_STATE_BROKEN');
+    equal(content('epoch'), '1\n', 'the start that was refused does not count');
+  });
+
   it('refuses a folder that lost its version, rather than making a new node of it', () => {
     open();
     rmSync(join(path, 'version'));
@@ -221,7 +236,7 @@ describe('openStateFolder', () => {
     const second = openStateFolder(path, { ...options(), random: seededRandom(99) });
     notEqual(second.identity.peer, first.identity.peer);
     equal(second.epoch, 1);
-    deepEqual(readdirSync(path).sort(), ['cluster', 'epoch', 'identity', 'lock', 'version']);
+    deepEqual(readdirSync(path).sort(), ['cluster', 'epoch', 'identity', 'lock', 'version', 'weft.db']);
     second.close();
     equal(open().identity.peer, second.identity.peer);
   });
