@@ -67,17 +67,21 @@ export class RingAddressPool implements AddressPool {
   state(): PoolState {
     const fault = this.#source.diskFault();
     if (fault !== undefined) return { ready: false, reason: fault.line };
-    const { state, detail, owned, free } = this.#source.status();
+    const { state, detail, owned } = this.#source.status();
     if (state !== 'ready') return { ready: false, reason: detail };
-    for (const family of [4, 6] as const) {
-      if (owned[family] > 0n && free[family] === 0n) {
-        return { ready: false, reason: `all IPv${family} addresses of this node are in use` };
-      }
-    }
+    const used = this.shortage();
+    if (used !== undefined) return { ready: false, reason: used };
     if (owned[4] === 0n && owned[6] === 0n) {
       return { ready: false, reason: 'this node has no range of addresses yet' };
     }
     return { ready: true };
+  }
+
+  /** What no pod can be given at present though the ring is in order; undefined where there is something for each. */
+  shortage(): string | undefined {
+    const { owned, free } = this.#source.status();
+    const family = ([4, 6] as const).find((each) => owned[each] > 0n && free[each] === 0n);
+    return family === undefined ? undefined : `all IPv${family} addresses of this node are in use`;
   }
 
   /** The disk is full: whoever waits is told so now, and what was set apart for it is released by its caller. */

@@ -174,7 +174,7 @@ export class Daemon {
     const removals = new PeerRemovals({ node, name: config.name }, loop);
     const { runDir } = config;
     const cni = this.#open(openCni({ node, loop, sysctl, runDir, mtu: () => overlayMtu, counters }));
-    const publisher = this.#open(new CniConfigPublisher({ config, log, ready: () => cni.readiness().ready }));
+    const publisher = this.#open(new CniConfigPublisher({ config, log, ready: () => cni.serves().ready }));
     const addresses = node.ipam.allocation(NODE_KEY)?.addresses ?? [];
     const hostNetwork = this.#open(
       new HostNetwork({
@@ -204,9 +204,7 @@ export class Daemon {
     loop.wake();
 
     if (config.healthListen !== undefined)
-      this.#open(
-        await HealthServer.listen(config.healthListen, { readiness: () => cni.readiness(), counters }),
-      );
+      this.#open(await HealthServer.listen(config.healthListen, { readiness: () => cni.serves(), counters }));
     const context: StatusContext = {
       node,
       name: config.name,
@@ -217,7 +215,7 @@ export class Daemon {
       seeds: () => seeds.hints,
       settings: nodeSettings(config, ranges),
       runtime: ownRuntime,
-      warnings: () => [...hostNetwork.warnings(), ...(kubernetes?.warnings() ?? [])],
+      warnings: () => [...hostNetwork.warnings(), ...cni.warnings(), ...(kubernetes?.warnings() ?? [])],
     };
     const handover = new HandoverPolicy({
       shared: config.takeOver,

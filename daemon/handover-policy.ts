@@ -49,7 +49,7 @@ export interface HandoverPolicyOptions {
   readonly clusterId: string;
   /** When this weftd took the node back from a successor that failed; undefined where it did not. */
   readonly returnedAt: Instant | undefined;
-  /** Writes to the disk on trial what the start of a weftd writes; throws where that fails. */
+  /** Writes to the disk what the start of a weftd writes; throws where that fails. */
   readonly rehearse: () => void;
   /** This weftd has to let everything go now. */
   readonly onYield: () => void;

@@ -12,7 +12,7 @@ import type { GossipOutput, LinkId } from '../gossip/model/gossip-output.ts';
 import { decodeNodeInfo, type NodeInfo } from '../gossip/model/node-info.ts';
 import type { SignedRecord } from '../gossip/model/record.ts';
 import { Ipam } from '../ipam/ipam.ts';
-import type { AllocationKey, IpamOutput, RequestId } from '../ipam/model/types.ts';
+import { type AllocationKey, type IpamOutput, NODE_KEY, type RequestId } from '../ipam/model/types.ts';
 import type { DatapathEvents } from '../router/datapath/datapath.ts';
 import { ControlLinks } from '../router/link/control-links.ts';
 import type { TunnelEvent } from '../router/tunnel/tunnel-status.ts';
@@ -133,14 +133,20 @@ export class WeftNode {
     return this.#nodeInfoByPeer.get(peer);
   }
 
-  /** Begins, with the records that were kept from before. Once, before all else. Throws where the disk is full. */
+  /**
+   * Begins, with the records that were kept from before. Once, before all else.
+   *
+   * On a full disk a node that had an address before goes on, as it does when the disk fills up later: its pods need
+   * nothing new. One that never had any has nothing to go on with: throws what the store said.
+   */
   start(kept: readonly SignedRecord[], now: Instant): void {
+    const isNew = this.ipam.allocation(NODE_KEY) === undefined;
     this.ipam.start(now);
     this.gossip.restore(kept, now);
     this.#publishInfo(now);
     this.#ownAddress.ask(now);
     this.settle(now);
-    if (this.#gate.fault !== undefined) throw this.#gate.fault;
+    if (isNew && this.#gate.fault !== undefined) throw this.#gate.fault;
   }
 
   /** Where to look for peers, all of it: replaces what was given before. */

@@ -25,7 +25,7 @@ export class CniConfigPublisher {
     this.#log = options.log;
   }
 
-  /** To be called whenever pods may have become attachable. */
+  /** To be called whenever weftd may have begun to serve. */
   update(): void {
     const { cniConfig, runDir, cniBinDir } = this.#config;
     if (this.#made || this.#closed || cniConfig === undefined || !this.#ready()) return;

@@ -1,19 +1,29 @@
 import type { Counters } from '../../base/counters.ts';
 import { DeletionFolder } from '../../cni/deletion-spool.io.ts';
-import type { PoolState } from '../../cni/needs.ts';
 import { CniPlugin } from '../../cni/plugin.ts';
 import { KernelPodNetwork } from '../../cni/pod-network.io.ts';
 import { clock } from '../../host/clock.io.ts';
+import type { Readiness } from '../../host/health-server.io.ts';
+import { NODE_KEY } from '../../ipam/model/types.ts';
 import type { Sysctl } from '../../linux/sysctl.io.ts';
 import type { WeftNode } from '../../node/weft-node.ts';
 import { RingAddressPool } from '../address-pool.ts';
 import type { NodeLoop } from '../node-loop.io.ts';
 
+const SHORTAGE_REMEDY =
+  "see 'weft ipam', and 'weft rmpeer' nodes that are gone for good: their ranges come back";
+
 /** The daemon's side of the CNI plugin. */
 export interface Cni {
   readonly plugin: CniPlugin;
-  /** Whether pods can be attached now, and why not. */
-  readiness(): PoolState;
+  /**
+   * Whether this weftd serves its node: pods that run have their network, and calls of the runtime are heard. Neither a
+   * full pool nor a full disk nor a fault of the ring is a reason not to: all nodes may have that at once, and a rollout
+   * would take away each weftd that is not ready, before its successor is there.
+   */
+  serves(): Readiness;
+  /** What a user should know: pods wait for addresses. One line each. */
+  warnings(): string[];
   /** The pods keep their network. */
   close(): void;
 }
@@ -57,7 +67,17 @@ export function openCni(options: {
   });
   return {
     plugin,
-    readiness: () => (plugin.ready ? pool.state() : { ready: false, reason: 'weftd is starting' }),
+    serves: () => {
+      if (!plugin.ready) return { ready: false, reason: 'weftd is starting' };
+      const { state, detail } = node.ipam.status();
+      const hasAddress = node.ipam.allocation(NODE_KEY) !== undefined;
+      if (hasAddress && state !== 'removed') return { ready: true };
+      return { ready: false, reason: detail || 'this node has no address yet' };
+    },
+    warnings: () => {
+      const shortage = pool.shortage();
+      return shortage === undefined ? [] : [`no more pods can start here: ${shortage}; ${SHORTAGE_REMEDY}`];
+    },
     close: () => network.close(),
   };
 }

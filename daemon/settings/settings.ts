@@ -81,7 +81,7 @@ const SETTINGS = {
   'health-listen': {
     kind: 'one',
     value: 'ENDPOINT',
-    help: 'answer /healthz and /readyz by HTTP there, as 127.0.0.1:6784 (default: nowhere)',
+    help: 'answer /healthz and /readyz (this weftd serves the node) by HTTP there, as 127.0.0.1:6784 (default: nowhere)',
   },
   'cni-config': {
     kind: 'one',

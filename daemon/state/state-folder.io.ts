@@ -15,7 +15,7 @@ import { equalBytes, fromHex, hex, plainBytes, utf8 } from '../../base/bytes.ts'
 import type { RandomSource } from '../../base/random.ts';
 import { WeftError } from '../../base/weft-error.ts';
 import { decodeIdentity, encodeIdentity, generateIdentity, type Identity } from '../../crypto/identity.ts';
-import { fileFault, replaceFile, TEMPORARY_SUFFIX } from '../../host/durable-file.io.ts';
+import { fileFault, overwriteFile, replaceFile, TEMPORARY_SUFFIX } from '../../host/durable-file.io.ts';
 import { FileLock } from '../../native/file-lock.ts';
 
 /**
@@ -23,7 +23,7 @@ import { FileLock } from '../../native/file-lock.ts';
  *
  *   lock       held as long as a weftd runs on the folder; its text is that process's id
  *   cluster    hex of the cluster id that the secret gave
- *   epoch      decimal: how many times a weftd has started on this folder
+ *   epoch      decimal: how many times a weftd has started on this folder. The one file that each start writes
  *   identity   the node's private keys, 0600
  *   version    "1": the format of all this. Written last when the folder is made, so that one without it never
  *              ran and may be made anew
@@ -46,7 +46,7 @@ export interface StateFolder {
   readonly databasePath: string;
   /** Counts as if `epoch` had been this start, on disk before it returns. Lower than ours: nothing. */
   raiseEpoch(epoch: number): void;
-  /** Writes as much as a start does, and takes it back. Throws E_DISK_FULL, E_STATE_WRITE where the next one would fail. */
+  /** Writes what a start writes, with the epoch as it is. Throws E_DISK_FULL, E_WRITE where the next one would fail. */
   rehearseStart(): void;
   /** At the next start the folder becomes a new node's, with keys and allocations of its own; on disk when it returns. */
   retire(): void;
@@ -87,7 +87,7 @@ export function openStateFolder(path: string, options: StateFolderOptions): Stat
         writeEpoch(path, epoch);
         highest = epoch;
       },
-      rehearseStart: () => rehearseStart(path),
+      rehearseStart: () => writeEpoch(path, highest),
       retire: () => replaceFile(`${path}/retired`, utf8(`${state.identity.peer}\n`)),
       close: () => lock.release(),
     };
@@ -104,21 +104,17 @@ export function isLocked(path: string): boolean {
   return lock === undefined;
 }
 
+/**
+ * The epoch only rises, so its text never gets shorter, and it lies within one sector: on a full disk it can be written
+ * where it stands. A start then needs no room, and the pods of the node keep their network.
+ */
 function writeEpoch(path: string, epoch: number): void {
-  replaceFile(`${path}/epoch`, utf8(`${epoch}\n`));
-}
-
-/** A start writes the epoch and a few pages of the database's journal. */
-const START_BYTES = 256 * 1024;
-
-function rehearseStart(path: string): void {
-  const scratch = `${path}/epoch${TEMPORARY_SUFFIX}`;
+  const content = utf8(`${epoch}\n`);
   try {
-    writeFileSync(scratch, new Uint8Array(START_BYTES), { mode: 0o600, flush: true });
-  } catch (cause) {
-    throw fileFault(`state folder ${path}`, 'cannot be written', cause, 'E_STATE_WRITE');
-  } finally {
-    rmSync(scratch, { force: true });
+    replaceFile(`${path}/epoch`, content);
+  } catch (error) {
+    if (!(error instanceof WeftError) || error.code !== 'E_DISK_FULL') throw error;
+    overwriteFile(`${path}/epoch`, content);
   }
 }
 
@@ -169,18 +165,22 @@ const MADE_BEFORE_VERSION = new Set([
 function takeLock(path: string): FileLock {
   const lock = FileLock.take(`${path}/lock`);
   if (lock) {
-    try {
-      writeFileSync(`${path}/lock`, `${process.pid}\n`);
-      return lock;
-    } catch (cause) {
-      lock.release();
-      throw fileFault(`state folder ${path}`, 'cannot be locked', cause, 'E_STATE_WRITE');
-    }
+    noteHolder(path);
+    return lock;
   }
   const holder = readSmall(path, 'lock') ?? '';
   const pid = /^\d+$/.test(holder) ? `, process ${holder},` : '';
   const remedy = 'stop it first, or give each weftd a --state-dir of its own';
   throw new WeftError('E_STATE_LOCKED', `another weftd${pid} runs on state folder ${path}`, remedy);
+}
+
+/** Only a message reads it, so that a full disk is no reason not to start. */
+function noteHolder(path: string): void {
+  try {
+    writeFileSync(`${path}/lock`, `${process.pid}\n`);
+  } catch {
+    // Whoever is refused because of us then does not learn our id.
+  }
 }
 
 /** Removes what a retired node left. The mark goes last, so a crash in the midst only means to begin again. */

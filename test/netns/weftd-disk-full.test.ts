@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { CNI_CODE } from '../../cni/fault.ts';
 import { askDaemon } from '../../control/control-client.io.ts';
 import { run, until } from '../cluster/command.ts';
 import { type PluginOutcome, runPlugin } from './cni-runner.ts';
 import { Namespace } from './namespaces.ts';
 import { WeftdHost } from './weftd-host.ts';
+
+const HEALTH = '127.0.0.1:6784';
 
 describe('a weftd whose disk fills up while it runs', () => {
   let host: WeftdHost;
@@ -80,7 +82,7 @@ describe('a weftd whose disk fills up while it runs', () => {
     assert.match(weftd.stderr, /the disk has room again/);
 
     await weftd.stop('SIGKILL');
-    await host.serve(host.args());
+    const again = await host.serve(host.args());
     assert.deepEqual(await allocated(), [third.name]);
     const check = await runPlugin({
       command: 'CHECK',
@@ -97,5 +99,51 @@ describe('a weftd whose disk fills up while it runs', () => {
       },
     });
     assert.equal(check.code, 0, check.stdout);
+    await again.stop();
+    assert.equal((await cni('DEL', third)).code, 0);
   });
+
+  it('starts on the full disk after a kill, serves its pods and is ready', async () => {
+    const [first, second] = pods as [Namespace, Namespace];
+    const args = [...host.args({ '--health-listen': HEALTH }), '--take-over'];
+    const weftd = await host.serve(args);
+    const before = await cni('ADD', first);
+    assert.equal(before.code, 0, before.stdout);
+    const epoch = (): Promise<number> => readFile(`${state}/epoch`, 'utf8').then(Number);
+    const startsBefore = await epoch();
+    await run(['dd', 'if=/dev/zero', `of=${state}/ballast`, 'bs=4k'], { mayFail: true });
+    await until('an ADD to be refused', async () => {
+      const outcome = await cni('ADD', second);
+      if (outcome.code === 0) assert.equal((await cni('DEL', second)).code, 0);
+      return outcome.code === 0 ? undefined : outcome;
+    });
+    assert.deepEqual(await probe(), '200');
+    await weftd.stop('SIGKILL');
+
+    const again = await host.serve(args);
+    assert.equal(await epoch(), startsBefore + 1);
+    assert.deepEqual(await allocated(), [first.name]);
+    await host.namespace.run('ping', '-c', '1', '-W', '1', before.json!.ips![0]!.address.split('/')[0]!);
+    assert.equal(await probe(), '200');
+
+    // A rollout: the successor starts on the full disk too, and the one that serves makes room for it.
+    const successor = await host.serve(args);
+    await until('the successor to serve', async () => {
+      const { pid } = await askDaemon<'process'>(host.path('run'), { op: 'process' });
+      return pid === successor.child.pid || undefined;
+    });
+    await again.stop();
+    assert.equal(await epoch(), startsBefore + 2);
+    assert.equal(await probe(), '200');
+    assert.equal((await cni('DEL', first)).code, 0);
+
+    await rm(`${state}/ballast`);
+    await until('an ADD to succeed', async () => (await cni('ADD', second)).code === 0 || undefined);
+    assert.deepEqual(await allocated(), [second.name]);
+  });
+
+  const probe = async (): Promise<string> => {
+    const asked = ['-s', '-o', '/dev/null', '-w', '%{http_code}', `http://${HEALTH}/readyz`];
+    return (await host.namespace.attempt('curl', asked)).stdout;
+  };
 });
