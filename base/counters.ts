@@ -48,17 +48,17 @@ export function joinCounters<Tables extends readonly CounterTable[]>(
  * Only names that a {@link CounterTable} declares can be counted, so hostile input cannot make the set grow. A room
  * takes `Counters` of its own names; the set of a process, which has more, can be passed to each room.
  */
-export class Counters<in Name extends string = string> {
+export class Counters<in Name extends string> {
   readonly #countByName = new Map<string, number>();
-  readonly #table: CounterTable | undefined;
+  readonly #table: CounterTable<Name>;
 
-  constructor(table?: CounterTable<Name>) {
+  constructor(table: CounterTable<Name>) {
     this.#table = table;
   }
 
   /** Asserts that `name` is declared. */
   add(name: Name, amount = 1): void {
-    assert(this.#table === undefined || this.#table[name] !== undefined, `the counter ${name} is declared`);
+    assert(this.#table[name] !== undefined, `the counter ${name} is declared`);
     this.#countByName.set(name, (this.#countByName.get(name) ?? 0) + amount);
   }
 

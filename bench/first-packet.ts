@@ -18,6 +18,7 @@ import { parseClusterSecret } from '../crypto/cluster-secret.ts';
 import { generateIdentity } from '../crypto/identity.ts';
 import { cryptoReady } from '../crypto/ready.ts';
 import { SLEEVE_SUITES } from '../crypto/suite.ts';
+import { DAEMON_COUNTERS } from '../daemon/daemon-counters.ts';
 import { clock } from '../host/clock.io.ts';
 import { osRandom } from '../host/os-random.io.ts';
 import { openUdp } from '../native/udp.ts';
@@ -84,7 +85,7 @@ async function measure(): Promise<number> {
 
 async function end(onDelivered: () => void): Promise<End> {
   const identity = generateIdentity(osRandom);
-  const counters = new Counters();
+  const counters = new Counters(DAEMON_COUNTERS);
   let onBatch: Parameters<NonNullable<Parameters<typeof SleeveIo.open>[0]['tun']>['start']>[0] = () => {};
   const io = await SleeveIo.open({
     port: 0,

@@ -11,6 +11,7 @@ import { instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import { parseCidr } from '../base/range.ts';
 import { cryptoReady } from '../crypto/ready.ts';
+import { DATAPATH_COUNTERS } from '../router/datapath/datapath-counters.ts';
 import { Sleeve } from '../router/datapath/sleeve/sleeve.ts';
 import { foldSum, sumWords, writeIpv4Checksum } from '../router/packet/checksum.ts';
 import { report, spread } from './report.ts';
@@ -48,7 +49,7 @@ function makePair(): Bench {
   const bench = { datagrams: [] as Uint8Array[], delivered: 0, deliveredBytes: 0 };
   const sender = new Sleeve({
     self: A,
-    counters: new Counters(),
+    counters: new Counters(DATAPATH_COUNTERS),
     overlayMtu: OVERLAY_MTU,
     sink: {
       transmit: (_to, bytes) => {
@@ -61,7 +62,7 @@ function makePair(): Bench {
   });
   const receiver = new Sleeve({
     self: B,
-    counters: new Counters(),
+    counters: new Counters(DATAPATH_COUNTERS),
     overlayMtu: OVERLAY_MTU,
     sink: {
       transmit: () => {},

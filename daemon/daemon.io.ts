@@ -21,6 +21,7 @@ import type { WeftNode } from '../node/weft-node.ts';
 import { chooseDatapath } from '../router/datapath/choose-datapath.ts';
 import { DATAPATHS } from '../router/datapath/datapaths.io.ts';
 import { controlHandlers, controlService } from './control-handlers.ts';
+import { DAEMON_COUNTERS } from './daemon-counters.ts';
 import { HandoverPolicy } from './handover-policy.ts';
 import { CniConfigPublisher } from './kubernetes/cni-config-publisher.io.ts';
 import { linkToKubernetes } from './kubernetes/kubernetes-node.io.ts';
@@ -128,7 +129,7 @@ export class Daemon {
     { returned, onFault }: { readonly returned: boolean; readonly onFault: (error: unknown) => void },
   ): Promise<void> {
     const log = this.#log;
-    const counters = new Counters();
+    const counters = new Counters(DAEMON_COUNTERS);
 
     // What needs no state folder comes first: the weftd that serves this node meanwhile goes on for so long.
     const cluster = await readCluster(config);

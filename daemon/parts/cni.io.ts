@@ -1,4 +1,5 @@
 import type { Counters } from '../../base/counters.ts';
+import type { CniCounter } from '../../cni/cni-counters.ts';
 import { DeletionFolder } from '../../cni/deletion-spool.io.ts';
 import { CniPlugin } from '../../cni/plugin.ts';
 import { KernelPodNetwork } from '../../cni/pod-network.io.ts';
@@ -37,7 +38,7 @@ export function openCni(options: {
   readonly runDir: string;
   /** Bytes: of new pods' interfaces. */
   readonly mtu: () => number;
-  readonly counters: Counters;
+  readonly counters: Counters<CniCounter>;
 }): Cni {
   const { node, loop, sysctl, runDir, mtu, counters } = options;
   const pool = new RingAddressPool({

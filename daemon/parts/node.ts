@@ -3,6 +3,7 @@ import { osRandom } from '../../host/os-random.io.ts';
 import { ownVersion } from '../../host/version.io.ts';
 import { WeftNode } from '../../node/weft-node.ts';
 import type { OpenDatapath } from '../../router/datapath/datapath.ts';
+import type { DaemonCounter } from '../daemon-counters.ts';
 import type { Config } from '../settings/config.ts';
 import type { Underlay } from '../underlay.io.ts';
 import type { Cluster } from './cluster.io.ts';
@@ -18,7 +19,7 @@ export function makeNode(options: {
   readonly underlay: Underlay;
   readonly state: State;
   readonly datapath: OpenDatapath;
-  readonly counters: Counters;
+  readonly counters: Counters<DaemonCounter>;
 }): WeftNode {
   const { config, cluster, underlay, state, datapath, counters } = options;
   const { folder, store } = state;

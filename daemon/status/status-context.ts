@@ -4,6 +4,7 @@ import type { NodeSettings } from '../../control/control-protocol.ts';
 import type { ProcessRuntime } from '../../host/own-process.io.ts';
 import type { WeftNode } from '../../node/weft-node.ts';
 import type { OpenDatapath } from '../../router/datapath/datapath.ts';
+import type { DaemonCounter } from '../daemon-counters.ts';
 
 /** What the views of this folder look at. */
 export interface StatusContext {
@@ -11,7 +12,7 @@ export interface StatusContext {
   readonly name: string;
   readonly version: string;
   readonly datapath: OpenDatapath;
-  readonly counters: Counters;
+  readonly counters: Counters<DaemonCounter>;
   /** Bytes of the largest packet of the overlay. */
   readonly overlayMtu: number;
   /** What the node looks for, as canonical text. */

@@ -2,6 +2,7 @@ import { Counters } from '../../base/counters.ts';
 import { endpoint } from '../../base/endpoint.ts';
 import { instant } from '../../base/instant.ts';
 import { Gossip } from '../../gossip/gossip.ts';
+import { GOSSIP_COUNTERS } from '../../gossip/model/gossip-counters.ts';
 import { decodeNodeInfo, encodeNodeInfo } from '../../gossip/model/node-info.ts';
 import { isWellFormedRecord } from '../../gossip/model/record.ts';
 import { decodeFrame, encodeFrame } from '../../gossip/records/frame.ts';
@@ -106,7 +107,7 @@ function coreTarget(): FuzzTarget {
       epoch: 1,
       crypto: new FakeCrypto(peer(0)),
       random: seededRandom(1),
-      counters: new Counters(),
+      counters: new Counters(GOSSIP_COUNTERS),
     });
   let gossip = fresh();
   let time = 0;

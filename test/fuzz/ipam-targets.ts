@@ -6,6 +6,7 @@ import { parseCidr } from '../../base/range.ts';
 import { decodeRow, encodeRow } from '../../ipam/agreement/paxos.ts';
 import { Ipam } from '../../ipam/ipam.ts';
 import { decodeGenesis, encodeGenesis, shareEvenly } from '../../ipam/model/genesis.ts';
+import { IPAM_COUNTERS, type IpamCounter } from '../../ipam/model/ipam-counters.ts';
 import { decodeMessage, encodeMessage, type IpamMessage } from '../../ipam/model/messages.ts';
 import { appendToLog, decodeRingLog, emptyLog, joinLogs } from '../../ipam/ring/ring-log.ts';
 import { seededRandom } from '../seeded-random.ts';
@@ -59,8 +60,8 @@ function splice(base: Uint8Array, bytes: Uint8Array): Uint8Array {
   return out;
 }
 
-function startIpam(): { ipam: Ipam; counters: Counters } {
-  const counters = new Counters();
+function startIpam(): { ipam: Ipam; counters: Counters<IpamCounter> } {
+  const counters = new Counters(IPAM_COUNTERS);
   const ipam = new Ipam({
     self: SELF,
     name: 'a',

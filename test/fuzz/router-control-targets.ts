@@ -23,6 +23,7 @@ import {
   encodeMtuProbe,
   encodeTokenMessage,
 } from '../../router/tunnel/control-message.ts';
+import { TUNNEL_COUNTERS } from '../../router/tunnel/tunnel-counters.ts';
 import { Tunnels } from '../../router/tunnel/tunnels.ts';
 import { seededRandom } from '../seeded-random.ts';
 
@@ -82,7 +83,7 @@ const datapath: Datapath = {
   },
   stats: () => NO_STATS,
 };
-const counters = new Counters();
+const counters = new Counters(TUNNEL_COUNTERS);
 const tunnels = new Tunnels({
   identity: us,
   clusterKeys,

@@ -6,6 +6,7 @@ import type { PeerId } from '../../base/peer-id.ts';
 import { parseCidr } from '../../base/range.ts';
 import { type Aead, createAead } from '../../crypto/aead.ts';
 import { cryptoReady } from '../../crypto/ready.ts';
+import { DATAPATH_COUNTERS } from '../../router/datapath/datapath-counters.ts';
 import { Sleeve } from '../../router/datapath/sleeve/sleeve.ts';
 import { Coalescer } from '../../router/packet/coalescing.ts';
 import { writeOuterHeader } from '../../router/packet/data-packet.ts';
@@ -91,7 +92,7 @@ class Rig {
     this.#aead = createAead('chacha20-poly1305', key);
     this.sleeve = new Sleeve({
       self: SELF,
-      counters: new Counters(),
+      counters: new Counters(DATAPATH_COUNTERS),
       overlayMtu: 1364,
       config: { coalesceUdp: true },
       sink: {

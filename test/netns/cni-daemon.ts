@@ -14,6 +14,7 @@ import { parseAddress } from '../../base/address.ts';
 import { utf8, utf8Text } from '../../base/bytes.ts';
 import { Counters } from '../../base/counters.ts';
 import type { PodAddresses } from '../../cni/attachment.ts';
+import { CNI_COUNTERS } from '../../cni/cni-counters.ts';
 import { DeletionFolder } from '../../cni/deletion-spool.io.ts';
 import { CNI_CODE, CniFault } from '../../cni/fault.ts';
 import { type AttachmentKey, keyText } from '../../cni/key.ts';
@@ -100,7 +101,7 @@ const [runDir, capacity, delayMs] = process.argv.slice(2);
 assert.ok(runDir !== undefined && capacity !== undefined && delayMs !== undefined);
 const pool = new FilePool(join(runDir, 'pool.json'), Number(capacity), Number(delayMs));
 const network = KernelPodNetwork.open();
-const counters = new Counters();
+const counters = new Counters(CNI_COUNTERS);
 const plugin = new CniPlugin({
   pool,
   network,

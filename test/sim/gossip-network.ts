@@ -5,6 +5,7 @@ import type { PeerId } from '../../base/peer-id.ts';
 import { type RandomSource, randomUnit } from '../../base/random.ts';
 import { Gossip } from '../../gossip/gossip.ts';
 import type { GossipConfig } from '../../gossip/model/gossip-config.ts';
+import { GOSSIP_COUNTERS } from '../../gossip/model/gossip-counters.ts';
 import type { GossipOutput, LinkId } from '../../gossip/model/gossip-output.ts';
 import type { SignedRecord } from '../../gossip/model/record.ts';
 import { seededRandom } from '../seeded-random.ts';
@@ -31,7 +32,7 @@ export class SimNode {
   readonly id: PeerId;
   readonly endpoint: Endpoint;
   readonly crypto: FakeCrypto;
-  readonly counters = new Counters();
+  readonly counters = new Counters(GOSSIP_COUNTERS);
   readonly disk = new Map<string, SignedRecord>();
   readonly events: { readonly at: number; readonly out: GossipOutput }[] = [];
   gossip: Gossip | undefined;

@@ -8,6 +8,7 @@ import type { RandomSource } from '../../base/random.ts';
 import type { ClusterKeys } from '../../crypto/cluster-secret.ts';
 import { generateIdentity, type Identity } from '../../crypto/identity.ts';
 import { SLEEVE_SUITES } from '../../crypto/suite.ts';
+import { DAEMON_COUNTERS } from '../../daemon/daemon-counters.ts';
 import { KeptRecords } from '../../daemon/state/kept-records.ts';
 import type { GossipConfig } from '../../gossip/model/gossip-config.ts';
 import type { LinkId } from '../../gossip/model/gossip-output.ts';
@@ -70,7 +71,7 @@ export class VirtualNode {
   readonly name: string;
   readonly host: Host;
   readonly options: VirtualNodeOptions;
-  counters = new Counters();
+  counters = new Counters(DAEMON_COUNTERS);
   identity: Identity;
   store: VirtualStore;
   epoch = 0;
@@ -146,7 +147,7 @@ export class VirtualNode {
     const life = ++this.#life;
     this.epoch++; // the daemon syncs it to the disk before all else
     const { clusterKeys, network, tcp, watch } = this.#around;
-    this.counters = new Counters();
+    this.counters = new Counters(DAEMON_COUNTERS);
     const sleeve = new Sleeve({
       self: this.peer,
       counters: this.counters,

@@ -1,6 +1,7 @@
 import { type Address, parseAddress } from '../../../base/address.ts';
 import { Counters } from '../../../base/counters.ts';
 import { type Attachment, hostLinkName, type PodAddresses } from '../../../cni/attachment.ts';
+import { CNI_COUNTERS } from '../../../cni/cni-counters.ts';
 import { CNI_CODE, CniFault } from '../../../cni/fault.ts';
 import { type AttachmentKey, keyText } from '../../../cni/key.ts';
 import type { AddressPool, DeletionSpool, HostLink, Pod, PodNetwork, PoolState } from '../../../cni/needs.ts';
@@ -147,7 +148,7 @@ export function fakeWorld() {
   const pool = new FakePool();
   const network = new FakeNetwork();
   const spool = new FakeSpool();
-  const counters = new Counters();
+  const counters = new Counters(CNI_COUNTERS);
   const limits: AbortController[] = [];
   const timeout = (): AbortSignal => {
     const controller = new AbortController();

@@ -6,6 +6,7 @@ import type { PeerId } from '../../../base/peer-id.ts';
 import { Gossip } from '../../../gossip/gossip.ts';
 import { MAX_OFFENCES } from '../../../gossip/link-upkeep.ts';
 import type { GossipConfig } from '../../../gossip/model/gossip-config.ts';
+import { GOSSIP_COUNTERS } from '../../../gossip/model/gossip-counters.ts';
 import type { OwnInfo } from '../../../gossip/model/gossip-options.ts';
 import type { GossipOutput, MemberState } from '../../../gossip/model/gossip-output.ts';
 import { decodeNodeInfo, encodeNodeInfo, type NodeInfo } from '../../../gossip/model/node-info.ts';
@@ -33,7 +34,7 @@ const ownInfo: OwnInfo = {
 
 function start(config: Partial<GossipConfig> = {}, restored: SignedRecord[] = [], epoch = 5) {
   const crypto = new FakeCrypto(self);
-  const counters = new Counters();
+  const counters = new Counters(GOSSIP_COUNTERS);
   const gossip = new Gossip({
     self,
     clusterId: CLUSTER_ID,

@@ -7,6 +7,7 @@ import { parseCidr, type Range } from '../../../base/range.ts';
 import { Ipam } from '../../../ipam/ipam.ts';
 import type { RemovalState } from '../../../ipam/model/authority.ts';
 import { type Genesis, shareEvenly } from '../../../ipam/model/genesis.ts';
+import { IPAM_COUNTERS, type IpamCounter } from '../../../ipam/model/ipam-counters.ts';
 import type { Allocation, AllocationKey, IpamOutput, RingInit } from '../../../ipam/model/types.ts';
 import { appendToLog, emptyLog, type NewEntry, type RingLog } from '../../../ipam/ring/ring-log.ts';
 import { seededRandom } from '../../seeded-random.ts';
@@ -48,7 +49,7 @@ export interface Host {
   readonly store: MemoryStore;
   peer: PeerId;
   ipam: Ipam | undefined;
-  counters: Counters;
+  counters: Counters<IpamCounter>;
   boot: number;
   /** Answers to allocate and removePeer by request, of this run. */
   answers: Map<number, IpamOutput>;
@@ -116,7 +117,7 @@ export class World {
       store: new MemoryStore(),
       peer: peerId(this.#nextPeer++),
       ipam: undefined,
-      counters: new Counters(),
+      counters: new Counters(IPAM_COUNTERS),
       boot: 1,
       answers: new Map(),
       events: [],
@@ -134,7 +135,7 @@ export class World {
     host.answers = new Map();
     host.seenAlive = new Set();
     host.shownRemovals = new Map();
-    host.counters = new Counters();
+    host.counters = new Counters(IPAM_COUNTERS);
     host.ipam = new Ipam({
       self: host.peer,
       name: `node-${host.index}`,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { Counters } from '../../../../base/counters.ts';
 import { instant } from '../../../../base/instant.ts';
+import { GOSSIP_COUNTERS } from '../../../../gossip/model/gossip-counters.ts';
 import { decodeNodeInfo, MAX_LINKS } from '../../../../gossip/model/node-info.ts';
 import { recordKey, type SignedRecord } from '../../../../gossip/model/record.ts';
 import { OwnRecords } from '../../../../gossip/records/own-records.ts';
@@ -22,7 +23,7 @@ const info = {
 };
 
 function start(epoch = 5) {
-  const counters = new Counters();
+  const counters = new Counters(GOSSIP_COUNTERS);
   const store = new RecordStore({ maxOrigins: 100, maxBytes: 1 << 20 });
   const crypto = new FakeCrypto(self);
   const intake = new RecordIntake({

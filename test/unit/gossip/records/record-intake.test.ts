@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { Counters } from '../../../../base/counters.ts';
 import { instant } from '../../../../base/instant.ts';
 import type { PeerId } from '../../../../base/peer-id.ts';
+import { GOSSIP_COUNTERS } from '../../../../gossip/model/gossip-counters.ts';
 import { encodeNodeInfo } from '../../../../gossip/model/node-info.ts';
 import { compareRecords, type SignedRecord, signedBytes } from '../../../../gossip/model/record.ts';
 import { RecordIntake, UPDATE_BURST, UPDATES_PER_SECOND } from '../../../../gossip/records/record-intake.ts';
@@ -14,7 +15,7 @@ function intakeOf(
 ) {
   const store = new RecordStore(limits);
   const crypto = new FakeCrypto(peer(0));
-  const counters = new Counters();
+  const counters = new Counters(GOSSIP_COUNTERS);
   return {
     store,
     crypto,

@@ -3,6 +3,7 @@ import { Counters } from '../../../../base/counters.ts';
 import { type Instant, instant } from '../../../../base/instant.ts';
 import type { PeerId } from '../../../../base/peer-id.ts';
 import { DEFAULT_GOSSIP_CONFIG } from '../../../../gossip/model/gossip-config.ts';
+import { GOSSIP_COUNTERS } from '../../../../gossip/model/gossip-counters.ts';
 import { accuserOf } from '../../../../gossip/model/rumour.ts';
 import { Membership } from '../../../../gossip/swim/membership.ts';
 import { RumourQueue } from '../../../../gossip/swim/rumour-queue.ts';
@@ -15,7 +16,7 @@ const at = (ms: number): Instant => instant(ms);
 
 function swimOf(members: number) {
   const sent: { readonly to: PeerId; readonly packet: SwimPacket }[] = [];
-  const counters = new Counters();
+  const counters = new Counters(GOSSIP_COUNTERS);
   const rumours = new RumourQueue();
   const membership = new Membership({
     self: peer(0),

@@ -25,6 +25,7 @@ import {
   encodeResponsePayload,
   type InitiationPayload,
 } from '../../../../router/handshake/handshake-payload.ts';
+import { TUNNEL_COUNTERS } from '../../../../router/tunnel/tunnel-counters.ts';
 import { Tunnels } from '../../../../router/tunnel/tunnels.ts';
 import { seededRandom } from '../../../seeded-random.ts';
 import { at, SECRET } from '../tunnel/tunnel-net.ts';
@@ -212,7 +213,7 @@ describe('a thief of the responder key', () => {
         lastSentAt: undefined,
       }),
     };
-    const counters = new Counters();
+    const counters = new Counters(TUNNEL_COUNTERS);
     const tunnels = new Tunnels({
       identity: bob.identity,
       clusterKeys,

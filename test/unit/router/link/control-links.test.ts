@@ -9,6 +9,7 @@ import { generateIdentity } from '../../../../crypto/identity.ts';
 import { cryptoReady } from '../../../../crypto/ready.ts';
 import type { LinkId } from '../../../../gossip/model/gossip-output.ts';
 import { ControlLinks, MAX_UNPROVEN, MAX_UNPROVEN_FROM_ONE } from '../../../../router/link/control-links.ts';
+import { LINK_COUNTERS } from '../../../../router/link/link-counters.ts';
 import { seededRandom } from '../../../seeded-random.ts';
 
 const NOW = instant(1000);
@@ -18,7 +19,7 @@ const collectGarbage = runInNewContext('gc') as () => void;
 const at = (text: string): Endpoint => parseEndpoint(text)!;
 
 class Side {
-  readonly counters = new Counters();
+  readonly counters = new Counters(LINK_COUNTERS);
   readonly opened: string[] = [];
   readonly frames: string[] = [];
   readonly failed: Endpoint[] = [];

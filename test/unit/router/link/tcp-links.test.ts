@@ -10,6 +10,7 @@ import { cryptoReady } from '../../../../crypto/ready.ts';
 import { clock } from '../../../../host/clock.io.ts';
 import { osRandom } from '../../../../host/os-random.io.ts';
 import { ControlLinks } from '../../../../router/link/control-links.ts';
+import { LINK_COUNTERS } from '../../../../router/link/link-counters.ts';
 import { TcpLinks } from '../../../../router/link/tcp-links.io.ts';
 import { until } from '../../../cluster/command.ts';
 
@@ -18,7 +19,7 @@ const HERE = '127.0.0.1';
 
 /** A node's control links on real sockets, driven as weftd drives them. */
 class Peer {
-  readonly counters = new Counters();
+  readonly counters = new Counters(LINK_COUNTERS);
   readonly opened: string[] = [];
   readonly port: number;
   readonly id: string;
@@ -208,7 +209,7 @@ function recordFirstMessage(): Uint8Array {
     clusterKeys: parseClusterSecret(SECRET),
     bootEpoch: 1,
     random: osRandom,
-    counters: new Counters(),
+    counters: new Counters(LINK_COUNTERS),
     events: { opened: () => {}, frame: () => {}, closed: () => {}, dialFailed: () => {} },
   });
   links.dial(endpoint(parseAddress(HERE)!, 1), clock());

@@ -7,6 +7,7 @@ import { cryptoReady } from '../../../../crypto/ready.ts';
 import type { Origin } from '../../../../router/datapath/datapath.ts';
 import { INITIATION_LENGTH } from '../../../../router/handshake/handshake.ts';
 import { Admission } from '../../../../router/tunnel/admission.ts';
+import { TUNNEL_COUNTERS, type TunnelCounter } from '../../../../router/tunnel/tunnel-counters.ts';
 import { seededRandom } from '../../../seeded-random.ts';
 import { at } from './tunnel-net.ts';
 
@@ -17,8 +18,8 @@ const mac1Key = random.bytes(32);
 const noiseKey = random.bytes(32);
 const direct = (text: string): Origin => ({ kind: 'direct', endpoint: at(text) });
 
-function make(loadPerSecond: number): { admission: Admission; counters: Counters } {
-  const counters = new Counters();
+function make(loadPerSecond: number): { admission: Admission; counters: Counters<TunnelCounter> } {
+  const counters = new Counters(TUNNEL_COUNTERS);
   return { admission: new Admission({ mac1Key, noiseKey, random, counters, loadPerSecond }), counters };
 }
 

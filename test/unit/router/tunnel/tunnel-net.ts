@@ -15,6 +15,7 @@ import { type ClusterKeys, parseClusterSecret } from '../../../../crypto/cluster
 import { generateIdentity, type Identity } from '../../../../crypto/identity.ts';
 import { cryptoReady } from '../../../../crypto/ready.ts';
 import { SLEEVE_SUITES } from '../../../../crypto/suite.ts';
+import { DAEMON_COUNTERS } from '../../../../daemon/daemon-counters.ts';
 import { Sleeve } from '../../../../router/datapath/sleeve/sleeve.ts';
 import { checksum } from '../../../../router/packet/checksum.ts';
 import type { TunnelEvent } from '../../../../router/tunnel/tunnel-status.ts';
@@ -113,7 +114,7 @@ export class Node {
   readonly number: number;
   /** Where the socket is reachable; the first is the source of what is sent to its own family. */
   endpoints: Endpoint[];
-  counters = new Counters();
+  counters = new Counters(DAEMON_COUNTERS);
   tunnels!: Tunnels;
   sleeve!: Sleeve;
   epoch = 0;

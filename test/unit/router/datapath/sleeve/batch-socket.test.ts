@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { Counters } from '../../../../../base/counters.ts';
 import { type Endpoint, parseEndpoint } from '../../../../../base/endpoint.ts';
+import { DATAPATH_COUNTERS, type DatapathCounter } from '../../../../../router/datapath/datapath-counters.ts';
 import { BatchSocket, type SleeveUdp } from '../../../../../router/datapath/sleeve/batch-socket.io.ts';
 
 const EIO = -5;
@@ -45,8 +46,12 @@ class FakeUdp implements SleeveUdp {
   close(): void {}
 }
 
-function started(udp = new FakeUdp()): { udp: FakeUdp; socket: BatchSocket; counters: Counters } {
-  const counters = new Counters();
+function started(udp = new FakeUdp()): {
+  udp: FakeUdp;
+  socket: BatchSocket;
+  counters: Counters<DatapathCounter>;
+} {
+  const counters = new Counters(DATAPATH_COUNTERS);
   const socket = new BatchSocket(udp, counters);
   socket.start({ onDatagram: () => {}, onBatchEnd: () => {} });
   return { udp, socket, counters };
@@ -161,7 +166,7 @@ describe('a socket that sends in runs', () => {
 
   it('takes apart what came together, and names the sender', () => {
     const udp = new FakeUdp();
-    const counters = new Counters();
+    const counters = new Counters(DATAPATH_COUNTERS);
     const socket = new BatchSocket(udp, counters);
     const received: [Endpoint, number[]][] = [];
     let ended = 0;

@@ -3,6 +3,7 @@ import { Counters } from '../../../../../base/counters.ts';
 import { type Endpoint, parseEndpoint } from '../../../../../base/endpoint.ts';
 import { WeftError } from '../../../../../base/weft-error.ts';
 import { openUdp } from '../../../../../native/udp.ts';
+import { DATAPATH_COUNTERS, type DatapathCounter } from '../../../../../router/datapath/datapath-counters.ts';
 import { canonicalEndpoint } from '../../../../../router/datapath/sleeve/dgram-socket.io.ts';
 import { SleeveIo, type SleeveTun } from '../../../../../router/datapath/sleeve/sleeve.io.ts';
 import { checksumsHold, frameOf, pattern, udpPacket } from '../../packet/ip-packets.ts';
@@ -55,8 +56,8 @@ describe('the shell of the sleeve', () => {
   const opened: SleeveIo[] = [];
   const open = async (
     options: Partial<Parameters<typeof SleeveIo.open>[0]> = {},
-  ): Promise<{ io: SleeveIo; counters: Counters; at: Endpoint }> => {
-    const counters = new Counters();
+  ): Promise<{ io: SleeveIo; counters: Counters<DatapathCounter>; at: Endpoint }> => {
+    const counters = new Counters(DATAPATH_COUNTERS);
     const io = await SleeveIo.open({ port: 0, listen: ['127.0.0.1'], counters, ...options });
     opened.push(io);
     return { io, counters, at: parseEndpoint(`127.0.0.1:${io.port}`)! };

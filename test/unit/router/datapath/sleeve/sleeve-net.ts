@@ -5,6 +5,7 @@ import type { PeerId } from '../../../../../base/peer-id.ts';
 import { parseCidr } from '../../../../../base/range.ts';
 import type { SuiteLimits } from '../../../../../crypto/aead.ts';
 import type { DatapathEvents, Route } from '../../../../../router/datapath/datapath.ts';
+import { DATAPATH_COUNTERS, type DatapathCounter } from '../../../../../router/datapath/datapath-counters.ts';
 import { Sleeve } from '../../../../../router/datapath/sleeve/sleeve.ts';
 
 /** One sleeve with everything it put out. */
@@ -12,7 +13,7 @@ export interface Node {
   readonly id: PeerId;
   readonly endpoint: Endpoint;
   readonly sleeve: Sleeve;
-  readonly counters: Counters;
+  readonly counters: Counters<DatapathCounter>;
   readonly transmitted: { readonly to: Endpoint; readonly bytes: Uint8Array }[];
   readonly delivered: Uint8Array[];
   readonly events: { readonly name: keyof DatapathEvents; readonly args: readonly unknown[] }[];
@@ -103,7 +104,7 @@ export class SleeveNet {
     const node = {
       id: String(i + 1).repeat(64) as PeerId,
       endpoint: parseEndpoint(`192.0.2.${i + 1}:6783`)!,
-      counters: new Counters(),
+      counters: new Counters(DATAPATH_COUNTERS),
       transmitted: [] as Node['transmitted'],
       delivered: [] as Uint8Array[],
       events: [] as Node['events'],
