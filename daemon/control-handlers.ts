@@ -8,6 +8,7 @@ import type { HandoverPolicy } from './handover-policy.ts';
 import type { PeerRemovals } from './peer-removals.ts';
 import { formatPeerHint, type PeerHint, parsePeerHint } from './settings/peer-hint.ts';
 import { ipamResult } from './status/ipam-view.ts';
+import { readKernelCounters } from './status/kernel-counters.io.ts';
 import { locate } from './status/locate-view.ts';
 import { peersResult } from './status/peers-view.ts';
 import { reportResult } from './status/report-view.ts';
@@ -62,7 +63,7 @@ export function controlHandlers(options: {
     status: () => statusResult(context),
     peers: () => peersResult(context),
     ipam: () => ipamResult(context),
-    report: () => reportResult(context),
+    report: async () => reportResult(context, await readKernelCounters()),
     connect: async ({ peers }) => {
       const hints = readHints(peers, port);
       await seeds.add(hints);

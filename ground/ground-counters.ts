@@ -1,4 +1,5 @@
-import { counts } from '../base/counters.ts';
+import { type CounterTable, counts } from '../base/counters.ts';
+import type { RepairKind } from './repair.ts';
 
 /** What the reconciler of the host's network does. */
 export const GROUND_COUNTERS = {
@@ -10,4 +11,17 @@ export const GROUND_COUNTERS = {
   'ground.podRepaired': counts("The host's end of a pod was changed by somebody and was put right."),
   'ground.lookFailed': counts("The host's network could not be read or put right; it is tried again."),
   'ground.eventsLost': counts('More changes came from the kernel than were read; all was looked at instead.'),
-} as const;
+} as const satisfies CounterTable;
+
+/** A name that the reconciler counts under. */
+export type GroundCounter = keyof typeof GROUND_COUNTERS;
+
+/** Where a repair of each kind is counted. */
+export const COUNTER_BY_REPAIR: Readonly<Record<RepairKind, GroundCounter>> = {
+  sysctl: 'ground.sysctlRepaired',
+  tun: 'ground.tunRepaired',
+  address: 'ground.addressRepaired',
+  route: 'ground.routeRepaired',
+  rules: 'ground.rulesRepaired',
+  pod: 'ground.podRepaired',
+};

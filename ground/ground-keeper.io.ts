@@ -7,7 +7,7 @@ import type { PacketRules } from '../linux/nftables.ts';
 import { NFNLGRP_NFTABLES, type RulesetChange, RulesetChanges } from '../linux/nftables-event.ts';
 import { parseRouteEvents, ROUTE_GROUP } from '../linux/route-event.ts';
 import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkEvents } from '../native/netlink-events.ts';
-import type { GROUND_COUNTERS } from './ground-counters.ts';
+import { COUNTER_BY_REPAIR, type GroundCounter } from './ground-counters.ts';
 import type { HostGround } from './host-ground.ts';
 import { type HostKernel, repairHost } from './host-kernel.io.ts';
 import { LookSchedule } from './look-schedule.ts';
@@ -35,7 +35,7 @@ export interface GroundKeeperOptions {
   readonly ground: HostGround;
   readonly rules: PacketRules;
   readonly listener: GroundListener;
-  readonly counters: Counters<keyof typeof GROUND_COUNTERS>;
+  readonly counters: Counters<GroundCounter>;
   readonly clock: () => Instant;
 }
 
@@ -208,7 +208,7 @@ export class GroundKeeper {
     }
     if (this.#closed) return;
     for (const what of found) {
-      counters.add(`ground.${what.kind}Repaired`);
+      counters.add(COUNTER_BY_REPAIR[what.kind]);
       listener.repaired(what);
     }
     this.#schedule.looked(clock(), found);

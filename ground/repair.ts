@@ -1,7 +1,7 @@
 import type { NetlinkRequest } from '../linux/netlink-request.ts';
 import type { SysctlPath } from '../linux/sysctl.io.ts';
 
-/** What kind of thing had to be put right; each has a counter, `ground.<kind>Repaired`. */
+/** What kind of thing had to be put right; each has a counter (ground-counters.ts). */
 export const REPAIR_KINDS = ['sysctl', 'tun', 'address', 'route', 'rules', 'pod'] as const;
 export type RepairKind = (typeof REPAIR_KINDS)[number];
 

@@ -1,13 +1,7 @@
 import { spawn } from 'node:child_process';
 import { WeftError } from '../base/weft-error.ts';
-import {
-  NFT_TABLE,
-  type PacketRules,
-  RULE_COUNTERS,
-  type RuleCounter,
-  renderRemoval,
-  renderRules,
-} from './nftables.ts';
+import { NFT_TABLE, type PacketRules, renderRemoval, renderRules } from './nftables.ts';
+import { nftCounterName, RULE_COUNTER_NAMES, type RuleCounter } from './rule-counters.ts';
 
 /** nft ends within this, or is killed. Large foreign rule sets slow it down, so it is generous. */
 const NFT_TIMEOUT_MS = 15_000;
@@ -40,16 +34,19 @@ export async function removeRules(): Promise<void> {
   await nft(['--file', '-'], renderRemoval());
 }
 
-/** Packets dropped by each rule since the table was made; undefined where there is no table. */
+/**
+ * Packets dropped by each rule since the table was last set; undefined where there is no table.
+ * @throws WeftError E_NO_NFT, E_NOT_ROOT, E_NFT.
+ */
 export async function readRuleCounters(): Promise<Record<RuleCounter, number> | undefined> {
   const text = await unlessMissing(nft(['--json', 'list', 'counters', 'table', ...NFT_TABLE.split(' ')], ''));
   if (text === undefined) return undefined;
-  const counts = Object.fromEntries(RULE_COUNTERS.map((name) => [name, 0])) as Record<RuleCounter, number>;
-  for (const entry of (JSON.parse(text) as { nftables: NftEntry[] }).nftables) {
-    const { name, packets } = entry.counter ?? {};
-    if (name !== undefined && packets !== undefined && name in counts) counts[name as RuleCounter] = packets;
+  const packetsByNftName = new Map<string, number>();
+  for (const { counter } of (JSON.parse(text) as { nftables: NftEntry[] }).nftables) {
+    if (counter?.name !== undefined) packetsByNftName.set(counter.name, counter.packets ?? 0);
   }
-  return counts;
+  const counts = RULE_COUNTER_NAMES.map((name) => [name, packetsByNftName.get(nftCounterName(name)) ?? 0]);
+  return Object.fromEntries(counts) as Record<RuleCounter, number>;
 }
 
 interface NftEntry {

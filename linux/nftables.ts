@@ -1,6 +1,7 @@
 import type { Family } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
 import { type Range, rangeCidrs } from '../base/range.ts';
+import { nftCounterName, RULE_COUNTER_NAMES } from './rule-counters.ts';
 
 /** The packet rules of a node. */
 export interface PacketRules {
@@ -21,20 +22,6 @@ const LAST_PORT = 65_535;
 
 /** The table that is ours alone. Nobody else's is ever read or changed. */
 export const NFT_TABLE = 'inet weft';
-
-/** Named counters of the rules, for status: what was dropped, and why. */
-export const RULE_COUNTERS = [
-  'dropForeign',
-  'dropSpoofed',
-  'dropPodControl',
-  'dropTunnel',
-  'dropLoopback',
-  'dropClearForwarded',
-  'dropClearHost',
-  'dropClearTunnel',
-  'dropNotMasqueraded',
-] as const;
-export type RuleCounter = (typeof RULE_COUNTERS)[number];
 
 /**
  * The whole table as one batch for `nft -f`, which the kernel puts in place of the old one in one step: there is no
@@ -76,7 +63,7 @@ export function renderRules(rules: PacketRules): string {
   return `table ${NFT_TABLE}
 delete table ${NFT_TABLE}
 table ${NFT_TABLE} {
-${RULE_COUNTERS.map((name) => `  counter ${name} {}`).join('\n')}
+${RULE_COUNTER_NAMES.map((name) => `  counter ${nftCounterName(name)} {}`).join('\n')}
 
 ${addressSet(4, rules.ranges)}
 ${addressSet(6, rules.ranges)}

@@ -1,6 +1,7 @@
 import type { Address } from '../../base/address.ts';
 import type { Counters } from '../../base/counters.ts';
 import type { CniPlugin } from '../../cni/plugin.ts';
+import type { GroundCounter } from '../../ground/ground-counters.ts';
 import { GroundKeeper } from '../../ground/ground-keeper.io.ts';
 import type { HostGround } from '../../ground/host-ground.ts';
 import { clock } from '../../host/clock.io.ts';
@@ -18,7 +19,7 @@ export interface HostNetworkOptions {
   /** Of this node, TCP and UDP. */
   readonly port: number;
   readonly log: Log;
-  readonly counters: Counters;
+  readonly counters: Counters<GroundCounter>;
 }
 
 /**
