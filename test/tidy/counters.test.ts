@@ -1,0 +1,76 @@
+import { deepEqual, equal } from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { nftCounterName, type RuleCounter } from '../../linux/rule-counters.ts';
+import { ALL_COUNTERS, COUNTERS_DOC, renderCounters, SUBJECTS } from '../../tools/counters-doc.ts';
+import { readSource, readSources, type SourceFile } from './source.ts';
+
+const NAMES = Object.keys(ALL_COUNTERS);
+const NOT_PRODUCT = ['test', 'bench', 'tools'];
+
+/** Declared names that no code counts under. The place where a name is declared does not count. */
+function unused(names: readonly string[], files: readonly SourceFile[]): string[] {
+  const text = files.map(({ code }) => code.replace(/^ +'[^']+': (?:counts|drops)\(/gm, '')).join('\n');
+  return names.filter((name) => !text.includes(`'${name}'`));
+}
+
+/** Calls whose name is put together by a template, which types allow where all that may come of it is declared. */
+function assembled(files: readonly SourceFile[]): string[] {
+  return files.filter(({ code }) => /\bcounters\??\.add\([^;]*`/.test(code)).map(({ path }) => path);
+}
+
+describe('the counters', () => {
+  const files = readSources().filter(({ folder }) => !NOT_PRODUCT.includes(folder));
+
+  it('are found at all', () => equal(NAMES.length > 100, true));
+
+  it('have a name that is a subject and what happened, and a subject that the docs explain', () => {
+    deepEqual(
+      NAMES.filter((name) => !/^[a-z]+\.[a-z][a-zA-Z0-9]*$/.test(name)),
+      [],
+    );
+    deepEqual([...new Set(NAMES.map((name) => name.split('.', 1)[0]!))].sort(), Object.keys(SUBJECTS).sort());
+  });
+
+  it('have a sentence of help', () => {
+    const wrong = Object.entries(ALL_COUNTERS).filter(([, { help }]) => !/^[A-Z].{14,240}\.$/.test(help));
+    deepEqual(
+      wrong.map(([name]) => name),
+      [],
+    );
+  });
+
+  it('are each counted somewhere', () => {
+    const byKernel = NAMES.filter((name) => name.startsWith('rules.'));
+    const byUs = NAMES.filter((name) => !byKernel.includes(name));
+    deepEqual(unused(byUs, files), []);
+    const rules = files.find(({ path }) => path === 'linux/nftables.ts')!.text;
+    deepEqual(
+      byKernel.filter((name) => !rules.includes(`counter name ${nftCounterName(name as RuleCounter)} `)),
+      [],
+    );
+  });
+
+  it('are counted under names that stand in the code as they are', () => deepEqual(assembled(files), []));
+
+  it('are in docs/counters.md as they are declared', () => {
+    equal(readFileSync(COUNTERS_DOC, 'utf8'), renderCounters(), 'run bin/weft-node tools/counters-doc.ts');
+  });
+});
+
+describe('the reader of counters', () => {
+  const declaration = readSource(
+    'a/a-counters.ts',
+    "const A = {\n  'a.b': counts('B.'),\n  'a.c': drops(\n};\n",
+  );
+
+  it('sees a name that nothing counts', () => {
+    const counting = readSource('a/a.ts', "counters.add('a.b');\n");
+    deepEqual(unused(['a.b', 'a.c'], [declaration, counting]), ['a.c']);
+  });
+
+  it('sees a name that is put together', () => {
+    const one = readSource('a/a.ts', 'counters.add(`a.b`);\n');
+    const other = readSource('a/b.ts', "counters.add(taken.ok ? 'a.b' : COUNTER_BY_FAULT[taken.reason]);\n");
+    deepEqual(assembled([one, other]), ['a/a.ts']);
+  });
+});

@@ -1,0 +1,57 @@
+// Writes docs/counters.md from the declarations of all counters: `bin/weft-node tools/counters-doc.ts`.
+// A test fails where the file is not what this program makes.
+import { writeFileSync } from 'node:fs';
+import { type CounterDeclaration, type CounterTable, joinCounters } from '../base/counters.ts';
+import { DAEMON_COUNTERS } from '../daemon/daemon-counters.ts';
+import { RULE_COUNTERS } from '../linux/rule-counters.ts';
+
+/** Where the file is. */
+export const COUNTERS_DOC = new URL('../docs/counters.md', import.meta.url);
+
+/** What the subject of each counter's name stands for, in the order of the file. */
+export const SUBJECTS: Readonly<Record<string, string>> = {
+  datapath:
+    'Packets on their way. `out` is from this node into tunnels, `in` out of tunnels to this node, `relay` what this node passes on, sealed, for others, `send` what the kernel did not take.',
+  rules:
+    'Packets that the packet rules of this node dropped, since the rules were last set. The kernel counts them.',
+  ground: "What Weft put right of the host's network, and what kept it from that.",
+  tunnel: 'The tunnels to other nodes.',
+  path: 'The search for a way to another node.',
+  handshake: 'How two nodes agree on the keys of a tunnel.',
+  control: 'Messages between nodes that go through a tunnel beside the packets of pods.',
+  link: 'The TCP connections between nodes.',
+  gossip: 'What nodes tell each other of themselves over these connections.',
+  swim: 'The probes by which nodes see whether another one lives.',
+  ipam: 'The ring, which says which node owns which addresses.',
+  node: 'What other nodes say that concerns no part of the above.',
+  cni: 'The calls of the container runtime.',
+};
+
+/** All counters that a report can show. */
+export const ALL_COUNTERS: CounterTable = joinCounters(DAEMON_COUNTERS, RULE_COUNTERS);
+
+/** The text of docs/counters.md. */
+export function renderCounters(table: CounterTable = ALL_COUNTERS): string {
+  const entries = Object.entries(table);
+  const sections = Object.entries(SUBJECTS).map(([subject, what]) => {
+    const rows = entries
+      .filter(([name]) => name.startsWith(`${subject}.`))
+      .map(([name, declaration]) => `| \`${name}\` | ${kind(declaration)} | ${declaration.help} |`);
+    return `## ${subject}\n\n${what}\n\n| name | counts | meaning |\n|---|---|---|\n${rows.join('\n')}\n`;
+  });
+  return `# Counters
+
+\`weft report\` shows under \`counters\` how often each of these has happened since weftd started; what never happened is
+left out. What Weft drops or refuses is counted under one of these names, so a packet that is missing is found here.
+"Dropped" says what was dropped or refused; the other counters tell of something that happened.
+
+This file is made from the declarations in the code by \`bin/weft-node tools/counters-doc.ts\`.
+
+${sections.join('\n')}`;
+}
+
+function kind({ drops }: CounterDeclaration): string {
+  return drops === undefined ? 'events' : `dropped ${drops}s`;
+}
+
+if (import.meta.main) writeFileSync(COUNTERS_DOC, renderCounters());
