@@ -142,11 +142,16 @@ describe('control links', () => {
   it('hold a bounded amount of memory for half handshakes', () => {
     const side = new Side(11, (source) => source.startsWith('203.'));
     const member = new Side(12);
-    /** Bytes in use, once what nobody refers to is gone. */
+    /** Bytes in use, once what nobody refers to is gone: the bytes of buffers go with a later collection. */
     const used = (): number => {
-      collectGarbage();
-      const { heapUsed, external } = process.memoryUsage();
-      return heapUsed + external;
+      let least = Number.POSITIVE_INFINITY;
+      for (let same = 0; same < 3; ) {
+        collectGarbage();
+        const { heapUsed, external } = process.memoryUsage();
+        same = heapUsed + external < least - 10_000 ? 0 : same + 1;
+        least = Math.min(least, heapUsed + external);
+      }
+      return least;
     };
     for (let i = 0; i < 600; i++) {
       // Whoever has the secret gets further than a stranger, and may send most of a long last message.
