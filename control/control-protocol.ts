@@ -174,7 +174,10 @@ export interface ReportResult {
   readonly status: StatusResult;
   readonly settings: NodeSettings;
   readonly peers: PeersResult;
+  /** How often things happened: docs/counters.md. */
   readonly counters: Readonly<Record<string, number>>;
+  /** How things stand: one number each, or one for each value of a label. */
+  readonly gauges: Readonly<Record<string, number | Readonly<Record<string, number>>>>;
   readonly [more: string]: unknown;
 }
 

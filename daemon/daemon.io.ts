@@ -6,6 +6,7 @@ import type { CniPlugin } from '../cni/plugin.ts';
 import { serveControl } from '../control/control-server.io.ts';
 import { removeGround } from '../ground/host-kernel.io.ts';
 import { clock } from '../host/clock.io.ts';
+import { EventLoopDelay } from '../host/event-loop-delay.io.ts';
 import { HealthServer } from '../host/health-server.io.ts';
 import type { Log } from '../host/log.ts';
 import { ownRuntime } from '../host/own-process.io.ts';
@@ -40,6 +41,7 @@ import { PeerRemovals } from './peer-removals.ts';
 import { PeerSeeds } from './peer-seeds.io.ts';
 import { refuseOtherRanges } from './pod-ranges.ts';
 import { type Config, listenHosts } from './settings/config.ts';
+import { readDaemonGauges } from './status/daemon-gauges.ts';
 import { nodeSettings } from './status/settings-view.ts';
 import type { StatusContext } from './status/status-context.ts';
 import { readUnderlay } from './underlay.io.ts';
@@ -130,6 +132,7 @@ export class Daemon {
   ): Promise<void> {
     const log = this.#log;
     const counters = new Counters(DAEMON_COUNTERS);
+    const loopDelay = this.#open(new EventLoopDelay());
 
     // What needs no state folder comes first: the weftd that serves this node meanwhile goes on for so long.
     const cluster = await readCluster(config);
@@ -213,6 +216,7 @@ export class Daemon {
       datapath,
       overlayMtu,
       counters,
+      gauges: () => readDaemonGauges(node, loopDelay),
       seeds: () => seeds.hints,
       settings: nodeSettings(config, ranges),
       runtime: ownRuntime,

@@ -1,8 +1,10 @@
-// Writes docs/counters.md from the declarations of all counters: `bin/weft-node tools/counters-doc.ts`.
+// Writes docs/counters.md from the declarations of all counters and gauges: `bin/weft-node tools/counters-doc.ts`.
 // A test fails where the file is not what this program makes.
 import { writeFileSync } from 'node:fs';
 import { type CounterDeclaration, type CounterTable, joinCounters } from '../base/counters.ts';
+import type { Gauge } from '../base/gauges.ts';
 import { DAEMON_COUNTERS } from '../daemon/daemon-counters.ts';
+import { DAEMON_GAUGES } from '../daemon/status/daemon-gauges.ts';
 import { RULE_COUNTERS } from '../linux/rule-counters.ts';
 
 /** Where the file is. */
@@ -30,6 +32,9 @@ export const SUBJECTS: Readonly<Record<string, string>> = {
 /** All counters that a report can show. */
 export const ALL_COUNTERS: CounterTable = joinCounters(DAEMON_COUNTERS, RULE_COUNTERS);
 
+/** All gauges that a report shows; what they are read from does not matter here. */
+export const ALL_GAUGES: Readonly<Record<string, Omit<Gauge<never>, 'read'>>> = DAEMON_GAUGES;
+
 /** The text of docs/counters.md. */
 export function renderCounters(table: CounterTable = ALL_COUNTERS): string {
   const entries = Object.entries(table);
@@ -39,7 +44,11 @@ export function renderCounters(table: CounterTable = ALL_COUNTERS): string {
       .map(([name, declaration]) => `| \`${name}\` | ${kind(declaration)} | ${declaration.help} |`);
     return `## ${subject}\n\n${what}\n\n| name | counts | meaning |\n|---|---|---|\n${rows.join('\n')}\n`;
   });
-  return `# Counters
+  const gauges = Object.entries(ALL_GAUGES).map(
+    ([name, { unit, label, help }]) =>
+      `| \`${name}\` | ${unit} | ${label === undefined ? '' : `${label.name}: ${label.values.join(', ')}`} | ${help} |`,
+  );
+  return `# Counters and gauges
 
 \`weft report\` shows under \`counters\` how often each of these has happened since weftd started; what never happened is
 left out. What Weft drops or refuses is counted under one of these names, so a packet that is missing is found here.
@@ -47,7 +56,15 @@ left out. What Weft drops or refuses is counted under one of these names, so a p
 
 This file is made from the declarations in the code by \`bin/weft-node tools/counters-doc.ts\`.
 
-${sections.join('\n')}`;
+${sections.join('\n')}
+## Gauges
+
+How things stand at the moment: \`weft report\` shows them under \`gauges\`, with one number for each value of a label.
+
+| name | unit | label | meaning |
+|---|---|---|---|
+${gauges.join('\n')}
+`;
 }
 
 function kind({ drops }: CounterDeclaration): string {

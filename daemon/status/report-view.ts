@@ -13,6 +13,7 @@ export function reportResult(context: StatusContext, kernel: KernelCounters): Re
     settings: context.settings,
     counters: { ...counters.snapshot(), ...kernel.counts },
     ...(kernel.fault === undefined ? {} : { countersMissing: kernel.fault }),
+    gauges: context.gauges(),
     peers: peersResult(context),
     ipam: ipamResult(context),
     datapath: { name: datapath.name, suites: datapath.suites, features: datapath.features },

@@ -1,4 +1,5 @@
 import type { Counters } from '../../base/counters.ts';
+import type { GaugeReading } from '../../base/gauges.ts';
 import { type PeerId, shortPeerId } from '../../base/peer-id.ts';
 import type { NodeSettings } from '../../control/control-protocol.ts';
 import type { ProcessRuntime } from '../../host/own-process.io.ts';
@@ -13,6 +14,8 @@ export interface StatusContext {
   readonly version: string;
   readonly datapath: OpenDatapath;
   readonly counters: Counters<DaemonCounter>;
+  /** All gauges now, by name. */
+  readonly gauges: () => Readonly<Record<string, GaugeReading>>;
   /** Bytes of the largest packet of the overlay. */
   readonly overlayMtu: number;
   /** What the node looks for, as canonical text. */

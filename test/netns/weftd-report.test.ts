@@ -42,6 +42,18 @@ describe('the report of a weftd', function () {
     );
   });
 
+  it('shows how things stand', async () => {
+    const { gauges } = await report();
+    deepEqual(gauges['gossip.peers'], { alive: 0, suspect: 0, dead: 0, left: 0, unknown: 0 });
+    deepEqual(gauges['tunnel.tunnels'], { direct: 0, relayed: 0, handshaking: 0, unreachable: 0, idle: 0 });
+    deepEqual(gauges['ipam.addressesOwned'], { 4: 2 ** 20, 6: 0 });
+    deepEqual(gauges['ipam.addressesUsed'], { 4: 1, 6: 0 }, 'that of the node');
+    ok((gauges['process.residentBytes'] as number) > 20_000_000);
+    ok((gauges['process.openFiles'] as number) > 5);
+    ok((gauges['ipam.ringLogBytes'] as number) > 0);
+    deepEqual(Object.keys(gauges['process.eventLoopDelay'] as object), ['p50', 'p99', 'max']);
+  });
+
   it('comes without them, and whole, where somebody has removed the rules', async () => {
     await host.namespace.run('nft', 'delete', 'table', 'inet', 'weft');
     const { counters, status, ...rest } = await report();

@@ -1,7 +1,13 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { nftCounterName, type RuleCounter } from '../../linux/rule-counters.ts';
-import { ALL_COUNTERS, COUNTERS_DOC, renderCounters, SUBJECTS } from '../../tools/counters-doc.ts';
+import {
+  ALL_COUNTERS,
+  ALL_GAUGES,
+  COUNTERS_DOC,
+  renderCounters,
+  SUBJECTS,
+} from '../../tools/counters-doc.ts';
 import { readSource, readSources, type SourceFile } from './source.ts';
 
 const NAMES = Object.keys(ALL_COUNTERS);
@@ -54,6 +60,20 @@ describe('the counters', () => {
 
   it('are in docs/counters.md as they are declared', () => {
     equal(readFileSync(COUNTERS_DOC, 'utf8'), renderCounters(), 'run bin/weft-node tools/counters-doc.ts');
+  });
+});
+
+describe('the gauges', () => {
+  it('have a name of the form of counters, none that a counter has, a sentence of help, and labels of a closed set', () => {
+    const wrong = Object.entries(ALL_GAUGES).filter(
+      ([name, { help, label }]) =>
+        !/^[a-z]+\.[a-z][a-zA-Z0-9]*$/.test(name) ||
+        NAMES.includes(name) ||
+        !/^[A-Z].{14,240}\.$/.test(help) ||
+        (label !== undefined && label.values.length < 2),
+    );
+    equal(Object.keys(ALL_GAUGES).length > 10, true);
+    deepEqual(wrong, []);
   });
 });
 

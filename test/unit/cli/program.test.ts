@@ -66,7 +66,7 @@ const RESULTS: ControlResults = {
   forget: { forgotten: ['b:6783'], unknown: ['c:6783'] },
   rmpeer: { peerId: 'b'.repeat(64), name: 'node-b', ranges: ['10.40.0.0/13'] },
   locate: { address: '10.40.0.1', peer: PEER, mtu: 1364, mtuConfirmed: true },
-  report: { status: STATUS, settings: SETTINGS, peers: PEERS, counters: { dropped: 1 } },
+  report: { status: STATUS, settings: SETTINGS, peers: PEERS, counters: { dropped: 1 }, gauges: { held: 2 } },
   process: { pid: 7, pidNamespace: 'pid:[1]' },
   yield: { yielded: true },
 };
