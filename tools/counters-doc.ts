@@ -26,6 +26,7 @@ export const SUBJECTS: Readonly<Record<string, string>> = {
   swim: 'The probes by which nodes see whether another one lives.',
   ipam: 'The ring, which says which node owns which addresses.',
   node: 'What other nodes say that concerns no part of the above.',
+  health: 'Connections to the port that answers whether this node is ready.',
   cni: 'The calls of the container runtime.',
 };
 

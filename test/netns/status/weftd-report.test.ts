@@ -1,11 +1,11 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
-import { askDaemon } from '../../control/control-client.io.ts';
-import type { ReportResult } from '../../control/control-protocol.ts';
-import { connect, Namespace } from './namespaces.ts';
-import { WeftdHost } from './weftd-host.ts';
+import { askDaemon } from '../../../control/control-client.io.ts';
+import type { ReportResult } from '../../../control/control-protocol.ts';
+import { connect, Namespace } from '../namespaces.ts';
+import { WeftdHost } from '../weftd-host.ts';
 
-const DATAGRAM = fileURLToPath(new URL('./inside/datagram.ts', import.meta.url));
+const DATAGRAM = fileURLToPath(new URL('../inside/datagram.ts', import.meta.url));
 
 describe('the report of a weftd', function () {
   this.timeout(60_000);
