@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { eventually, Namespace } from './namespaces.ts';
+import { eventually, Namespace } from '../namespaces.ts';
 
-const LISTENER = fileURLToPath(new URL('./inside/event-listener.ts', import.meta.url));
-const WEFT_NODE = fileURLToPath(new URL('../../bin/weft-node', import.meta.url));
+const LISTENER = fileURLToPath(new URL('../inside/event-listener.ts', import.meta.url));
+const WEFT_NODE = fileURLToPath(new URL('../../../bin/weft-node', import.meta.url));
 
 interface RulesetLine {
   readonly program: string;

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { connect, eventually, Namespace } from './namespaces.ts';
+import { connect, eventually, Namespace } from '../namespaces.ts';
 
-const PAIR = fileURLToPath(new URL('./inside/tun-pair.ts', import.meta.url));
-const ECHO = fileURLToPath(new URL('./inside/tcp-echo.ts', import.meta.url));
-const FAULTS = fileURLToPath(new URL('./inside/tun-faults.ts', import.meta.url));
-const DATAGRAM = fileURLToPath(new URL('./inside/datagram.ts', import.meta.url));
+const PAIR = fileURLToPath(new URL('../inside/tun-pair.ts', import.meta.url));
+const ECHO = fileURLToPath(new URL('../inside/tcp-echo.ts', import.meta.url));
+const FAULTS = fileURLToPath(new URL('../inside/tun-faults.ts', import.meta.url));
+const DATAGRAM = fileURLToPath(new URL('../inside/datagram.ts', import.meta.url));
 const BYTES = 8_000_000;
 
 interface Seen {
@@ -133,7 +133,7 @@ describe('a TUN device', () => {
       name: 'E_TUN_NAME',
     });
     const unprivileged = ['--bounding-set', '-all', '--inh-caps', '-all'];
-    const node24 = fileURLToPath(new URL('../../bin/weft-node', import.meta.url));
+    const node24 = fileURLToPath(new URL('../../../bin/weft-node', import.meta.url));
     const denied = await far.attempt('setpriv', [...unprivileged, node24, FAULTS, 'denied']);
     assert.equal(denied.stdout.trim(), '"E_NOT_ROOT"', denied.stderr);
     const hide = [
