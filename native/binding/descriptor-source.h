@@ -19,6 +19,7 @@ class DescriptorSource : public EventSource, private Poll::Listener {
   int begin(int fd, const char* name, Reference self);
   bool isClosed() const { return closed_; }
   void watch(int events) { poll_.watch(events); }
+  void resume() { poll_.resume(); }
   void stop() { poll_.stop(); }
 
   // The descriptor is ready, as Poll::Listener says. Called within a handle scope; it may close the source.

@@ -41,8 +41,8 @@ class NetlinkEvents final : public DescriptorSource {
 
   // Reads a batch and hands it over. Each callback may close us.
   void ready(int, int error) override {
-    // ENOBUFS shows as an error of the descriptor, for which libuv stops watching. Reading tells which error it is.
-    if (error != 0) watch(UV_READABLE);
+    // ENOBUFS shows as an error of the descriptor. Reading tells which error it is.
+    if (error != 0) resume();
     FrameBatch batch;
     if (!arrays_.open(&batch)) return fail(EFAULT);
     NetlinkEventReader::Outcome outcome = reader_.read(&socket_, &batch);

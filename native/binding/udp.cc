@@ -51,14 +51,17 @@ class Udp final : public DescriptorSource {
   ~Udp() override = default;
 
   void ready(int events, int error) override {
-    if (error == 0 && (events & UV_WRITABLE) != 0) {
+    // An error of the socket, such as ECONNABORTED from `ss --kill`, is taken off and told by the next read.
+    if (error != 0) resume();
+    if ((events & UV_WRITABLE) != 0) {
       watch(UV_READABLE);
       call(callbacks_.onWritable, 0, nullptr);
     }
+    if (isClosed() || (error == 0 && (events & UV_READABLE) == 0)) return;
     // What is wrong with one datagram or for a moment (ENOMEM, an ICMP error) is told, and the socket reads on.
-    if (error == 0 && !isClosed() && (events & UV_READABLE) != 0) error = deliver();
-    if (error == 0 || isClosed()) return;
-    napi_value value = number(env(), error);
+    int failed = deliver();
+    if (failed == 0 || isClosed()) return;
+    napi_value value = number(env(), failed);
     call(callbacks_.onError, 1, &value);
   }
 

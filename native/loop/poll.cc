@@ -12,6 +12,7 @@ int Poll::open(uv_loop_t* loop, int fd, Listener* listener) {
 }
 
 void Poll::watch(int events) {
+  events_ = events;
   uv_poll_start(&handle_, events, [](uv_poll_t* handle, int status, int ready) {
     auto* poll = static_cast<Poll*>(handle->data);
     poll->listener_->onReady(ready, -status);
