@@ -31,6 +31,16 @@ export function logNodeOutput(log: Log, out: NodeOutput): void {
           remedy: 'free some space; pods wait for addresses',
         });
       return;
+    case 'recordRefused': {
+      const remedy = 'run the same version on both nodes; weft report there says what it tells of itself';
+      const fields = { peer: shortPeerId(out.peer), remedy };
+      log.warn(
+        'what a peer says of itself is refused: a field is out of bounds',
+        fields,
+        `record ${out.peer}`,
+      );
+      return;
+    }
     case 'equivocation':
       log.warn('a peer signed two different records at once: it was cloned or restored', {
         peer: shortPeerId(out.peer),

@@ -337,9 +337,9 @@ export class Gossip {
     return this.#store.get(origin, slot)?.record;
   }
 
-  /** Our neighbours that begin a shortest way over overlay links to `to`: candidates for a relay. */
-  nextHops(to: PeerId): readonly PeerId[] {
-    return this.#graph.nextHops(to);
+  /** Our neighbours over which `to` may be reached where there is no direct way: see {@link OverlayGraph.relaysTo}. */
+  relaysTo(to: PeerId): readonly PeerId[] {
+    return this.#graph.relaysTo(to);
   }
 
   links(): LinkSummary[] {

@@ -73,10 +73,12 @@ export class RecordFlow {
 
   /** Records that came over `link`. False where it was closed on the way, for forgeries among them. */
   take(link: Link, records: readonly SharedRecord[], now: Instant): boolean {
-    const { intake, links, store, broadcast, offend } = this.#options;
+    const { intake, links, store, broadcast, offend, emit } = this.#options;
     for (const { record, state } of records) {
       const taken = intake.take(record, now);
       if (!taken.ok && (taken.reason === 'signature' || taken.reason === 'payload')) {
+        if (taken.reason === 'payload' && record.origin === link.peer)
+          emit({ type: 'recordRefused', peer: link.peer });
         offend(link, now);
         // A frame full of forgeries costs no more verifications than it takes to close the link.
         if (!links.get(link.id)) return false;

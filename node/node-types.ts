@@ -75,6 +75,8 @@ export type NodeOutput =
     }
   /** The disk has become full, or has room again: see `FlushGate`. */
   | { readonly type: 'disk'; readonly fault: WeftError | undefined }
+  /** A peer's own record breaks the rules of this version, and is dropped: to us that peer does not exist. */
+  | { readonly type: 'recordRefused'; readonly peer: PeerId }
   /** A peer signed two records under one version: it lies, was cloned, or was restored from a backup. */
   | { readonly type: 'equivocation'; readonly peer: PeerId }
   /**

@@ -9,26 +9,24 @@ import { sign, verifySignature } from '../crypto/identity.ts';
 import { suiteBitmap } from '../crypto/suite.ts';
 import { Gossip } from '../gossip/gossip.ts';
 import type { GossipOutput, LinkId } from '../gossip/model/gossip-output.ts';
-import { decodeNodeInfo, type NodeInfo } from '../gossip/model/node-info.ts';
+import { decodeNodeInfo, MTU_MAX, MTU_MIN, type NodeInfo } from '../gossip/model/node-info.ts';
 import type { SignedRecord } from '../gossip/model/record.ts';
 import { Ipam } from '../ipam/ipam.ts';
 import { type AllocationKey, type IpamOutput, NODE_KEY, type RequestId } from '../ipam/model/types.ts';
 import type { DatapathEvents } from '../router/datapath/datapath.ts';
-import { ControlLinks } from '../router/link/control-links.ts';
+import { ControlLinks, type LinkEnd } from '../router/link/control-links.ts';
 import type { TunnelEvent } from '../router/tunnel/tunnel-status.ts';
 import { Tunnels } from '../router/tunnel/tunnels.ts';
+import { chooseRelays } from './choose-relays.ts';
 import { FlushGate } from './flush-gate.ts';
-import { COUNTER_BY_PEER_FAULT } from './node-counters.ts';
+import { KnownPeers } from './known-peers.ts';
 import type { NodeOptions, NodeOutput } from './node-types.ts';
 import { OwnAddress } from './own-address.ts';
-import { PeerSources } from './peer-sources.ts';
+import { OwnEndpoints } from './own-endpoints.ts';
 
 /** Channels of opaque control messages over a tunnel. */
 const CHANNEL_SWIM = 1;
 const CHANNEL_IPAM = 2;
-
-/** In clusters up to this size every node keeps a tunnel to every other, before any packet asks for it. */
-export const EAGER_MESH_NODES = 64;
 
 /** How often relays are chosen anew from the overlay graph, for tunnels without a direct way that carries packets. */
 const RELAYS_EVERY_MS = 1_000;
@@ -49,15 +47,14 @@ export class WeftNode {
   readonly #gate: FlushGate;
   readonly #outputs = new OutputQueue<NodeOutput>();
   readonly #ownAddress: OwnAddress;
-  readonly #nodeInfoByPeer = new Map<PeerId, NodeInfo>();
-  readonly #peerSources = new PeerSources();
-  /** Peers that the ring has removed for good. */
-  readonly #removed = new Set<PeerId>();
+  readonly #peers: KnownPeers;
+  readonly #ownEndpoints: OwnEndpoints;
   #relaysAt: Instant | undefined;
 
   constructor(options: NodeOptions) {
     const { identity, clusterKeys, bootEpoch, random, counters, datapath } = options;
     this.#options = options;
+    this.#ownEndpoints = new OwnEndpoints(options.endpoints);
     this.#gate = new FlushGate(options.store, (fault) => this.#outputs.push({ type: 'disk', fault }));
     this.gossip = new Gossip({
       self: identity.peer,
@@ -92,6 +89,7 @@ export class WeftNode {
       datapath,
       config: { mtu: options.overlayMtu },
     });
+    this.#peers = new KnownPeers(this.tunnels, counters);
     const { gossip } = this;
     this.#links = new ControlLinks({
       identity,
@@ -100,12 +98,12 @@ export class WeftNode {
       random,
       counters,
       events: {
-        opened: (link, peer, end, now) => gossip.linkOpened(link, peer, end.initiator, end.remote, now),
+        opened: (link, peer, end, now) => this.#linkOpened(link, peer, end, now),
         frame: (link, bytes, now) => void gossip.handleFrame(link, bytes, now),
-        closed: (link, now) => gossip.linkClosed(link, now),
+        closed: (link, now) => this.#linkClosed(link, now),
         dialFailed: (endpoint, now) => gossip.dialFailed(endpoint, now),
       },
-      isKnown: (source) => this.#peerSources.has(source),
+      isKnown: (source) => this.#peers.liveAt(source),
     });
   }
 
@@ -130,7 +128,7 @@ export class WeftNode {
 
   /** What `peer` last said of itself. */
   infoOf(peer: PeerId): NodeInfo | undefined {
-    return this.#nodeInfoByPeer.get(peer);
+    return this.#peers.infoOf(peer);
   }
 
   /**
@@ -152,6 +150,15 @@ export class WeftNode {
   /** Where to look for peers, all of it: replaces what was given before. */
   setSeeds(endpoints: readonly Endpoint[], now: Instant): void {
     this.gossip.setSeeds(endpoints, now);
+  }
+
+  /**
+   * Where peers may reach us, all of it, the most promising first: the host's addresses have changed. Our record names
+   * them from now on, and tunnels are tried anew from them.
+   */
+  setEndpoints(endpoints: readonly Endpoint[], now: Instant): void {
+    if (this.#ownEndpoints.set(endpoints)) this.#publishInfo(now);
+    this.tunnels.ownEndpointsChanged(now);
   }
 
   /** After `rolledBack`: our records carry this epoch from now on, which is on disk already. */
@@ -196,7 +203,10 @@ export class WeftNode {
     this.ipam.tick(now);
     this.tunnels.tick(now);
     this.#ownAddress.tick(now);
-    if (this.#relaysAt === undefined || now >= this.#relaysAt) this.#chooseRelays(now);
+    if (this.#relaysAt === undefined || now >= this.#relaysAt) {
+      this.#relaysAt = after(now, RELAYS_EVERY_MS);
+      chooseRelays(this.gossip, this.tunnels, now);
+    }
     this.settle(now);
   }
 
@@ -252,6 +262,7 @@ export class WeftNode {
         this.#links.dial(out.endpoint, now);
         return;
       case 'closeLink':
+        this.#peers.linkClosed(out.link);
         this.#links.close(out.link);
         return;
       case 'record':
@@ -260,11 +271,14 @@ export class WeftNode {
         return;
       case 'recordGone':
         this.#outputs.push({ type: 'dropRecord', origin: out.origin, slot: out.slot });
-        if (out.slot === 'node') this.#forgetPeer(out.origin, now);
+        if (out.slot === 'node') this.#peers.forget(out.origin, now);
         return;
       case 'ownRecordAhead':
         this.#takeRecord(out.record, now);
         if (out.record.slot !== 'ring') this.#outputs.push({ type: 'rolledBack', epoch: out.record.epoch });
+        return;
+      case 'recordRefused':
+        this.#outputs.push({ type: 'recordRefused', peer: out.peer });
         return;
       case 'equivocation':
         this.#outputs.push({ type: 'equivocation', peer: out.kept.origin });
@@ -272,7 +286,7 @@ export class WeftNode {
       case 'member':
         this.ipam.memberChanged(out.peer, out.state, now);
         if (out.state === 'suspect') this.tunnels.suspectPath(out.peer, now);
-        if (out.state === 'alive') this.#wantTunnel(out.peer, now);
+        if (out.state === 'alive') this.#peers.wantEarly(out.peer, now);
         this.#outputs.push({
           type: 'member',
           peer: out.peer,
@@ -303,7 +317,7 @@ export class WeftNode {
         return;
       case 'ringChanged':
         this.#options.datapath.setRoutes(this.ipam.owners());
-        for (const { peer } of this.ipam.status().removed) this.#shutOut(peer, now);
+        for (const { peer } of this.ipam.status().removed) this.#peers.remove(peer, now);
         return;
       case 'freeChanged':
         this.#publishInfo(now);
@@ -332,55 +346,35 @@ export class WeftNode {
       this.#options.counters.add('node.badInfo');
       return;
     }
-    this.#nodeInfoByPeer.set(origin, info.value);
-    this.#peerSources.set(origin, info.value.endpoints);
-    if (this.#removed.has(origin)) return;
-    const { noiseKey, endpoints, free } = info.value;
-    const set = this.tunnels.setPeer(origin, { noiseKey, endpoints, epoch: record.epoch }, now);
-    if (!set.ok) this.#options.counters.add(COUNTER_BY_PEER_FAULT[set.reason]);
-    this.ipam.handleNode(origin, { free }, now);
-    this.#wantTunnel(origin, now);
+    if (!this.#peers.set(origin, info.value, record.epoch, now)) return;
+    this.ipam.handleNode(origin, { free: info.value.free }, now);
+    this.#peers.wantEarly(origin, now);
   }
 
-  /** In a small mesh tunnels are made before a packet waits for one. */
-  #wantTunnel(peer: PeerId, now: Instant): void {
-    if (this.#nodeInfoByPeer.size <= EAGER_MESH_NODES) this.tunnels.want(peer, now);
+  #linkOpened(link: LinkId, peer: PeerId, end: LinkEnd, now: Instant): void {
+    this.gossip.linkOpened(link, peer, end.initiator, end.remote, now);
+    if (peer === this.peer) return;
+    if (end.local !== undefined && this.#ownEndpoints.prove(end.local)) this.#publishInfo(now);
+    this.#peers.linkOpened(link, peer, end, now);
   }
 
-  /** A removed peer gets no tunnel any more: what it owned is another's. Gossip still tells it that it is removed. */
-  #shutOut(peer: PeerId, now: Instant): void {
-    if (this.#removed.has(peer)) return;
-    this.#removed.add(peer);
-    this.tunnels.removePeer(peer, now);
-  }
-
-  #forgetPeer(peer: PeerId, now: Instant): void {
-    this.#nodeInfoByPeer.delete(peer);
-    this.#peerSources.forget(peer);
-    this.tunnels.removePeer(peer, now);
-  }
-
-  #chooseRelays(now: Instant): void {
-    this.#relaysAt = after(now, RELAYS_EVERY_MS);
-    for (const peer of this.tunnels.peers) {
-      const { state, path } = this.tunnels.status(peer) ?? {};
-      if (state === 'established' && path?.kind === 'direct') continue;
-      this.tunnels.setRelays(peer, this.gossip.nextHops(peer), now);
-    }
+  #linkClosed(link: LinkId, now: Instant): void {
+    this.#peers.linkClosed(link);
+    this.gossip.linkClosed(link, now);
   }
 
   #publishInfo(now: Instant): void {
-    const { name, endpoints, identity, version, suites, underlayMtu, ipam } = this.#options;
+    const { name, identity, version, suites, underlayMtu, ipam } = this.#options;
     const free = this.ipam.freeHints();
     this.gossip.setInfo(
       {
         name,
-        endpoints,
+        endpoints: this.#ownEndpoints.published,
         noiseKey: identity.noise.publicKey,
         version,
         addresses: this.ownAddresses,
         suites: suiteBitmap(suites),
-        mtu: underlayMtu,
+        mtu: Math.min(Math.max(underlayMtu, MTU_MIN), MTU_MAX),
         free,
         ...(ipam.init.mode === 'authority' ? { authority: true } : {}),
       },
@@ -394,6 +388,6 @@ export class WeftNode {
   }
 
   #nameOf(peer: PeerId): string {
-    return this.#nodeInfoByPeer.get(peer)?.name ?? '';
+    return this.#peers.infoOf(peer)?.name ?? '';
   }
 }

@@ -45,6 +45,8 @@ export type GossipOutput =
   | { readonly type: 'ownRecordAhead'; readonly record: SignedRecord }
   /** Proof that the origin signed two different records under one version. Once for each origin. */
   | { readonly type: 'equivocation'; readonly kept: SignedRecord; readonly other: SignedRecord }
+  /** A peer told us a record of its own that breaks the rules, over a link with itself. It is dropped each time. */
+  | { readonly type: 'recordRefused'; readonly peer: PeerId }
   | { readonly type: 'member'; readonly peer: PeerId; readonly state: Exclude<MemberState, 'unknown'> };
 
 /**

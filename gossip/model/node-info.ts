@@ -28,7 +28,7 @@ export interface NodeInfo {
   readonly addresses: readonly Address[];
   /** Bitmap of cipher suites, u32; the meaning is crypto's. */
   readonly suites: number;
-  /** MTU of its underlay in bytes, 576 … 65,535. */
+  /** MTU of its underlay in bytes, {@link MTU_MIN} … {@link MTU_MAX}. */
   readonly mtu: number;
   /** log2 of the addresses it could give away, rounded down; absent for a family of which it has none. */
   readonly free: { readonly [family in Family]?: number };
@@ -41,6 +41,8 @@ export interface NodeInfo {
 }
 
 export const MAX_ENDPOINTS = 16;
+export const MTU_MIN = 576;
+export const MTU_MAX = 65_535;
 export const MAX_LINKS = 64;
 export const MAX_ADDRESSES = 8;
 const NOISE_KEY_LENGTH = 32;
@@ -92,7 +94,7 @@ export function decodeNodeInfo(payload: Uint8Array): Result<NodeInfo, 'malformed
   const links = peers(field('links'));
   const noiseKey = field('noiseKey');
   const suites = integer(field('suites'), 0, 2 ** 32 - 1);
-  const mtu = integer(field('mtu'), 576, 65535);
+  const mtu = integer(field('mtu'), MTU_MIN, MTU_MAX);
   const free4 = optional(field('free4'), (value) => integer(value, 0, ADDRESS_BITS[4]));
   const free6 = optional(field('free6'), (value) => integer(value, 0, ADDRESS_BITS[6]));
   const wantsRange = optional(field('wantsRange'), flag);

@@ -55,6 +55,20 @@ export class OverlayGraph {
     return this.#hops().get(to) ?? [];
   }
 
+  /**
+   * The neighbours over which `to` may be reached when it cannot be reached directly, at most {@link MAX_FIRST_HOPS}:
+   * those that begin a shortest way; where `to` is a neighbour itself, those that have a link with it too. (A link says
+   * that TCP gets through, which says nothing of UDP.)
+   */
+  relaysTo(to: PeerId): readonly PeerId[] {
+    const hops = this.nextHops(to);
+    if (!hops.includes(to)) return hops;
+    const shared = [...this.#own].filter(
+      (peer) => peer !== to && this.#claimsByPeer.get(peer)?.has(to) && this.#claimsByPeer.get(to)?.has(peer),
+    );
+    return shared.slice(0, MAX_FIRST_HOPS);
+  }
+
   /** Breadth first from ourselves; a peer inherits the first hops of all its predecessors on shortest ways. */
   #hops(): Map<PeerId, readonly PeerId[]> {
     if (this.#firstHops) return this.#firstHops;

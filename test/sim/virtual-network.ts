@@ -26,7 +26,7 @@ const MAX_FLOWS = 4096;
 export interface Host {
   readonly number: number;
   /** Where it says it is. */
-  readonly published: Endpoint;
+  published: Endpoint;
   /** Where the others see its datagrams come from: another endpoint than `published` behind a NAT. */
   mapped: Endpoint;
   /** Behind a NAT that forwards nothing: reachable only by whom it has sent to since it was mapped, over UDP. */
@@ -59,6 +59,8 @@ export class VirtualNetwork {
   readonly #hostByEndpoint = new Map<Endpoint, Host>();
   /** `from>to`: nothing passes in this direction. */
   readonly #cuts = new Set<string>();
+  /** The same for datagrams alone: TCP gets through. */
+  readonly #datagramCuts = new Set<string>();
   #lastPort = 40_000;
 
   constructor(queue: EventQueue, random: RandomSource, tap: Tap) {
@@ -109,6 +111,7 @@ export class VirtualNetwork {
     from.contacted.add(to);
     const target = this.#hostByEndpoint.get(to);
     if (target === undefined || this.isCut(from, target)) return;
+    if (this.#datagramCuts.has(`${from.number}>${target.number}`)) return;
     this.#carry(source, target, to, bytes);
   }
 
@@ -124,9 +127,23 @@ export class VirtualNetwork {
     this.onChange();
   }
 
+  /** No datagram passes from `a` to `b` any more; TCP does. */
+  cutDatagrams(a: Host, b: Host): void {
+    this.#datagramCuts.add(`${a.number}>${b.number}`);
+  }
+
+  /** The machine has another address from now on: 203.0.113.n. What is sent to the one before is lost. */
+  readdress(host: Host): void {
+    this.#hostByEndpoint.delete(host.published);
+    host.published = endpoint(parseAddress(`203.0.113.${host.number}`)!, 6783);
+    host.mapped = host.published;
+    this.#hostByEndpoint.set(host.published, host);
+  }
+
   /** Everybody reaches everybody. */
   heal(): void {
     this.#cuts.clear();
+    this.#datagramCuts.clear();
     this.onChange();
   }
 

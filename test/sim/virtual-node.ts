@@ -59,6 +59,9 @@ export interface VirtualNodeOptions {
   /** Virtual milliseconds of its clock in one of the world's; default 1. */
   readonly clockRate?: number;
   readonly behindNat?: boolean;
+  /** What it says of where it is; default: its one address. */
+  readonly endpoints?: (published: Endpoint) => readonly Endpoint[];
+  readonly underlayMtu?: number;
   /** What a member who does not keep to the rules has its datapath do. */
   readonly tamper?: (datapath: Datapath) => Datapath;
 }
@@ -168,8 +171,8 @@ export class VirtualNode {
       bootId: this.#bootId,
       name: this.name,
       version: '0.0.0-sim',
-      endpoints: [this.host.published],
-      underlayMtu: UNDERLAY_MTU,
+      endpoints: this.options.endpoints?.(this.host.published) ?? [this.host.published],
+      underlayMtu: this.options.underlayMtu ?? UNDERLAY_MTU,
       overlayMtu: OVERLAY_MTU,
       suites: SLEEVE_SUITES,
       datapath: this.options.tamper?.(sleeve) ?? sleeve,
@@ -251,6 +254,10 @@ export class VirtualNode {
   setSeeds(seeds: readonly Endpoint[]): void {
     this.seeds = seeds;
     this.#input((core, now) => core.setSeeds(seeds, now));
+  }
+
+  setEndpoints(endpoints: readonly Endpoint[]): void {
+    this.#input((core, now) => core.setEndpoints(endpoints, now));
   }
 
   /** CNI ADD. */
@@ -374,7 +381,7 @@ export class VirtualNode {
     let refused = false;
     const waiting: ((events: EndEvents) => void)[] = [];
     this.#input((core, now) => {
-      link = core.linkAccepted(remote, now);
+      link = core.linkAccepted(remote, now, this.host.published);
       if (link === undefined) {
         refused = true;
         end.close();
@@ -402,7 +409,7 @@ export class VirtualNode {
     const mine = (): boolean => this.#life === life && this.#endByLink.has(link);
     return {
       connected: () => {
-        if (mine()) this.#input((core) => core.linkConnected(link));
+        if (mine()) this.#input((core) => core.linkConnected(link, this.host.published));
       },
       received: (bytes) => {
         if (mine()) this.#input((core, now) => core.linkReceived(link, bytes, now));

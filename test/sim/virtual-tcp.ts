@@ -108,6 +108,15 @@ export class VirtualTcp {
     }
   }
 
+  /** All connections of `host` break, at both ends: its address is gone. */
+  breakAll(host: Host): void {
+    for (const connection of [...this.#open]) {
+      const { sides } = connection;
+      if (!sides.some((side) => side.host === host)) continue;
+      for (const side of sides) if (side.events) this.#lose(connection, side);
+    }
+  }
+
   #connection(from: Host, to: Host): Connection {
     const connection: Connection = {
       number: ++this.#lastNumber,

@@ -188,6 +188,17 @@ describe('gossip', () => {
     );
   });
 
+  it('tells of a peer whose own record breaks the rules, and of nobody on the word of another', () => {
+    const { gossip, open, drain, counters } = start();
+    open(1, peer(1));
+    drain();
+    gossip.handleFrame(1, records([nodeRecord(peer(2), 1, { mtu: 65_536 })]), at(10));
+    assert.deepEqual(of('recordRefused', drain()), []);
+    gossip.handleFrame(1, records([nodeRecord(peer(1), 1, { mtu: 65_536 })]), at(20));
+    assert.deepEqual(of('recordRefused', drain()), [{ type: 'recordRefused', peer: peer(1) }]);
+    assert.equal(counters.get('gossip.recordBadPayload'), 2);
+  });
+
   it('closes the link after repeated forgeries, having verified no more than those, and shuts the peer out', () => {
     const { gossip, crypto, open, drain } = start();
     open(1, peer(1));

@@ -37,6 +37,21 @@ describe('overlay graph', () => {
     assert.deepEqual(new Set(graph.nextHops(f)), new Set([a, b, c]));
   });
 
+  it('names for a neighbour those that have a link with it too, for its own link says nothing of UDP', () => {
+    //  self ─ a ─ b ─ self     self ─ c     d ─ a
+    const graph = graphOf(
+      [a, b, c],
+      [
+        [a, b],
+        [a, d],
+      ],
+    );
+    assert.deepEqual(graph.relaysTo(a), [b]);
+    assert.deepEqual(graph.relaysTo(b), [a]);
+    assert.deepEqual(graph.relaysTo(c), []);
+    assert.deepEqual(graph.relaysTo(d), [a]);
+  });
+
   it('does not believe a link that only one end claims', () => {
     const graph = graphOf([a], []);
     graph.setClaims(a, [b]);
