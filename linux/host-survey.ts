@@ -1,5 +1,12 @@
 import { type Address, compareAddresses } from '../base/address.ts';
-import { formatRange, intersectRanges, parseCidr, type Range, rangeContains } from '../base/range.ts';
+import {
+  formatRange,
+  intersectRanges,
+  parseCidr,
+  type Range,
+  rangeContains,
+  rangeSize,
+} from '../base/range.ts';
 import type { InterfaceAddress } from './interface-address.ts';
 import type { Link } from './link.ts';
 import { block, type HostRoute, ROUTE_PROTOCOL_WEFT } from './route.ts';
@@ -29,12 +36,18 @@ export interface Overlap {
 /** Addresses we offer to peers, at most. */
 export const MAX_ADVERTISED_ADDRESSES = 16;
 
+/**
+ * A route of fewer bits than this is one of those that stand for a default route: VPNs set 0.0.0.0/1 and 128.0.0.0/1, or
+ * a list of blocks that leaves out their own server.
+ */
+const WIDE_BITS = 8n;
+
 /** 169.254.0.0/16 says nothing to another host, whatever scope it was given. */
 const IPV4_LINK_LOCAL = parseCidr('169.254.0.0/16')!;
 
 /**
- * The first overlap of `ranges` with what the host uses: its addresses, and its routes except default routes. What
- * is weft's own (from before a restart) is no overlap.
+ * The first overlap of `ranges` with what the host uses: its addresses, and its routes except default routes and the
+ * wide ones that stand for one. What is weft's own (from before a restart) is no overlap.
  */
 export function findOverlap(
   survey: HostSurvey,
@@ -51,9 +64,8 @@ export function findOverlap(
     }
   }
   for (const { destination, kind, protocol, link } of survey.routes) {
-    const isDefault = destination.start === 0n && destination.end === fullEnd(destination);
     // Multicast and broadcast entries are the kernel's own; local ones are the addresses seen above.
-    if (isDefault || kind === 'other' || kind === 'local') continue;
+    if (isWide(destination) || kind === 'other' || kind === 'local') continue;
     if (protocol === ROUTE_PROTOCOL_WEFT || !foreign(link)) continue;
     const where = link === undefined ? '' : ` on ${nameByIndex.get(link) ?? link}`;
     uses.push({ block: destination, use: `route ${formatRange(destination)}${where}` });
@@ -91,6 +103,8 @@ function isOwn(name: string | undefined, own: OwnLinks): boolean {
   return name !== undefined && (name === own.tun || name.startsWith(own.podPrefix));
 }
 
-function fullEnd(range: Range): bigint {
-  return range.family === 4 ? 1n << 32n : 1n << 128n;
+/** A default route, or a part of one. The pod range is more specific, so its packets never take such a route. */
+function isWide(destination: Range): boolean {
+  const bits = destination.family === 4 ? 32n : 128n;
+  return rangeSize(destination) > 1n << (bits - WIDE_BITS);
 }

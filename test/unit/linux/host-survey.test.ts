@@ -72,6 +72,11 @@ describe('a pod range overlaps', () => {
     assert.equal(useOf({ routes: [route('fd00:77::8/125')] }), 'fd00:77::/64: route fd00:77::8/125 on eth0');
   });
 
+  it('no default route, whole or in the pieces in which a VPN sets one', () => {
+    for (const wide of ['0.0.0.0/0', '0.0.0.0/1', '8.0.0.0/7', '::/0', '8000::/1', 'fc00::/7'])
+      assert.equal(useOf({ routes: [route(wide)] }), undefined);
+  });
+
   it('the subnet of an address of the host', () => {
     assert.equal(useOf({ addresses: [address('10.40.1.2')] }), '10.32.0.0/12: address 10.40.1.0/24 of eth0');
   });
