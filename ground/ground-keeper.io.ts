@@ -2,14 +2,15 @@ import type { Address } from '../base/address.ts';
 import type { Counters } from '../base/counters.ts';
 import type { Instant } from '../base/instant.ts';
 import { WeftError } from '../base/weft-error.ts';
-import { applyRules, readRules } from '../linux/nftables.io.ts';
+import type { ForwardDrop } from '../linux/forward-drops.ts';
+import { applyRules, readForwardDrops, readRules } from '../linux/nftables.io.ts';
 import type { PacketRules } from '../linux/nftables.ts';
 import { NFNLGRP_NFTABLES, type RulesetChange, RulesetChanges } from '../linux/nftables-event.ts';
 import { parseRouteEvents, ROUTE_GROUP } from '../linux/route-event.ts';
 import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkEvents } from '../native/netlink-events.ts';
 import { COUNTER_BY_REPAIR, type GroundCounter } from './ground-counters.ts';
 import type { HostGround } from './host-ground.ts';
-import { type HostKernel, repairHost } from './host-kernel.io.ts';
+import { type HostKernel, readMasks, repairHost } from './host-kernel.io.ts';
 import { LookSchedule } from './look-schedule.ts';
 import { concernOf, concernsRules } from './relevance.ts';
 import type { Repaired } from './repair.ts';
@@ -24,6 +25,8 @@ export interface PodGround {
 export interface GroundListener {
   /** Something was not as Weft made it, and was put right. */
   repaired(what: Repaired): void;
+  /** Another program drops packets of pods, or leads them elsewhere; what is told is for people, with what to do. */
+  hindered(what: string): void;
   /** The ground could not be read or put right. It is tried again. */
   failed(error: unknown): void;
   /** Addresses, links or routes of the underlay may be others now. */
@@ -73,6 +76,12 @@ export class GroundKeeper {
   /** The program that made that change. */
   #rulesBy: string | undefined;
   #tunIndex: number | undefined;
+  /** nftables changed since chains of other programs were last read. */
+  #othersStirred = true;
+  /** Chains of other programs that drop what is forwarded between pods, one line each. */
+  #forwardDrops: readonly string[] = [];
+  /** What leads packets for pods elsewhere, one line each. */
+  #masks: readonly string[] = [];
   /** What the last look could not put right. */
   #fault: unknown;
   #timer: NodeJS.Timeout | undefined;
@@ -101,7 +110,7 @@ export class GroundKeeper {
       this.close();
       throw error;
     }
-    this.#arm();
+    this.#stir();
   }
 
   /** The ring has dealt the node these overlay addresses, IPv4 first. Resolves when the interface has them. */
@@ -122,6 +131,7 @@ export class GroundKeeper {
       const minutes = Math.max(1, Math.round(sinceMs / 60_000));
       return `${found}: ${who} undoes the repair, ${repairs} times in ${minutes} min; stop it, or have it leave what is Weft's`;
     });
+    lines.push(...this.#masks, ...this.#forwardDrops);
     if (this.#fault !== undefined) lines.push(describeFault(this.#fault));
     return lines;
   }
@@ -140,6 +150,7 @@ export class GroundKeeper {
       counters.add('ground.eventsLost');
       this.#changes.lost();
       this.#rulesStirred = true;
+      this.#othersStirred = true;
       listener.underlayStirred();
       this.#stir();
     };
@@ -171,6 +182,8 @@ export class GroundKeeper {
   }
 
   #rulesetChanged(changes: readonly RulesetChange[]): void {
+    // Others change theirs all the time on some hosts: that waits for the next look, which comes once a minute.
+    if (changes.length > 0) this.#othersStirred = true;
     const ours = changes.filter(concernsRules);
     if (ours.length === 0) return;
     this.#rulesStirred = true;
@@ -198,7 +211,7 @@ export class GroundKeeper {
     const found: Repaired[] = [];
     let fault: unknown;
     // What one part meets does not keep the others from being put right.
-    for (const part of [this.#repairRules, this.#repairHost, this.#repairPods]) {
+    for (const part of [this.#repairRules, this.#repairHost, this.#repairPods, this.#lookAround]) {
       if (this.#closed) return;
       try {
         found.push(...(await this.#inTurn(part)));
@@ -243,6 +256,22 @@ export class GroundKeeper {
 
   readonly #repairPods = async (): Promise<readonly Repaired[]> => (await this.#pods?.mend()) ?? [];
 
+  /** What is others' is only told. */
+  readonly #lookAround = async (): Promise<readonly Repaired[]> => {
+    const { kernel, listener } = this.#options;
+    const { tun, podPrefix } = this.#ground;
+    const before = this.#masks;
+    this.#masks = await readMasks(kernel, this.#ground);
+    for (const line of this.#masks) if (!before.includes(line)) listener.hindered(line);
+    if (!this.#othersStirred) return [];
+    this.#othersStirred = false;
+    const drops = await readForwardDrops({ tun, podPrefix });
+    const lines = drops.map((drop) => describeForwardDrop(drop, this.#ground));
+    for (const line of lines) if (!this.#forwardDrops.includes(line)) listener.hindered(line);
+    this.#forwardDrops = lines;
+    return [];
+  };
+
   async #setRules(): Promise<void> {
     await applyRules(this.#options.rules);
     this.#rulesText = await readRules();
@@ -254,6 +283,21 @@ export class GroundKeeper {
     this.#last = mine.catch(() => undefined);
     return mine;
   }
+}
+
+/** Names the chain and the command that lets pods pass. */
+function describeForwardDrop({ family, table, chain }: ForwardDrop, { tun, podPrefix }: HostGround): string {
+  const what = `the chain ${chain} of the nftables table ${family} ${table} drops what is forwarded between pods`;
+  const isIptables = table === 'filter' && chain === 'FORWARD' && family !== 'inet';
+  const program = family === 'ip6' ? 'ip6tables' : 'iptables';
+  const commands = isIptables
+    ? ['-i', '-o'].flatMap((way) =>
+        [`${podPrefix}+`, tun].map((name) => `${program} -I ${chain} ${way} ${name} -j ACCEPT`),
+      )
+    : ['iifname', 'oifname'].map(
+        (way) => `nft insert rule ${family} ${table} ${chain} ${way} '{ "${podPrefix}*", "${tun}" }' accept`,
+      );
+  return `${what}; let them pass: ${commands.join('; ')}`;
 }
 
 function describeFault(error: unknown): string {

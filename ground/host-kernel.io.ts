@@ -15,6 +15,7 @@ import {
   type ObservedHost,
   settingsOfHost,
 } from './host-ground.ts';
+import { masksOf } from './masks.ts';
 import type { Repair } from './repair.ts';
 
 const RTPROT_RA = 9;
@@ -30,7 +31,7 @@ export interface HostKernel {
 }
 
 /** What the kernel has now. */
-export async function observeHost({ client, sysctl }: HostKernel, ground: HostGround): Promise<ObservedHost> {
+async function observeHost({ client, sysctl }: HostKernel, ground: HostGround): Promise<ObservedHost> {
   const tun = await client.link(ground.tun);
   const routes = [
     ...(await client.routes(4, ROUTE_TABLE_MAIN)),
@@ -70,6 +71,17 @@ export async function repairHost(kernel: HostKernel, ground: HostGround): Promis
     if (repairs.length === 0) break;
   }
   return [...found.values()];
+}
+
+/** What leads packets for pods elsewhere, one line each. */
+export async function readMasks({ client }: HostKernel, ground: HostGround): Promise<string[]> {
+  const links = await client.links();
+  const routes = [...(await client.routes(4)), ...(await client.routes(6))];
+  const rules = [...(await client.rules(4)), ...(await client.rules(6))];
+  return masksOf(
+    { routes, rules, linkNameByIndex: new Map(links.map(({ index, name }) => [index, name])) },
+    ground,
+  );
 }
 
 /**

@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
 import { WeftError } from '../base/weft-error.ts';
+import { dropsPods, type ForwardDrop, forwardChains, type PodInterfaces } from './forward-drops.ts';
 import { NFT_TABLE, type PacketRules, renderRemoval, renderRules } from './nftables.ts';
 import { nftCounterName, RULE_COUNTER_NAMES, type RuleCounter } from './rule-counters.ts';
 
 /** nft ends within this, or is killed. Large foreign rule sets slow it down, so it is generous. */
 const NFT_TIMEOUT_MS = 15_000;
-const MAX_OUTPUT_BYTES = 1024 * 1024;
+/** Of a larger table of another program, nothing is judged. */
+const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 /** Where nft is, should our PATH be that of a service manager without sbin. */
 const NFT_PATH = '/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin';
 
@@ -27,6 +29,16 @@ export async function readRules(): Promise<string | undefined> {
 /** Whether nft and this kernel would take the packet rules; nothing is changed. Throws as {@link applyRules} does. */
 export async function checkRules(rules: PacketRules): Promise<void> {
   await nft(['--check', '--file', '-'], renderRules(rules));
+}
+
+/** Chains of other programs that drop what is forwarded between pods. Nothing of theirs is changed. */
+export async function readForwardDrops(pods: PodInterfaces): Promise<ForwardDrop[]> {
+  const drops: ForwardDrop[] = [];
+  for (const chain of forwardChains(await nft(['--json', 'list', 'chains'], ''))) {
+    const table = await unlessMissing(nft(['--json', 'list', 'table', chain.family, chain.table], ''));
+    if (table !== undefined && dropsPods(table, chain, pods)) drops.push(chain);
+  }
+  return drops;
 }
 
 /** Removes our table. Succeeds where there is none. */

@@ -44,6 +44,7 @@ export class HostNetwork {
             { found, by },
             `repair ${kind}`,
           ),
+        hindered: (what) => log.warn('another program hinders pods', { what }),
         failed: (error) => log.warn("the host's network cannot be put right", { fault: String(error) }),
         underlayStirred: () => undefined,
       },

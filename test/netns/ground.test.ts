@@ -148,6 +148,61 @@ describe('a weftd whose host is changed by others', function () {
     await on('sysctl', '-qw', 'net.ipv6.conf.eth0.disable_ipv6=0', 'net.ipv6.conf.lo.disable_ipv6=0');
   });
 
+  /** Does something to the host that is left alone but told, and takes it back. */
+  async function warns(script: string, warning: RegExp, remedy: string): Promise<void> {
+    const told = async (): Promise<boolean> =>
+      ((await node.ask('status')).warnings ?? []).some((line) => warning.test(line));
+    const stir = 'ip link set weft0 mtu 1300'; // so that it looks before the minute is over
+    await on('sh', '-c', `${script}; ${stir}`);
+    await until(`a warning ${warning}`, told, { timeoutMs: 15_000 });
+    await on('sh', '-c', `${remedy}; ${stir}`);
+    await until('no warning', async () => !(await told()), { timeoutMs: 15_000 });
+    await reachable();
+  }
+
+  it('names a more specific route, or a policy rule, that takes packets for pods', async () => {
+    const to = there.v4;
+    await warns(
+      `ip route add ${to}/32 via ${peer.host.v4}`,
+      new RegExp(
+        `the route ${to}/32 by eth0 takes packets for pods \\(10\\.32\\.0\\.0/12\\).*ip route del ${to}/32`,
+      ),
+      `ip route del ${to}/32`,
+    );
+    await warns(
+      `ip route add default via ${peer.host.v4} table 1000; ip rule add lookup 1000 pref 100`,
+      /the routing rule 100 \(lookup 1000\) takes packets for pods .* ip -4 rule add to .* lookup main pref 99/,
+      'ip -4 rule add to 10.32.0.0/12 lookup main pref 99',
+    );
+    await on('sh', '-c', 'ip rule del pref 100; ip rule del pref 99; ip route flush table 1000');
+  });
+
+  it('names the chain that drops what is forwarded, and the commands that let it pass', async () => {
+    const blocked = async (): Promise<void> => equal(await here.ping(there.v4, 1), undefined);
+    const ways = (way: string): string =>
+      `iptables-nft -I FORWARD ${way} wv+ -j ACCEPT; iptables-nft -I FORWARD ${way} weft0 -j ACCEPT`;
+    await on('iptables-nft', '-P', 'FORWARD', 'DROP');
+    await blocked();
+    await warns(
+      'true',
+      /the chain FORWARD of the nftables table ip filter drops .*; iptables -I FORWARD -o wv\+ -j ACCEPT/,
+      `${ways('-i')}; ${ways('-o')}`,
+    );
+    await on('nft', 'delete', 'table', 'ip', 'filter');
+    const firewall =
+      'table inet fw {\\n chain filter_fwd {\\n type filter hook forward priority 10;\\n reject\\n }\\n}\\n';
+    await on('sh', '-c', `printf '${firewall}' | nft -f -`);
+    await blocked();
+    const insert = (way: string): string =>
+      `nft insert rule inet fw filter_fwd ${way} '{ "wv*", "weft0" }' accept`;
+    await warns(
+      'true',
+      /the chain filter_fwd of the nftables table inet fw drops/,
+      `${insert('iifname')}; ${insert('oifname')}`,
+    );
+    await on('nft', 'delete', 'table', 'inet', 'fw');
+  });
+
   it('is idle while nothing happens', async () => {
     const pid = node.pid!;
     const ticks = async (): Promise<number> => {
@@ -189,6 +244,20 @@ describe('a weftd whose host is changed by others', function () {
       { timeoutMs: 20_000 },
     );
     console.log(`      repaired after ${Math.round(performance.now() - before)} ms`);
+  });
+
+  it('starts where a VPN has set half default routes, which are wider than the pod range', async () => {
+    await on(
+      'sh',
+      '-c',
+      `for half in 0.0.0.0/1 128.0.0.0/1; do ip route add $half via ${peer.host.v4}; done`,
+    );
+    await node.stop();
+    await node.start();
+    await node.connected([peer]);
+    await reachable();
+    deepEqual((await node.ask('status')).warnings ?? [], []);
+    await on('sh', '-c', 'ip route del 0.0.0.0/1; ip route del 128.0.0.0/1');
   });
 
   it('leaves all of it in the kernel when it ends, and finds nothing to do when it starts again', async () => {

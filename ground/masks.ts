@@ -1,0 +1,111 @@
+import { formatRange, intersectRanges, type Range, rangeCidrs, rangeSize } from '../base/range.ts';
+import { type HostRoute, ROUTE_PROTOCOL_WEFT, ROUTE_TABLE_MAIN } from '../linux/route.ts';
+import type { PolicyRule } from '../linux/rule.ts';
+import type { HostGround } from './host-ground.ts';
+
+/** What decides where packets go. */
+export interface Routing {
+  /** Of all tables, both families. */
+  readonly routes: readonly HostRoute[];
+  /** Of policy routing, both families. */
+  readonly rules: readonly PolicyRule[];
+  readonly linkNameByIndex: ReadonlyMap<number, string>;
+}
+
+/** At most so many are told. */
+export const MAX_MASKS = 8;
+
+const TABLE_LOCAL = 255;
+/** The metric of our own routes into the tunnel: what is lower wins at the same length. */
+const OWN_METRIC = 50;
+
+/**
+ * What leads packets for pods elsewhere, in words for people with what to do: routes in the main table that are more
+ * specific than that of a pod range, and rules of policy routing that come before the main table. The packet rules drop
+ * what would leave by them; only who made them can know what they are for, so they are left alone.
+ */
+export function masksOf({ routes, rules, linkNameByIndex }: Routing, ground: HostGround): string[] {
+  const masks: string[] = [];
+  const isOwnLink = (index: number | undefined): boolean => {
+    const name = index === undefined ? undefined : linkNameByIndex.get(index);
+    return name !== undefined && (name === ground.tun || name.startsWith(ground.podPrefix));
+  };
+  const foreign = routes.filter((route) => route.protocol !== ROUTE_PROTOCOL_WEFT && !isOwnLink(route.link));
+  const blocks = ground.ranges.map((range) => ({ range, largest: largestBlock(range) }));
+
+  for (const route of foreign) {
+    if (route.table !== ROUTE_TABLE_MAIN || route.kind === 'local' || route.kind === 'other') continue;
+    const masked = blocks.find(({ range, largest }) => {
+      if (!intersectRanges(range, route.destination)) return false;
+      const size = rangeSize(route.destination);
+      return size < largest || (size === largest && route.metric < OWN_METRIC);
+    });
+    if (masked) masks.push(routeMask(route, masked.range, linkNameByIndex));
+  }
+  for (const rule of earlyRules(rules)) {
+    if (rule.table === TABLE_LOCAL || !concernsPods(rule, ground)) continue;
+    const masked = ground.ranges.find(
+      (range) =>
+        range.family === rule.family &&
+        (rule.destination === undefined || intersectRanges(range, rule.destination)) &&
+        foreign.some(
+          ({ table, destination }) =>
+            table === rule.table && intersectRanges(range, destination) !== undefined,
+        ),
+    );
+    if (masked) masks.push(ruleMask(rule, masked));
+  }
+  return masks.slice(0, MAX_MASKS);
+}
+
+// -- parts ----------------------------------------------------------------------------------------------------
+
+function routeMask(route: HostRoute, range: Range, nameByIndex: ReadonlyMap<number, string>): string {
+  const { destination, link, kind } = route;
+  const name = link === undefined ? undefined : nameByIndex.get(link);
+  const where = kind === 'unicast' ? (name === undefined ? '' : ` by ${name}`) : ` (${kind})`;
+  const text = formatRange(destination);
+  return (
+    `the route ${text}${where} takes packets for pods (${formatRange(range)}), which are dropped; ` +
+    `remove it (ip route del ${text}), or have the program that made it leave out the pod range`
+  );
+}
+
+function ruleMask({ priority, table, family }: PolicyRule, range: Range): string {
+  return (
+    `the routing rule ${priority} (lookup ${table}) takes packets for pods (${formatRange(range)}), which are dropped; ` +
+    `let the main table come first: ip -${family} rule add to ${formatRange(range)} lookup main pref ${Math.max(1, priority - 1)}`
+  );
+}
+
+/** Rules that are asked before the main table has answered, which has a route for every pod. */
+function earlyRules(rules: readonly PolicyRule[]): PolicyRule[] {
+  return ([4, 6] as const).flatMap((family) => {
+    const inOrder = rules.filter((rule) => rule.family === family).sort((a, b) => a.priority - b.priority);
+    const main = inOrder.findIndex((rule) => rule.table === ROUTE_TABLE_MAIN && isForAll(rule));
+    return main < 0 ? inOrder : inOrder.slice(0, main);
+  });
+}
+
+function isForAll(rule: PolicyRule): boolean {
+  const { source, incomingInterface, outgoingInterface, mark, inverted, action } = rule;
+  const limits = [source, incomingInterface, outgoingInterface, mark];
+  return action === 'lookup' && !inverted && limits.every((limit) => limit === undefined);
+}
+
+/** Whether packets of pods, or of the host for pods, may fall under the rule. Marked ones are others'. */
+function concernsPods(rule: PolicyRule, { tun, podPrefix, ranges }: HostGround): boolean {
+  if (rule.action !== 'lookup' || rule.table === ROUTE_TABLE_MAIN || rule.outgoingInterface !== undefined)
+    return false;
+  if (rule.mark !== undefined && !rule.inverted) return false;
+  const by = rule.incomingInterface;
+  if (by !== undefined && by !== 'lo' && by !== tun && !by.startsWith(podPrefix)) return false;
+  return rule.source === undefined || ranges.some((range) => intersectRanges(range, rule.source!));
+}
+
+/** The size of the largest CIDR block of a range, which our own route goes to. */
+function largestBlock(range: Range): bigint {
+  const bits = range.family === 4 ? 32 : 128;
+  const lengths = rangeCidrs(range).map((cidr) => Number(cidr.split('/')[1]));
+  return 1n << BigInt(bits - Math.min(...lengths));
+}

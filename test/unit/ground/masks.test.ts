@@ -1,0 +1,114 @@
+import { deepEqual, equal, match } from 'node:assert/strict';
+import { parseCidr } from '../../../base/range.ts';
+import type { HostGround } from '../../../ground/host-ground.ts';
+import { MAX_MASKS, masksOf } from '../../../ground/masks.ts';
+import type { HostRoute } from '../../../linux/route.ts';
+import type { PolicyRule } from '../../../linux/rule.ts';
+
+const GROUND: HostGround = {
+  tun: 'weft0',
+  podPrefix: 'wv',
+  ranges: [parseCidr('10.32.0.0/12')!, parseCidr('fd00:77::/64')!],
+  addresses: [],
+  mtu: 1364,
+};
+const linkNameByIndex = new Map([
+  [2, 'eth0'],
+  [3, 'tun0'],
+  [7, 'weft0'],
+  [9, 'wv00000000001'],
+]);
+
+function route(cidr: string, over: Partial<HostRoute> = {}): HostRoute {
+  return {
+    destination: parseCidr(cidr)!,
+    kind: 'unicast',
+    link: 3,
+    gateway: undefined,
+    metric: 0,
+    preferredSource: undefined,
+    table: 254,
+    protocol: 3,
+    mtu: undefined,
+    ...over,
+  };
+}
+
+function rule(priority: number, table: number, over: Partial<PolicyRule> = {}): PolicyRule {
+  return {
+    family: 4,
+    priority,
+    source: undefined,
+    destination: undefined,
+    incomingInterface: undefined,
+    outgoingInterface: undefined,
+    mark: undefined,
+    inverted: false,
+    action: 'lookup',
+    table,
+    protocol: 0,
+    ...over,
+  };
+}
+
+const USUAL = [rule(0, 255), rule(32_766, 254), rule(32_767, 253)];
+const masks = (routes: readonly HostRoute[], rules: readonly PolicyRule[] = USUAL): string[] =>
+  masksOf({ routes, rules, linkNameByIndex }, GROUND);
+
+describe('what leads packets for pods elsewhere', () => {
+  it('is a more specific route of another program, with the command that removes it', () => {
+    deepEqual(masks([route('10.33.0.0/16')]), [
+      'the route 10.33.0.0/16 by tun0 takes packets for pods (10.32.0.0/12), which are dropped; remove it (ip route del 10.33.0.0/16), or have the program that made it leave out the pod range',
+    ]);
+    equal(masks([route('fd00:77::5/128')]).length, 1);
+    match(masks([route('10.40.0.0/24', { kind: 'unreachable', link: undefined })])[0]!, /\(unreachable\)/);
+  });
+
+  it('is a route as wide as ours only where it comes before it', () => {
+    equal(masks([route('10.32.0.0/12')]).length, 1);
+    equal(masks([route('10.32.0.0/12', { metric: 600 })]).length, 0);
+  });
+
+  it("is no wider route, no route elsewhere, none of ours or of pods, and none of the kernel's own", () => {
+    const others = [
+      route('0.0.0.0/0'),
+      route('0.0.0.0/1'),
+      route('10.0.0.0/8'),
+      route('192.0.2.0/24'),
+      route('10.32.0.0/12', { link: 7, protocol: 87 }),
+      route('10.32.0.7/32', { link: 9, protocol: 87 }),
+      route('10.32.0.8/32', { link: 9 }),
+      route('10.32.0.1/32', { table: 255, kind: 'local', link: 7, protocol: 2 }),
+    ];
+    deepEqual(masks(others), []);
+  });
+
+  it('is a policy rule whose table has a route for pods and that comes before the main table', () => {
+    const routes = [route('0.0.0.0/0', { table: 1000 })];
+    const [line] = masks(routes, [...USUAL, rule(100, 1000)]);
+    match(line!, /^the routing rule 100 \(lookup 1000\) takes packets for pods \(10\.32\.0\.0\/12\)/);
+    match(line!, /ip -4 rule add to 10\.32\.0\.0\/12 lookup main pref 99$/);
+    equal(masks(routes, [...USUAL, rule(100, 1000, { destination: parseCidr('10.33.0.0/16')! })]).length, 1);
+    equal(masks(routes, [...USUAL, rule(100, 1000, { mark: 0xca6c, inverted: true })]).length, 1);
+  });
+
+  it('is no rule for others: marked packets, other sources, other interfaces, an empty table, after main', () => {
+    const routes = [route('0.0.0.0/0', { table: 1000 })];
+    for (const other of [
+      rule(100, 1000, { mark: 1 }),
+      rule(100, 1000, { source: parseCidr('192.0.2.0/24')! }),
+      rule(100, 1000, { incomingInterface: 'eth0' }),
+      rule(100, 1000, { destination: parseCidr('192.0.2.0/24')! }),
+      rule(100, 1001),
+      rule(32_767, 1000),
+    ])
+      deepEqual(masks(routes, [...USUAL, other]), []);
+    const wireguard = [rule(90, 254), rule(100, 1000, { mark: 0xca6c, inverted: true })];
+    deepEqual(masks(routes, [...USUAL, ...wireguard]), [], 'wg-quick asks the main table first');
+  });
+
+  it('is told a bounded number of times', () => {
+    const many = Array.from({ length: 100 }, (_, i) => route(`10.33.${i}.0/24`));
+    equal(masks(many).length, MAX_MASKS);
+  });
+});
