@@ -11,6 +11,9 @@ import type { Host } from './underlay.ts';
 
 const REPOSITORY = new URL('../..', import.meta.url).pathname.replace(/\/$/, '');
 
+/** A weftd serves within two seconds on an idle machine. */
+const START_TIMEOUT_MS = 30_000;
+
 export interface NodeOptions {
   /** Further arguments of weftd. */
   readonly args?: readonly string[];
@@ -76,10 +79,14 @@ export class ClusterNode {
     this.startedAt = performance.now();
     const child = this.#spawn(extra);
     this.#process = child;
-    await until(`weftd on ${this.name}`, async () => {
-      if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}: ${await this.log()}`);
-      return await this.ask('status').catch(() => undefined);
-    });
+    await until(
+      `weftd on ${this.name}`,
+      async () => {
+        if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}: ${await this.log()}`);
+        return await this.ask('status').catch(() => undefined);
+      },
+      { timeoutMs: START_TIMEOUT_MS },
+    );
   }
 
   /**
