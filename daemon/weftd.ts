@@ -1,8 +1,12 @@
 import { WeftError } from '../base/weft-error.ts';
+import { guardRanges } from '../ground/host-kernel.io.ts';
 import { stderrLog } from '../host/log.io.ts';
 import type { Log } from '../host/log.ts';
 import { ownVersion } from '../host/version.io.ts';
+import { RouteClient } from '../linux/route-client.io.ts';
 import { Daemon } from './daemon.io.ts';
+import { OWN_LINKS } from './own-links.ts';
+import { readCluster } from './parts/cluster.io.ts';
 import { loadConfig } from './settings/config.io.ts';
 import { type Config, helpText } from './settings/config.ts';
 import { untilVacant } from './take-over.io.ts';
@@ -22,7 +26,19 @@ switch (intent.action) {
     process.exitCode = 2;
     break;
   case 'run':
-    await run(intent.config);
+    await (intent.config.rulesOnly ? guard(intent.config) : run(intent.config));
+}
+
+/** Sets what keeps packets for pods from leaving in clear, with the ranges of these settings, and ends. */
+async function guard(config: Config): Promise<void> {
+  try {
+    const { ranges } = await readCluster(config);
+    const client = RouteClient.open();
+    const rules = { ...OWN_LINKS, ranges, masquerade: config.masquerade, port: config.port };
+    await guardRanges(client, rules).finally(() => client.close());
+  } catch (error) {
+    end(error);
+  }
 }
 
 async function run(config: Config): Promise<void> {

@@ -106,11 +106,14 @@ export function settingsOfHost({ tun, ranges }: HostGround): HostSetting[] {
   return settings;
 }
 
+/** The routes that drop what is for pods while there is no tunnel. */
+export function blackholesOf({ ranges }: Pick<HostGround, 'ranges'>): RouteSettings[] {
+  return blocks(ranges).map((destination) => ({ destination, kind: 'blackhole', metric: BLACKHOLE_METRIC }));
+}
+
 /** What has to be done so that the host is as `ground` says, in order; nothing where it is. */
 export function hostRepairs(observed: ObservedHost, ground: HostGround): Repair[] {
-  const wanted = blocks(ground.ranges);
-  const repairs = wanted
-    .map((destination) => blackhole(destination))
+  const repairs = blackholesOf(ground)
     .filter((route) => !observed.routes.some((found) => isRoute(found, route)))
     .map((route) =>
       repairOf(
@@ -246,10 +249,6 @@ function sameSource(a: Address | undefined, b: Address | undefined): boolean {
 
 function repairOf(kind: RepairKind, found: string, ...requests: NetlinkRequest[]): Repair {
   return { kind, found, requests, sysctls: [] };
-}
-
-function blackhole(destination: Range): RouteSettings {
-  return { destination, kind: 'blackhole', metric: BLACKHOLE_METRIC };
 }
 
 /** The ranges as CIDR blocks, which is what a route goes to. */

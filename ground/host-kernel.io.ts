@@ -2,13 +2,15 @@ import { WeftError } from '../base/weft-error.ts';
 import type { OwnLinks } from '../linux/host-survey.ts';
 import { deleteLink } from '../linux/link.ts';
 import { isNetlinkError, type NetlinkRequest } from '../linux/netlink-request.ts';
-import { removeRules } from '../linux/nftables.io.ts';
-import { deleteRoute, ROUTE_PROTOCOL_WEFT, ROUTE_TABLE_MAIN } from '../linux/route.ts';
+import { applyRules, removeRules } from '../linux/nftables.io.ts';
+import type { PacketRules } from '../linux/nftables.ts';
+import { deleteRoute, ROUTE_PROTOCOL_WEFT, ROUTE_TABLE_MAIN, replaceRoute } from '../linux/route.ts';
 import type { RouteClient } from '../linux/route-client.io.ts';
 import type { Sysctl } from '../linux/sysctl.io.ts';
 import {
   acceptRa,
   asSettings,
+  blackholesOf,
   type HostGround,
   hostRepairs,
   IPV6_FORWARDING,
@@ -71,6 +73,15 @@ export async function repairHost(kernel: HostKernel, ground: HostGround): Promis
     if (repairs.length === 0) break;
   }
   return [...found.values()];
+}
+
+/**
+ * What keeps packets for pods from leaving in clear while no weftd has run yet: the packet rules, and the blackholes
+ * beneath the pod ranges. Rejects as {@link applyRules} does.
+ */
+export async function guardRanges(client: RouteClient, rules: PacketRules): Promise<void> {
+  await applyRules(rules);
+  await client.execute(...blackholesOf(rules).map(replaceRoute));
 }
 
 /** What leads packets for pods elsewhere, one line each. */

@@ -69,6 +69,8 @@ export interface Config {
   readonly kubernetes: boolean;
   /** Take the place of a weftd that serves this node, and make room for the next one. */
   readonly takeOver: boolean;
+  /** Set the packet rules and end. */
+  readonly rulesOnly: boolean;
   /** Where probes are answered; undefined: nowhere. */
   readonly healthListen: Endpoint | undefined;
   /** The runtime's network configuration to be written; undefined: none. */
@@ -174,6 +176,7 @@ function build(given: Given<SettingName>, hostName: string, faults: WeftError[])
     masquerade: one('masquerade', readSwitch, true),
     kubernetes,
     takeOver: one('take-over', readSwitch, false),
+    rulesOnly: one('rules-only', readSwitch, false),
     healthListen: one<Endpoint | undefined>('health-listen', readEndpoint, undefined),
     cniConfig: one<string | undefined>('cni-config', readPath, undefined),
     cniBinDir: one('cni-bin-dir', readPath, '/opt/cni/bin'),

@@ -78,6 +78,12 @@ const SETTINGS = {
       'take the place of the weftd that serves this node, where that one was started with --take-over too: it stands ' +
       'by then until it is told to end, and serves again should this one fail (default: off)',
   },
+  'rules-only': {
+    kind: 'switch',
+    help:
+      'set the packet rules that keep what is for pods from leaving in clear, and end: for a unit that runs before the ' +
+      'network is up (default: off)',
+  },
   'health-listen': {
     kind: 'one',
     value: 'ENDPOINT',

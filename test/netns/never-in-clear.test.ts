@@ -208,4 +208,29 @@ describe('a packet of a pod', function () {
     await node.run(['ip', 'link', 'delete', 'weft0']);
     deepEqual(await allWays('notun'), []);
   });
+
+  it('stays on a node that has booted and whose weftd has not run yet, with the rules of weftd --rules-only', async () => {
+    const booted = await cluster.addNode('n3', { args: ['--peer', node.host.v4] });
+    const { namespace } = booted;
+    await run(['ip', 'route', 'add', 'default', 'via', gateway.v4], { namespace });
+    await run(['ip', 'route', 'add', 'default', 'via', gateway.v6], { namespace });
+    const said = async (name: string): Promise<string[]> => {
+      const texts = [`CANARY-${name}-4`, `CANARY-${name}-6`];
+      return seenInClear(texts, async () => {
+        await send(booted, there.v4, texts[0]!);
+        await send(booted, there.v6, texts[1]!);
+      });
+    };
+    deepEqual(await said('boot'), ['CANARY-boot-4', 'CANARY-boot-6'], 'nothing of ours is there');
+    await booted.run([...booted.command(), '--rules-only']);
+    deepEqual(await said('guarded'), []);
+    await booted.run(['ip', 'route', 'flush', 'type', 'blackhole']);
+    await booted.run(['ip', '-6', 'route', 'flush', 'type', 'blackhole']);
+    deepEqual(await said('rules'), [], 'by the rules alone');
+    await booted.run([...booted.command(), '--rules-only']);
+    await booted.run(['nft', 'flush', 'ruleset']);
+    deepEqual(await said('blackholes'), [], 'by the blackholes alone');
+    await booted.start();
+    await booted.connected([node, peer]);
+  });
 });

@@ -56,6 +56,7 @@ describe('readConfig', () => {
       masquerade: true,
       kubernetes: false,
       takeOver: false,
+      rulesOnly: false,
       healthListen: undefined,
       cniConfig: undefined,
       cniBinDir: '/opt/cni/bin',
@@ -82,6 +83,7 @@ describe('readConfig', () => {
         ...[
           '--kubernetes',
           '--take-over',
+          '--rules-only',
           '--health-listen',
           '127.0.0.1:6784',
           '--cni-config',
@@ -118,6 +120,7 @@ describe('readConfig', () => {
         masquerade: false,
         kubernetes: true,
         takeOver: true,
+        rulesOnly: true,
         healthListen: '127.0.0.1:6784',
         cniConfig: '/etc/cni/net.d/x.conflist',
         cniBinDir: '/b',
