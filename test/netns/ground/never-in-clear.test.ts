@@ -1,14 +1,14 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { join } from 'node:path';
-import { Cluster } from '../cluster/cluster.ts';
-import type { ClusterNode } from '../cluster/cluster-node.ts';
-import type { ClusterPod } from '../cluster/cluster-pod.ts';
-import { run, until } from '../cluster/command.ts';
-import { Capture, occurrences } from '../cluster/traffic.ts';
-import type { Host } from '../cluster/underlay.ts';
+import { Cluster } from '../../cluster/cluster.ts';
+import type { ClusterNode } from '../../cluster/cluster-node.ts';
+import type { ClusterPod } from '../../cluster/cluster-pod.ts';
+import { run, until } from '../../cluster/command.ts';
+import { Capture, occurrences } from '../../cluster/traffic.ts';
+import type { Host } from '../../cluster/underlay.ts';
 
-const TUN_WRITE = new URL('./inside/tun-write.ts', import.meta.url).pathname;
-const WEFT_NODE = new URL('../../bin/weft-node', import.meta.url).pathname;
+const TUN_WRITE = new URL('../inside/tun-write.ts', import.meta.url).pathname;
+const WEFT_NODE = new URL('../../../bin/weft-node', import.meta.url).pathname;
 
 /** Sends `text` in one UDP datagram; a refusal by the kernel (no route, a rule) is no failure. */
 const SEND = ['bash', '-c', 'printf %s "$2" > "/dev/udp/$1/7778"', 'send'];

@@ -1,8 +1,8 @@
 import { deepEqual, doesNotMatch, equal, match, ok } from 'node:assert/strict';
-import { Cluster } from '../cluster/cluster.ts';
-import type { ClusterNode } from '../cluster/cluster-node.ts';
-import type { ClusterPod } from '../cluster/cluster-pod.ts';
-import { run, until } from '../cluster/command.ts';
+import { Cluster } from '../../cluster/cluster.ts';
+import type { ClusterNode } from '../../cluster/cluster-node.ts';
+import type { ClusterPod } from '../../cluster/cluster-pod.ts';
+import { run, until } from '../../cluster/command.ts';
 
 /** What a real host does to a running weftd, each followed by what pods see of it. */
 describe('a weftd whose host is changed by others', function () {

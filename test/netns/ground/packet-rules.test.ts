@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
-import { connect, Namespace } from './namespaces.ts';
+import { connect, Namespace } from '../namespaces.ts';
 
-const PROGRAM = fileURLToPath(new URL('./inside/host-network.ts', import.meta.url));
-const DATAGRAM = fileURLToPath(new URL('./inside/datagram.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../inside/host-network.ts', import.meta.url));
+const DATAGRAM = fileURLToPath(new URL('../inside/datagram.ts', import.meta.url));
 const POD = 'wv00000000001';
 const UP = { ranges: ['10.32.0.0/12', 'fd00:77::/64'], addresses: ['10.32.0.1', 'fd00:77::1'], mtu: 1364 };
 

@@ -1,13 +1,13 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { join } from 'node:path';
-import { Cluster } from '../cluster/cluster.ts';
-import type { ClusterNode } from '../cluster/cluster-node.ts';
-import type { ClusterPod } from '../cluster/cluster-pod.ts';
-import { run } from '../cluster/command.ts';
+import { Cluster } from '../../cluster/cluster.ts';
+import type { ClusterNode } from '../../cluster/cluster-node.ts';
+import type { ClusterPod } from '../../cluster/cluster-pod.ts';
+import { run } from '../../cluster/command.ts';
 
-const RAW_FRAMES = new URL('./inside/raw-frames.c', import.meta.url).pathname;
-const PORT_HOLDER = new URL('./inside/port-holder.ts', import.meta.url).pathname;
-const WEFT_NODE = new URL('../../bin/weft-node', import.meta.url).pathname;
+const RAW_FRAMES = new URL('../inside/raw-frames.c', import.meta.url).pathname;
+const PORT_HOLDER = new URL('../inside/port-holder.ts', import.meta.url).pathname;
+const WEFT_NODE = new URL('../../../bin/weft-node', import.meta.url).pathname;
 
 /** A pod with CAP_NET_RAW, whose processes are not trusted. */
 describe('a pod that attacks its node', function () {

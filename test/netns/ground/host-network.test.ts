@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
-import { connect, Namespace } from './namespaces.ts';
+import { connect, Namespace } from '../namespaces.ts';
 
-const PROGRAM = fileURLToPath(new URL('./inside/host-network.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../inside/host-network.ts', import.meta.url));
 const SETTINGS = {
   ranges: ['10.32.0.0/12', 'fd00:77::/64'],
   addresses: ['10.32.0.1', 'fd00:77::1'],
@@ -173,7 +173,7 @@ describe("the node's part of the host's network", () => {
 
   it('says which setting is wrong where it may not be changed', async () => {
     const readOnly = `mount -o remount,ro,bind /proc/sys 2>/dev/null || mount --bind -o ro /proc/sys /proc/sys && mount -o remount,ro,bind /proc/sys; exec "$0" "$@"`;
-    const node = fileURLToPath(new URL('../../bin/weft-node', import.meta.url));
+    const node = fileURLToPath(new URL('../../../bin/weft-node', import.meta.url));
     const args = ['-m', 'sh', '-c', readOnly, node, PROGRAM, 'up', JSON.stringify(SETTINGS)];
     const outcome = await host.attempt('unshare', args);
     const fault = JSON.parse(outcome.stdout) as { code: string; message: string };
