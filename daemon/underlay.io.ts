@@ -1,8 +1,8 @@
-import { type Address, sameAddress } from '../base/address.ts';
+import { type Address, parseAddress, sameAddress } from '../base/address.ts';
 import { type Endpoint, endpoint } from '../base/endpoint.ts';
 import type { Range } from '../base/range.ts';
-import { surveyHost } from '../linux/host-survey.io.ts';
-import { advertisableAddresses, type OwnLinks } from '../linux/host-survey.ts';
+import { surveyHost, underlayMtu } from '../linux/host-survey.io.ts';
+import { advertisableAddresses, defaultMtu, type OwnLinks } from '../linux/host-survey.ts';
 import type { RouteClient } from '../linux/route-client.io.ts';
 import { OVERLAY_OVERHEAD } from '../router/packet/data-packet.ts';
 import { IPV6_MINIMUM_MTU } from '../router/packet/ip-packet.ts';
@@ -15,15 +15,19 @@ const DEFAULT_UNDERLAY_MTU = 1500;
 export interface Underlay {
   /** Where to tell peers that we are. */
   readonly endpoints: readonly Endpoint[];
-  /** Bytes: the smallest of the interfaces that have those addresses; and the largest packet of the overlay. */
+  /** Bytes: of the ways that lead to peers; and the largest packet of the overlay. */
   readonly mtu: number;
   readonly overlayMtu: number;
 }
 
-/** Looks at the host's interfaces. The addresses are those listened on, or given by --advertise. */
+/**
+ * Looks at the host's interfaces. The addresses are those listened on, or given by --advertise. The MTU is that of the
+ * ways to the peers of the settings; where they are names or none, of the default route; and only where there is none
+ * the least of the interfaces with those addresses, since a container bridge may have any.
+ */
 export async function readUnderlay(
   client: RouteClient,
-  config: Pick<Config, 'advertise' | 'listen' | 'mtu' | 'port'>,
+  config: Pick<Config, 'advertise' | 'listen' | 'mtu' | 'peers' | 'port'>,
   ranges: readonly Range[],
   own: OwnLinks,
 ): Promise<Underlay> {
@@ -31,8 +35,11 @@ export async function readUnderlay(
   const addresses = advertisableAddresses(survey, ranges, own).filter(
     (address) => config.listen.length === 0 || config.listen.some((one) => sameAddress(one, address)),
   );
-  const mtus = addresses.map((address) => linkMtu(survey, address)).filter((mtu) => mtu !== undefined);
-  const mtu = mtus.length > 0 ? Math.min(...mtus) : DEFAULT_UNDERLAY_MTU;
+  const mtu =
+    least(await Promise.all(peerAddresses(config.peers).map((peer) => underlayMtu(client, peer)))) ??
+    defaultMtu(survey, own) ??
+    least(addresses.map((address) => linkMtu(survey, address))) ??
+    DEFAULT_UNDERLAY_MTU;
   const endpoints = addresses.map((address) => endpoint(address, config.port));
   return {
     endpoints: config.advertise.length > 0 ? config.advertise : endpoints,
@@ -40,6 +47,15 @@ export async function readUnderlay(
     // IPv6 needs 1280 whatever lies beneath; where that is too much for a path, the path MTU probes say so.
     overlayMtu: config.mtu ?? Math.max(mtu - OVERLAY_OVERHEAD, IPV6_MINIMUM_MTU),
   };
+}
+
+function peerAddresses(peers: Config['peers']): Address[] {
+  return peers.map(({ host }) => parseAddress(host)).filter((address) => address !== undefined);
+}
+
+function least(mtus: readonly (number | undefined)[]): number | undefined {
+  const known = mtus.filter((mtu) => mtu !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
 }
 
 function linkMtu(survey: Awaited<ReturnType<typeof surveyHost>>, address: Address): number | undefined {

@@ -9,7 +9,7 @@ import {
 } from '../base/range.ts';
 import type { InterfaceAddress } from './interface-address.ts';
 import type { Link } from './link.ts';
-import { block, type HostRoute, ROUTE_PROTOCOL_WEFT } from './route.ts';
+import { block, type HostRoute, ROUTE_PROTOCOL_WEFT, ROUTE_TABLE_MAIN } from './route.ts';
 
 /** The host's network as it is: what `surveyHost` read in one go. */
 export interface HostSurvey {
@@ -97,6 +97,25 @@ export function advertisableAddresses(
     .filter((address) => !ranges.some((range) => rangeContains(range, address)))
     .sort(compareAddresses)
     .slice(0, MAX_ADVERTISED_ADDRESSES);
+}
+
+/**
+ * MTU in bytes of the host's way into the world: of its default routes, each by its own metric where an administrator
+ * set one, else by its interface; the least of both families. Undefined where there is no default route.
+ */
+export function defaultMtu(survey: HostSurvey, own: OwnLinks): number | undefined {
+  const linkByIndex = new Map(survey.links.map((link) => [link.index, link]));
+  const mtus = ([4, 6] as const).flatMap((family) => {
+    const [best] = survey.routes
+      .filter(({ destination, kind, table }) => {
+        const whole = rangeSize(destination) === 1n << (family === 4 ? 32n : 128n);
+        return destination.family === family && whole && kind === 'unicast' && table === ROUTE_TABLE_MAIN;
+      })
+      .sort((a, b) => a.metric - b.metric);
+    const link = best?.link === undefined ? undefined : linkByIndex.get(best.link);
+    return link === undefined || isOwn(link.name, own) ? [] : [Math.min(best!.mtu || link.mtu, link.mtu)];
+  });
+  return mtus.length === 0 ? undefined : Math.min(...mtus);
 }
 
 function isOwn(name: string | undefined, own: OwnLinks): boolean {

@@ -260,6 +260,20 @@ describe('a weftd whose host is changed by others', function () {
     await on('sh', '-c', 'ip route del 0.0.0.0/1; ip route del 128.0.0.0/1');
   });
 
+  it('takes the MTU of the interface that leads to its peers, not that of a container bridge', async () => {
+    await on(
+      'sh',
+      '-c',
+      'ip link add docker0 mtu 1300 type bridge; ip addr add 172.17.0.1/16 dev docker0; ip link set docker0 up',
+    );
+    await on('ip', 'route', 'add', 'default', 'via', peer.host.v4);
+    await node.stop();
+    await node.start();
+    await node.connected([peer]);
+    match(await on('ip', 'link', 'show', 'weft0'), /mtu 1364 /);
+    await on('sh', '-c', 'ip link delete docker0; ip route delete default');
+  });
+
   it('leaves all of it in the kernel when it ends, and finds nothing to do when it starts again', async () => {
     const before = await ground();
     await node.stop();

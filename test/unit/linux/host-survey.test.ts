@@ -3,6 +3,7 @@ import { formatAddress, parseAddress } from '../../../base/address.ts';
 import { formatRange, parseCidr } from '../../../base/range.ts';
 import {
   advertisableAddresses,
+  defaultMtu,
   findOverlap,
   type HostSurvey,
   MAX_ADVERTISED_ADDRESSES,
@@ -129,5 +130,35 @@ describe('addresses offered to peers', () => {
   it('are bounded in number', () => {
     const many = Array.from({ length: 100 }, (_, i) => address(`192.0.2.${i}`));
     assert.equal(offered(...many).length, MAX_ADVERTISED_ADDRESSES);
+  });
+});
+
+describe("the MTU of the host's way into the world", () => {
+  const links = [
+    { ...link(2, 'eth0'), mtu: 9000 },
+    { ...link(3, 'weft0'), mtu: 1364 },
+    { ...link(6, 'docker0'), mtu: 1280 },
+    { ...link(7, 'eth1'), mtu: 1500 },
+  ];
+  const mtuOf = (...routes: HostRoute[]): number | undefined => defaultMtu(survey({ links, routes }), OWN);
+
+  it('is that of the default route that is taken, in either family', () => {
+    assert.equal(mtuOf(route('0.0.0.0/0'), route('172.17.0.0/16', { link: 6 })), 9000);
+    assert.equal(
+      mtuOf(route('0.0.0.0/0', { metric: 100 }), route('0.0.0.0/0', { link: 7, metric: 50 })),
+      1500,
+    );
+    assert.equal(mtuOf(route('0.0.0.0/0'), route('::/0', { link: 7 })), 1500);
+  });
+
+  it('is what an administrator set on the route, never more than the interface has', () => {
+    assert.equal(mtuOf(route('0.0.0.0/0', { mtu: 1400 })), 1400);
+    assert.equal(mtuOf(route('0.0.0.0/0', { link: 7, mtu: 9000 })), 1500);
+  });
+
+  it('is not known without a default route in the main table, or with one into the tunnel', () => {
+    assert.equal(mtuOf(route('192.0.2.0/24')), undefined);
+    assert.equal(mtuOf(route('0.0.0.0/0', { table: 100 })), undefined);
+    assert.equal(mtuOf(route('0.0.0.0/0', { link: 3 })), undefined);
   });
 });
