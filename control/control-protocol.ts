@@ -1,5 +1,6 @@
 import { readU32LE, utf8, utf8Text, writeU32LE } from '../base/bytes.ts';
 import { fail, ok, type Result } from '../base/result.ts';
+import type { Warning } from '../base/warning.ts';
 import { WeftError } from '../base/weft-error.ts';
 import type { ProcessPlace } from '../host/own-process.io.ts';
 
@@ -67,6 +68,8 @@ export interface StatusResult {
   readonly ipam: IpamSummary;
   /** What a user should know and do something about, one line each, the worst first. */
   readonly warnings?: readonly string[];
+  /** The same for programs, in the same order: a stable code, how grave it is, what is wrong, what to do. */
+  readonly problems?: readonly Warning[];
 }
 
 export interface PeerStatus {

@@ -1,4 +1,5 @@
 import type { Counters } from '../../base/counters.ts';
+import { type Warning, type WarningTable, warningOf } from '../../base/warning.ts';
 import type { CniCounter } from '../../cni/cni-counters.ts';
 import { DeletionFolder } from '../../cni/deletion-spool.io.ts';
 import { CniPlugin } from '../../cni/plugin.ts';
@@ -11,8 +12,12 @@ import type { WeftNode } from '../../node/weft-node.ts';
 import { RingAddressPool } from '../address-pool.ts';
 import type { NodeLoop } from '../node-loop.io.ts';
 
-const SHORTAGE_REMEDY =
-  "see 'weft ipam', and 'weft rmpeer' nodes that are gone for good: their ranges come back";
+const CNI_WARNINGS = {
+  E_NO_POD_ADDRESS: {
+    message: 'no more pods can start here: {shortage}',
+    remedy: "see 'weft ipam', and 'weft rmpeer' nodes that are gone for good: their ranges come back",
+  },
+} as const satisfies WarningTable;
 
 /** The daemon's side of the CNI plugin. */
 export interface Cni {
@@ -23,8 +28,8 @@ export interface Cni {
    * would take away each weftd that is not ready, before its successor is there.
    */
   serves(): Readiness;
-  /** What a user should know: pods wait for addresses. One line each. */
-  warnings(): string[];
+  /** What a user should know: pods wait for addresses. */
+  warnings(): Warning[];
   /** The pods keep their network. */
   close(): void;
 }
@@ -77,7 +82,7 @@ export function openCni(options: {
     },
     warnings: () => {
       const shortage = pool.shortage();
-      return shortage === undefined ? [] : [`no more pods can start here: ${shortage}; ${SHORTAGE_REMEDY}`];
+      return shortage === undefined ? [] : [warningOf(CNI_WARNINGS, 'E_NO_POD_ADDRESS', { shortage })];
     },
     close: () => network.close(),
   };

@@ -1,6 +1,7 @@
 import type { Counters } from '../../base/counters.ts';
 import type { GaugeReading } from '../../base/gauges.ts';
 import { type PeerId, shortPeerId } from '../../base/peer-id.ts';
+import type { Warning } from '../../base/warning.ts';
 import type { NodeSettings } from '../../control/control-protocol.ts';
 import type { ProcessRuntime } from '../../host/own-process.io.ts';
 import type { WeftNode } from '../../node/weft-node.ts';
@@ -23,8 +24,8 @@ export interface StatusContext {
   readonly settings: NodeSettings;
   /** Of this process. */
   readonly runtime: () => ProcessRuntime;
-  /** Warnings of what is around the node, one line each. */
-  readonly warnings: () => readonly string[];
+  /** What the parts around the node warn of, as declared warnings or one line each. */
+  readonly warnings: () => readonly (Warning | string)[];
 }
 
 /** The name a peer gave itself, else the start of its id. */
