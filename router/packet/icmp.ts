@@ -1,5 +1,6 @@
 import { readU32BE, writeU16BE, writeU32BE } from '../../base/bytes.ts';
 import type { Instant } from '../../base/instant.ts';
+import { TokenBucket } from '../../base/token-bucket.ts';
 import { checksum, pseudoHeaderSum, writeIpv4Checksum } from './checksum.ts';
 import {
   destinationAt,
@@ -137,8 +138,7 @@ const ALL_ERRORS_BURST = 200;
 export class IcmpLimiter {
   readonly #tokens = new Float64Array(LIMITER_BUCKETS).fill(ERROR_BURST);
   readonly #filledAt = new Float64Array(LIMITER_BUCKETS);
-  #allTokens = ALL_ERRORS_BURST;
-  #allFilledAt = 0;
+  readonly #all = new TokenBucket(ALL_ERRORS_BURST, ALL_ERRORS_PER_SECOND);
 
   /** Whether one more error about a packet of this source may go out; takes a token if so. */
   accept(bytes: Uint8Array, ip: IpPacket, now: Instant): boolean {
@@ -150,12 +150,8 @@ export class IcmpLimiter {
     const tokens = Math.min(ERROR_BURST, this.#tokens[bucket]! + Math.max(0, gained));
     this.#tokens[bucket] = tokens;
     this.#filledAt[bucket] = now;
-    const allGained = Math.max(0, ((now - this.#allFilledAt) * ALL_ERRORS_PER_SECOND) / 1000);
-    this.#allTokens = Math.min(ALL_ERRORS_BURST, this.#allTokens + allGained);
-    this.#allFilledAt = now;
-    if (tokens < 1 || this.#allTokens < 1) return false;
+    if (tokens < 1 || !this.#all.take(now)) return false;
     this.#tokens[bucket] = tokens - 1;
-    this.#allTokens--;
     return true;
   }
 }

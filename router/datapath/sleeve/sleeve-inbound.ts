@@ -1,6 +1,7 @@
 import { hex } from '../../../base/bytes.ts';
 import type { Endpoint } from '../../../base/endpoint.ts';
 import { after } from '../../../base/instant.ts';
+import { TokenBucket } from '../../../base/token-bucket.ts';
 import { Coalescer } from '../../packet/coalescing.ts';
 import {
   bodyLength,
@@ -85,8 +86,7 @@ export class SleeveInbound {
   readonly #plaintext = new Uint8Array(PLAINTEXT_AT + MAX_PLAINTEXT);
   /** A second one for what comes out of an envelope, which lies in the first. */
   readonly #relayedPlaintext = new Uint8Array(PLAINTEXT_AT + MAX_PLAINTEXT);
-  #unknownTokens = UNKNOWN_BURST;
-  #unknownFilledAt = 0;
+  readonly #unknowns = new TokenBucket(UNKNOWN_BURST, UNKNOWN_PER_SECOND);
 
   constructor(state: SleeveState, sender: SleeveSender) {
     this.#state = state;
@@ -276,11 +276,7 @@ export class SleeveInbound {
   #handleUnknown(packet: Uint8Array, from: Endpoint, via: SleevePeer | undefined): void {
     const state = this.#state;
     state.drop('datapath.inUnknownIndex');
-    const gained = (Math.max(0, state.now - this.#unknownFilledAt) * UNKNOWN_PER_SECOND) / 1000;
-    this.#unknownTokens = Math.min(UNKNOWN_BURST, this.#unknownTokens + gained);
-    this.#unknownFilledAt = state.now;
-    if (this.#unknownTokens < 1) return;
-    this.#unknownTokens--;
+    if (!this.#unknowns.take(state.now)) return;
     state.events?.unknownIndex(receiverIndexOf(packet), originOf(from, via), state.now);
   }
 
