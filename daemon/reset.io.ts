@@ -20,7 +20,7 @@ export interface ResetOptions {
 
 /** What a weftd keeps in its state folder, and in its run folder. Nothing else is removed from either. */
 const STATE_FILES =
-  /^(lock|cluster|epoch|identity|version|retired|weft\.db(-wal|-shm|-journal)?)(\.weft-new)?$/;
+  /^(lock|cluster|epoch|identity|version|retired|kubernetes\.json|weft\.db(-wal|-shm|-journal)?)(\.weft-new)?$/;
 const isStateFile = (entry: Dirent): boolean => !entry.isDirectory() && STATE_FILES.test(entry.name);
 const isRunFile = (entry: Dirent): boolean =>
   entry.isDirectory() ? entry.name === 'deletions' : entry.name === 'weft.sock';

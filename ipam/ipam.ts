@@ -226,6 +226,11 @@ export class Ipam {
     return genesis.ok;
   }
 
+  /** The encoded genesis of the ring that this node has a part in; undefined while it has none. */
+  get genesis(): Uint8Array | undefined {
+    return this.#log.genesis;
+  }
+
   /** Mode 'authority': all removals that it shows at present. */
   authorityShows(states: readonly RemovalState[], now: Instant): void {
     this.#authority.show(states);

@@ -5,6 +5,8 @@ import type { ApiError } from './api-error.ts';
 const WORDS_BY_ASKED = {
   objects: "the watch of Weft's ConfigMaps",
   nodes: 'the watch of nodes',
+  secret: "the watch of the cluster's Secret",
+  'put-back': 'putting back what was deleted',
   peers: 'the list of nodes',
   services: 'the list of ServiceCIDRs',
   genesis: 'the beginning of the ring',

@@ -10,10 +10,14 @@ export interface ObjectMeta {
   readonly resourceVersion: string;
 }
 
-/** A node, as far as it matters: who it is and where its host may be reached. */
+/** A node, as far as it matters: who it is, where its host may be reached, which range was set aside for its pods. */
 export interface KubeNode extends ObjectMeta {
   /** `status.addresses` of type InternalIP, unparsed. */
   readonly internalIps: readonly string[];
+  /** `spec.podCIDRs`, unparsed. Empty where nobody deals them out. */
+  readonly podCidrs: readonly string[];
+  /** Its condition Ready is true. */
+  readonly isReady: boolean;
 }
 
 /** A ConfigMap, of which only text counts. */
@@ -29,8 +33,8 @@ export interface ServiceCidr extends ObjectMeta {
 
 /** Addresses of one node that are looked at. */
 const MAX_NODE_ADDRESSES = 8;
-/** Ranges of one ServiceCIDR; the API allows one of each family. */
-const MAX_SERVICE_RANGES = 2;
+/** Ranges of one ServiceCIDR, or of one node; the API allows one of each family. */
+const MAX_RANGES = 2;
 /** A DNS subdomain, as names of objects are. */
 const NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
 /** A DNS label, as names of namespaces are. */
@@ -64,7 +68,18 @@ export function readNode(value: unknown): KubeNode | undefined {
     .map((entry: { readonly address?: unknown }) => entry.address)
     .filter((address) => typeof address === 'string')
     .slice(0, MAX_NODE_ADDRESSES);
-  return { ...meta, internalIps };
+  const ranges = isRecord(value.spec) ? value.spec.podCIDRs : undefined;
+  const podCidrs = textsOf(ranges, MAX_RANGES);
+  const conditions = isRecord(value.status) ? value.status.conditions : undefined;
+  const isReady = (Array.isArray(conditions) ? conditions : []).some(
+    (each: unknown) => isRecord(each) && each.type === 'Ready' && each.status === 'True',
+  );
+  return { ...meta, internalIps, podCidrs, isReady };
+}
+
+function textsOf(value: unknown, limit: number): string[] {
+  const found: readonly unknown[] = Array.isArray(value) ? value.slice(0, limit) : [];
+  return found.filter((text) => typeof text === 'string');
 }
 
 /** Undefined where it is no ConfigMap; entries that are no strings are left out. */
@@ -81,9 +96,7 @@ export function readConfigMap(value: unknown): ConfigMap | undefined {
 export function readServiceCidr(value: unknown): ServiceCidr | undefined {
   const meta = readMeta(value);
   if (meta === undefined || !isRecord(value)) return undefined;
-  const found = isRecord(value.spec) ? value.spec.cidrs : undefined;
-  const cidrs = (Array.isArray(found) ? found : []).slice(0, MAX_SERVICE_RANGES);
-  return { ...meta, cidrs: cidrs.filter((text) => typeof text === 'string') };
+  return { ...meta, cidrs: textsOf(isRecord(value.spec) ? value.spec.cidrs : undefined, MAX_RANGES) };
 }
 
 /** The items of a list, each as it is, and the version of the whole. */

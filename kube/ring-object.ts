@@ -11,18 +11,26 @@ export const PART_OF_WEFT = 'app.kubernetes.io/part-of=weft';
  */
 export const GENESIS_NAME = 'weft-genesis';
 
-/** The object that proposes `genesis`, to be created. `founder` and `ranges` are for people. */
+/**
+ * The object that proposes `genesis`, to be created. `clusterId` (hex) names the secret of the nodes that share in this
+ * ring, so that one with another secret is told. `founder` and `ranges` are for people.
+ */
 export function genesisObject(
   namespace: string,
   genesis: Uint8Array,
-  told: { readonly founder: string; readonly ranges: readonly string[] },
+  told: { readonly clusterId: string; readonly founder: string; readonly ranges: readonly string[] },
 ): Record<string, unknown> {
   return {
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: { name: GENESIS_NAME, namespace, labels: labels() },
     immutable: true,
-    data: { genesis: textOfBase64(genesis), founder: told.founder, ranges: told.ranges.join(' ') },
+    data: {
+      genesis: textOfBase64(genesis),
+      cluster: told.clusterId,
+      founder: told.founder,
+      ranges: told.ranges.join(' '),
+    },
   };
 }
 
@@ -31,6 +39,14 @@ export function genesisOf(object: ConfigMap): Uint8Array | undefined {
   const text = object.data.genesis;
   return text === undefined ? undefined : bytesOfBase64(text);
 }
+
+/** Hex of the cluster whose ring it is; undefined where the object does not say it, as those of earlier versions. */
+export function clusterIdOf(object: ConfigMap): string | undefined {
+  const text = object.data.cluster ?? '';
+  return CLUSTER_ID.test(text) ? text : undefined;
+}
+
+const CLUSTER_ID = /^[0-9a-f]{32}$/;
 
 /** The labels of an object of ours. */
 export function labels(): Record<string, string> {

@@ -28,6 +28,6 @@ export function secretOf(object: unknown): string {
   throw new WeftError(
     'E_SECRET_OBJECT',
     `Secret ${SECRET_NAME} has no entry '${SECRET_KEY}'`,
-    'if no weftd runs in this cluster yet, delete it and it will be made anew; else restore it',
+    'delete it: a node that has a part in the ring puts the right one back, and without a ring it is made anew',
   );
 }

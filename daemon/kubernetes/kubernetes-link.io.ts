@@ -3,7 +3,7 @@ import { parseAddress } from '../../base/address.ts';
 import { type Endpoint, endpoint } from '../../base/endpoint.ts';
 import { after, type Instant } from '../../base/instant.ts';
 import { type RandomSource, shuffle } from '../../base/random.ts';
-import type { Range } from '../../base/range.ts';
+import { formatRange, type Range } from '../../base/range.ts';
 import type { Log } from '../../host/log.ts';
 import { ApiClient } from '../../kube/api-client.io.ts';
 import { ApiError } from '../../kube/api-error.ts';
@@ -17,14 +17,14 @@ import {
   type ObjectMeta,
   readConfigMap,
   readList,
-  readMeta,
   readNode,
   readServiceCidr,
 } from '../../kube/objects.ts';
 import { Reflector, type ReflectorOptions } from '../../kube/reflector.io.ts';
 import { type RemovalData, removalName, removalObject, removalOf } from '../../kube/removal-object.ts';
-import { GENESIS_NAME, genesisObject, genesisOf, PART_OF_WEFT } from '../../kube/ring-object.ts';
+import { clusterIdOf, GENESIS_NAME, genesisObject, genesisOf, PART_OF_WEFT } from '../../kube/ring-object.ts';
 import { untilGranted } from '../../kube/until-granted.io.ts';
+import { Caretaker } from './caretaker.io.ts';
 import { KubernetesWarnings } from './kubernetes-warnings.ts';
 
 /** Nodes that the API is asked for to find a first peer; gossip finds the others. */
@@ -57,6 +57,10 @@ export interface KubernetesEvents {
   caretaker(): boolean;
   /** Names of all nodes of the cluster, while this node is the caretaker. */
   nodes(names: ReadonlySet<string>): void;
+  /** The genesis of the ring that this node has a part in. */
+  ownGenesis(): Uint8Array | undefined;
+  /** Called every few seconds: what the node would put back into the API is to be kept on its disk. */
+  keep(): void;
 }
 
 /** What a {@link KubernetesLink} is made of. */
@@ -65,6 +69,14 @@ export interface KubernetesOptions {
   /** Ours, for the API server's logs. */
   readonly version: string;
   readonly nodeName: string;
+  readonly cluster: {
+    /** Hex. */
+    readonly id: string;
+    /** Hex of the cluster that a secret names. Throws a WeftError where it is no secret. */
+    readonly idOf: (secret: string) => string;
+    /** The text of this node's own secret. */
+    readonly secret: () => string;
+  };
   /** The port of peers whose addresses alone the API knows. */
   readonly port: number;
   /** The cluster's pod ranges. */
@@ -81,8 +93,8 @@ export interface KubernetesOptions {
  * Everything is level-triggered and tried again for ever; while the API is away the node goes on with what it knows
  * and what gossip tells it.
  *
- * At rest a node has one watch open, on the few objects of Weft itself. One node of the cluster, the caretaker, watches
- * the nodes too.
+ * At rest a node has one watch open, on the few objects of Weft itself. One node of the cluster is the caretaker too
+ * ({@link Caretaker}).
  */
 export class KubernetesLink {
   readonly #access: ApiAccess;
@@ -93,9 +105,7 @@ export class KubernetesLink {
   /** Weft's ConfigMaps; all lie in one namespace. */
   readonly #objectByName = new Map<string, ConfigMap>();
   #areObjectsKnown = false;
-  #nodes: Reflector<ObjectMeta> | undefined;
-  /** Undefined until they were listed, and while this node is not the caretaker. */
-  #nodeNames: ReadonlySet<string> | undefined;
+  #caretaker: Caretaker | undefined;
   #careTimer: NodeJS.Timeout | undefined;
   readonly #proposals: Backoff;
   /** No removal is proposed before that. */
@@ -138,7 +148,7 @@ export class KubernetesLink {
     this.#stop.abort();
     clearInterval(this.#careTimer);
     this.#objects.stop();
-    this.#nodes?.stop();
+    this.#caretaker?.stop();
     this.#client.close();
   }
 
@@ -152,8 +162,9 @@ export class KubernetesLink {
    * there is a good one, or a ring.
    */
   async proposeGenesis(genesis: Uint8Array, ranges: readonly string[]): Promise<void> {
-    const { nodeName, log, events } = this.#options;
-    const body = genesisObject(this.#access.namespace, genesis, { founder: nodeName, ranges });
+    const { nodeName, log, events, cluster } = this.#options;
+    const told = { clusterId: cluster.id, founder: nodeName, ranges };
+    const body = genesisObject(this.#access.namespace, genesis, told);
     await this.#untilDone('genesis', async () => {
       if (!events.ringWanted()) return;
       try {
@@ -209,46 +220,59 @@ export class KubernetesLink {
     const objects = [...this.#objectByName.values()];
     this.#options.events.removals(objects.flatMap((object) => removalOf(object) ?? []));
     const genesis = this.#objectByName.get(GENESIS_NAME);
-    if (genesis === undefined) this.#warnings.genesisSeen(undefined);
-    else this.#takeGenesis(genesis);
+    if (genesis !== undefined) this.#takeGenesis(genesis);
+    else {
+      this.#warnings.genesisSeen(undefined);
+      this.#warnings.ringSeen('ours');
+    }
   }
 
   /** True where it is a good one. */
   #takeGenesis(object: ConfigMap): boolean {
+    const clusterId = clusterIdOf(object);
+    const isOther = clusterId !== undefined && clusterId !== this.#options.cluster.id;
+    this.#warnings.ringSeen(isOther ? 'other' : 'ours');
+    if (isOther) return false;
     const bytes = genesisOf(object);
     const isGood = bytes !== undefined && this.#options.events.genesis(bytes);
     this.#warnings.genesisSeen({ resourceVersion: object.resourceVersion, isGood });
     return isGood;
   }
 
-  /** Watches the nodes while that is for us to do. */
+  /** Begins and ends to be the caretaker, and does what that one does. */
   #takeCare(): void {
-    const { random, events } = this.#options;
+    const { events } = this.#options;
+    events.keep();
     if (!events.caretaker()) {
-      this.#nodes?.stop();
-      this.#nodes = undefined;
-      this.#nodeNames = undefined;
-      this.#warnings.granted('nodes');
-    } else if (this.#nodes === undefined) {
-      const nodeByName = new Map<string, ObjectMeta>();
-      this.#nodes = new Reflector({
-        client: this.#client,
-        path: '/api/v1/nodes',
-        metadataOnly: true,
-        read: readMeta,
-        random,
-        onDelta: (delta) => {
-          applyDelta(nodeByName, delta);
-          if (this.#nodeNames !== undefined) this.#nodeNames = new Set(nodeByName.keys());
-        },
-        onSynced: () => {
-          this.#nodeNames = new Set(nodeByName.keys());
-        },
-        ...this.#judging('nodes'),
-      });
-      void this.#nodes.run(); // a rejection is a bug, and ends the process
+      this.#caretaker?.stop();
+      this.#caretaker = undefined;
+      return;
     }
-    if (this.#nodeNames !== undefined) events.nodes(this.#nodeNames);
+    if (this.#caretaker === undefined) {
+      this.#caretaker = this.#newCaretaker();
+      this.#caretaker.start();
+    }
+    const { nodeNames } = this.#caretaker;
+    if (nodeNames !== undefined) events.nodes(nodeNames);
+    void this.#caretaker.putBack(!this.#areObjectsKnown || this.#objectByName.has(GENESIS_NAME));
+  }
+
+  #newCaretaker(): Caretaker {
+    const { random, now, log, cluster, events, nodeName, ranges } = this.#options;
+    return new Caretaker({
+      client: this.#client,
+      namespace: this.#access.namespace,
+      random,
+      now,
+      log,
+      warnings: this.#warnings,
+      clusterId: cluster.id,
+      clusterIdOf: cluster.idOf,
+      ownSecret: cluster.secret,
+      ownGenesis: () => events.ownGenesis(),
+      nodeName,
+      ranges: ranges.map(formatRange),
+    });
   }
 
   /** Asks for nodes until some were found, and again while no peer answers. */

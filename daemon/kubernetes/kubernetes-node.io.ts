@@ -1,13 +1,19 @@
+import { hex } from '../../base/bytes.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import { formatRange, type Range } from '../../base/range.ts';
+import { WeftError } from '../../base/weft-error.ts';
+import { parseClusterSecret } from '../../crypto/cluster-secret.ts';
 import { clock } from '../../host/clock.io.ts';
 import type { Log } from '../../host/log.ts';
 import { osRandom } from '../../host/os-random.io.ts';
 import { ownVersion } from '../../host/version.io.ts';
+import { textOfBase64 } from '../../kube/base64.ts';
 import type { WeftNode } from '../../node/weft-node.ts';
 import type { NodeLoop } from '../node-loop.io.ts';
 import type { PeerSeeds } from '../peer-seeds.io.ts';
 import type { Config } from '../settings/config.ts';
+import { keepObjects } from '../state/kept-objects.io.ts';
+import { readSecretFile } from '../state/secret-file.io.ts';
 import { nameOf } from '../status/status-context.ts';
 import { gonePeers, isCaretaker } from './gone-peers.ts';
 import { KubernetesLink } from './kubernetes-link.io.ts';
@@ -28,6 +34,7 @@ export function linkToKubernetes(options: {
 }): KubernetesLink {
   const { config, ranges, node, seeds, log, loop, onFault } = options;
   const startedAt = clock();
+  const ownSecret = (): string => readSecretFile(config.secretFile);
   const aliveOthers = () => node.gossip.members().filter(({ state }) => state === 'alive');
   const link = new KubernetesLink({
     env: process.env,
@@ -38,6 +45,7 @@ export function linkToKubernetes(options: {
     random: osRandom,
     now: clock,
     log,
+    cluster: { id: clusterIdOf(ownSecret()), idOf: clusterIdOf, secret: ownSecret },
     events: {
       found: (endpoints) => seeds.setFound(endpoints),
       genesis: (bytes) => {
@@ -62,6 +70,17 @@ export function linkToKubernetes(options: {
           node.ipam.removePeer(peer, clock());
         loop.wake();
       },
+      ownGenesis: () => node.ipam.genesis,
+      keep: () => {
+        const genesis = node.ipam.genesis;
+        if (genesis === undefined) return;
+        try {
+          keepObjects(config.stateDir, { secret: ownSecret().trim(), genesis: textOfBase64(genesis) });
+        } catch (error) {
+          if (!(error instanceof WeftError)) throw error;
+          log.warn('what this node would put back into the API cannot be kept', { fault: error.line });
+        }
+      },
     },
   });
   loop.on('genesisWanted', ({ proposal }) => {
@@ -72,6 +91,11 @@ export function linkToKubernetes(options: {
     void link.proposeRemoval(state, name).catch(onFault);
   });
   return link;
+}
+
+/** Hex of the cluster that a secret names. */
+function clusterIdOf(secret: string): string {
+  return hex(parseClusterSecret(secret).clusterId);
 }
 
 /** The owners whose nodes are gone, and whose removal is not under way. */

@@ -6,10 +6,20 @@ import { ApiFaults, type Asked, remedyOf } from '../../kube/api-faults.ts';
 import type { KubeNode, ServiceCidr } from '../../kube/objects.ts';
 import { type RangeOverlap, RangeOverlaps } from '../../kube/range-overlaps.ts';
 import { GENESIS_NAME } from '../../kube/ring-object.ts';
+import { SECRET_NAME } from '../../kube/secret-object.ts';
 
 const DAMAGED = {
   message: 'the object that begins the ring is damaged',
-  remedy: `delete ConfigMap ${GENESIS_NAME}: a node that needs it makes it anew`,
+  remedy: `delete ConfigMap ${GENESIS_NAME}: a node of the ring puts it back, or one makes it anew where there is no ring`,
+} as const;
+
+const OTHER_SECRET = {
+  message: `Secret ${SECRET_NAME} is not the one of this node's cluster: new nodes do not reach this one`,
+  remedy: 'delete the Secret, and a node of this cluster puts the right one back',
+} as const;
+const OTHER_RING = {
+  message: `the ring (ConfigMap ${GENESIS_NAME}) is of a cluster with another secret than this node's`,
+  remedy: `delete Secret ${SECRET_NAME}, which a node of that ring puts back, then this pod`,
 } as const;
 
 /**
@@ -22,6 +32,7 @@ export class KubernetesWarnings {
   readonly #overlaps: RangeOverlaps;
   /** The version of the object that begins the ring, while it is damaged. */
   #damaged: string | undefined;
+  readonly #mistaken = new Set<typeof OTHER_SECRET | typeof OTHER_RING>();
 
   constructor(log: Log, ranges: readonly Range[]) {
     this.#log = log;
@@ -54,6 +65,22 @@ export class KubernetesWarnings {
     this.#damaged = damaged;
   }
 
+  /** The cluster's Secret is there, and holds the secret of this node's cluster or not. */
+  secretSeen(whose: 'ours' | 'other'): void {
+    this.#mistake(OTHER_SECRET, whose === 'other');
+  }
+
+  /** The object that begins the ring names this node's cluster, or another one. */
+  ringSeen(whose: 'ours' | 'other'): void {
+    this.#mistake(OTHER_RING, whose === 'other');
+  }
+
+  #mistake(what: typeof OTHER_SECRET | typeof OTHER_RING, isSo: boolean): void {
+    if (isSo && !this.#mistaken.has(what)) this.#log.error(what.message, { remedy: what.remedy });
+    if (isSo) this.#mistaken.add(what);
+    else this.#mistaken.delete(what);
+  }
+
   /** The ranges of Services as they are now. */
   servicesSeen(found: readonly ServiceCidr[]): void {
     this.#logNew(this.#overlaps.takeServices(found));
@@ -67,7 +94,8 @@ export class KubernetesWarnings {
   /** One line for each, the worst first. */
   lines(now: Instant): string[] {
     const damaged = this.#damaged === undefined ? [] : [`${DAMAGED.message}; ${DAMAGED.remedy}`];
-    return [...this.#overlaps.lines(), ...damaged, ...this.#faults.lines(now)];
+    const mistaken = [...this.#mistaken].map(({ message, remedy }) => `${message}; ${remedy}`);
+    return [...mistaken, ...this.#overlaps.lines(), ...damaged, ...this.#faults.lines(now)];
   }
 
   #logNew(overlaps: readonly RangeOverlap[]): void {

@@ -31,7 +31,7 @@ export async function openState(
   options: { readonly clusterId: Uint8Array; readonly log: Log; readonly returned: boolean },
 ): Promise<State> {
   const makeDatabase = (path: string): void => SqliteStore.create(path);
-  const folder = await takeStateFolder(config, { ...options, random: osRandom, makeDatabase });
+  const folder = await takeStateFolder(config, { ...options, random: osRandom, makeDatabase, isUnused });
   try {
     const store = SqliteStore.open(folder.databasePath);
     return {
@@ -46,5 +46,20 @@ export async function openState(
   } catch (error) {
     folder.close();
     throw error;
+  }
+}
+
+/**
+ * Whether a node's database is of one that never had a part in a ring: beside the records of peers, and the decrees that
+ * the API showed, it holds something only where the node had one, or agreed on one. False where it cannot be read.
+ */
+export function isUnused(databasePath: string): boolean {
+  try {
+    const store = SqliteStore.open(databasePath);
+    const keys = [...store.entries('')].map(([key]) => key);
+    store.close();
+    return keys.every((key) => key.startsWith('record/') || key.startsWith('decree/'));
+  } catch {
+    return false;
   }
 }

@@ -2,6 +2,7 @@ import {
   chmodSync,
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   mkdirSync,
   openSync,
@@ -17,6 +18,7 @@ import { WeftError } from '../../base/weft-error.ts';
 import { decodeIdentity, encodeIdentity, generateIdentity, type Identity } from '../../crypto/identity.ts';
 import { fileFault, overwriteFile, replaceFile, TEMPORARY_SUFFIX } from '../../host/durable-file.io.ts';
 import { FileLock } from '../../native/file-lock.ts';
+import { KEPT_FILE } from './kept-objects.io.ts';
 
 /**
  * The folder in which a node keeps who it is. Mode 0700; within:
@@ -29,8 +31,11 @@ import { FileLock } from '../../native/file-lock.ts';
  *              ran and may be made anew
  *   weft.db    SQLite: allocations, ring, records of peers. Made with the folder, and never again: a node whose
  *              allocations are gone must not deal out its addresses a second time
+ *   kubernetes.json
+ *              only on Kubernetes: what the node would put back into the API (kept-objects.io.ts), 0600
  *   retired    only where the node that this was must not run again: all of the above goes at the next start
  *
+ * A folder of another cluster is refused, unless the node never had a part in a ring: then it becomes a new node's.
  * A folder that lost one of its files is refused, never completed: a node that forgot its epoch would repeat
  * itself, and one that forgot its keys is another node.
  */
@@ -60,6 +65,8 @@ export interface StateFolderOptions {
   readonly random: RandomSource;
   /** Makes the database of a new node at a path, complete and on disk when it returns. */
   readonly makeDatabase: (path: string) => void;
+  /** The database at that path is of a node that never had a part in a ring. Without it none is. */
+  readonly isUnused?: (databasePath: string) => boolean;
 }
 
 /**
@@ -74,7 +81,7 @@ export function openStateFolder(path: string, options: StateFolderOptions): Stat
   checkFolder(path);
   const lock = takeLock(path);
   try {
-    if (readSmall(path, 'retired') !== undefined) empty(path);
+    if (readSmall(path, 'retired') !== undefined || isAnothersUnused(path, options)) empty(path);
     if (readSmall(path, 'version') === undefined) fill(path, options);
     const state = read(path, options);
     writeEpoch(path, state.epoch);
@@ -185,7 +192,20 @@ function noteHolder(path: string): void {
 
 /** Removes what a retired node left. The mark goes last, so a crash in the midst only means to begin again. */
 function empty(path: string): void {
-  remove(path, [...DATABASE_FILES, 'identity', 'epoch', 'cluster', 'version', 'retired']);
+  remove(path, [KEPT_FILE, ...DATABASE_FILES, 'identity', 'epoch', 'cluster', 'version', 'retired']);
+}
+
+/**
+ * Made for another secret by a node that never had a part in a ring, so that nothing is lost with it. That is what
+ * remains where a node was first given a wrong secret.
+ */
+function isAnothersUnused(path: string, options: StateFolderOptions): boolean {
+  if (readSmall(path, 'version') !== `${STATE_VERSION}`) return false;
+  const cluster = fromHex(readSmall(path, 'cluster') ?? '');
+  if (cluster?.length !== options.clusterId.length || equalBytes(cluster, options.clusterId)) return false;
+  const database = `${path}/weft.db`;
+  // Where the database is missing it may be lost, and what it held nobody knows.
+  return existsSync(database) && options.isUnused?.(database) === true;
 }
 
 /** Makes what a new folder holds; takes it back where that cannot be finished. */

@@ -2,7 +2,7 @@ import { assert } from '../../base/assert.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import type { Range } from '../../base/range.ts';
 import { WeftError } from '../../base/weft-error.ts';
-import { sameUniverses } from '../model/genesis.ts';
+import { encodeGenesis, sameUniverses } from '../model/genesis.ts';
 import type { IpamStore } from '../model/store.ts';
 import type { Ring } from './ring.ts';
 import {
@@ -89,6 +89,12 @@ export class OwnLog {
       !view.fenced.has(this.#self) &&
       sameUniverses(view.genesis.universes, this.#ranges)
     );
+  }
+
+  /** The encoded genesis of the ring in which this node is {@link operational}. */
+  get genesis(): Uint8Array | undefined {
+    const { genesis } = this.#log;
+    return genesis !== undefined && this.operational ? encodeGenesis(genesis) : undefined;
   }
 
   /** False where it does not fit, and then nothing has changed. */

@@ -236,12 +236,13 @@ describe('the beginning of a ring in a cluster', function () {
       founders.add(genesis.data.founder);
       rings.add(genesis.data.genesis);
       for (const { name } of lab.nodes) deepEqual((await weft.status(name)).warnings ?? [], []);
-      await lab.kubectl.run(['delete', '-n', NAMESPACE, 'ds/weft', 'configmap/weft-genesis']);
+      await lab.kubectl.run(['delete', '-n', NAMESPACE, 'ds/weft']);
       await until(
         'its pods to be gone',
         async () => (await lab.kubectl.list('pods', NAMESPACE)).length === 0,
         { timeoutMs: 60_000, everyMs: 250 },
       );
+      await lab.kubectl.run(['delete', '-n', NAMESPACE, 'configmap/weft-genesis']);
       for (const { machine } of lab.nodes)
         await machine.run(['sh', '-c', 'rm -rf /var/lib/weft/*; ip link delete weft0']);
     }

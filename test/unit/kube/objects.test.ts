@@ -5,7 +5,7 @@ import { Backoff } from '../../../kube/backoff.ts';
 import { LineSplitter, MAX_LINE_BYTES } from '../../../kube/line-splitter.ts';
 import { readConfigMap, readList, readNode } from '../../../kube/objects.ts';
 import { removalName, removalObject, removalOf } from '../../../kube/removal-object.ts';
-import { genesisObject, genesisOf } from '../../../kube/ring-object.ts';
+import { clusterIdOf, genesisObject, genesisOf } from '../../../kube/ring-object.ts';
 import { secretObject, secretOf } from '../../../kube/secret-object.ts';
 import { readWatchEvent } from '../../../kube/watch-event.ts';
 import { seededRandom } from '../../seeded-random.ts';
@@ -46,6 +46,21 @@ describe('readNode', () => {
   }
 });
 
+describe('readNode, of what the node says of itself', () => {
+  it('gives the ranges that were set aside for its pods, and whether it is Ready', () => {
+    const ready = { type: 'Ready', status: 'True' };
+    const value = {
+      metadata,
+      spec: { podCIDRs: ['10.244.1.0/24', 7, 'fd00:1::/64', '10.0.0.0/8'] },
+      status: { conditions: [null, { type: 'DiskPressure', status: 'True' }, ready] },
+    };
+    deepEqual(readNode(value)?.podCidrs, ['10.244.1.0/24'], 'of the two that are looked at');
+    equal(readNode(value)?.isReady, true);
+    equal(readNode({ metadata, status: { conditions: [{ ...ready, status: 'False' }] } })?.isReady, false);
+    deepEqual([readNode({ metadata })?.isReady, readNode({ metadata })?.podCidrs], [false, []]);
+  });
+});
+
 describe('readConfigMap', () => {
   it('takes text alone for data', () => {
     deepEqual(readConfigMap({ metadata, data: { a: 'x', b: 1, c: null } })?.data, { a: 'x' });
@@ -70,10 +85,17 @@ describe('readWatchEvent', () => {
 describe('genesisObject', () => {
   it('carries any bytes there and back, and cannot be edited', () => {
     const genesis = new Uint8Array(randomBytes(500));
-    const made = genesisObject('weft', genesis, { founder: 'n1', ranges: ['10.32.0.0/12'] });
+    const made = genesisObject('weft', genesis, {
+      clusterId: 'ab'.repeat(16),
+      founder: 'n1',
+      ranges: ['10.32.0.0/12'],
+    });
     equal(made.immutable, true);
     const { data } = made as { readonly data: Record<string, string> };
     deepEqual(genesisOf({ ...metadata, data }), genesis);
+    equal(clusterIdOf({ ...metadata, data }), 'ab'.repeat(16));
+    for (const cluster of ['', 'AB'.repeat(16), 'ab'.repeat(17), '<script>'])
+      equal(clusterIdOf({ ...metadata, data: { ...data, cluster } }), undefined);
     equal(genesisOf({ ...metadata, data: { genesis: 'nonsense!' } }), undefined);
     equal(genesisOf({ ...metadata, data: {} }), undefined);
   });

@@ -11,7 +11,7 @@ function services(...cidrs: string[]): ServiceCidr {
 }
 
 function node(name: string, ...internalIps: string[]): KubeNode {
-  return { ...meta, name, internalIps };
+  return { ...meta, name, internalIps, podCidrs: [], isReady: true };
 }
 
 describe('refuseApiOverlap', () => {

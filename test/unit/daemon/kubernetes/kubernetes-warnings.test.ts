@@ -31,7 +31,8 @@ describe('KubernetesWarnings', () => {
 
   it('warns of the damaged object until it is good or gone, and logs each version of it once', () => {
     const line =
-      'the object that begins the ring is damaged; delete ConfigMap weft-genesis: a node that needs it makes it anew';
+      'the object that begins the ring is damaged; delete ConfigMap weft-genesis: ' +
+      'a node of the ring puts it back, or one makes it anew where there is no ring';
     for (const resourceVersion of ['1', '1', '2']) {
       warnings.genesisSeen({ resourceVersion, isGood: false });
       deepEqual(warnings.lines(instant(0)), [line]);
@@ -41,6 +42,19 @@ describe('KubernetesWarnings', () => {
     deepEqual(warnings.lines(instant(0)), []);
     warnings.genesisSeen({ resourceVersion: '4', isGood: false });
     warnings.genesisSeen(undefined);
+    deepEqual(warnings.lines(instant(0)), []);
+  });
+
+  it('warns of the Secret and of the ring of another cluster, and logs each once', () => {
+    for (let i = 0; i < 2; i++) {
+      warnings.secretSeen('other');
+      warnings.ringSeen('other');
+      equal(warnings.lines(instant(0)).length, 2);
+    }
+    equal(logged.length, 2);
+    warnings.secretSeen('ours');
+    equal(/is of a cluster with another secret/.test(warnings.lines(instant(0)).join()), true);
+    warnings.ringSeen('ours');
     deepEqual(warnings.lines(instant(0)), []);
   });
 

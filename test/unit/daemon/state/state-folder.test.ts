@@ -15,7 +15,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WeftError } from '../../../../base/weft-error.ts';
 import { cryptoReady } from '../../../../crypto/ready.ts';
+import { isUnused } from '../../../../daemon/parts/state.io.ts';
 import { openStateFolder, type StateFolderOptions } from '../../../../daemon/state/state-folder.io.ts';
+import { SqliteStore } from '../../../../ipam/sqlite-store.io.ts';
 import { FileLock } from '../../../../native/file-lock.ts';
 import { seededRandom } from '../../../seeded-random.ts';
 
@@ -24,6 +26,7 @@ function options(clusterByte = 1): StateFolderOptions {
     clusterId: new Uint8Array(16).fill(clusterByte),
     random: seededRandom(1),
     makeDatabase: (path) => writeFileSync(path, 'tables', { mode: 0o600 }),
+    isUnused,
   };
 }
 
@@ -123,6 +126,49 @@ describe('openStateFolder', () => {
     );
     equal(content('epoch'), '1\n');
     equal(open().epoch, 2);
+  });
+
+  /** What the database of that folder holds. */
+  const put = (databasePath: string, ...keys: readonly string[]): void => {
+    rmSync(databasePath);
+    SqliteStore.create(databasePath);
+    const store = SqliteStore.open(databasePath);
+    for (const key of keys) store.put(key, new Uint8Array(1));
+    store.flush();
+    store.close();
+  };
+
+  it('makes the folder anew for another cluster where the node never had a part in a ring', () => {
+    const { databasePath } = open();
+    equal(open().epoch, 2);
+    put(databasePath, 'record/a/node', 'decree/b');
+    writeFileSync(join(path, 'kubernetes.json'), '{}');
+    equal(open(2).epoch, 1);
+    equal(content('cluster'), `${'02'.repeat(16)}\n`);
+    deepEqual(readdirSync(path).sort(), ['cluster', 'epoch', 'identity', 'lock', 'version', 'weft.db']);
+    equal(content('weft.db'), 'tables');
+  });
+
+  for (const key of ['log', 'paxos/row', 'removal/promise/x', 'anything']) {
+    it(`refuses the folder of another cluster where its database holds '${key}'`, () => {
+      const { databasePath, identity } = open();
+      put(databasePath, 'record/a/node', key);
+      equal(
+        codeOf(() => open(2)),
+        'E_STATE_CLUSTER',
+      );
+      equal(open().identity.peer, identity.peer);
+    });
+  }
+
+  it('refuses the folder of another cluster where its database is damaged', () => {
+    const { databasePath } = open();
+    writeFileSync(databasePath, 'no database');
+    equal(
+      codeOf(() => open(2)),
+      'E_STATE_CLUSTER',
+    );
+    equal(readFileSync(databasePath, 'utf8'), 'no database');
   });
 
   it('refuses the folder of a newer version', () => {
