@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
-import { ApiError, errorOf } from './api-error.ts';
+import { ApiError, errorOf, UNTRUSTED } from './api-error.ts';
 import type { ApiAccess } from './in-cluster.io.ts';
 import { LineSplitter } from './line-splitter.ts';
 
@@ -101,7 +101,7 @@ export class ApiClient {
         {
           host: this.#access.host,
           port: this.#access.port,
-          ca: this.#access.ca,
+          ca: this.#access.ca(),
           agent: this.#agent,
           method,
           path,
@@ -120,6 +120,13 @@ export class ApiClient {
       request.on('error', reject);
       request.end(content);
     }).catch((cause: unknown) => {
+      if (isDistrust(cause))
+        throw new ApiError(
+          0,
+          UNTRUSTED,
+          `the API server shows a certificate that is not trusted: ${messageOf(cause)}`,
+          { cause },
+        );
       throw new ApiError(0, 'NoAnswer', `the API server does not answer: ${messageOf(cause)}`, { cause });
     });
     const status = answer.statusCode ?? 0;
@@ -185,6 +192,14 @@ function jsonOrText(text: string): unknown {
   } catch {
     return text;
   }
+}
+
+/** What Node says of a certificate that it does not accept: OpenSSL's verification errors, and its own of names. */
+const DISTRUST =
+  /^(ERR_TLS_CERT|CERT_|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)|(DEPTH_ZERO_)?SELF_SIGNED_CERT|INVALID_CA$|ERR_OSSL_PEM_)/;
+
+function isDistrust(cause: unknown): boolean {
+  return cause instanceof Error && DISTRUST.test((cause as NodeJS.ErrnoException).code ?? '');
 }
 
 function messageOf(cause: unknown): string {

@@ -21,6 +21,9 @@ export class ApiError extends Error {
   }
 }
 
+/** Reason of a failure: the server's certificate is none of the cluster's authority. */
+export const UNTRUSTED = 'Untrusted';
+
 /** Longest wait that a server's Retry-After may impose. */
 const MAX_RETRY_AFTER_MS = 120_000;
 

@@ -1,5 +1,5 @@
 import type { Instant } from '../base/instant.ts';
-import type { ApiError } from './api-error.ts';
+import { type ApiError, UNTRUSTED } from './api-error.ts';
 
 /** What the API is asked for, in words for the user. */
 const WORDS_BY_ASKED = {
@@ -21,6 +21,10 @@ export const REMOVAL_FORGET_MS = 180_000;
 const BUSY = 'the server is busy; what is known stays in use meanwhile';
 const UNREACHED = 'see that this node reaches the API server; what is known stays in use meanwhile';
 const BROKEN = 'see the log of the API server; what is known stays in use meanwhile';
+
+const DISTRUSTED =
+  'compare ConfigMap kube-root-ca.crt in the namespace weft with the authority that signs for the API server; ' +
+  'the kubelet brings a new one into this pod, within minutes';
 
 const REMEDY_BY_STATUS: Readonly<Record<number, string>> = {
   0: UNREACHED,
@@ -74,7 +78,8 @@ export class ApiFaults {
 }
 
 /** What a user can do about it, an imperative clause without a full stop. */
-export function remedyOf({ status }: ApiError): string {
+export function remedyOf({ status, reason }: ApiError): string {
+  if (reason === UNTRUSTED) return DISTRUSTED;
   return REMEDY_BY_STATUS[status] ?? BROKEN;
 }
 

@@ -8,8 +8,8 @@ export const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccoun
 export interface ApiAccess {
   readonly host: string;
   readonly port: number;
-  /** PEM. */
-  readonly ca: string;
+  /** Whom to trust, as it is now: the kubelet replaces the file when the cluster's authority changes. PEM. */
+  ca(): string;
   /** The bearer token as it is now: the kubelet replaces its file before it expires. */
   token(): string;
   /** The namespace this pod runs in. */
@@ -34,12 +34,13 @@ export function inClusterAccess(
     );
   }
   try {
-    const token = tokenFile(`${folder}/token`);
+    const [ca, token] = [fileThatChanges(`${folder}/ca.crt`), fileThatChanges(`${folder}/token`)];
+    ca();
     token();
     return {
       host,
       port: Number(port),
-      ca: readFileSync(`${folder}/ca.crt`, 'utf8'),
+      ca,
       token,
       namespace: readFileSync(`${folder}/namespace`, 'utf8').trim(),
     };
@@ -49,16 +50,24 @@ export function inClusterAccess(
   }
 }
 
-/** The token, read again whenever its file has changed. */
-function tokenFile(path: string): () => string {
-  let readAt = -1;
-  let token = '';
+/**
+ * The text of a file, read again whenever the file has changed. The kubelet replaces it by another file under the same
+ * name. Where it cannot be read for a while, what was read last counts; throws where nothing was read yet.
+ */
+function fileThatChanges(path: string): () => string {
+  let seen: string | undefined;
+  let text: string | undefined;
   return () => {
-    const { mtimeMs } = statSync(path);
-    if (mtimeMs !== readAt) {
-      token = readFileSync(path, 'utf8').trim();
-      readAt = mtimeMs;
+    try {
+      const { ino, mtimeMs, size } = statSync(path);
+      const now = `${ino} ${mtimeMs} ${size}`;
+      if (now !== seen) {
+        text = readFileSync(path, 'utf8').trim();
+        seen = now;
+      }
+    } catch (error) {
+      if (text === undefined) throw error;
     }
-    return token;
+    return text!;
   };
 }

@@ -71,7 +71,7 @@ describe('ApiClient', () => {
   it('does not trust a server with another certificate', async () => {
     const other = await FakeApi.listen();
     const stranger = new ApiClient({ ...api.access, ca: other.access.ca }, 'weftd/test');
-    await rejects(stranger.request('/x'), { reason: 'NoAnswer', status: 0 });
+    await rejects(stranger.request('/x'), { reason: 'Untrusted', status: 0 });
     stranger.close();
     await other.close();
   });

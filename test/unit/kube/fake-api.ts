@@ -20,7 +20,7 @@ export class FakeApi {
   token = 'first';
   answer: Answerer = (_request, response) => response.end('{}');
   readonly #server: Server;
-  readonly #ca: string;
+  #ca: string;
 
   private constructor(server: Server, ca: string) {
     this.#server = server;
@@ -40,7 +40,15 @@ export class FakeApi {
 
   get access(): ApiAccess {
     const { port } = this.#server.address() as AddressInfo;
-    return { host: '127.0.0.1', port, ca: this.#ca, token: () => this.token, namespace: 'weft' };
+    return { host: '127.0.0.1', port, ca: () => this.#ca, token: () => this.token, namespace: 'weft' };
+  }
+
+  /** From now on it shows a certificate of another authority, as after a rotation. */
+  changeAuthority(): void {
+    const { key, cert } = selfSigned();
+    this.#server.setSecureContext({ key, cert });
+    this.#server.closeIdleConnections();
+    this.#ca = cert;
   }
 
   async close(): Promise<void> {
