@@ -9,6 +9,7 @@ import { clock } from '../host/clock.io.ts';
 import { EventLoopDelay } from '../host/event-loop-delay.io.ts';
 import { HealthServer } from '../host/health-server.io.ts';
 import type { Log } from '../host/log.ts';
+import { osRandom } from '../host/os-random.io.ts';
 import { ownRuntime } from '../host/own-process.io.ts';
 import { openRunFolder } from '../host/run-folder.io.ts';
 import { ownVersion } from '../host/version.io.ts';
@@ -24,7 +25,7 @@ import { DATAPATHS } from '../router/datapath/datapaths.io.ts';
 import { controlHandlers, controlService } from './control-handlers.ts';
 import { DAEMON_COUNTERS } from './daemon-counters.ts';
 import { HandoverPolicy } from './handover-policy.ts';
-import { CniConfigPublisher } from './kubernetes/cni-config-publisher.io.ts';
+import { CniFiles } from './kubernetes/cni-files.io.ts';
 import { linkToKubernetes } from './kubernetes/kubernetes-node.io.ts';
 import { answerLastCalls } from './last-calls.io.ts';
 import { logNodeOutput } from './node-log.ts';
@@ -178,7 +179,8 @@ export class Daemon {
     const removals = new PeerRemovals({ node, name: config.name }, loop);
     const { runDir } = config;
     const cni = this.#open(openCni({ node, loop, sysctl, runDir, mtu: () => overlayMtu, counters }));
-    const publisher = this.#open(new CniConfigPublisher({ config, log, ready: () => cni.serves().ready }));
+    const ready = (): boolean => cni.serves().ready;
+    const cniFiles = this.#open(new CniFiles({ config, log, ready, now: clock, random: osRandom }));
     const addresses = node.ipam.allocation(NODE_KEY)?.addresses ?? [];
     const hostNetwork = this.#open(
       new HostNetwork({
@@ -194,7 +196,7 @@ export class Daemon {
     loop.on('ownAddresses', (out) => {
       void hostNetwork
         .setAddresses(out.addresses)
-        .then(() => publisher.update())
+        .then(() => cniFiles.update())
         .catch(onFault);
     });
 
@@ -220,7 +222,12 @@ export class Daemon {
       seeds: () => seeds.hints,
       settings: nodeSettings(config, ranges),
       runtime: ownRuntime,
-      warnings: () => [...hostNetwork.warnings(), ...cni.warnings(), ...(kubernetes?.warnings() ?? [])],
+      warnings: () => [
+        ...hostNetwork.warnings(),
+        ...cni.warnings(),
+        ...cniFiles.warnings(),
+        ...(kubernetes?.warnings() ?? []),
+      ],
     };
     const handover = new HandoverPolicy({
       shared: config.takeOver,
@@ -252,7 +259,7 @@ export class Daemon {
     });
     void seeds.add(config.peers);
     kubernetes?.start();
-    publisher.update();
+    cniFiles.update();
   }
 
   /** Notes that `part` is to be closed at the end, before all that were opened before it. */

@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { fileFault, TEMPORARY_SUFFIX } from '../../host/durable-file.io.ts';
-import { cniConfigList } from './cni-config.ts';
+import { CHAINED, cniConfigList } from './cni-config.ts';
+
+/** What {@link writeCniConfig} found: the file was as it should be, missing, somebody's text, or ours for other plugins. */
+export type CniConfigChange = 'none' | 'removed' | 'changed' | 'adapted';
 
 /**
  * Writes the runtime's network configuration, unless it is there as it should be: beside it, under a name that no
@@ -12,20 +15,31 @@ import { cniConfigList } from './cni-config.ts';
  * @param path of the file: `/etc/cni/net.d/10-weft.conflist`.
  * @param binDir where the runtime looks for plugins, as we see it.
  */
-export function writeCniConfig(path: string, runDir: string, binDir: string): void {
+export function writeCniConfig(path: string, runDir: string, binDir: string): CniConfigChange {
   const text = cniConfigList({ runDir, present: new Set(namesIn(binDir)) });
   const temporary = path + TEMPORARY_SUFFIX;
   try {
-    if (readOrNothing(path) === text) return;
+    const before = readOrNothing(path);
+    if (before === text) return 'none';
     writeFileSync(temporary, text, { mode: 0o644 });
     renameSync(temporary, path);
+    if (before === undefined) return 'removed';
+    return isOfOtherPlugins(before, runDir) ? 'adapted' : 'changed';
   } catch (cause) {
     rmSync(temporary, { force: true });
     throw fileFault(path, 'cannot be written', cause, 'E_CNI_CONFIG');
   }
 }
 
-function namesIn(folder: string): string[] {
+/** The text is ours, as it is for some other plugins on the host. */
+function isOfOtherPlugins(text: string, runDir: string): boolean {
+  const types = CHAINED.map(({ type }) => type);
+  const present = new Set(types.filter((type) => text.includes(`"${type}"`)));
+  return text === cniConfigList({ runDir, present });
+}
+
+/** Names in a folder; none where it cannot be read. */
+export function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder);
   } catch {
