@@ -9,6 +9,7 @@ const WORDS_BY_ASKED = {
   'put-back': 'putting back what was deleted',
   peers: 'the list of nodes',
   services: 'the list of ServiceCIDRs',
+  policies: 'the list of NetworkPolicies',
   genesis: 'the beginning of the ring',
   removal: 'the removal of a node',
 } as const;

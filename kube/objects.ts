@@ -99,6 +99,17 @@ export function readServiceCidr(value: unknown): ServiceCidr | undefined {
   return { ...meta, cidrs: textsOf(isRecord(value.spec) ? value.spec.cidrs : undefined, MAX_RANGES) };
 }
 
+/** How many objects a collection has, of which a list that was bounded holds some; undefined where it is no list. */
+export function readCount(value: unknown): number | undefined {
+  const list = readList(value);
+  if (list === undefined) return undefined;
+  const { metadata } = value as { readonly metadata: { readonly remainingItemCount?: unknown } };
+  const remaining = Number.isSafeInteger(metadata.remainingItemCount)
+    ? Number(metadata.remainingItemCount)
+    : 0;
+  return list.items.length + Math.max(0, remaining);
+}
+
 /** The items of a list, each as it is, and the version of the whole. */
 export function readList(
   value: unknown,

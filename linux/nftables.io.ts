@@ -61,7 +61,20 @@ export async function readRuleCounters(): Promise<Record<RuleCounter, number> | 
   return Object.fromEntries(counts) as Record<RuleCounter, number>;
 }
 
+/** Names of all tables and chains of this network namespace, also those of iptables-nft. Bounded by the length of the list. */
+export async function readChainNames(): Promise<ReadonlySet<string>> {
+  const text = await nft(['--json', 'list', 'chains'], '');
+  const names = new Set<string>();
+  for (const { table, chain } of (JSON.parse(text) as { nftables: NftEntry[] }).nftables) {
+    if (table?.name !== undefined) names.add(table.name);
+    if (chain?.name !== undefined) names.add(chain.name).add(chain.table ?? '');
+  }
+  return names;
+}
+
 interface NftEntry {
+  readonly table?: { readonly name?: string };
+  readonly chain?: { readonly name?: string; readonly table?: string };
   readonly counter?: { readonly name?: string; readonly packets?: number };
 }
 

@@ -25,6 +25,7 @@ import { type RemovalData, removalName, removalObject, removalOf } from '../../k
 import { clusterIdOf, GENESIS_NAME, genesisObject, genesisOf, PART_OF_WEFT } from '../../kube/ring-object.ts';
 import { untilGranted } from '../../kube/until-granted.io.ts';
 import { Caretaker } from './caretaker.io.ts';
+import { ClusterChecks } from './cluster-checks.io.ts';
 import { KubernetesWarnings } from './kubernetes-warnings.ts';
 
 /** Nodes that the API is asked for to find a first peer; gossip finds the others. */
@@ -69,6 +70,8 @@ export interface KubernetesOptions {
   /** Ours, for the API server's logs. */
   readonly version: string;
   readonly nodeName: string;
+  /** Who enforces NetworkPolicies on this host, as far as that can be seen. */
+  readonly policyEngine: () => Promise<string | undefined>;
   readonly cluster: {
     /** Hex. */
     readonly id: string;
@@ -105,6 +108,7 @@ export class KubernetesLink {
   /** Weft's ConfigMaps; all lie in one namespace. */
   readonly #objectByName = new Map<string, ConfigMap>();
   #areObjectsKnown = false;
+  readonly #checks: ClusterChecks;
   #caretaker: Caretaker | undefined;
   #careTimer: NodeJS.Timeout | undefined;
   readonly #proposals: Backoff;
@@ -135,9 +139,18 @@ export class KubernetesLink {
       },
       ...this.#judging('objects'),
     });
+    this.#checks = new ClusterChecks({
+      client: this.#client,
+      ranges: options.ranges,
+      random: options.random,
+      now: options.now,
+      warnings: this.#warnings,
+      policyEngine: options.policyEngine,
+    });
   }
 
   start(): void {
+    this.#checks.start();
     void this.#objects.run(); // a rejection is a bug, and ends the process
     void this.#findPeers();
     void this.#compareServices();
@@ -148,6 +161,7 @@ export class KubernetesLink {
     this.#stop.abort();
     clearInterval(this.#careTimer);
     this.#objects.stop();
+    this.#checks.stop();
     this.#caretaker?.stop();
     this.#client.close();
   }
@@ -285,6 +299,7 @@ export class KubernetesLink {
         const list = readList(await this.#client.request(`/api/v1/nodes?limit=${NODE_PAGE}`, { signal }));
         const nodes = (list?.items ?? []).flatMap((item) => readNode(item) ?? []);
         this.#warnings.nodesSeen(nodes);
+        this.#checks.nodesSeen(nodes);
         events.found(this.#endpointsOf(nodes));
       });
       let alone = false;

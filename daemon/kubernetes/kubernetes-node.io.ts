@@ -8,6 +8,7 @@ import type { Log } from '../../host/log.ts';
 import { osRandom } from '../../host/os-random.io.ts';
 import { ownVersion } from '../../host/version.io.ts';
 import { textOfBase64 } from '../../kube/base64.ts';
+import { readChainNames } from '../../linux/nftables.io.ts';
 import type { WeftNode } from '../../node/weft-node.ts';
 import type { NodeLoop } from '../node-loop.io.ts';
 import type { PeerSeeds } from '../peer-seeds.io.ts';
@@ -17,6 +18,7 @@ import { readSecretFile } from '../state/secret-file.io.ts';
 import { nameOf } from '../status/status-context.ts';
 import { gonePeers, isCaretaker } from './gone-peers.ts';
 import { KubernetesLink } from './kubernetes-link.io.ts';
+import { policyEngineOf } from './policy-engine.ts';
 
 /** Whoever was not heard of for so long after our start is taken for dead. */
 const GONE_AFTER_MS = 60_000;
@@ -45,6 +47,7 @@ export function linkToKubernetes(options: {
     random: osRandom,
     now: clock,
     log,
+    policyEngine,
     cluster: { id: clusterIdOf(ownSecret()), idOf: clusterIdOf, secret: ownSecret },
     events: {
       found: (endpoints) => seeds.setFound(endpoints),
@@ -91,6 +94,11 @@ export function linkToKubernetes(options: {
     void link.proposeRemoval(state, name).catch(onFault);
   });
   return link;
+}
+
+/** Undefined where none is seen, or where nft cannot list what others have made. */
+async function policyEngine(): Promise<string | undefined> {
+  return policyEngineOf(await readChainNames().catch(() => new Set<string>()));
 }
 
 /** Hex of the cluster that a secret names. */

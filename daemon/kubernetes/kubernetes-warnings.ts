@@ -13,6 +13,9 @@ const DAMAGED = {
   remedy: `delete ConfigMap ${GENESIS_NAME}: a node of the ring puts it back, or one makes it anew where there is no ring`,
 } as const;
 
+/** What is looked at again and again. */
+export type Check = 'kube-proxy' | 'policies';
+
 const OTHER_SECRET = {
   message: `Secret ${SECRET_NAME} is not the one of this node's cluster: new nodes do not reach this one`,
   remedy: 'delete the Secret, and a node of this cluster puts the right one back',
@@ -33,6 +36,7 @@ export class KubernetesWarnings {
   /** The version of the object that begins the ring, while it is damaged. */
   #damaged: string | undefined;
   readonly #mistaken = new Set<typeof OTHER_SECRET | typeof OTHER_RING>();
+  readonly #lineByCheck = new Map<Check, string>();
 
   constructor(log: Log, ranges: readonly Range[]) {
     this.#log = log;
@@ -65,6 +69,15 @@ export class KubernetesWarnings {
     this.#damaged = damaged;
   }
 
+  /** What a check of the cluster found: one line with what to do, or undefined where all is well. */
+  checked(check: Check, line: string | undefined): void {
+    if (line === undefined) this.#lineByCheck.delete(check);
+    else {
+      if (this.#lineByCheck.get(check) !== line) this.#log.warn(line, {}, check);
+      this.#lineByCheck.set(check, line);
+    }
+  }
+
   /** The cluster's Secret is there, and holds the secret of this node's cluster or not. */
   secretSeen(whose: 'ours' | 'other'): void {
     this.#mistake(OTHER_SECRET, whose === 'other');
@@ -95,7 +108,8 @@ export class KubernetesWarnings {
   lines(now: Instant): string[] {
     const damaged = this.#damaged === undefined ? [] : [`${DAMAGED.message}; ${DAMAGED.remedy}`];
     const mistaken = [...this.#mistaken].map(({ message, remedy }) => `${message}; ${remedy}`);
-    return [...mistaken, ...this.#overlaps.lines(), ...damaged, ...this.#faults.lines(now)];
+    const checks = this.#lineByCheck.values();
+    return [...mistaken, ...this.#overlaps.lines(), ...damaged, ...checks, ...this.#faults.lines(now)];
   }
 
   #logNew(overlaps: readonly RangeOverlap[]): void {

@@ -13,7 +13,7 @@ const SLOW = { timeoutMs: 120_000, everyMs: 500 };
 
 /** What the API holds goes, while the nodes keep what is theirs. */
 describe('Weft whose objects in the API are lost', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   let weft: WeftLab;
   let lab: Lab;
 
@@ -122,8 +122,12 @@ describe('Weft whose objects in the API are lost', function () {
     await lab.kubectl.run(['delete', 'secret', SECRET, '-n', NAMESPACE]);
     await until(
       'Weft on all nodes',
-      async () => (await lab.kubectl.list('pods', NAMESPACE)).every(isReady),
-      SLOW,
+      async () => {
+        const pods = await lab.kubectl.list('pods', NAMESPACE);
+        if (pods.every(isReady)) return true;
+        throw new Error((await lab.kubectl.run(['describe', 'pods', '-n', NAMESPACE])).stdout.slice(-6_000));
+      },
+      { ...SLOW, timeoutMs: 240_000 },
     );
     await weft.settled(120_000);
     notEqual(secret, undefined);

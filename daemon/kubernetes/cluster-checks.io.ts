@@ -1,0 +1,136 @@
+import { get } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Instant } from '../../base/instant.ts';
+import { type RandomSource, randomBelow } from '../../base/random.ts';
+import type { Range } from '../../base/range.ts';
+import { HOST_LINK_PREFIX } from '../../cni/attachment.ts';
+import type { ApiClient } from '../../kube/api-client.io.ts';
+import { ApiError } from '../../kube/api-error.ts';
+import { kubeProxyWarning, podCidrWarning, readKubeProxyConfig } from '../../kube/kube-proxy.ts';
+import { type KubeNode, readCount } from '../../kube/objects.ts';
+import type { KubernetesWarnings } from './kubernetes-warnings.ts';
+
+/** Where a kube-proxy tells its configuration, unless its `metricsBindAddress` is another one. */
+const KUBE_PROXY = 'http://127.0.0.1:10249/configz';
+/** Between two questions to it, which is on this very host. */
+const KUBE_PROXY_EVERY_MS = 60_000;
+const KUBE_PROXY_TIMEOUT_MS = 2_000;
+const MAX_ANSWER_BYTES = 256 * 1024;
+
+const POLICIES = '/apis/networking.k8s.io/v1/networkpolicies?limit=1';
+/** Between two questions of each node to the API server: spread, since all nodes ask. */
+const POLICIES_EVERY_MS = { least: 240_000, spread: 120_000 } as const;
+
+/** What {@link ClusterChecks} need. */
+export interface ClusterChecksOptions {
+  readonly client: ApiClient;
+  readonly ranges: readonly Range[];
+  readonly random: RandomSource;
+  readonly now: () => Instant;
+  readonly warnings: KubernetesWarnings;
+  /** Who enforces NetworkPolicies on this host; undefined where nobody is known. */
+  readonly policyEngine: () => Promise<string | undefined>;
+  /** For tests. */
+  readonly kubeProxyUrl?: string;
+  readonly everyMs?: number;
+}
+
+/** Looks again and again at what else of the cluster must fit to Weft, and warns where it does not. */
+export class ClusterChecks {
+  readonly #options: ClusterChecksOptions;
+  readonly #stop = new AbortController();
+  #nodes: readonly KubeNode[] = [];
+
+  constructor(options: ClusterChecksOptions) {
+    this.#options = options;
+  }
+
+  /** Looks until {@link stop}. What rejects there is a bug, and ends the process. */
+  start(): void {
+    const { random, everyMs } = this.#options;
+    void this.#repeat(
+      () => this.#checkKubeProxy(),
+      () => everyMs ?? KUBE_PROXY_EVERY_MS,
+    );
+    void this.#repeat(
+      () => this.#checkPolicies(),
+      () => everyMs ?? POLICIES_EVERY_MS.least + randomBelow(random, POLICIES_EVERY_MS.spread),
+    );
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  /** Nodes as the API has them. */
+  nodesSeen(nodes: readonly KubeNode[]): void {
+    this.#nodes = nodes;
+  }
+
+  async #repeat(check: () => Promise<void>, pauseMs: () => number): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await check();
+      await delay(pauseMs(), undefined, { signal, ref: false }).catch(() => {});
+    }
+  }
+
+  async #checkKubeProxy(): Promise<void> {
+    const { ranges, warnings, kubeProxyUrl = KUBE_PROXY } = this.#options;
+    const config = readKubeProxyConfig(await ask(kubeProxyUrl, this.#stop.signal));
+    const line =
+      config === undefined
+        ? podCidrWarning(this.#nodes, ranges)
+        : kubeProxyWarning(config, ranges, HOST_LINK_PREFIX);
+    warnings.checked('kube-proxy', line);
+  }
+
+  async #checkPolicies(): Promise<void> {
+    const { client, warnings, now, policyEngine } = this.#options;
+    const { signal } = this.#stop;
+    try {
+      const count = readCount(await client.request(POLICIES, { signal })) ?? 0;
+      warnings.granted('policies');
+      const isEnforced = count === 0 || (await policyEngine()) !== undefined;
+      warnings.checked('policies', isEnforced ? undefined : unenforced(count));
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof ApiError)) throw error;
+      warnings.failed('policies', error, now());
+    }
+  }
+}
+
+function unenforced(count: number): string {
+  const policies =
+    count === 1 ? 'the NetworkPolicy of this cluster is' : `the ${count} NetworkPolicies of this cluster are`;
+  return (
+    `${policies} not enforced: Weft has no policy controller yet, and none of another is seen on this node; ` +
+    'run one, such as kube-network-policies, or do not rely on them'
+  );
+}
+
+/** The JSON of an answer; undefined where none came: nobody listens there, or it is somebody else. */
+function ask(url: string, signal: AbortSignal): Promise<unknown> {
+  return new Promise((resolve) => {
+    const nothing = (): void => resolve(undefined);
+    const request = get(url, { signal, timeout: KUBE_PROXY_TIMEOUT_MS, agent: false }, (answer) => {
+      let text = '';
+      answer.setEncoding('utf8');
+      answer.on('data', (part: string) => {
+        text += part;
+        if (text.length > MAX_ANSWER_BYTES) answer.destroy();
+      });
+      answer.on('close', () => {
+        try {
+          resolve(answer.complete ? JSON.parse(text) : undefined);
+        } catch {
+          nothing();
+        }
+      });
+      answer.on('error', nothing);
+    });
+    request.on('timeout', () => request.destroy());
+    request.on('error', nothing);
+  });
+}
