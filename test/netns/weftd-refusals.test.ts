@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { chown, mkdir, writeFile } from 'node:fs/promises';
+import { SqliteStore } from '../../ipam/sqlite-store.io.ts';
 import { type CommandResult, run } from '../cluster/command.ts';
 import { Namespace } from './namespaces.ts';
 import { newSecret, type StartOptions, WEFTD, WeftdHost } from './weftd-host.ts';
@@ -223,6 +224,11 @@ describe('weftd refuses to start, in one clear line and without a trace, where',
     // The start ends where root has no capabilities, but its folder has been made.
     const made = await host.refused(args, { under: ['setpriv', '--bounding-set=-all', '--inh-caps=-all'] });
     assertRefused(made, /CAP_NET_ADMIN/);
+    // As of a node that has a part in a ring: without one, another secret just makes it a new node.
+    const store = SqliteStore.open(`${state}/weft.db`);
+    store.put('log', new Uint8Array());
+    store.flush();
+    store.close();
     const before = await host.names('used');
     const other = await host.write('other', newSecret());
     assertRefused(
