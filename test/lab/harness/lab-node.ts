@@ -94,9 +94,11 @@ export class LabNode {
     rmSync(`${this.machine.folder}${STATIC_PODS}/${name}.json`, { force: true });
   }
 
-  async startKubeProxy(): Promise<void> {
+  /** `flags` come before those that the lab needs. */
+  async startKubeProxy(flags: readonly string[] = []): Promise<void> {
     await this.machine.start('kube-proxy', [
       'kube-proxy',
+      ...flags,
       ...['--proxy-mode=nftables', `--hostname-override=${this.name}`],
       '--kubeconfig=/etc/kubernetes/kube-proxy.conf',
       // The kernel's limits are those of the whole machine and cannot be set from here.

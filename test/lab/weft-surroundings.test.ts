@@ -1,0 +1,109 @@
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { until } from '../cluster/command.ts';
+import type { Lab } from './harness/lab.ts';
+import { leftovers, takeDown } from './harness/take-down.ts';
+import { NAMESPACE, WeftLab } from './weft-lab.ts';
+import { sleeper } from './workloads.ts';
+
+const CONFIG = '/etc/cni/net.d/10-weft.conflist';
+const PLUGIN = '/opt/cni/bin/weft-net';
+const SLOW = { timeoutMs: 120_000, everyMs: 1_000 };
+
+/** What other programs do on a node beside Weft, and what else of a cluster must fit to it. */
+describe('Weft among the other programs of a node', function () {
+  this.timeout(300_000);
+  let weft: WeftLab;
+  let lab: Lab;
+
+  before(async () => {
+    weft = await WeftLab.up({ nodes: 2 });
+    lab = weft.lab;
+    await weft.settled();
+  });
+
+  after(async () => {
+    await takeDown();
+    deepEqual(leftovers(), []);
+  });
+
+  const onNode = async (script: string): Promise<string> =>
+    (await lab.node('n1').run(['sh', '-c', script])).stdout;
+  const warned = (what: RegExp, wanted = true): Promise<unknown> =>
+    until(
+      `${wanted ? 'a' : 'no'} warning ${what}`,
+      async () => {
+        const warnings = await weft.warnings('n1');
+        if (warnings.some((each) => what.test(each)) !== wanted) throw new Error(warnings.join('\n'));
+        return true;
+      },
+      SLOW,
+    );
+  /** A pod can be started on n1. */
+  const startsPods = async (name: string): Promise<void> => {
+    await lab.apply(sleeper(name, { labels: { app: name }, node: 'n1' }));
+    await lab.kubectl.waitForPods(`app=${name}`);
+  };
+
+  it('has nothing to warn of on a sound node', async () => {
+    deepEqual(await weft.warnings('n1'), []);
+  });
+
+  it('puts its configuration and its plugin back where a program removes them, and pods start', async () => {
+    const before = await onNode(`cat ${CONFIG}; sha256sum ${PLUGIN}`);
+    await onNode(`rm ${CONFIG} ${PLUGIN}`);
+    await until('both to be back', async () => {
+      const { stdout } = await lab.node('n1').run(['sh', '-c', `cat ${CONFIG}; sha256sum ${PLUGIN}`], {
+        mayFail: true,
+      });
+      return stdout === before;
+    });
+    equal(await onNode(`stat -c %a ${PLUGIN}`), '755\n');
+    await startsPods('after-removal');
+    await lab.kubectl.waitForNodes(['n1']);
+  });
+
+  it('follows portmap as it goes and comes, and says what is missing', async () => {
+    await onNode('mv /opt/cni/bin/portmap /var/portmap');
+    await until('a chain without it', async () => !(await onNode(`cat ${CONFIG}`)).includes('portmap'));
+    await warned(/hostPorts of pods have no effect/);
+    await startsPods('without-portmap');
+    await onNode('mv /var/portmap /opt/cni/bin/portmap');
+    await until('a chain with it', async () => (await onNode(`cat ${CONFIG}`)).includes('portmap'));
+    await warned(/hostPorts/, false);
+  });
+
+  it('names the configuration of another network that sorts first', async () => {
+    await onNode(
+      `echo '{"cniVersion":"1.0.0","name":"x","plugins":[{"type":"bridge"}]}' > /etc/cni/net.d/05-x.conflist`,
+    );
+    await warned(/takes '05-x\.conflist', which sorts before 10-weft\.conflist/);
+    await onNode('rm /etc/cni/net.d/05-x.conflist');
+    await warned(/sorts before/, false);
+    await startsPods('after-another');
+  });
+
+  it('says that kube-proxy takes another range for that of pods', async () => {
+    const node = lab.node('n1');
+    await node.stopKubeProxy();
+    await node.startKubeProxy(['--cluster-cidr=10.244.0.0/16']);
+    await warned(/kube-proxy takes only 10\.244\.0\.0\/16 for pods.*Services hide the senders/);
+    await node.stopKubeProxy();
+    await node.startKubeProxy();
+    await warned(/kube-proxy/, false);
+  });
+
+  it('says that nobody enforces the NetworkPolicies of the cluster', async () => {
+    await lab.apply({
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name: 'closed' },
+      spec: { podSelector: {} },
+    });
+    // They are counted every few minutes, and at the start.
+    const { metadata } = await weft.podOn('n1');
+    await lab.kubectl.run(['delete', 'pod', metadata.name, '-n', NAMESPACE, '--wait=true']);
+    await until('Weft to serve again', async () => (await weft.status('n1')).ipam.state === 'ready', SLOW);
+    await warned(/the NetworkPolicy of this cluster is not enforced/);
+    ok(metadata.name !== (await weft.podOn('n1')).metadata.name);
+  });
+});
