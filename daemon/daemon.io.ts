@@ -166,7 +166,7 @@ export class Daemon {
     loop.onEach((out) => logNodeOutput(log, out));
     loop.on('keepRecord', ({ record }) => state.records.put(record));
     loop.on('dropRecord', (out) => state.records.remove(out));
-    guardIdentity({ node, loop, folder: state.folder, kubernetes: config.kubernetes, onFault });
+    guardIdentity({ config, node, loop, folder: state.folder, log, onFault });
     const seeds = this.#open(
       new PeerSeeds({
         onChange: loop.waking((endpoints) => node.setSeeds(endpoints, clock())),

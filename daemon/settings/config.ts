@@ -117,11 +117,8 @@ export function readConfig(input: ConfigInput): Intent {
   if (flags.help) return { action: 'help' };
   if (flags.version) return { action: 'version' };
   const underKubernetes = isSwitchedOn(flags.settings) ?? input.env.WEFT_KUBERNETES === 'true';
-  const env = givenInEnvironment(
-    SETTING_TABLE,
-    underKubernetes ? translateWeaveEnvironment(input.env, faults) : input.env,
-    faults,
-  );
+  const weaveless = translateWeaveEnvironment(input.env, { underKubernetes }, faults);
+  const env = givenInEnvironment(SETTING_TABLE, weaveless, faults);
   let file: Given<SettingName> = new Map();
   if (input.file instanceof WeftError) faults.push(input.file);
   else if (input.file) file = givenInFile(SETTING_TABLE, input.file, faults);

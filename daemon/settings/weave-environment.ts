@@ -4,7 +4,8 @@ import { AUTO_DATAPATH, PORTABLE_DATAPATH } from '../../router/datapath/choose-d
 /** What a variable of Weave Net's DaemonSet becomes here, or why it is refused. */
 type Translation =
   | { readonly setting: string; readonly convert?: (text: string) => string }
-  | { readonly refused: string }
+  /** Why, and what to do; `onHost` where that differs on a plain host. */
+  | { readonly refused: string; readonly onHost?: string }
   | { readonly ignored: true };
 
 /** The variables that users of Weave Net's manifest know. */
@@ -27,9 +28,12 @@ const WEAVE_VARIABLES: Readonly<Record<string, Translation>> = {
   // Weft never changes the source of what comes in, which is what this asked for.
   NO_MASQ_LOCAL: { ignored: true },
   // The ring begins by a create-once object; there is nothing left to choose.
-  IPALLOC_INIT: { refused: 'the ring of addresses begins by itself; remove it' },
+  IPALLOC_INIT: {
+    refused: 'the ring of addresses begins by itself; remove it',
+    onHost: 'set WEFT_IPALLOC_INIT instead',
+  },
   WEAVE_PASSWORD: {
-    refused: "traffic is always encrypted, by the Secret 'weft-secret' that is made by itself; remove it",
+    refused: 'traffic is always encrypted, by the cluster secret; remove it',
   },
   CONN_LIMIT: { refused: 'a node keeps about eight links at any size of the cluster; remove it' },
   HAIRPIN_MODE: { refused: 'pods always reach themselves through a Service; remove it' },
@@ -44,19 +48,23 @@ const WEAVE_VARIABLES: Readonly<Record<string, Translation>> = {
 /**
  * The environment with Weave Net's variables put into Weft's words, for the users of its manifest. A variable that
  * means nothing any more, and any other `WEAVE_…`, is a fault that names it: a setting that is silently without effect
- * is worse than none. A variable that is empty counts as not given. Weft's own variables win over translated ones.
+ * is worse than none. On a plain host only names that begin with `WEAVE_` or `IPALLOC_` are taken for Weave Net's: others,
+ * such as EXTRA_ARGS, may be meant for any program. A variable that is empty counts as not given. Weft's own variables win over translated ones.
  */
 export function translateWeaveEnvironment(
   env: Readonly<Record<string, string | undefined>>,
+  { underKubernetes }: { readonly underKubernetes: boolean },
   faults: WeftError[],
 ): Record<string, string | undefined> {
   const out: Record<string, string | undefined> = {};
   for (const [name, text] of Object.entries(env)) {
-    const known = WEAVE_VARIABLES[name];
+    const isWeaves = underKubernetes || /^(WEAVE_|IPALLOC_)/.test(name);
+    const known = isWeaves ? WEAVE_VARIABLES[name] : undefined;
     if (known === undefined && !name.startsWith('WEAVE_')) out[name] ??= text;
     else if (text === undefined || text === '') continue;
     else if (known === undefined) faults.push(refusal(name, 'Weft knows no such setting; remove it'));
-    else if ('refused' in known) faults.push(refusal(name, known.refused));
+    else if ('refused' in known)
+      faults.push(refusal(name, (underKubernetes ? undefined : known.onHost) ?? known.refused));
     else if ('setting' in known && env[known.setting] === undefined)
       out[known.setting] = known.convert?.(text) ?? text;
   }

@@ -137,7 +137,7 @@ describe('readConfig', () => {
     deepEqual(configOf(['--kubernetes', '--ipalloc-init', 'observer']).genesis, { mode: 'observer' });
   });
 
-  it("takes Weave Net's variables under Kubernetes alone", () => {
+  it("takes Weave Net's variables, on a plain host those that no other program may have", () => {
     const env = { IPALLOC_RANGE: '10.40.0.0/16', WEAVE_MTU: '1300', KUBE_PEERS: '192.0.2.1 192.0.2.2:7000' };
     const config = configOf(['--kubernetes'], { env });
     equal(formatRange(config.range4!), '10.40.0.0/16');
@@ -146,7 +146,12 @@ describe('readConfig', () => {
       { host: '192.0.2.1', port: 6783 },
       { host: '192.0.2.2', port: 7000 },
     ]);
-    equal(configOf([], { env }).mtu, undefined);
+    const onHost = configOf([], { env });
+    deepEqual([onHost.mtu, onHost.peers], [1300, []]);
+    match(
+      faultsOf([], { env: { WEAVE_PASSWORD: 'x' } }).join('\n'),
+      /WEAVE_PASSWORD has no meaning for Weft/,
+    );
   });
 
   it('puts a flag before the environment, that before the file, that before the default', () => {

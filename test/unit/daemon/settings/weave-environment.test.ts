@@ -2,9 +2,12 @@ import { deepEqual, equal, match } from 'node:assert/strict';
 import type { WeftError } from '../../../../base/weft-error.ts';
 import { translateWeaveEnvironment } from '../../../../daemon/settings/weave-environment.ts';
 
-function translate(env: Record<string, string>): { out: Record<string, unknown>; faults: string[] } {
+function translate(
+  env: Record<string, string>,
+  underKubernetes = true,
+): { out: Record<string, unknown>; faults: string[] } {
   const faults: WeftError[] = [];
-  const out = translateWeaveEnvironment(env, faults);
+  const out = translateWeaveEnvironment(env, { underKubernetes }, faults);
   return { out, faults: faults.map((fault) => fault.line) };
 }
 
@@ -33,6 +36,30 @@ describe('translateWeaveEnvironment', () => {
 
   it('leaves the rest of the environment alone', () => {
     deepEqual(translate({ PATH: '/bin', WEFT_NAME: 'a' }).out, { PATH: '/bin', WEFT_NAME: 'a' });
+  });
+
+  it('knows on a plain host the names that only Weave Net has, and leaves the others to other programs', () => {
+    const { out, faults } = translate(
+      {
+        IPALLOC_RANGE: '10.40.0.0/16',
+        WEAVE_MTU: '1300',
+        EXTRA_ARGS: '-x',
+        KUBE_PEERS: 'a',
+        WEAVE_PASSWORD: 'x',
+      },
+      false,
+    );
+    deepEqual(out, {
+      WEFT_IPALLOC_RANGE: '10.40.0.0/16',
+      WEFT_MTU: '1300',
+      EXTRA_ARGS: '-x',
+      KUBE_PEERS: 'a',
+    });
+    equal(faults.length, 1);
+    match(
+      faults[0]!,
+      /WEAVE_PASSWORD has no meaning for Weft; traffic is always encrypted, by the cluster secret/,
+    );
   });
 
   for (const name of [
