@@ -1,5 +1,7 @@
 import type { Instant } from '../base/instant.ts';
+import { type Warning, warningLine, warningOf } from '../base/warning.ts';
 import { type ApiError, UNTRUSTED } from './api-error.ts';
+import { KUBE_WARNINGS } from './kube-warnings.ts';
 
 /** What the API is asked for, in words for the user. */
 const WORDS_BY_ASKED = {
@@ -19,19 +21,13 @@ export type Asked = keyof typeof WORDS_BY_ASKED;
 /** Removals are proposed anew every few seconds; one that failed and was not tried again for so long is past. */
 export const REMOVAL_FORGET_MS = 180_000;
 
-const BUSY = 'the server is busy; what is known stays in use meanwhile';
-const UNREACHED = 'see that this node reaches the API server; what is known stays in use meanwhile';
-const BROKEN = 'see the log of the API server; what is known stays in use meanwhile';
+type ApiWarningCode = Exclude<keyof typeof KUBE_WARNINGS, 'E_RANGE_OVERLAP'>;
 
-const DISTRUSTED =
-  'compare ConfigMap kube-root-ca.crt in the namespace weft with the authority that signs for the API server; ' +
-  'the kubelet brings a new one into this pod, within minutes';
-
-const REMEDY_BY_STATUS: Readonly<Record<number, string>> = {
-  0: UNREACHED,
-  401: 'the token of the pod is no longer good: see that the kubelet renews it',
-  403: 'apply the manifest again: the service account lacks a permission',
-  429: BUSY,
+const CODE_BY_STATUS: Readonly<Record<number, ApiWarningCode>> = {
+  0: 'E_API_UNREACHED',
+  401: 'E_API_UNAUTHORIZED',
+  403: 'E_API_FORBIDDEN',
+  429: 'W_API_BUSY',
 };
 
 interface Fault {
@@ -59,8 +55,8 @@ export class ApiFaults {
     return this.#faultByAsked.delete(asked);
   }
 
-  /** One line for each kind of failure, the oldest first: what, since when, what to do. */
-  lines(now: Instant): string[] {
+  /** One warning for each kind of failure, the oldest first: what, since when, what to do. */
+  warnings(now: Instant): Warning[] {
     const removal = this.#faultByAsked.get('removal');
     if (removal !== undefined && now - removal.lastAt > REMOVAL_FORGET_MS) this.granted('removal');
     const askedByKind = new Map<string, Asked[]>();
@@ -73,15 +69,23 @@ export class ApiFaults {
       const { error, since } = this.#faultByAsked.get(all[0]!)!;
       const seconds = Math.floor((now - since) / 1000);
       const words = all.map((asked) => WORDS_BY_ASKED[asked]).join(', ');
-      return `the API of Kubernetes ${kind}, for ${seconds} s now (${words}); ${remedyOf(error)}`;
+      return warningOf(KUBE_WARNINGS, codeOf(error), { fault: kind, seconds, asked: words });
     });
+  }
+
+  /** The same, one line each. */
+  lines(now: Instant): string[] {
+    return this.warnings(now).map(warningLine);
   }
 }
 
 /** What a user can do about it, an imperative clause without a full stop. */
-export function remedyOf({ status, reason }: ApiError): string {
-  if (reason === UNTRUSTED) return DISTRUSTED;
-  return REMEDY_BY_STATUS[status] ?? BROKEN;
+export function remedyOf(error: ApiError): string {
+  return KUBE_WARNINGS[codeOf(error)].remedy;
+}
+
+function codeOf({ status, reason }: ApiError): ApiWarningCode {
+  return reason === UNTRUSTED ? 'E_API_UNTRUSTED' : (CODE_BY_STATUS[status] ?? 'E_API_BROKEN');
 }
 
 function kindOf({ status, reason, message }: ApiError): string {

@@ -1,6 +1,8 @@
 import { parseAddress } from '../base/address.ts';
 import { formatRange, intersectRanges, parseCidr, type Range, rangeContains } from '../base/range.ts';
+import { type Warning, warningLine, warningOf } from '../base/warning.ts';
 import { WeftError } from '../base/weft-error.ts';
+import { KUBE_WARNINGS } from './kube-warnings.ts';
 import type { KubeNode, ServiceCidr } from './objects.ts';
 
 /** A pod range that holds what the cluster uses for something else; all in words for the user. */
@@ -66,11 +68,14 @@ export class RangeOverlaps {
     return newOf(this.#nodes, before);
   }
 
-  /** One line each: the range, what it overlaps, what to do. */
+  /** One warning for each: the range, what it overlaps, what to do. */
+  warnings(): Warning[] {
+    return [...this.#services, ...this.#nodes].map(({ range, used }) => warningOfOverlap(range, used));
+  }
+
+  /** The same, one line each. */
   lines(): string[] {
-    return [...this.#services, ...this.#nodes].map(
-      ({ range, used, remedy }) => `the pod range ${range} overlaps ${used}; ${remedy}`,
-    );
+    return this.warnings().map(warningLine);
   }
 }
 
@@ -80,8 +85,13 @@ function isIn(range: Range, text: string): boolean {
 }
 
 function overlap(range: Range, used: string): RangeOverlap {
-  const remedy = `take Weft off (weft-reset.yaml) and choose another range with ${variableOf(range)}`;
-  return { range: formatRange(range), used, remedy };
+  const text = formatRange(range);
+  return { range: text, used, remedy: warningOfOverlap(text, used).remedy };
+}
+
+function warningOfOverlap(range: string, used: string): Warning {
+  const variable = variableOf({ family: range.includes(':') ? 6 : 4 });
+  return warningOf(KUBE_WARNINGS, 'E_RANGE_OVERLAP', { range, used, variable });
 }
 
 function newOf(now: readonly RangeOverlap[], before: readonly RangeOverlap[]): RangeOverlap[] {
@@ -90,6 +100,6 @@ function newOf(now: readonly RangeOverlap[], before: readonly RangeOverlap[]): R
   );
 }
 
-function variableOf({ family }: Range): string {
+function variableOf({ family }: Pick<Range, 'family'>): string {
   return family === 4 ? 'IPALLOC_RANGE' : 'IPALLOC_RANGE6';
 }

@@ -4,6 +4,7 @@ import { type Endpoint, endpoint } from '../../base/endpoint.ts';
 import { after, type Instant } from '../../base/instant.ts';
 import { type RandomSource, shuffle } from '../../base/random.ts';
 import { formatRange, type Range } from '../../base/range.ts';
+import type { Warning } from '../../base/warning.ts';
 import type { Log } from '../../host/log.ts';
 import { ApiClient } from '../../kube/api-client.io.ts';
 import { ApiError } from '../../kube/api-error.ts';
@@ -166,9 +167,9 @@ export class KubernetesLink {
     this.#client.close();
   }
 
-  /** What a user should know of at present, one line each, the worst first. */
-  warnings(): string[] {
-    return this.#warnings.lines(this.#options.now());
+  /** What a user should know of at present, the worst first. */
+  warnings(): Warning[] {
+    return this.#warnings.warnings(this.#options.now());
   }
 
   /**

@@ -1,5 +1,12 @@
 import type { Instant } from '../../base/instant.ts';
 import type { Range } from '../../base/range.ts';
+import {
+  type Warning,
+  type WarningTable,
+  warningLine,
+  warningOf,
+  warningOfLine,
+} from '../../base/warning.ts';
 import type { Log } from '../../host/log.ts';
 import type { ApiError } from '../../kube/api-error.ts';
 import { ApiFaults, type Asked, remedyOf } from '../../kube/api-faults.ts';
@@ -8,22 +15,26 @@ import { type RangeOverlap, RangeOverlaps } from '../../kube/range-overlaps.ts';
 import { GENESIS_NAME } from '../../kube/ring-object.ts';
 import { SECRET_NAME } from '../../kube/secret-object.ts';
 
-const DAMAGED = {
-  message: 'the object that begins the ring is damaged',
-  remedy: `delete ConfigMap ${GENESIS_NAME}: a node of the ring puts it back, or one makes it anew where there is no ring`,
-} as const;
+const CLUSTER_WARNINGS = {
+  E_GENESIS_DAMAGED: {
+    message: 'the object that begins the ring is damaged',
+    remedy: `delete ConfigMap ${GENESIS_NAME}: a node of the ring puts it back, or one makes it anew where there is no ring`,
+  },
+  E_OTHER_SECRET: {
+    message: `Secret ${SECRET_NAME} is not the one of this node's cluster: new nodes do not reach this one`,
+    remedy: 'delete the Secret, and a node of this cluster puts the right one back',
+  },
+  E_OTHER_RING: {
+    message: `the ring (ConfigMap ${GENESIS_NAME}) is of a cluster with another secret than this node's`,
+    remedy: `delete Secret ${SECRET_NAME}, which a node of that ring puts back, then this pod`,
+  },
+} as const satisfies WarningTable;
+const DAMAGED = warningOf(CLUSTER_WARNINGS, 'E_GENESIS_DAMAGED');
+const OTHER_SECRET = warningOf(CLUSTER_WARNINGS, 'E_OTHER_SECRET');
+const OTHER_RING = warningOf(CLUSTER_WARNINGS, 'E_OTHER_RING');
 
 /** What is looked at again and again. */
 export type Check = 'kube-proxy' | 'policies';
-
-const OTHER_SECRET = {
-  message: `Secret ${SECRET_NAME} is not the one of this node's cluster: new nodes do not reach this one`,
-  remedy: 'delete the Secret, and a node of this cluster puts the right one back',
-} as const;
-const OTHER_RING = {
-  message: `the ring (ConfigMap ${GENESIS_NAME}) is of a cluster with another secret than this node's`,
-  remedy: `delete Secret ${SECRET_NAME}, which a node of that ring puts back, then this pod`,
-} as const;
 
 /**
  * What a user of Kubernetes should know of: requests that the API does not grant, the damaged object, ranges that
@@ -35,7 +46,7 @@ export class KubernetesWarnings {
   readonly #overlaps: RangeOverlaps;
   /** The version of the object that begins the ring, while it is damaged. */
   #damaged: string | undefined;
-  readonly #mistaken = new Set<typeof OTHER_SECRET | typeof OTHER_RING>();
+  readonly #mistaken = new Set<Warning>();
   readonly #lineByCheck = new Map<Check, string>();
 
   constructor(log: Log, ranges: readonly Range[]) {
@@ -88,7 +99,7 @@ export class KubernetesWarnings {
     this.#mistake(OTHER_RING, whose === 'other');
   }
 
-  #mistake(what: typeof OTHER_SECRET | typeof OTHER_RING, isSo: boolean): void {
+  #mistake(what: Warning, isSo: boolean): void {
     if (isSo && !this.#mistaken.has(what)) this.#log.error(what.message, { remedy: what.remedy });
     if (isSo) this.#mistaken.add(what);
     else this.#mistaken.delete(what);
@@ -104,12 +115,22 @@ export class KubernetesWarnings {
     this.#logNew(this.#overlaps.takeNodes(found));
   }
 
-  /** One line for each, the worst first. */
+  /** All of it, the worst first. */
+  warnings(now: Instant): Warning[] {
+    const damaged = this.#damaged === undefined ? [] : [DAMAGED];
+    const checks = [...this.#lineByCheck.values()].map((line) => warningOfLine('W_CLUSTER_CHECK', line));
+    return [
+      ...this.#mistaken,
+      ...this.#overlaps.warnings(),
+      ...damaged,
+      ...checks,
+      ...this.#faults.warnings(now),
+    ];
+  }
+
+  /** The same, one line each. */
   lines(now: Instant): string[] {
-    const damaged = this.#damaged === undefined ? [] : [`${DAMAGED.message}; ${DAMAGED.remedy}`];
-    const mistaken = [...this.#mistaken].map(({ message, remedy }) => `${message}; ${remedy}`);
-    const checks = this.#lineByCheck.values();
-    return [...mistaken, ...this.#overlaps.lines(), ...damaged, ...checks, ...this.#faults.lines(now)];
+    return this.warnings(now).map(warningLine);
   }
 
   #logNew(overlaps: readonly RangeOverlap[]): void {

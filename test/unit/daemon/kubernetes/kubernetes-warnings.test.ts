@@ -58,6 +58,25 @@ describe('KubernetesWarnings', () => {
     deepEqual(warnings.lines(instant(0)), []);
   });
 
+  it('gives each a code that tells programs what it is', () => {
+    const codes = (): string[] => warnings.warnings(instant(0)).map(({ code }) => code);
+    for (const [status, code] of [
+      [0, 'E_API_UNREACHED'],
+      [401, 'E_API_UNAUTHORIZED'],
+      [403, 'E_API_FORBIDDEN'],
+      [429, 'W_API_BUSY'],
+      [503, 'E_API_BROKEN'],
+    ] as const) {
+      warnings.failed('objects', new ApiError(status, 'Reason', ''), instant(0));
+      deepEqual(codes(), [code]);
+    }
+    warnings.granted('objects');
+    warnings.checked('policies', 'policies have no effect; install an engine');
+    warnings.genesisSeen({ resourceVersion: '1', isGood: false });
+    warnings.secretSeen('other');
+    deepEqual(codes(), ['E_OTHER_SECRET', 'E_GENESIS_DAMAGED', 'W_CLUSTER_CHECK']);
+  });
+
   it('shows overlaps before the rest', () => {
     warnings.failed('objects', new ApiError(500, 'InternalError', ''), instant(0));
     const seen = {

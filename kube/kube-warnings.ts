@@ -1,0 +1,31 @@
+import type { WarningTable } from '../base/warning.ts';
+
+const API_FAILS = 'the API of Kubernetes {fault}, for {seconds} s now ({asked})';
+const KNOWN_STAYS = 'what is known stays in use meanwhile';
+
+/** What is wrong with Kubernetes as a node sees it. */
+export const KUBE_WARNINGS = {
+  E_API_UNREACHED: {
+    message: API_FAILS,
+    remedy: `see that this node reaches the API server; ${KNOWN_STAYS}`,
+  },
+  E_API_UNTRUSTED: {
+    message: API_FAILS,
+    remedy:
+      'compare ConfigMap kube-root-ca.crt in the namespace weft with the authority that signs for the API server; the kubelet brings a new one into this pod, within minutes',
+  },
+  E_API_UNAUTHORIZED: {
+    message: API_FAILS,
+    remedy: 'the token of the pod is no longer good: see that the kubelet renews it',
+  },
+  E_API_FORBIDDEN: {
+    message: API_FAILS,
+    remedy: 'apply the manifest again: the service account lacks a permission',
+  },
+  W_API_BUSY: { message: API_FAILS, remedy: `the server is busy; ${KNOWN_STAYS}` },
+  E_API_BROKEN: { message: API_FAILS, remedy: `see the log of the API server; ${KNOWN_STAYS}` },
+  E_RANGE_OVERLAP: {
+    message: 'the pod range {range} overlaps {used}',
+    remedy: 'take Weft off (weft-reset.yaml) and choose another range with {variable}',
+  },
+} as const satisfies WarningTable;
