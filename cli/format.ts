@@ -33,11 +33,20 @@ export function formatPeers(result: PeersResult): string {
   ]);
   const lines =
     rows.length > 0 ? table([...PEER_COLUMNS, 'SENT', 'RECEIVED', 'ADDRESSES'], rows) : ['no peers'];
-  return text([
-    ...lines,
-    '',
-    `sought  ${result.seeds.map((seed) => printable(seed)).join(', ') || 'nobody'}`,
-  ]);
+  const seeds = result.seedStates ?? [];
+  if (seeds.length === 0) return text([...lines, '', 'sought  nobody']);
+  const seedTable = table(
+    ['SOUGHT', 'STATE', 'NAME', 'FOR', 'NEXT TRY', 'REASON'],
+    seeds.map((each) => [
+      each.seed,
+      each.state,
+      each.name ?? '',
+      each.sinceS === null ? '' : `${each.sinceS} s`,
+      each.nextTryS === null ? '' : `${each.nextTryS} s`,
+      each.reason ?? '',
+    ]),
+  );
+  return text([...lines, '', ...seedTable]);
 }
 
 export function formatIpam(result: IpamResult): string {

@@ -66,6 +66,8 @@ export interface StatusResult {
   readonly addresses: readonly string[];
   readonly peers: readonly PeerStatus[];
   readonly ipam: IpamSummary;
+  /** What `--peer` and `weft connect` gave. */
+  readonly seeds?: readonly SeedStatus[];
   /** What a user should know and do something about, one line each, the worst first. */
   readonly warnings?: readonly string[];
   /** The same for programs, in the same order: a stable code, how grave it is, what is wrong, what to do. */
@@ -87,6 +89,26 @@ export interface PeerStatus {
   readonly datapath: string | null;
   readonly suite: string | null;
   readonly rttMs: number | null;
+}
+
+/** A peer that this node was told to look for, by `--peer` or `weft connect`. */
+export interface SeedStatus {
+  /** As it was given, in canonical text. */
+  readonly seed: string;
+  /**
+   * connected: a peer was met there. no-udp: it was, but tunnels to it are not answered. trying: nothing came of it yet, or it is not needed at present.
+   * self: it is this node. failed: it is not reached.
+   */
+  readonly state: 'connected' | 'no-udp' | 'trying' | 'self' | 'failed';
+  /** Of the peer that was met there. */
+  readonly name: string | null;
+  /** What is wrong, and what to do. */
+  readonly reason: string | null;
+  readonly remedy: string | null;
+  /** Seconds for which that has been so. */
+  readonly sinceS: number | null;
+  /** Seconds until it is tried again. */
+  readonly nextTryS: number | null;
 }
 
 export interface IpamSummary {
@@ -112,8 +134,9 @@ export interface PeersResult {
     readonly endpoints: readonly string[];
     readonly addresses: readonly string[];
   })[];
-  /** What `--peer` and `weft connect` gave. */
+  /** What `--peer` and `weft connect` gave, and what came of it. */
   readonly seeds: readonly string[];
+  readonly seedStates?: readonly SeedStatus[];
 }
 
 export interface IpamResult extends IpamSummary {

@@ -219,7 +219,8 @@ export class Daemon {
       overlayMtu,
       counters,
       gauges: () => readDaemonGauges(node, loopDelay),
-      seeds: () => seeds.hints,
+      sought: () => seeds.sought,
+      now: clock,
       settings: nodeSettings(config, ranges),
       runtime: ownRuntime,
       warnings: () => [

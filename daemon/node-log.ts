@@ -12,9 +12,20 @@ export function logNodeOutput(log: Log, out: NodeOutput): void {
       const { peer, name, state, path } = out;
       const way = path?.kind === 'direct' ? { endpoint: path.endpoint } : {};
       const relay = path?.kind === 'relay' ? { via: shortPeerId(path.via) } : {};
-      log.info(`tunnel is ${state}`, { peer: shortPeerId(peer), name, ...way, ...relay }, `tunnel ${peer}`);
+      const fields = { peer: shortPeerId(peer), name, ...way, ...relay };
+      if (state !== 'unreachable') log.info(`tunnel is ${state}`, fields, `tunnel ${peer}`);
+      else {
+        const reason = 'no datagram was answered, directly or by a relay';
+        log.warn('tunnel is unreachable', { ...fields, reason }, `tunnel ${peer}`);
+      }
       return;
     }
+    case 'strangerRefused':
+      log.warn('somebody connected who does not hold the secret of this cluster', {
+        from: out.remote,
+        remedy: 'if it is a host of yours, give it the secret file of this one',
+      });
+      return;
     case 'fault':
       log.error(out.fault.message, { code: out.fault.code, remedy: out.fault.remedy });
       return;

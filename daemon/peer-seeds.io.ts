@@ -1,6 +1,8 @@
 import { lookup } from 'node:dns/promises';
 import { parseAddress } from '../base/address.ts';
 import { type Endpoint, endpoint } from '../base/endpoint.ts';
+import type { Instant } from '../base/instant.ts';
+import { clock } from '../host/clock.io.ts';
 import { formatPeerHint, type PeerHint } from './settings/peer-hint.ts';
 
 /** Names are resolved anew this often: whoever stands behind one may have moved. */
@@ -9,6 +11,21 @@ export const RESOLVE_EVERY_MS = 30_000;
 export const RESOLVE_RETRY_MS = 2_000;
 /** Addresses of one name that are used; a name with more is somebody's mistake. */
 const MAX_ADDRESSES = 16;
+
+/** Why a name leads to no address, and since when. */
+export interface NameFault {
+  readonly reason: string;
+  readonly since: Instant;
+}
+
+/** One peer that was given by `--peer` or `weft connect`. */
+export interface SoughtSeed {
+  /** In canonical text. */
+  readonly text: string;
+  /** What its name leads to at present, or led to last. */
+  readonly endpoints: readonly Endpoint[];
+  readonly nameFault: NameFault | undefined;
+}
 
 /**
  * Where this node looks for peers: what `--peer` and `weft connect` gave. Addresses stand for themselves, names are
@@ -19,6 +36,7 @@ export class PeerSeeds {
   readonly #onFault: (hint: string, reason: string) => void;
   readonly #hintByText = new Map<string, PeerHint>();
   readonly #endpointsByText = new Map<string, readonly Endpoint[]>();
+  readonly #nameFaultByText = new Map<string, NameFault>();
   #found: readonly Endpoint[] = [];
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -32,9 +50,13 @@ export class PeerSeeds {
     this.#onFault = options.onFault;
   }
 
-  /** What is looked for, in canonical text. */
-  get hints(): readonly string[] {
-    return [...this.#hintByText.keys()];
+  /** What is looked for. */
+  get sought(): readonly SoughtSeed[] {
+    return [...this.#hintByText.keys()].map((text) => ({
+      text,
+      endpoints: this.#endpointsByText.get(text) ?? [],
+      nameFault: this.#nameFaultByText.get(text),
+    }));
   }
 
   /** Adds peers to look for; resolves when the names among them were asked for once. */
@@ -47,6 +69,7 @@ export class PeerSeeds {
   remove(hint: PeerHint): boolean {
     const text = formatPeerHint(hint);
     this.#endpointsByText.delete(text);
+    this.#nameFaultByText.delete(text);
     const known = this.#hintByText.delete(text);
     this.#tell();
     return known;
@@ -90,10 +113,15 @@ export class PeerSeeds {
         return parsed === undefined ? [] : [endpoint(parsed, hint.port)];
       });
       // Removed while it was being asked for: leave it removed.
+      this.#nameFaultByText.delete(text);
       if (this.#hintByText.has(text)) this.#endpointsByText.set(text, endpoints);
     } catch (error) {
       // What it was before stays in use: a resolver that fails for a while must not take peers away.
-      if (!this.#closed) this.#onFault(text, error instanceof Error ? error.message : String(error));
+      if (this.#closed) return;
+      const reason = error instanceof Error ? error.message : String(error);
+      if (this.#hintByText.has(text))
+        this.#nameFaultByText.set(text, { reason, since: this.#nameFaultByText.get(text)?.since ?? clock() });
+      this.#onFault(text, reason);
     }
   }
 

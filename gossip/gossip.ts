@@ -346,8 +346,9 @@ export class Gossip {
     return this.#links.summaries();
   }
 
-  seeds(): readonly Endpoint[] {
-    return this.#overlay.seeds;
+  /** When an endpoint may be dialled again after it failed; undefined where nothing holds that back. */
+  nextDialAt(endpoint: Endpoint): Instant | undefined {
+    return this.#overlay.nextDialAt(endpoint);
   }
 
   // ── within ──

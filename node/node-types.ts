@@ -77,6 +77,8 @@ export type NodeOutput =
   | { readonly type: 'disk'; readonly fault: WeftError | undefined }
   /** A peer's own record breaks the rules of this version, and is dropped: to us that peer does not exist. */
   | { readonly type: 'recordRefused'; readonly peer: PeerId }
+  /** Somebody connected to us who does not hold the cluster's secret. */
+  | { readonly type: 'strangerRefused'; readonly remote: Endpoint }
   /** A peer signed two records under one version: it lies, was cloned, or was restored from a backup. */
   | { readonly type: 'equivocation'; readonly peer: PeerId }
   /**

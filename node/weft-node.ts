@@ -23,6 +23,7 @@ import { KnownPeers } from './known-peers.ts';
 import type { NodeOptions, NodeOutput } from './node-types.ts';
 import { OwnAddress } from './own-address.ts';
 import { OwnEndpoints } from './own-endpoints.ts';
+import { SeedReach } from './seed-reach.ts';
 
 /** Channels of opaque control messages over a tunnel. */
 const CHANNEL_SWIM = 1;
@@ -42,6 +43,8 @@ export class WeftNode {
   readonly gossip: Gossip;
   readonly ipam: Ipam;
   readonly tunnels: Tunnels;
+  /** What came of the dials to the seeds. */
+  readonly seedReach = new SeedReach();
   readonly #options: NodeOptions;
   readonly #links: ControlLinks;
   readonly #gate: FlushGate;
@@ -100,8 +103,15 @@ export class WeftNode {
       events: {
         opened: (link, peer, end, now) => this.#linkOpened(link, peer, end, now),
         frame: (link, bytes, now) => void gossip.handleFrame(link, bytes, now),
-        closed: (link, now) => this.#linkClosed(link, now),
-        dialFailed: (endpoint, now) => gossip.dialFailed(endpoint, now),
+        closed: (link, now) => {
+          this.#peers.linkClosed(link);
+          gossip.linkClosed(link, now);
+        },
+        dialFailed: (endpoint, failure, now) => {
+          this.seedReach.failed(endpoint, failure, now);
+          gossip.dialFailed(endpoint, now);
+        },
+        strangerRefused: (remote) => this.#outputs.push({ type: 'strangerRefused', remote }),
       },
       isKnown: (source) => this.#peers.liveAt(source),
     });
@@ -149,6 +159,7 @@ export class WeftNode {
 
   /** Where to look for peers, all of it: replaces what was given before. */
   setSeeds(endpoints: readonly Endpoint[], now: Instant): void {
+    this.seedReach.setSeeds(endpoints);
     this.gossip.setSeeds(endpoints, now);
   }
 
@@ -186,8 +197,8 @@ export class WeftNode {
     this.gossip.linkCongested(link, congested, now);
   }
 
-  linkLost(link: LinkId, now: Instant): void {
-    this.#links.lost(link, now);
+  linkLost(link: LinkId, now: Instant, errno?: string): void {
+    this.#links.lost(link, now, errno);
   }
 
   // ── addresses ──
@@ -352,15 +363,11 @@ export class WeftNode {
   }
 
   #linkOpened(link: LinkId, peer: PeerId, end: LinkEnd, now: Instant): void {
+    if (end.initiator) this.seedReach.met(end.remote, peer, now);
     this.gossip.linkOpened(link, peer, end.initiator, end.remote, now);
     if (peer === this.peer) return;
     if (end.local !== undefined && this.#ownEndpoints.prove(end.local)) this.#publishInfo(now);
     this.#peers.linkOpened(link, peer, end, now);
-  }
-
-  #linkClosed(link: LinkId, now: Instant): void {
-    this.#peers.linkClosed(link);
-    this.gossip.linkClosed(link, now);
   }
 
   #publishInfo(now: Instant): void {

@@ -25,7 +25,7 @@ export async function listenForPeers(options: {
     connected: loop.waking((link, local) => node.linkConnected(link, local)),
     received: loop.waking((link, bytes) => node.linkReceived(link, bytes, clock())),
     congested: loop.waking((link, congested) => node.linkCongested(link, congested, clock())),
-    closed: loop.waking((link) => node.linkLost(link, clock())),
+    closed: loop.waking((link, errno) => node.linkLost(link, clock(), errno)),
   });
   loop.on('dial', ({ link, endpoint }) => links.dial(link, endpoint));
   loop.on('write', ({ link, bytes }) => links.write(link, bytes));

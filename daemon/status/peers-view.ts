@@ -3,11 +3,12 @@ import type { PeerId } from '../../base/peer-id.ts';
 import type { PeerStatus, PeersResult } from '../../control/control-protocol.ts';
 import type { MemberState } from '../../gossip/model/gossip-output.ts';
 import type { TunnelStatus } from '../../router/tunnel/tunnel-status.ts';
+import { seedRows } from './seeds-view.ts';
 import { nameOf, type StatusContext } from './status-context.ts';
 
 /** Answer to `weft peers`. */
 export function peersResult(context: StatusContext): PeersResult {
-  const { node, datapath, seeds } = context;
+  const { node, datapath, sought } = context;
   const peers = peerRows(context).map((row) => {
     const peer = row.peerId;
     const info = node.infoOf(peer);
@@ -21,7 +22,7 @@ export function peersResult(context: StatusContext): PeersResult {
       addresses: (info?.addresses ?? []).map(formatAddress),
     };
   });
-  return { peers, seeds: seeds() };
+  return { peers, seeds: sought().map(({ text }) => text), seedStates: seedRows(context) };
 }
 
 /** One peer as `weft status` shows it. */

@@ -1,5 +1,6 @@
 import type { Counters } from '../../base/counters.ts';
 import type { GaugeReading } from '../../base/gauges.ts';
+import type { Instant } from '../../base/instant.ts';
 import { type PeerId, shortPeerId } from '../../base/peer-id.ts';
 import type { Warning } from '../../base/warning.ts';
 import type { NodeSettings } from '../../control/control-protocol.ts';
@@ -7,6 +8,7 @@ import type { ProcessRuntime } from '../../host/own-process.io.ts';
 import type { WeftNode } from '../../node/weft-node.ts';
 import type { OpenDatapath } from '../../router/datapath/datapath.ts';
 import type { DaemonCounter } from '../daemon-counters.ts';
+import type { SoughtSeed } from '../peer-seeds.io.ts';
 
 /** What the views of this folder look at. */
 export interface StatusContext {
@@ -19,8 +21,9 @@ export interface StatusContext {
   readonly gauges: () => Readonly<Record<string, GaugeReading>>;
   /** Bytes of the largest packet of the overlay. */
   readonly overlayMtu: number;
-  /** What the node looks for, as canonical text. */
-  readonly seeds: () => readonly string[];
+  /** What the node was told to look for. */
+  readonly sought: () => readonly SoughtSeed[];
+  readonly now: () => Instant;
   readonly settings: NodeSettings;
   /** Of this process. */
   readonly runtime: () => ProcessRuntime;

@@ -1,8 +1,9 @@
 import { formatAddress } from '../../base/address.ts';
 import { warningLine } from '../../base/warning.ts';
-import type { StatusResult } from '../../control/control-protocol.ts';
+import type { IpamSummary, SeedStatus, StatusResult } from '../../control/control-protocol.ts';
 import { ipamSummary } from './ipam-view.ts';
 import { peerRows } from './peers-view.ts';
+import { seedRows, seedWarnings } from './seeds-view.ts';
 import { type NamedMember, sharedNames } from './shared-names.ts';
 import type { StatusContext } from './status-context.ts';
 import { warningsOf } from './status-warnings.ts';
@@ -10,16 +11,33 @@ import { warningsOf } from './status-warnings.ts';
 /** Answer to `weft status`. */
 export function statusResult(context: StatusContext): StatusResult {
   const { node, name, version } = context;
-  const warnings = [...warningsOf(node, context.warnings()), ...sharedNames(namedMembers(context))];
+  const seeds = seedRows(context);
+  const warnings = [
+    ...warningsOf(node, context.warnings()),
+    ...seedWarnings(seeds),
+    ...sharedNames(namedMembers(context)),
+  ];
   return {
     name,
     peerId: node.peer,
     version,
     addresses: node.ownAddresses.map(formatAddress),
     peers: peerRows(context),
-    ipam: ipamSummary(node),
+    ipam: withSeeds(ipamSummary(node), seeds),
+    ...(seeds.length === 0 ? {} : { seeds }),
     ...(warnings.length === 0 ? {} : { warnings: warnings.map(warningLine), problems: warnings }),
   };
+}
+
+/**
+ * Where peers were given and none is reached, the node waits for them. To start a ring instead, as a node without peers
+ * is told, would make a second one.
+ */
+function withSeeds(ipam: IpamSummary, seeds: readonly SeedStatus[]): IpamSummary {
+  const others = seeds.filter(({ state }) => state !== 'self');
+  const reached = others.some(({ state }) => state === 'connected' || state === 'no-udp');
+  if (ipam.state !== 'waiting' || others.length === 0 || reached) return ipam;
+  return { ...ipam, detail: `waits for a ring of its peers, of which none is reached; see 'weft peers'` };
 }
 
 /** This node and all that gossip knows, by the names that they gave themselves. */

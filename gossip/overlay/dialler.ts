@@ -46,6 +46,11 @@ export class Dialler {
     return (this.#attemptByEndpoint.get(endpoint)?.notBefore ?? now) <= now;
   }
 
+  /** When it may be dialled again after it failed; undefined where nothing holds that back. */
+  notBefore(endpoint: Endpoint): Instant | undefined {
+    return this.#attemptByEndpoint.get(endpoint)?.notBefore;
+  }
+
   /** The dialable endpoint with the fewest failures; the first of equals. */
   best(endpoints: readonly Endpoint[], now: Instant): Endpoint | undefined {
     let best: Endpoint | undefined;

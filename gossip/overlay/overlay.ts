@@ -105,6 +105,11 @@ export class Overlay {
     if (this.#seeds.includes(endpoint)) this.#peerBySeed.set(endpoint, peer);
   }
 
+  /** When an endpoint may be dialled again after it failed; undefined where nothing holds that back. */
+  nextDialAt(endpoint: Endpoint): Instant | undefined {
+    return this.#dialler.notBefore(endpoint);
+  }
+
   dialFailed(endpoint: Endpoint, now: Instant): void {
     this.#hints.delete(endpoint);
     this.#dialler.failed(endpoint, this.#maxBackoffMs(), now);

@@ -8,6 +8,7 @@ import type { Identity } from '../../crypto/identity.ts';
 import { sourceOf } from '../../crypto/source-limit.ts';
 import type { LinkId } from '../../gossip/model/gossip-output.ts';
 import { ControlLink, type LinkFault } from './control-link.ts';
+import { type DialFailure, dialFailureOf } from './dial-failure.ts';
 import { LinkAdmission } from './link-admission.ts';
 import type { LinkCounter } from './link-counters.ts';
 
@@ -46,7 +47,9 @@ export interface LinkEvents {
   /** An opened link is gone, but for those closed by {@link ControlLinks.close}. */
   closed(link: LinkId, now: Instant): void;
   /** A dial led nowhere: no connection, or nobody of this cluster behind it. */
-  dialFailed(endpoint: Endpoint, now: Instant): void;
+  dialFailed(endpoint: Endpoint, failure: DialFailure, now: Instant): void;
+  /** Somebody connected to us and did not show the cluster's secret. */
+  strangerRefused(remote: Endpoint): void;
 }
 
 const COUNTER_BY_FAULT: Readonly<Record<LinkFault, LinkCounter>> = {
@@ -74,6 +77,8 @@ interface Entry {
   /** A first message that takes the cluster's secret came. */
   greeted: boolean;
   opened: boolean;
+  /** The connection that we dialled stands. */
+  stood: boolean;
 }
 
 /**
@@ -158,6 +163,7 @@ export class ControlLinks {
     const entry = this.#entryByLink.get(link);
     if (entry === undefined) return;
     entry.end = { ...entry.end, local };
+    entry.stood = true;
     this.#write(link, entry.link.start());
   }
 
@@ -170,7 +176,9 @@ export class ControlLinks {
     if (!progress.ok) {
       this.#counters.add(COUNTER_BY_FAULT[progress.reason]);
       this.#outputs.push({ type: 'cut', link });
-      this.#end(link, now);
+      if (progress.reason === 'bad-tag' && !entry.end.initiator && !entry.opened)
+        this.#events.strangerRefused(entry.end.remote);
+      this.#end(link, progress.reason === 'self' ? 'self' : 'unproven', now);
       return;
     }
     const { send, opened, frames } = progress.value;
@@ -199,9 +207,10 @@ export class ControlLinks {
     this.#outputs.push({ type: entry.opened ? 'close' : 'cut', link });
   }
 
-  /** The connection is gone. */
-  lost(link: LinkId, now: Instant): void {
-    this.#end(link, now);
+  /** The connection is gone. `errno`: what the system said, where it never stood. */
+  lost(link: LinkId, now: Instant, errno?: string): void {
+    const stood = this.#entryByLink.get(link)?.stood === true;
+    this.#end(link, stood ? 'hung-up' : dialFailureOf(errno), now);
   }
 
   tick(now: Instant): void {
@@ -209,7 +218,7 @@ export class ControlLinks {
       if (this.#entryByLink.get(id)!.link.tick(now) === undefined) continue;
       this.#counters.add('link.timeout');
       this.#outputs.push({ type: 'cut', link: id });
-      this.#end(id, now);
+      this.#end(id, this.#entryByLink.get(id)!.stood ? 'silent' : 'unanswered', now);
     }
   }
 
@@ -234,6 +243,7 @@ export class ControlLinks {
       known,
       greeted: false,
       opened: false,
+      stood: false,
     });
     this.#unproven.add(id);
     return id;
@@ -243,12 +253,12 @@ export class ControlLinks {
     if (bytes.length > 0) this.#outputs.push({ type: 'write', link, bytes });
   }
 
-  #end(link: LinkId, now: Instant): void {
+  #end(link: LinkId, failure: DialFailure, now: Instant): void {
     const entry = this.#forget(link);
     if (entry === undefined) return;
     entry.link.close();
     if (entry.opened) this.#events.closed(link, now);
-    else if (entry.end.initiator) this.#events.dialFailed(entry.end.remote, now);
+    else if (entry.end.initiator) this.#events.dialFailed(entry.end.remote, failure, now);
   }
 
   #forget(link: LinkId): Entry | undefined {

@@ -27,8 +27,8 @@ export interface TcpLinkEvents {
   received(link: LinkId, bytes: Uint8Array): void;
   /** What is to be sent waits for the peer to take it in, or no longer does. */
   congested(link: LinkId, congested: boolean): void;
-  /** The connection is gone, or never came about. Not told after {@link TcpLinks.close}. */
-  closed(link: LinkId): void;
+  /** The connection is gone, or never came about: `errno` says why, where the system did. Not told after {@link TcpLinks.close}. */
+  closed(link: LinkId, errno: string | undefined): void;
 }
 
 /** The TCP connections of control links, by the id that the node gives them. */
@@ -58,7 +58,8 @@ export class TcpLinks {
   dial(link: LinkId, to: Endpoint): void {
     const socket = new Socket();
     this.#adopt(link, socket);
-    const giveUp = setTimeout(() => socket.destroy(), CONNECT_TIMEOUT_MS).unref();
+    const late = Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' });
+    const giveUp = setTimeout(() => socket.destroy(late), CONNECT_TIMEOUT_MS).unref();
     socket.once('close', () => clearTimeout(giveUp));
     socket.connect({ host: endpointHost(to), port: endpointPort(to) }, () => {
       clearTimeout(giveUp);
@@ -135,9 +136,12 @@ export class TcpLinks {
     socket.on('drain', () => {
       if (this.#socketByLink.get(link) === socket) this.#events.congested(link, false);
     });
-    socket.on('error', () => {}); // 'close' follows
+    let errno: string | undefined;
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      errno = error.code; // 'close' follows
+    });
     socket.on('close', () => {
-      if (this.#socketByLink.delete(link)) this.#events.closed(link);
+      if (this.#socketByLink.delete(link)) this.#events.closed(link, errno);
     });
   }
 }

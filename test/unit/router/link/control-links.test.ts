@@ -9,10 +9,13 @@ import { generateIdentity } from '../../../../crypto/identity.ts';
 import { cryptoReady } from '../../../../crypto/ready.ts';
 import type { LinkId } from '../../../../gossip/model/gossip-output.ts';
 import { ControlLinks, MAX_UNPROVEN, MAX_UNPROVEN_FROM_ONE } from '../../../../router/link/control-links.ts';
+import type { DialFailure } from '../../../../router/link/dial-failure.ts';
 import { LINK_COUNTERS } from '../../../../router/link/link-counters.ts';
 import { seededRandom } from '../../../seeded-random.ts';
 
 const NOW = instant(1000);
+const SECRET = '8f1d2c3b4a5968778695a4b3c2d1e0f00112233445566778899aabbccddeeff1';
+const OTHER_SECRET = SECRET.replaceAll('8', '0');
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -23,16 +26,18 @@ class Side {
   readonly opened: string[] = [];
   readonly frames: string[] = [];
   readonly failed: Endpoint[] = [];
+  readonly failures: DialFailure[] = [];
+  readonly strangers: Endpoint[] = [];
   readonly links: ControlLinks;
   readonly peer: string;
 
-  constructor(seed: number, isKnown: (source: string) => boolean = () => false) {
+  constructor(seed: number, isKnown: (source: string) => boolean = () => false, secret = SECRET) {
     const random = seededRandom(seed);
     const identity = generateIdentity(random);
     this.peer = identity.peer;
     this.links = new ControlLinks({
       identity,
-      clusterKeys: parseClusterSecret('8f1d2c3b4a5968778695a4b3c2d1e0f00112233445566778899aabbccddeeff1'),
+      clusterKeys: parseClusterSecret(secret),
       bootEpoch: 1,
       random,
       counters: this.counters,
@@ -40,7 +45,11 @@ class Side {
         opened: (_link, peer) => void this.opened.push(peer),
         frame: (_link, bytes) => void this.frames.push(new TextDecoder().decode(bytes)),
         closed: () => {},
-        dialFailed: (endpoint) => void this.failed.push(endpoint),
+        dialFailed: (endpoint, failure) => {
+          this.failed.push(endpoint);
+          this.failures.push(failure);
+        },
+        strangerRefused: (remote) => void this.strangers.push(remote),
       },
       isKnown,
     });
@@ -137,6 +146,36 @@ describe('control links', () => {
     for (let i = 0; i < 1000; i++) side.links.accept(at(`198.18.${i >> 8}.${i & 255}:9`), NOW);
     assert.equal(side.counters.get('link.pushedOut'), 1000 - MAX_UNPROVEN);
     assert.equal(side.take(peer).closed, false);
+  });
+
+  it('say why a dial failed, and who came without the secret', () => {
+    const [us, stranger] = [new Side(21), new Side(22, undefined, OTHER_SECRET)];
+    const remote = at('198.51.100.7:4000');
+    stranger.links.dial(at('192.0.2.1:6783'), NOW);
+    const dialled = stranger.links.poll()!.link;
+    const accepted = us.links.accept(remote, NOW);
+    stranger.links.connected(dialled);
+    us.links.receive(accepted, stranger.take(dialled).bytes, NOW);
+    assert.equal(us.take(accepted).closed, true);
+    assert.deepEqual(us.strangers, [remote]);
+    stranger.links.lost(dialled, NOW);
+    for (const errno of ['ECONNREFUSED', 'ETIMEDOUT', 'EHOSTUNREACH', 'EPERM', 'EMFILE', undefined]) {
+      stranger.links.dial(at('192.0.2.1:6783'), NOW);
+      stranger.links.lost(stranger.links.poll()!.link, NOW, errno);
+    }
+    stranger.links.dial(at('192.0.2.1:6783'), NOW);
+    stranger.links.connected(stranger.links.poll()!.link);
+    stranger.links.tick(after(NOW, 1_000_000));
+    assert.deepEqual(stranger.failures, [
+      'hung-up',
+      'refused',
+      'unanswered',
+      'unroutable',
+      'forbidden',
+      'unconnected',
+      'unconnected',
+      'silent',
+    ]);
   });
 
   it('hold a bounded amount of memory for half handshakes', () => {

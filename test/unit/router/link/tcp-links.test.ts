@@ -45,6 +45,7 @@ class Peer {
         frame: () => {},
         closed: () => {},
         dialFailed: () => {},
+        strangerRefused: () => {},
       },
     });
   }
@@ -210,7 +211,13 @@ function recordFirstMessage(): Uint8Array {
     bootEpoch: 1,
     random: osRandom,
     counters: new Counters(LINK_COUNTERS),
-    events: { opened: () => {}, frame: () => {}, closed: () => {}, dialFailed: () => {} },
+    events: {
+      opened: () => {},
+      frame: () => {},
+      closed: () => {},
+      dialFailed: () => {},
+      strangerRefused: () => {},
+    },
   });
   links.dial(endpoint(parseAddress(HERE)!, 1), clock());
   const { link } = links.poll()!;
