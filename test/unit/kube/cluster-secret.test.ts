@@ -127,6 +127,17 @@ describe('obtainSecret', () => {
     equal(await refused, 'old-7');
   });
 
+  it('takes the Secret that is there where it may not read the ring, and makes none then', async () => {
+    const forbidden = json(403, { reason: 'Forbidden' });
+    api.answer = (request, response) =>
+      request.url!.includes('configmaps') ? forbidden(request, response) : store(request, response);
+    const waiting = obtain();
+    await until('a refusal', () => said.length > 0);
+    deepEqual([made, created], [0, []]);
+    objectByPath.set(SECRET, { data: { secret: btoa('old-7') } });
+    equal(await waiting, 'old-7');
+  });
+
   it('makes none where it may not know whether there is one', async () => {
     api.answer = json(403, { reason: 'Forbidden' });
     const waiting = obtain();
