@@ -1,3 +1,4 @@
+import { BinaryHeap } from './binary-heap.ts';
 import type { Instant } from './instant.ts';
 
 /**
@@ -8,7 +9,7 @@ import type { Instant } from './instant.ts';
  */
 export class Deadlines<Key> {
   readonly #atByKey = new Map<Key, Instant>();
-  #heap: { readonly at: Instant; readonly key: Key }[] = [];
+  readonly #heap = new BinaryHeap<{ readonly at: Instant; readonly key: Key }>((a, b) => a.at < b.at);
 
   get size(): number {
     return this.#atByKey.size;
@@ -22,64 +23,36 @@ export class Deadlines<Key> {
       return;
     }
     this.#atByKey.set(key, at);
-    this.#push({ at, key });
-    if (this.#heap.length > 2 * this.#atByKey.size + SLACK) this.#rebuild();
+    this.#heap.push({ at, key });
+    if (this.#heap.size > 2 * this.#atByKey.size + SLACK) this.#rebuild();
   }
 
   /** The earliest deadline. */
   next(): Instant | undefined {
     this.#skipStale();
-    return this.#heap[0]?.at;
+    return this.#heap.first?.at;
   }
 
   /** Takes the earliest key whose deadline is not after `now`; its deadline is thereby cleared. */
   takeDue(now: Instant): Key | undefined {
     this.#skipStale();
-    const first = this.#heap[0];
+    const first = this.#heap.first;
     if (first === undefined || first.at > now) return undefined;
-    this.#pop();
+    this.#heap.takeFirst();
     this.#atByKey.delete(first.key);
     return first.key;
   }
 
   #skipStale(): void {
-    for (let first = this.#heap[0]; first !== undefined; first = this.#heap[0]) {
+    for (let first = this.#heap.first; first !== undefined; first = this.#heap.first) {
       if (this.#atByKey.get(first.key) === first.at) return;
-      this.#pop();
+      this.#heap.takeFirst();
     }
   }
 
   #rebuild(): void {
-    this.#heap = [...this.#atByKey].map(([key, at]) => ({ at, key })).sort((a, b) => a.at - b.at);
-  }
-
-  #push(entry: { readonly at: Instant; readonly key: Key }): void {
-    const heap = this.#heap;
-    let i = heap.length;
-    heap.push(entry);
-    while (i > 0) {
-      const parent = (i - 1) >> 1;
-      if (heap[parent]!.at <= entry.at) break;
-      heap[i] = heap[parent]!;
-      i = parent;
-    }
-    heap[i] = entry;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop()!;
-    if (heap.length === 0) return;
-    let i = 0;
-    for (;;) {
-      let child = 2 * i + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && heap[child + 1]!.at < heap[child]!.at) child++;
-      if (heap[child]!.at >= last.at) break;
-      heap[i] = heap[child]!;
-      i = child;
-    }
-    heap[i] = last;
+    this.#heap.clear();
+    for (const [key, at] of this.#atByKey) this.#heap.push({ at, key });
   }
 }
 
