@@ -1,8 +1,8 @@
 import { assert } from '../base/assert.ts';
 import { writeU64LE } from '../base/bytes.ts';
-import { SODIUM_AAD_MAX, SODIUM_MESSAGE_MAX, sodium } from './sodium.ts';
+import { sodium } from './sodium.ts';
+import { AEAD_TAG_LENGTH, decryptInScratch, encryptInScratch, isCiphertextLength } from './sodium-aead.ts';
 
-const TAG_LENGTH = 16;
 const NONCE_LENGTH = 12;
 
 /**
@@ -20,33 +20,11 @@ export function chachaSeal(
   at: number,
 ): void {
   const { lib, at: scratch } = sodium();
-  const heap = lib.HEAPU8;
-  const length = plaintext.length;
-  assert(
-    key.length === 32 && length <= SODIUM_MESSAGE_MAX && aad.length <= SODIUM_AAD_MAX,
-    'sizes of a seal',
-  );
-  assert(at + length + TAG_LENGTH <= out.length, 'room for ciphertext and tag');
-  heap.set(key, scratch.key);
-  writeNonce(heap, scratch.nonce, counter);
-  heap.set(aad, scratch.aad);
-  heap.set(plaintext, scratch.data);
-  const data = scratch.data;
-  lib._crypto_aead_chacha20poly1305_ietf_encrypt(
-    data,
-    0,
-    data,
-    length,
-    0,
-    scratch.aad,
-    aad.length,
-    0,
-    0,
-    scratch.nonce,
-    scratch.key,
-  );
-  heap.fill(0, scratch.key, scratch.key + 32);
-  out.set(heap.subarray(data, data + length + TAG_LENGTH), at);
+  const length = plaintext.length + AEAD_TAG_LENGTH;
+  assert(at + length <= out.length, 'room for ciphertext and tag');
+  writeNonce(lib.HEAPU8, scratch.nonce, counter);
+  encryptInScratch(lib._crypto_aead_chacha20poly1305_ietf_encrypt, key, aad, plaintext);
+  out.set(lib.HEAPU8.subarray(scratch.data, scratch.data + length), at);
 }
 
 /**
@@ -61,34 +39,14 @@ export function chachaOpen(
   out: Uint8Array,
   at: number,
 ): number {
+  if (!isCiphertextLength(ciphertext.length)) return -1;
   const { lib, at: scratch } = sodium();
-  const length = ciphertext.length;
-  assert(key.length === 32 && aad.length <= SODIUM_AAD_MAX, 'sizes of an open');
-  if (length < TAG_LENGTH || length > SODIUM_MESSAGE_MAX + TAG_LENGTH) return -1;
-  assert(at + length - TAG_LENGTH <= out.length, 'room for the plaintext');
-  const heap = lib.HEAPU8;
-  heap.set(key, scratch.key);
-  writeNonce(heap, scratch.nonce, counter);
-  heap.set(aad, scratch.aad);
-  heap.set(ciphertext, scratch.data);
-  const data = scratch.data;
-  const failed = lib._crypto_aead_chacha20poly1305_ietf_decrypt(
-    data,
-    0,
-    0,
-    data,
-    length,
-    0,
-    scratch.aad,
-    aad.length,
-    0,
-    scratch.nonce,
-    scratch.key,
-  );
-  heap.fill(0, scratch.key, scratch.key + 32);
-  if (failed !== 0) return -1;
-  out.set(heap.subarray(data, data + length - TAG_LENGTH), at);
-  return length - TAG_LENGTH;
+  const length = ciphertext.length - AEAD_TAG_LENGTH;
+  assert(at + length <= out.length, 'room for the plaintext');
+  writeNonce(lib.HEAPU8, scratch.nonce, counter);
+  if (!decryptInScratch(lib._crypto_aead_chacha20poly1305_ietf_decrypt, key, aad, ciphertext)) return -1;
+  out.set(lib.HEAPU8.subarray(scratch.data, scratch.data + length), at);
+  return length;
 }
 
 function writeNonce(heap: Uint8Array, at: number, counter: number | Uint8Array): void {

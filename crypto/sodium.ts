@@ -69,7 +69,8 @@ export interface SodiumModule {
   ): number;
 }
 
-type AeadEncrypt = (
+/** As libsodium has it; lengths of 64 bits are two arguments. */
+export type AeadEncrypt = (
   out: number,
   lengthOut: number,
   message: number,
@@ -83,7 +84,8 @@ type AeadEncrypt = (
   key: number,
 ) => number;
 
-type AeadDecrypt = (
+/** As libsodium has it. Answers 0 where the tag is right. */
+export type AeadDecrypt = (
   out: number,
   lengthOut: number,
   secretNonce: number,
