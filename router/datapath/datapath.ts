@@ -89,6 +89,19 @@ export interface TunnelStats {
   readonly lastSentAt: Instant | undefined;
 }
 
+/** The counters of a tunnel that has carried nothing. */
+export const NO_STATS: TunnelStats = {
+  sentPackets: 0,
+  sentBytes: 0,
+  receivedPackets: 0,
+  receivedBytes: 0,
+  droppedPackets: 0,
+  sentIpBytes: 0,
+  receivedIpBytes: 0,
+  lastReceivedAt: undefined,
+  lastSentAt: undefined,
+};
+
 /** What a datapath tells the control core. Called synchronously from the datapath's inputs. */
 export interface DatapathEvents {
   /** A packet for `peer` waits (bounded) because there is no session or no path. */

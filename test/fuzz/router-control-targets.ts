@@ -7,7 +7,7 @@ import { parseClusterSecret } from '../../crypto/cluster-secret.ts';
 import { CookieJar, MACS_LENGTH, macKeysOf } from '../../crypto/cookie.ts';
 import { generateIdentity } from '../../crypto/identity.ts';
 import { cryptoReady } from '../../crypto/ready.ts';
-import type { Datapath, DataSession, TunnelStats } from '../../router/datapath/datapath.ts';
+import { type Datapath, type DataSession, NO_STATS } from '../../router/datapath/datapath.ts';
 import { INITIATION_LENGTH, Initiation } from '../../router/handshake/handshake.ts';
 import {
   decodeInitiationPayload,
@@ -50,18 +50,6 @@ const initiationPayload = {
   suites: 1,
   mtu: 1364,
   token: new Uint8Array(16),
-};
-
-const NO_STATS: TunnelStats = {
-  sentPackets: 0,
-  sentBytes: 0,
-  receivedPackets: 0,
-  receivedBytes: 0,
-  droppedPackets: 0,
-  sentIpBytes: 0,
-  receivedIpBytes: 0,
-  lastReceivedAt: undefined,
-  lastSentAt: undefined,
 };
 
 /** A datapath that keeps the last session and nothing else. */

@@ -3,7 +3,15 @@ import type { Counters } from '../../../base/counters.ts';
 import type { Endpoint } from '../../../base/endpoint.ts';
 import { after, type Instant } from '../../../base/instant.ts';
 import type { PeerId } from '../../../base/peer-id.ts';
-import type { Datapath, DatapathEvents, DataSession, Path, Route, TunnelStats } from '../datapath.ts';
+import {
+  type Datapath,
+  type DatapathEvents,
+  type DataSession,
+  NO_STATS,
+  type Path,
+  type Route,
+  type TunnelStats,
+} from '../datapath.ts';
 import type { DatapathCounter } from '../datapath-counters.ts';
 import { SleeveInbound } from './sleeve-inbound.ts';
 import { SleeveOutbound } from './sleeve-outbound.ts';
@@ -17,18 +25,6 @@ const EXPIRE_EVERY_MS = 1000;
 const MIN_OVERLAY_MTU = 576;
 
 const DEFAULT_CONFIG: SleeveConfig = { coalesceTcp: true, coalesceUdp: false, relay: true };
-
-const NO_STATS: TunnelStats = {
-  sentPackets: 0,
-  sentBytes: 0,
-  receivedPackets: 0,
-  receivedBytes: 0,
-  droppedPackets: 0,
-  sentIpBytes: 0,
-  receivedIpBytes: 0,
-  lastReceivedAt: undefined,
-  lastSentAt: undefined,
-};
 
 /** What a {@link Sleeve} is made of. */
 interface SleeveOptions {

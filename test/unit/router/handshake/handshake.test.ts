@@ -10,7 +10,7 @@ import { cryptoReady } from '../../../../crypto/ready.ts';
 import { suiteBitmap } from '../../../../crypto/suite.ts';
 import { SymmetricState } from '../../../../crypto/symmetric-state.ts';
 import { generateKeyPair, x25519 } from '../../../../crypto/x25519.ts';
-import type { Datapath, DataSession } from '../../../../router/datapath/datapath.ts';
+import { type Datapath, type DataSession, NO_STATS } from '../../../../router/datapath/datapath.ts';
 import {
   type HandshakeSelf,
   INITIATION_LENGTH,
@@ -201,17 +201,7 @@ describe('a thief of the responder key', () => {
         sent.push(packet);
         return true;
       },
-      stats: () => ({
-        sentPackets: 0,
-        sentBytes: 0,
-        receivedPackets: 0,
-        receivedBytes: 0,
-        droppedPackets: 0,
-        sentIpBytes: 0,
-        receivedIpBytes: 0,
-        lastReceivedAt: undefined,
-        lastSentAt: undefined,
-      }),
+      stats: () => NO_STATS,
     };
     const counters = new Counters(TUNNEL_COUNTERS);
     const tunnels = new Tunnels({

@@ -9,7 +9,7 @@ import {
 import { generateIdentity, type Identity, sign } from '../../../../crypto/identity.ts';
 import { HandshakeState, type NoiseRole } from '../../../../crypto/noise.ts';
 import { cryptoReady } from '../../../../crypto/ready.ts';
-import { generateKeyPair } from '../../../../crypto/x25519.ts';
+import { generateKeyPair, type KeyPair } from '../../../../crypto/x25519.ts';
 import { frame } from '../../../../router/link/frame-reader.ts';
 import {
   LINK_HANDSHAKE_FRAME_MAX,
@@ -32,6 +32,18 @@ function link(
   keys = cluster,
 ): LinkHandshake {
   return new LinkHandshake({ role, identity, cluster: keys, random, payload });
+}
+
+/** The Noise handshake of a link without the link's own checks, for those who break its rules. */
+function bareNoise(role: NoiseRole, staticKey: KeyPair): HandshakeState {
+  return new HandshakeState({
+    pattern: 'XXpsk0',
+    role,
+    prologue: concat(utf8('weft link v1'), cluster.clusterId),
+    staticKey,
+    psks: [cluster.psk],
+    random,
+  });
 }
 
 /** Carries bytes between the two, `step` at a time, until both opened or one failed. */
@@ -138,24 +150,9 @@ describe('link handshake', () => {
 
   it('refuses the credential of a peer that was heard in another connection', () => {
     // A member lets Alice connect to it and shows to Bob what she said, under a static key of its own.
-    const noise = (role: NoiseRole) =>
-      new HandshakeState({
-        pattern: 'XXpsk0',
-        role,
-        prologue: concat(utf8('weft link v1'), cluster.clusterId),
-        staticKey: generateKeyPair(random),
-        psks: [cluster.psk],
-        random,
-      });
+    const noise = (role: NoiseRole) => bareNoise(role, generateKeyPair(random));
     const trap = noise('responder');
-    const victim = new HandshakeState({
-      pattern: 'XXpsk0',
-      role: 'initiator',
-      prologue: concat(utf8('weft link v1'), cluster.clusterId),
-      staticKey: alice.noise,
-      psks: [cluster.psk],
-      random,
-    });
+    const victim = bareNoise('initiator', alice.noise);
     const say = (from: HandshakeState, to: HandshakeState, payload: Uint8Array): Uint8Array => {
       const written = from.writeMessage(payload);
       assert.ok(written.ok);
@@ -186,14 +183,7 @@ describe('link handshake', () => {
   });
 
   it('proves the statement it signs: the same bytes by the right holder are accepted', () => {
-    const initiator = new HandshakeState({
-      pattern: 'XXpsk0',
-      role: 'initiator',
-      prologue: concat(utf8('weft link v1'), cluster.clusterId),
-      staticKey: alice.noise,
-      psks: [cluster.psk],
-      random,
-    });
+    const initiator = bareNoise('initiator', alice.noise);
     const first = initiator.writeMessage(new Uint8Array(0));
     assert.ok(first.ok);
     const honest = link('responder', bob);
@@ -214,14 +204,7 @@ describe('link handshake', () => {
   });
 
   it('refuses words in the first message, which has no forward secrecy to keep them', () => {
-    const talker = new HandshakeState({
-      pattern: 'XXpsk0',
-      role: 'initiator',
-      prologue: concat(utf8('weft link v1'), cluster.clusterId),
-      staticKey: alice.noise,
-      psks: [cluster.psk],
-      random,
-    });
+    const talker = bareNoise('initiator', alice.noise);
     const first = talker.writeMessage(utf8('x'));
     assert.ok(first.ok);
     const progress = link('responder', bob).receive(frame(first.value));
