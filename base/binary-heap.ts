@@ -1,4 +1,4 @@
-/** A queue whose first item is the one before all others, by an order that is given. Items of one rank come out in any order. */
+/** A queue that gives out its smallest item first, by the order `isBefore`. Equal items come out in any order. */
 export class BinaryHeap<T> {
   readonly #isBefore: (a: T, b: T) => boolean;
   /** Item `i` is not after its children `2i + 1` and `2i + 2`. */

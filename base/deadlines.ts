@@ -33,7 +33,7 @@ export class Deadlines<Key> {
     return this.#heap.first?.at;
   }
 
-  /** Takes the earliest key whose deadline is not after `now`; its deadline is thereby cleared. */
+  /** Takes the earliest key whose deadline is not after `now`, and removes its deadline. */
   takeDue(now: Instant): Key | undefined {
     this.#skipStale();
     const first = this.#heap.first;

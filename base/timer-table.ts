@@ -40,7 +40,7 @@ export class TimerTable<Name extends string> {
     return this.#atByName.get(name);
   }
 
-  /** Whether the timer is due; it is stopped thereby. */
+  /** Whether the timer is due. A timer that is due is stopped. */
   takeDue(name: Name, now: Instant): boolean {
     const at = this.#atByName.get(name);
     if (at === undefined || at > now) return false;

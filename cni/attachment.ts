@@ -16,8 +16,8 @@ import { type AttachmentKey, isContainerId, isInterfaceName, isNetworkName, keyT
  * Neither gateway exists anywhere: the neighbour entries on both sides are permanent, so no ARP and no neighbour
  * discovery is ever needed, and none can be forged.
  *
- * Everything but the addresses follows from the key. So a DEL, a reconciliation or a second daemon finds what
- * belongs to an attachment without having kept anything.
+ * Everything but the addresses follows from the key. So a DEL, a reconciliation or the next daemon finds what belongs to
+ * an attachment, though nothing about it is stored.
  */
 export interface Attachment {
   readonly key: AttachmentKey;
@@ -76,7 +76,7 @@ export function planAttachment(
   };
 }
 
-/** Name of the host's end of the pair of `key`. 44 bits of hash: two of 1,000 pods share one once in 3·10⁷ nodes. */
+/** Name of the host's end of the pair of `key`. Of 30 million nodes with 1,000 pods, one has a name twice. */
 export function hostLinkName(key: AttachmentKey): string {
   return HOST_LINK_PREFIX + hash(keyText(key)).toString(16).padStart(16, '0').slice(0, 11);
 }

@@ -24,7 +24,7 @@ export interface NetworkConfig {
   readonly prevResult: unknown;
   /**
    * GC: the attachments of this network that shall stay. Undefined where the key is missing, which is not the
-   * same as an empty list; entries that no attachment of ours can match are left out.
+   * same as an empty list. Entries that cannot be an attachment of ours are left out.
    */
   readonly validAttachments: readonly AttachmentKey[] | undefined;
 }

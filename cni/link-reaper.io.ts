@@ -27,10 +27,9 @@ interface Waiting {
 /**
  * Deletes links, and says so as soon as each is gone.
  *
- * The kernel acknowledges a deletion only when it has freed the last memory of the link, 15 to 30 ms after nobody
- * can see it any more: its addresses and routes fall when it goes down, its name comes free when it is unlisted,
- * both within a millisecond. So deletions run on sockets of their own, while another looks whether the link is
- * still there; and what comes meanwhile is deleted together.
+ * The kernel acknowledges a deletion only when it has freed the last memory of the link. That is 15 to 30 ms after the
+ * link, its addresses, its routes and its name are gone, which takes a millisecond. So deletions run on sockets of
+ * their own while another socket looks whether the link is still there. Links that come meanwhile are deleted together.
  */
 export class LinkReaper {
   readonly #lanes: readonly RouteClient[] = Array.from({ length: LANES }, () => RouteClient.open());
@@ -67,7 +66,7 @@ export class LinkReaper {
     }
   }
 
-  /** Resolves when the kernel has done with all of `batch`, of which each was told before. Never rejects. */
+  /** Deletes `batch`, settles the promise of each, and resolves when the kernel has acknowledged it. Never rejects. */
   async #reap(lane: number, batch: readonly Waiting[]): Promise<void> {
     const acknowledged = this.#delete(lane, batch).then(
       () => {
@@ -77,7 +76,7 @@ export class LinkReaper {
         for (const { done } of batch) done.reject(error);
       },
     );
-    // Whoever is told here is not told again by the acknowledgement: a promise settles once.
+    // A link that is seen to be gone resolves its promise here; the acknowledgement then changes nothing.
     void this.#watch(batch, acknowledged).catch(() => undefined);
     await acknowledged;
   }
@@ -87,7 +86,7 @@ export class LinkReaper {
     const indexes = [...new Set(batch.map(({ index }) => index))];
     const errors = await client.attempt(...deleteLinkGroup(indexes, FIRST_GROUP + lane));
     if (!errors.some(isRefusal)) return;
-    // One that cannot be deleted must not keep the others: each by itself.
+    // A link that cannot be deleted must not keep the others, so each is deleted by itself.
     const last = await client.attempt(...indexes.map((index) => deleteLink(index)));
     const refusal = last.find(isRefusal);
     if (refusal) throw refusal;
@@ -110,7 +109,7 @@ export class LinkReaper {
   }
 }
 
-/** Not so where the link is gone already: its namespace may be dying at this moment. */
+/** Whether the kernel refused. A link that is gone already is no refusal: its namespace may be dying at this moment. */
 function isRefusal(error: NetlinkError | undefined): boolean {
   return error !== undefined && !isNetlinkError(error, 'ENODEV');
 }

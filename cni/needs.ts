@@ -83,5 +83,3 @@ export interface DeletionSpool {
   /** Removes that of `key`: a new ADD makes an old deletion void. */
   forget(key: AttachmentKey): Promise<void>;
 }
-
-/** One DEL that waits in the spool. */

@@ -16,8 +16,8 @@ import { LinkReaper } from './link-reaper.io.ts';
 import type { HostLink, Pod, PodNetwork } from './needs.ts';
 
 /**
- * Attachments in the kernel. All work goes over two netlink sockets: the host's, and the one that the shim opened
- * inside the pod's namespace; this process never enters a pod and starts no other.
+ * Attachments in the kernel. All work goes over two netlink sockets: the host's, and a socket that the shim opened inside
+ * the pod's namespace. This process never enters a pod's namespace and starts no other process.
  */
 export class KernelPodNetwork implements PodNetwork {
   readonly #host: RouteClient;
@@ -222,8 +222,8 @@ function hostLinkOf(link: Link, routes: readonly Address[], neighbours: readonly
 
 /**
  * What netlink does not set. IPv6 on the host's end, where the host has it switched off for new interfaces: the pod has
- * an IPv6 address. And a pod must not advertise itself as a router to the host (CVE-2020-10749); a forwarding host does
- * not listen anyway, and the packet filter drops it; where /proc/sys may not be written, those two have to do.
+ * an IPv6 address. And a pod must not advertise itself as a router to the host (CVE-2020-10749). Where /proc/sys may not be
+ * written, two other things keep it from that: a host that forwards ignores advertisements, and the packet rules drop them.
  *
  * @throws WeftError E_SYSCTL where IPv6 is off and may not be switched on.
  */

@@ -3,8 +3,8 @@ import { isObject, type JsonObject } from './config.ts';
 import { CNI_CODE, CniFault } from './fault.ts';
 
 /**
- * What a network config or a runtime may ask for and Weft cannot do is refused, by name. Without this a container would
- * start with another address than the one it was given, and a misspelt key would have no effect and nobody would know.
+ * Requests that a network config or a runtime can make and Weft cannot fulfil are refused by name. Without this a
+ * container would start with another address than its user asked for, and a misspelt key would silently do nothing.
  *
  * Sources: CNI specification 1.1.0, section 1 (keys of a plugin's configuration); CONVENTIONS.md of the specification
  * (`runtimeConfig`, `args`, CNI_ARGS).

@@ -5,7 +5,7 @@ import { type ControlAnswer, errorAnswer, requestError } from './control-protoco
 
 /** What a program answers on its control socket. */
 export interface ControlService<Request> {
-  /** Its name, for the one whose request it does not understand: `weftd`. */
+  /** Its name (`weftd`), which a client is told when its request is not understood. */
   readonly program: string;
   /** Reads a request, which is not trusted. The reason of a failure is told to the client. */
   decode(bytes: Uint8Array): Result<Request, string>;

@@ -47,7 +47,7 @@ import { nodeSettings } from './status/settings-view.ts';
 import type { StatusContext } from './status/status-context.ts';
 import { readUnderlay } from './underlay.io.ts';
 
-/** After SIGTERM: time for calls of the CNI plugin that are under way. Whoever is cut off gets code 11, or is spooled. */
+/** After SIGTERM: time for calls of the CNI plugin that are under way. A call cut off gets code 11, a DEL is spooled. */
 const SETTLE_MS = 2_000;
 
 /** The same before a successor takes over: packets flow meanwhile, and nobody waits for us to end. */
@@ -79,7 +79,7 @@ export class Daemon {
 
   /**
    * Starts a weftd; resolves when it serves. `onFault` is told what ends it later (a disk that fails, the TUN gone).
-   * `returned`: it made room for a successor, and that one failed.
+   * `returned`: it made room for a successor, and the successor failed.
    * Rejects with a WeftError that says what is wrong and what to do.
    */
   static async start(

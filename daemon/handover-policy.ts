@@ -33,7 +33,7 @@ export class HandoverPolicy {
     const keptMs = returnedAt === undefined ? Number.POSITIVE_INFINITY : now - returnedAt;
     if (keptMs < KEEP_AFTER_RETURN_MS) {
       const message = `the weftd that serves this node took it back ${Math.round(keptMs / 1000)} s ago, for its successor failed`;
-      const remedy = `see the log of that one (kubectl logs --previous); it makes room again ${KEEP_AFTER_RETURN_MS / 1000} s after that`;
+      const remedy = `see the log of that successor (kubectl logs --previous); room is made again ${KEEP_AFTER_RETURN_MS / 1000} s after it failed`;
       throw new WeftError('E_TOO_SOON', message, remedy);
     }
     rehearse();

@@ -11,27 +11,27 @@ import {
   type StateFolderOptions,
 } from './state/state-folder.io.ts';
 
-/** How long the one before may take to end. It lets CNI calls that are under way come to their end first. */
+/** How long the predecessor may take to let the folder go: it first lets CNI calls that are under way end. */
 const PATIENCE_MS = 30_000;
-/** Between two looks at the lock: while the one before ends, every moment is one without traffic. */
+/** Between two looks at the lock while the predecessor ends: until the lock is ours no packet is carried. */
 const CLOSE_LOOK_MS = 5;
 const FAR_LOOK_MS = 100;
-/** Between two requests to one that stays for a while. */
+/** Between two requests to a predecessor that stays for a while. */
 const STAYS_LOOK_MS = 5_000;
-/** A successor has this long to take the folder; meanwhile the one that made room only looks whether it failed. */
+/** A successor has this long to take the folder. Until then its predecessor only looks whether the successor failed. */
 const HEAD_START_MS = 3_000;
 const STAND_BY_LOOK_MS = 250;
-/** Looks at which the folder was held until it counts as taken: another one that stands by holds it for an instant. */
+/** Looks at which the folder was held until it counts as taken: another weftd that stands by holds it for an instant. */
 const LOOKS_TAKEN = 2;
 
 /**
- * Opens the state folder of this node. Where another weftd serves the node and both share it (`--take-over`), that one
- * is asked to make room, as late as can be: all that needs no folder should be done before. `returned`: this one made
- * room itself before, and takes the folder only if it is free.
+ * Opens the state folder of this node. Where another weftd serves the node and both were started with `--take-over`, this
+ * one asks the other to make room. The caller does all that needs no folder before. `returned`: this weftd made room
+ * itself before, and takes the folder only if it is free.
  *
- * Where a successor has just failed there, it waits until the other one makes room again.
+ * If a successor of the other weftd has just failed, this one waits until the other makes room again.
  *
- * Rejects as {@link openStateFolder} throws, and with what the other one refuses with ({@link HandoverPolicy}).
+ * Rejects as {@link openStateFolder} throws, and with the error by which the other weftd refuses ({@link HandoverPolicy}).
  */
 export async function takeStateFolder(
   config: Pick<Config, 'stateDir' | 'runDir' | 'takeOver'>,
@@ -53,8 +53,8 @@ export async function takeStateFolder(
 }
 
 /**
- * Resolves when no weftd holds the state folder, so that the one that stands by has to serve again: a successor took it
- * and let it go, or came too late.
+ * Resolves when no weftd holds the state folder: a successor took it and let it go, or took too long. The weftd that
+ * stands by then has to serve again.
  */
 export async function untilVacant(stateDir: string): Promise<void> {
   const headStartEndsAt = performance.now() + HEAD_START_MS;
@@ -90,7 +90,7 @@ async function askToYield(
     if (!(error instanceof WeftError)) throw error;
     if (error.code === 'E_NO_DAEMON' || error.code === 'E_NO_ANSWER') return 'silent';
     if (error.code !== 'E_TOO_SOON') throw error;
-    // To end would only have the kubelet start us again, and hide the log of the one that failed.
+    // Ending would only make the kubelet start us again, and the log of the successor that failed would be lost.
     log.warn('waiting for the weftd that serves this node', { fault: error.line }, 'stays');
     return 'stays';
   }

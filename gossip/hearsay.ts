@@ -38,7 +38,7 @@ export class Hearsay {
     }
   }
 
-  /** News of ours: over every link but the one it came from, and with the next datagrams. */
+  /** Passes a rumour on: over every link except `from`, on which it came, and with the next datagrams. */
   tell(rumour: Rumour, from: LinkId | undefined, now: Instant): void {
     const { rumours, broadcast, membership } = this.#options;
     rumours.put(rumour, membership.presentCount);

@@ -54,7 +54,7 @@ async function observeHost({ client, sysctl }: HostKernel, ground: HostGround): 
 }
 
 /**
- * Brings the host to `ground`, whatever it was before: after a first start, a restart, a kill in the midst, with other
+ * Brings the host to `ground`, whatever it was before: after a first start, a restart, a kill at any moment, with other
  * settings, or after somebody changed it. Resolves with what was not right; repeating it finds nothing. The TUN
  * interface must exist (`openTun`).
  *

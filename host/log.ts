@@ -19,7 +19,7 @@ export interface LogSink {
 export const LOG_BURST = 10;
 /** After that, one line of a key in this time. */
 export const LOG_REFILL_MS = 10_000;
-/** Keys whose rate is known at one time; beyond it the one that was silent longest is forgotten. */
+/** Keys whose rate is kept at one time. Beyond that, the key that was silent longest is forgotten. */
 export const MAX_LOG_KEYS = 1024;
 
 const SEVERITY: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, info: 2, debug: 3 };

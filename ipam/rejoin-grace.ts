@@ -21,7 +21,7 @@ export class RejoinGrace {
     return this.#until;
   }
 
-  /** As of the last {@link advance}: what others decided while we were away should have come. */
+  /** True once what others decided while we were away should have arrived, as of the last {@link advance}. */
   get over(): boolean {
     return this.#over;
   }

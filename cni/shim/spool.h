@@ -2,8 +2,8 @@
  * Deletions for which the daemon was not there: one file each in RUN_DIR/deletions, which it works off when it
  * starts. So a pod can be deleted while the daemon is down, and its address still comes free.
  *
- * No deletion falls between the chairs: the daemon first listens, then reads the folder; the shim first writes
- * its file, then tries the daemon once more. Whichever comes later sees the other.
+ * No deletion is lost between the two: the daemon first listens and then reads the folder, the shim first writes its file
+ * and then tries the daemon once more. So either the daemon finds the file, or the shim finds the daemon.
  */
 #ifndef WEFT_SPOOL_H
 #define WEFT_SPOOL_H

@@ -5,8 +5,8 @@
  *     runtime ──env, stdin──▶ weft-net ──request + netlink socket──▶ weftd ──netlink──▶ pod and host
  *             ◀───stdout─────          ◀──────────answer───────────
  *
- * All decisions are weftd's. What stays here is what must work without it: the checks, VERSION, errors in CNI's
- * own form, deletions kept for later, and an end to every call. stdout carries exactly one JSON document or
+ * weftd makes all decisions. The shim does what must work without weftd: checks, VERSION, error documents, keeping
+ * deletions for later, and a time limit for every call. stdout carries exactly one JSON document or
  * nothing. No heap, no locale, no name service; memory is bounded by the sizes below.
  *
  * Source: CNI specification 1.1.0.
@@ -36,8 +36,8 @@
 #define ENV_LENGTH (16u << 10)             /* longest variable that is passed on */
 #define RUN_DIR_DEFAULT "/run/weft"
 #define STDIN_MS 5000                      /* for the runtime to hand over the config */
-#define CONNECT_MS 800                     /* to find out that nobody serves the socket */
-#define ADD_WAIT_S_MAX 45                  /* longest that an ADD may be told to wait for that; its answer has a minute */
+#define CONNECT_MS 800                     /* time for weftd to accept */
+#define ADD_WAIT_S_MAX 45                  /* longest addWaitSeconds; the answer to an ADD is due within a minute */
 #define PRINT_MS 2000                      /* for the runtime to take more of a long answer */
 #define BACKSTOP_S 3                       /* behind the deadline, for calls that poll(2) cannot bound */
 #define LATEST_VERSION "1.1.0"
@@ -321,7 +321,7 @@ static int open_pod(const struct call *call, int *netns) {
     if (*netns < 0)
         return fail(call->version, CODE_ENVIRONMENT, "the network namespace CNI_NETNS cannot be opened",
                     strerror(errno));
-    /* CNI_NETNS_OVERRIDE has no say: a host that becomes a pod of its own loses its default route and settings. */
+    /* CNI_NETNS_OVERRIDE is ignored: a host that became a pod would lose its default route and settings. */
     if (netns_is_own(*netns))
         return fail(call->version, CODE_NETNS, "CNI_NETNS is the network namespace of the host itself", NULL);
     return 0;
@@ -426,8 +426,8 @@ static int run(struct call *call) {
     if ((status = read_config(call, &config)) != 0 || (status = write_request(call, config)) != 0) return status;
     if (strcmp(call->command->name, "DEL") == 0) return delete(call);
     if (call->command->enters_pod && (status = open_pod(call, &netns)) != 0) return status;
-    /* What is asked while the daemon is being replaced need not fail; addWaitSeconds says for how long. A STATUS is
-     * to tell what is so now. */
+    /* A call that comes while weftd is being replaced waits for the new one, as long as addWaitSeconds says. A STATUS does
+     * not wait: it tells the present state. */
     int connection = connect_daemon(call, strcmp(call->command->name, "STATUS") != 0);
     if (connection < 0) return fail_without_daemon(call, errno);
     if (call->command->enters_pod && (status = enter_pod(call, netns, &route_socket)) != 0) return status;

@@ -2,9 +2,9 @@ import type { PeerId } from '../../base/peer-id.ts';
 import type { Member } from '../../gossip/model/gossip-output.ts';
 
 /**
- * Which owners of ranges are gone for good, for Kubernetes to tell: gossip has buried them, and their node is no
- * longer in the API, or another peer is alive under its name (its disk was lost). Who is merely dead may come back,
- * and whose name nobody knows is left to people.
+ * Which owners of ranges are gone for good: gossip says that they are dead, and the API of Kubernetes has no node of that
+ * name any more, or another peer is alive under that name (the node lost its disk). A peer that is dead while its node
+ * exists may come back. A peer whose name nobody knows is left for people to remove.
  */
 export function gonePeers(options: {
   readonly owners: Iterable<PeerId>;

@@ -24,7 +24,7 @@ export interface State {
  * {@link takeStateFolder} and {@link SqliteStore} do; nothing is then held.
  *
  * @param options.clusterId of the cluster whose secret this weftd was given.
- * @param options.returned this weftd made room for a successor, and that one failed.
+ * @param options.returned this weftd made room for a successor, and the successor failed.
  */
 export async function openState(
   config: Pick<Config, 'stateDir' | 'runDir' | 'takeOver'>,

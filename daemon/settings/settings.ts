@@ -75,8 +75,8 @@ const SETTINGS = {
   'take-over': {
     kind: 'switch',
     help:
-      'take the place of the weftd that serves this node, where that one was started with --take-over too: it stands ' +
-      'by then until it is told to end, and serves again should this one fail (default: off)',
+      'take the place of the weftd that serves this node, if it was started with --take-over too: the old weftd then ' +
+      'stands by until it is told to end, and serves again if the new one fails (default: off)',
   },
   'rules-only': {
     kind: 'switch',

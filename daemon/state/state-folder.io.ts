@@ -27,8 +27,8 @@ import { KEPT_FILE } from './kept-objects.io.ts';
  *   cluster    hex of the cluster id that the secret gave
  *   epoch      decimal: how many times a weftd has started on this folder. The one file that each start writes
  *   identity   the node's private keys, 0600
- *   version    "1": the format of all this. Written last when the folder is made, so that one without it never
- *              ran and may be made anew
+ *   version    "1": the format of all this. Written last when the folder is made: a folder without this
+ *              file was never in use and may be made anew
  *   weft.db    SQLite: allocations, ring, records of peers. Made with the folder, and never again: a node whose
  *              allocations are gone must not deal out its addresses a second time
  *   kubernetes.json
@@ -190,7 +190,7 @@ function noteHolder(path: string): void {
   }
 }
 
-/** Removes what a retired node left. The mark goes last, so a crash in the midst only means to begin again. */
+/** Removes what a retired node left. The mark is removed last: after a crash on the way the next start begins again. */
 function empty(path: string): void {
   remove(path, [KEPT_FILE, ...DATABASE_FILES, 'identity', 'epoch', 'cluster', 'version', 'retired']);
 }

@@ -4,15 +4,15 @@ import { PEER_ID_LENGTH, type PeerId, parsePeerId, peerIdBytes } from '../../bas
 /**
  * Signed records: the only state that travels by gossip.
  *
- * A peer speaks of itself alone. Its record in each slot is a whole value that replaces the one before it, signed
- * with the peer's Ed25519 key, so nobody else can alter, forge or invent it, and it may pass through anybody's hands.
+ * A peer signs records only about itself, with its Ed25519 key. The record in a slot is a whole value and replaces the
+ * older record in that slot. Nobody else can alter or forge it, so it may be passed on by anybody.
  * The newest record of an (origin, slot) wins, "newest" being the order of {@link compareRecords}: boot epoch, then
  * sequence, then the hash of the signed bytes. That order is total and depends on nothing but the two records, so
  * "keep the newest" is a join (idempotent, commutative, associative) and everybody ends with the same set.
  *
  * A `ring` record is a log that only grows, so its length says how new it is, whichever start of its origin signed it:
- * its epoch is 0 and its sequence the length of its payload ({@link logVersion}). A node whose state folder went back in
- * time can therefore not put its shorter log in the place of the longer one; it is shown the longer one instead.
+ * its epoch is 0 and its sequence the length of its payload ({@link logVersion}). A node whose state folder was
+ * put back to an older state can therefore not replace its longer log by the shorter one: its peers send it the longer.
  *
  * Two different records with equal (epoch, sequence) are *equivocation*: the origin lied, was cloned or was rolled
  * back. Both carry its signature, so the pair proves it; the hash decides which one everybody keeps.

@@ -69,7 +69,7 @@ export class Dialler {
     this.#pending.set(endpoint, { until: after(now, this.#config.dialTimeoutMs), expected });
   }
 
-  /** The dial led to a link. Whoever was expected there. */
+  /** The dial led to a link. Answers the peer that was expected there. */
   opened(endpoint: Endpoint): PeerId | undefined {
     const expected = this.#pending.get(endpoint)?.expected;
     this.#pending.delete(endpoint);

@@ -239,7 +239,7 @@ export class Overlay {
     const accepted = [...this.#options.links.all()].filter((link) => !link.initiatedByUs);
     const surplus = accepted.length - this.#options.config.maxIncoming;
     if (surplus <= 0) return;
-    // Who has many links loses least; a newcomer, whose record we do not hold yet, has none and stays.
+    // A peer with many links loses least by this. A newcomer, whose record we do not hold yet, has none and stays.
     shuffle(this.#random, accepted).sort((a, b) => this.#degreeOf(b) - this.#degreeOf(a));
     for (const link of accepted.slice(0, surplus)) {
       this.#options.redirect(link, this.#redirectsFor(link.peer));

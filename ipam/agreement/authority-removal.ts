@@ -147,7 +147,7 @@ export class AuthorityRemoval implements RemovalProtocol {
     this.#host.propose({ subject, phase: 'removed', heir: this.#host.self, cut });
   }
 
-  /** False where our log takes no vote: it is full, or this node has no say at present. */
+  /** False where our log takes no vote: it is full, or this node may not vote at present. */
   #repeatAsVote(subject: PeerId, heir: PeerId, cut: number): boolean {
     if (this.#repeated.has(subject)) return true;
     const { ring, self, append } = this.#host;

@@ -3,7 +3,7 @@ import type { DatapathKind } from './datapath.ts';
 
 /** What `--datapath` may name, the fastest first: the kinds of `datapaths.io.ts`. */
 export const DATAPATH_NAMES = ['sleeve'] as const;
-/** The one that needs nothing but a TUN device. */
+/** The datapath that needs nothing but a TUN device. */
 export const PORTABLE_DATAPATH: (typeof DATAPATH_NAMES)[number] = 'sleeve';
 /** The setting that leaves the choice to us. */
 export const AUTO_DATAPATH = 'auto';

@@ -203,7 +203,7 @@ export class ControlLinks {
     const entry = this.#forget(link);
     if (entry === undefined) return;
     entry.link.close();
-    // Who has not proven to be a peer is owed no goodbye, and a socket that waits for one is held by a stranger.
+    // A stranger gets no goodbye: while a socket waits for the other side to close, the stranger holds it.
     this.#outputs.push({ type: entry.opened ? 'close' : 'cut', link });
   }
 

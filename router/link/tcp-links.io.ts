@@ -5,7 +5,7 @@ import { type Endpoint, endpoint, endpointHost, endpointPort } from '../../base/
 import { WeftError } from '../../base/weft-error.ts';
 import type { LinkId } from '../../gossip/model/gossip-output.ts';
 
-/** A peer that does not take in what it is sent is let go at this many bytes. */
+/** A connection is closed when its peer leaves so many bytes unread. */
 const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
 /** Connections at once, both ways; more are refused at the door. */
 const MAX_CONNECTIONS = 512;

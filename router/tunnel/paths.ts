@@ -295,8 +295,8 @@ export const CHALLENGE_AGAIN_MS = 300;
 /** At most one reaction to packets from elsewhere in this time. */
 export const MOVE_INTERVAL_MS = 250;
 
-// Whoever makes us challenge an address sends us at least an empty packet for it; we send two challenges, padded to a
-// whole block (more only for packets that wait here, see Paths.seek). RFC 9000 §8.1 allows three times as many bytes
+// A sender that makes us challenge an address has sent us at least an empty packet. We answer with two challenges, each
+// padded to a whole block (more only for packets that wait here, see Paths.seek). RFC 9000 §8.1 allows three times as many bytes
 // to an address that is not proven.
 const CHALLENGE_PACKET_LENGTH =
   DATA_OVERHEAD -

@@ -3,7 +3,7 @@ import type { PeerId } from '../../base/peer-id.ts';
 
 /**
  * Spreads the first initiations to many peers over time: each costs some X25519 multiplications, and a node that
- * starts wants tunnels to all it knows in one breath. At most {@link STARTS_PER_TURN} in {@link START_TURN_MS}.
+ * starts wants tunnels to all peers at once. At most {@link STARTS_PER_TURN} in {@link START_TURN_MS}.
  */
 export class StartTurns {
   /** Bounded by the peers of the caller and their relays. */

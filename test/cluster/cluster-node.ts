@@ -90,8 +90,8 @@ export class ClusterNode {
   }
 
   /**
-   * Starts another weftd beside the one that serves, with the same settings, and waits until it serves in its place.
-   * Answers the one before, which stands by.
+   * Starts another weftd beside the weftd that serves, with the same settings, and waits until it serves in its place.
+   * Answers the predecessor, which stands by.
    */
   async succeed(): Promise<ChildProcess> {
     const before = this.#process;

@@ -71,7 +71,7 @@ describe('a weftd that takes over from another', function () {
       over = true;
       const made = await pods;
       ok(made.length > 0);
-      equal(first.exitCode, null, 'the one before stands by');
+      equal(first.exitCode, null, 'the predecessor stands by');
       match(await node.log(), /another weftd serves this node now; standing by/);
       equal((await allocations()).length, before + made.length);
       equal((await node.ask('status')).peerId, identity);
@@ -91,7 +91,7 @@ describe('a weftd that takes over from another', function () {
     }
   });
 
-  it('lets the one before hear out who connected to it, and sends only then', async () => {
+  it('waits until the predecessor has answered its clients, and sends only then', async () => {
     const socketFile = `${node.runDir}/weft.sock`;
     const late = connect(socketFile);
     await new Promise((resolve) => late.once('connect', resolve));
@@ -104,7 +104,7 @@ describe('a weftd that takes over from another', function () {
     await endProcess(first);
   });
 
-  it('is replaced by the one before where it fails, which then stays for a while', async () => {
+  it('is replaced by its predecessor where it fails, which then stays for a while', async () => {
     const before = await allocations();
     const first = await node.succeed();
     await node.stop('SIGKILL');
@@ -146,7 +146,7 @@ describe('a weftd that takes over from another', function () {
     await node.connected([peer]);
   });
 
-  it('is refused where it is of another cluster, and the one that serves goes on', async () => {
+  it('is refused where it is of another cluster, and the weftd that serves goes on', async () => {
     const other = await cluster.writeSecret('other', newSecret());
     const { status, stderr } = await another(
       node.command().map((word) => (word === cluster.secretFile ? other : word)),
@@ -156,7 +156,7 @@ describe('a weftd that takes over from another', function () {
     await node.connected([peer]);
   });
 
-  it('is refused where the one that serves was not started with --take-over', async () => {
+  it('is refused where the weftd that serves was not started with --take-over', async () => {
     const alone = await cluster.addNode('n3', { args: ['--peer', node.host.v4] });
     await alone.start();
     const argv = [WEFTD, ...alone.command().slice(1), '--take-over'];
@@ -177,7 +177,7 @@ describe('a weftd that takes over from another', function () {
       const first = await full.succeed();
       await run(['mv', `${full.stateDir}/identity`, `${full.stateDir}/aside`]);
       await full.stop('SIGKILL');
-      await until('the one that stands by to try', async () =>
+      await until('the weftd that stands by to try', async () =>
         (await full.log()).includes('this weftd cannot'),
       );
       equal(first.exitCode, null);
@@ -193,7 +193,7 @@ describe('a weftd that takes over from another', function () {
   it('waits for one that is about to start, or to end', async () => {
     const first = await node.succeed();
     await endProcess(first, 'SIGKILL');
-    // Two at once: one of them finds the other in the midst of its start.
+    // Two at once: one of them finds the other starting.
     const [a, b] = [node.succeed(), node.succeed()];
     await Promise.allSettled([a, b]);
     const { pid } = await until('somebody to serve', () => node.ask('process').catch(() => undefined));

@@ -89,7 +89,7 @@ export class VirtualNetwork {
     return host;
   }
 
-  /** The NAT before `host` gives its datagrams another source; what is sent to the one before is lost. */
+  /** The NAT before `host` gives its datagrams another source; what is sent to the old source is lost. */
   rebind(host: Host): void {
     if (host.mapped !== host.published) this.#hostByEndpoint.delete(host.mapped);
     host.mapped = endpoint(parseAddress(`198.51.100.${host.number % 250}`)!, ++this.#lastPort);

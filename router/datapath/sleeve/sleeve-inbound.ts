@@ -234,7 +234,7 @@ export class SleeveInbound {
     }
     const path = destination.path;
     const next = path?.kind === 'relay' ? state.knownPeer(path.via) : destination;
-    // The one after us may need a further relay only if the envelope allows it, and never the one it came from.
+    // The next relay may need a further one only if the envelope allows it. The envelope never goes back to its sender.
     const useless = next === undefined || next === sender || (next !== destination && relaysLeft < 2);
     if (useless || !this.#sender.forward(next, relayId, relaysLeft - 1, packet)) {
       return 'datapath.relayUnreachable';

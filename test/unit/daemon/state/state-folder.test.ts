@@ -78,7 +78,7 @@ describe('openStateFolder', () => {
     equal(open().epoch, 3);
   });
 
-  it('counts a start even when the one before was killed at any moment', () => {
+  it('counts a start even when an earlier start was killed at any moment', () => {
     open();
     writeFileSync(join(path, 'epoch.weft-new'), '2');
     equal(open().epoch, 2);

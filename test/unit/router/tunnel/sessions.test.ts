@@ -29,7 +29,7 @@ function make(): { sessions: Sessions; live: Set<number>; released: number[] } {
 }
 
 describe('sessions', () => {
-  it('that we initiated are current at once, and the one before stays for late packets', () => {
+  it('that we initiated are current at once, and the previous session stays for late packets', () => {
     const { sessions, live } = make();
     sessions.installInitiated(session(1), FACTS, instant(0));
     sessions.installInitiated(session(2), FACTS, instant(10));
