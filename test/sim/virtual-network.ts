@@ -132,7 +132,7 @@ export class VirtualNetwork {
     this.#datagramCuts.add(`${a.number}>${b.number}`);
   }
 
-  /** The machine has another address from now on: 203.0.113.n. What is sent to the one before is lost. */
+  /** The machine has another address from now on: 203.0.113.n. What is sent to the earlier one is lost. */
   readdress(host: Host): void {
     this.#hostByEndpoint.delete(host.published);
     host.published = endpoint(parseAddress(`203.0.113.${host.number}`)!, 6783);
