@@ -103,7 +103,8 @@ export function parseInterfaceAddress(message: NetlinkMessage): InterfaceAddress
     prefix: payload[1]!,
     scope: scopeOf(payload[3]!),
     usable: (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED)) === 0,
-    temporary: (flags & IFA_F_TEMPORARY) !== 0,
+    // The same bit means for IPv4 that it is not the first of its subnet.
+    temporary: address.family === 6 && (flags & IFA_F_TEMPORARY) !== 0,
   };
 }
 
