@@ -86,6 +86,7 @@ export class GroundKeeper {
   #fault: unknown;
   #timer: NodeJS.Timeout | undefined;
   #last: Promise<unknown> = Promise.resolve();
+  #started = false;
   #closed = false;
 
   constructor(options: GroundKeeperOptions) {
@@ -110,6 +111,7 @@ export class GroundKeeper {
       this.close();
       throw error;
     }
+    this.#started = true;
     this.#stir();
   }
 
@@ -199,7 +201,8 @@ export class GroundKeeper {
   // -- looks ----------------------------------------------------------------------------------------------------
 
   #arm(): void {
-    if (this.#closed) return;
+    // What is made at the start is nobody's change.
+    if (!this.#started || this.#closed) return;
     clearTimeout(this.#timer);
     const waitMs = Math.max(0, this.#schedule.nextLook - this.#options.clock());
     this.#timer = setTimeout(() => void this.#look(), Math.min(Math.ceil(waitMs), MAX_SLEEP_MS));
