@@ -38,6 +38,7 @@ import { guardIdentity } from './parts/identity.ts';
 import { makeNode } from './parts/node.ts';
 import { listenForPeers } from './parts/peer-links.io.ts';
 import { openState } from './parts/state.io.ts';
+import { UnderlayWatch } from './parts/underlay-watch.io.ts';
 import { PeerRemovals } from './peer-removals.ts';
 import { PeerSeeds } from './peer-seeds.io.ts';
 import { refuseOtherRanges } from './pod-ranges.ts';
@@ -182,6 +183,14 @@ export class Daemon {
     const ready = (): boolean => cni.serves().ready;
     const cniFiles = this.#open(new CniFiles({ config, log, ready, now: clock, random: osRandom }));
     const addresses = node.ipam.allocation(NODE_KEY)?.addresses ?? [];
+    const underlayWatch = this.#open(
+      new UnderlayWatch({
+        first: underlay,
+        read: () => readUnderlay(client, config, ranges, OWN_LINKS),
+        onEndpoints: loop.waking((endpoints) => node.setEndpoints(endpoints, clock())),
+        log,
+      }),
+    );
     const hostNetwork = this.#open(
       new HostNetwork({
         client,
@@ -189,6 +198,7 @@ export class Daemon {
         ground: { ...OWN_LINKS, ranges, addresses, mtu: overlayMtu },
         masquerade: config.masquerade,
         port: config.port,
+        underlayStirred: () => underlayWatch.stirred(),
         log,
         counters,
       }),
@@ -225,6 +235,7 @@ export class Daemon {
       runtime: ownRuntime,
       warnings: () => [
         ...hostNetwork.warnings(),
+        ...underlayWatch.warnings(),
         ...cni.warnings(),
         ...cniFiles.warnings(),
         ...(kubernetes?.warnings() ?? []),

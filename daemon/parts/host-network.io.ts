@@ -18,6 +18,8 @@ export interface HostNetworkOptions {
   readonly masquerade: boolean;
   /** Of this node, TCP and UDP. */
   readonly port: number;
+  /** Addresses, links or default routes of the underlay may be others now. */
+  readonly underlayStirred: () => void;
   readonly log: Log;
   readonly counters: Counters<GroundCounter>;
 }
@@ -29,7 +31,16 @@ export interface HostNetworkOptions {
 export class HostNetwork {
   readonly #keeper: GroundKeeper;
 
-  constructor({ client, sysctl, ground, masquerade, port, log, counters }: HostNetworkOptions) {
+  constructor({
+    client,
+    sysctl,
+    ground,
+    masquerade,
+    port,
+    underlayStirred,
+    log,
+    counters,
+  }: HostNetworkOptions) {
     const { tun, podPrefix, ranges } = ground;
     this.#keeper = new GroundKeeper({
       kernel: { client, sysctl },
@@ -46,7 +57,7 @@ export class HostNetwork {
           ),
         hindered: (what) => log.warn('another program hinders pods', { what }),
         failed: (error) => log.warn("the host's network cannot be put right", { fault: String(error) }),
-        underlayStirred: () => undefined,
+        underlayStirred,
       },
     });
   }

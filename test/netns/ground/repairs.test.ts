@@ -81,6 +81,11 @@ describe('a weftd whose host is changed by others', function () {
     await reachable();
   }
 
+  it("takes what it makes at the start for nobody else's change", async () => {
+    doesNotMatch(await node.log(), /changed by another program/);
+    doesNotMatch(JSON.stringify((await node.ask('report')).counters), /ground\.\w+Repaired/);
+  });
+
   it('has its packet rules again after nft flush ruleset, and says so', async () => {
     await survives('nft flush ruleset', 'ground.rulesRepaired');
     match(await node.log(), /packet rules.*removed.*by=nft/);
@@ -258,6 +263,26 @@ describe('a weftd whose host is changed by others', function () {
     await reachable();
     deepEqual((await node.ask('status')).warnings ?? [], []);
     await on('sh', '-c', 'ip route del 0.0.0.0/1; ip route del 128.0.0.0/1');
+  });
+
+  it('tells its peers when its addresses change, and is reached at the new one', async () => {
+    const moved = '192.168.77.200';
+    await on('ip', 'address', 'add', `${moved}/24`, 'dev', 'eth0');
+    const endpoints = async (): Promise<readonly string[]> =>
+      (await peer.ask('peers')).peers.find(({ name }) => name === node.name)!.endpoints;
+    await until('the new address at the peer', async () => (await endpoints()).includes(`${moved}:6783`));
+    await on('ip', 'address', 'delete', `${node.host.v4}/24`, 'dev', 'eth0');
+    await on('ip', 'address', 'replace', `${moved}/24`, 'dev', 'eth0');
+    await until('the old one gone', async () => !(await endpoints()).includes(`${node.host.v4}:6783`), {
+      timeoutMs: 20_000,
+    });
+    await reachable();
+    await on('ip', 'address', 'add', `${node.host.v4}/24`, 'dev', 'eth0');
+    await until('the old one again', async () => (await endpoints()).includes(`${node.host.v4}:6783`), {
+      timeoutMs: 20_000,
+    });
+    await on('ip', 'address', 'delete', `${moved}/24`, 'dev', 'eth0');
+    await reachable();
   });
 
   it('takes the MTU of the interface that leads to its peers, not that of a container bridge', async () => {
