@@ -3,17 +3,12 @@ import { after, type Instant } from '../../base/instant.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import { type RandomSource, randomBelow, randomUnit, shuffle } from '../../base/random.ts';
 import { TokenBucket } from '../../base/token-bucket.ts';
-import type { GossipConfig } from '../model/gossip-config.ts';
 import type { CloseReason } from '../model/gossip-output.ts';
-import type { NodeInfo } from '../model/node-info.ts';
-import { MAX_REDIRECTS } from '../records/frame.ts';
-import type { Membership } from '../swim/membership.ts';
 import { Dialler } from './dialler.ts';
-import type { Link, Links } from './links.ts';
-import type { OverlayGraph } from './overlay-graph.ts';
+import type { Link } from './links.ts';
+import { Seeds } from './seeds.ts';
+import { SurplusLinks, type SurplusLinksOptions } from './surplus-links.ts';
 
-/** Seed endpoints; `setSeeds` takes the first so many. */
-export const MAX_SEEDS = 64;
 /** Endpoints that other peers have redirected us to and that are still to be tried. */
 export const MAX_HINTS = 32;
 /** How often the links are looked over, unless something happens. */
@@ -27,12 +22,14 @@ const REVIEW_SOON_MS = 20;
 const YIELD_MS = 600;
 /** A live member must be outside our component for so long before it is dialled: records of new links lag. */
 const OUTSIDE_FOR_MS = 5_000;
+/** Dials from one component to what lies outside, for each look at it: mostly so many, by chance. */
+const OUTSIDE_DIALS = 4;
 /** A peer that sent us away is left alone so long. */
 const AVOID_MS = 60_000;
-/** How often a link too many is given up. */
-const TRIM_MS = 5_000;
 /** Dials to absent endpoints, in the whole cluster: about one in so many milliseconds. */
 const CLUSTER_REDIAL_MS = 300;
+/** But each node makes one in this time, however many there are. */
+const MAX_RARE_DIAL_MS = 30_000;
 
 /**
  * Which links to keep: about eight, in a cluster of any size.
@@ -40,45 +37,45 @@ const CLUSTER_REDIAL_MS = 300;
  * - Up to eight live nodes: everybody with everybody.
  * - Above: dial random live members until there are eight links, three of them dialled by ourselves. A random graph
  *   like that is connected, with a diameter of a few hops.
- * - Seeds until each has been met, and whenever the peer behind one lies outside our component of the overlay graph.
- * - One link to a live member outside our component, for each look at it: components grow together again.
- * - Now and then a member that counts as dead: partitions heal from either side. The dials of all members together
- *   are kept at about three a second, so a small cluster heals at once and a large one does not storm.
+ * - Seeds while links are missing, until each has been met or the peer behind it is known to be in our component of
+ *   the overlay graph.
+ * - Live members outside our component: a few links from all of it together, so that components grow together again.
+ * - Now and then a member that counts as dead, and a seed that was never met: partitions heal from either side. The
+ *   dials of all members together are kept at about three a second, so a small cluster heals at once and a large one
+ *   does not storm.
  *
- * Too many accepted links are shed with a redirect, those first whose peers have the most other links.
+ * Otherwise a node that has links enough dials nobody. Links too many are given up by surplus-links.ts.
  */
 export class Overlay {
   readonly #options: OverlayOptions;
   readonly #random: RandomSource;
   readonly #dialler: Dialler;
-  #seeds: readonly Endpoint[] = [];
-  readonly #peerBySeed = new Map<Endpoint, PeerId>();
+  readonly #seeds = new Seeds();
+  readonly #surplus: SurplusLinks;
   readonly #hints = new Set<Endpoint>();
   readonly #avoidUntil = new Map<PeerId, Instant>();
   readonly #pace = new TokenBucket(DIAL_BURST, DIALS_PER_SECOND);
   #outsideSince: Instant | undefined;
   #nextReviewAt: Instant | undefined;
   #nextRevivalAt: Instant | undefined;
-  #nextTrimAt: Instant | undefined;
+  #nextSeedAt: Instant | undefined;
   #nextPruneAt: Instant | undefined;
 
   constructor(options: OverlayOptions) {
     this.#options = options;
     this.#random = options.random;
     this.#dialler = new Dialler(options.config, options.random);
+    this.#surplus = new SurplusLinks(options);
   }
 
   get seeds(): readonly Endpoint[] {
-    return this.#seeds;
+    return this.#seeds.endpoints;
   }
 
   /** Replaces the seeds; new ones are dialled at once. */
   setSeeds(endpoints: readonly Endpoint[], now: Instant): void {
-    const next = [...new Set(endpoints)].slice(0, MAX_SEEDS);
-    this.#dialler.retryNow(next.filter((endpoint) => !this.#seeds.includes(endpoint)));
-    this.#seeds = next;
-    for (const endpoint of this.#peerBySeed.keys())
-      if (!next.includes(endpoint)) this.#peerBySeed.delete(endpoint);
+    this.#dialler.retryNow(this.#seeds.replace(endpoints));
+    this.#nextSeedAt = undefined;
     this.reviewSoon(now);
   }
 
@@ -102,7 +99,7 @@ export class Overlay {
     }
     // Somebody else lives there now: that address is not the way to whom we meant.
     if (expected !== undefined && expected !== peer) this.dialFailed(endpoint, now);
-    if (this.#seeds.includes(endpoint)) this.#peerBySeed.set(endpoint, peer);
+    this.#seeds.met(endpoint, peer);
   }
 
   /** When an endpoint may be dialled again after it failed; undefined where nothing holds that back. */
@@ -135,11 +132,11 @@ export class Overlay {
     this.#nextReviewAt = after(now, REVIEW_MS * (0.75 + 0.5 * randomUnit(this.#random)));
     this.#dialler.expire(this.#maxBackoffMs(), now);
     this.#dialSeeds(now);
+    this.#dialHints(now);
     this.#dialMembers(now);
     this.#dialOutside(now);
     this.#dialAbsent(now);
-    this.#shed(now);
-    this.#trim(now);
+    this.#surplus.tick(now);
     this.#prune(now);
   }
 
@@ -147,17 +144,37 @@ export class Overlay {
     return this.#nextReviewAt;
   }
 
+  /**
+   * Seeds that have not been met yet, while links are missing. Who has enough tries one of them now and then: no member
+   * may know of those who are there.
+   */
   #dialSeeds(now: Instant): void {
-    for (const endpoint of this.#seeds) {
-      if (this.#dialler.isOwn(endpoint)) continue;
-      const peer = this.#peerBySeed.get(endpoint) ?? this.#peerAt(endpoint);
-      // A seed in our component has done its work; should it have restarted under another key, its address is tried
-      // again as soon as the old identity is no longer present.
-      const met = peer !== undefined && this.#options.membership.isPresent(peer) && this.#isInside(peer);
-      if (met || (peer !== undefined && this.#options.links.has(peer))) continue;
-      if (peer !== undefined && this.#isAvoided(peer, now)) continue;
-      this.#dial(endpoint, undefined, now);
+    const enough = this.#missing() <= this.#dialler.pendingCount;
+    if (enough && this.#nextSeedAt !== undefined && now < this.#nextSeedAt) return;
+    let wanted = enough ? 1 : this.#missing() - this.#dialler.pendingCount;
+    for (const endpoint of shuffle(this.#random, [...this.#seeds.endpoints])) {
+      if (wanted <= 0) break;
+      if (!this.#isSeedWanted(endpoint, now) || !this.#dial(endpoint, undefined, now)) continue;
+      wanted--;
     }
+    this.#nextSeedAt = after(now, this.#rareDialMs() * (0.5 + randomUnit(this.#random)));
+  }
+
+  /**
+   * A seed in our component has done its work. Should it have restarted under another key, its address is tried again
+   * as soon as the old identity is no longer present.
+   */
+  #isSeedWanted(endpoint: Endpoint, now: Instant): boolean {
+    if (this.#dialler.isOwn(endpoint)) return false;
+    const peer = this.#seeds.peerAt(endpoint) ?? this.#peerAt(endpoint);
+    if (peer === undefined) return true;
+    const { membership, links } = this.#options;
+    return (
+      !(membership.isPresent(peer) && this.#isInside(peer)) && !links.has(peer) && !this.#isAvoided(peer, now)
+    );
+  }
+
+  #dialHints(now: Instant): void {
     for (const endpoint of this.#hints) {
       if (this.#missing() <= this.#dialler.pendingCount || !this.#pace.has(now)) break;
       this.#hints.delete(endpoint);
@@ -215,6 +232,9 @@ export class Overlay {
     this.#outsideSince ??= now;
     if (now - this.#outsideSince < OUTSIDE_FOR_MS) return;
     this.#outsideSince = now;
+    // All in our component see the same, and a few dials join the two.
+    const inside = Math.max(1, membership.presentCount - outside.length);
+    if (randomUnit(this.#random) * inside >= OUTSIDE_DIALS) return;
     this.#dialPeer(outside[randomBelow(this.#random, outside.length)]!, now);
   }
 
@@ -222,8 +242,7 @@ export class Overlay {
     const { membership, links } = this.#options;
     const alone = links.size === 0 && this.#dialler.pendingCount === 0;
     if (!alone && this.#nextRevivalAt !== undefined && now < this.#nextRevivalAt) return;
-    const intervalMs = Math.min(30_000, Math.max(1000, CLUSTER_REDIAL_MS * membership.presentCount));
-    this.#nextRevivalAt = after(now, intervalMs * (0.5 + randomUnit(this.#random)));
+    this.#nextRevivalAt = after(now, this.#rareDialMs() * (0.5 + randomUnit(this.#random)));
     const absent: PeerId[] = [];
     for (const [peer, state] of membership.peers()) {
       if (state === 'dead' || state === 'unknown' || (state === 'left' && alone)) absent.push(peer);
@@ -235,35 +254,11 @@ export class Overlay {
     }
   }
 
-  #shed(now: Instant): void {
-    const accepted = [...this.#options.links.all()].filter((link) => !link.initiatedByUs);
-    const surplus = accepted.length - this.#options.config.maxIncoming;
-    if (surplus <= 0) return;
-    // A peer with many links loses least by this. A newcomer, whose record we do not hold yet, has none and stays.
-    shuffle(this.#random, accepted).sort((a, b) => this.#degreeOf(b) - this.#degreeOf(a));
-    for (const link of accepted.slice(0, surplus)) {
-      this.#options.redirect(link, this.#redirectsFor(link.peer));
-      this.#options.close(link, 'full', now);
-    }
-  }
-
-  #trim(now: Instant): void {
-    const { links, config, membership } = this.#options;
-    if (links.peerCount <= config.linkHighWater || membership.presentCount <= config.fullMeshUpTo) return;
-    if (this.#nextTrimAt !== undefined && now < this.#nextTrimAt) return;
-    this.#nextTrimAt = after(now, TRIM_MS * (0.5 + randomUnit(this.#random)));
-    const dialled = [...links.all()].filter((link) => link.initiatedByUs);
-    if (dialled.length <= config.minOutgoing) return;
-    const rich = dialled.filter((link) => this.#degreeOf(link) > config.linkTarget);
-    const link = rich[randomBelow(this.#random, Math.max(1, rich.length))];
-    if (link) this.#options.close(link, 'surplus', now);
-  }
-
   #prune(now: Instant): void {
     if (this.#nextPruneAt !== undefined && now < this.#nextPruneAt) return;
     this.#nextPruneAt = after(now, AVOID_MS);
     for (const [peer, until] of this.#avoidUntil) if (until <= now) this.#avoidUntil.delete(peer);
-    const named = new Set<Endpoint>(this.#seeds);
+    const named = new Set<Endpoint>(this.#seeds.endpoints);
     for (const [peer] of this.#options.membership.peers()) {
       for (const endpoint of this.#options.infoOf(peer)?.endpoints ?? []) named.add(endpoint);
     }
@@ -290,19 +285,6 @@ export class Overlay {
     return true;
   }
 
-  #redirectsFor(peer: PeerId): Endpoint[] {
-    const out: Endpoint[] = [];
-    const others = [...this.#options.membership.peers()].filter(
-      ([other, state]) => state === 'alive' && other !== peer && other !== this.#options.self,
-    );
-    for (const [other] of shuffle(this.#random, others)) {
-      const endpoint = this.#options.infoOf(other)?.endpoints[0];
-      if (endpoint !== undefined) out.push(endpoint);
-      if (out.length >= MAX_REDIRECTS) break;
-    }
-    return out;
-  }
-
   #peerAt(endpoint: Endpoint): PeerId | undefined {
     for (const [peer] of this.#options.membership.peers()) {
       if (!this.#options.membership.isPresent(peer)) continue;
@@ -315,10 +297,6 @@ export class Overlay {
     return this.#options.graph.reaches(peer);
   }
 
-  #degreeOf(link: Link): number {
-    return this.#options.graph.degreeOf(link.peer);
-  }
-
   #avoid(peer: PeerId, now: Instant): void {
     if (this.#avoidUntil.size < this.#options.config.maxOrigins)
       this.#avoidUntil.set(peer, after(now, AVOID_MS));
@@ -329,21 +307,17 @@ export class Overlay {
     return this.#options.links.size > 0 && (this.#avoidUntil.get(peer) ?? now) > now;
   }
 
+  /** Time between two dials of ours that all nodes make now and then, so that together they make about three a second. */
+  #rareDialMs(): number {
+    return Math.min(MAX_RARE_DIAL_MS, this.#maxBackoffMs());
+  }
+
   #maxBackoffMs(): number {
     return Math.max(1000, CLUSTER_REDIAL_MS * this.#options.membership.presentCount);
   }
 }
 
 /** The parts of gossip that links are chosen by. */
-export interface OverlayOptions {
-  readonly self: PeerId;
-  readonly config: GossipConfig;
-  readonly random: RandomSource;
-  readonly membership: Membership;
-  readonly links: Links;
-  readonly graph: OverlayGraph;
-  readonly infoOf: (peer: PeerId) => NodeInfo | undefined;
+export interface OverlayOptions extends SurplusLinksOptions {
   readonly dial: (endpoint: Endpoint, expected: PeerId | undefined) => void;
-  readonly close: (link: Link, reason: CloseReason, now: Instant) => void;
-  readonly redirect: (link: Link, endpoints: readonly Endpoint[]) => void;
 }

@@ -77,6 +77,8 @@ export class GossipNetwork {
   #groupOf: (node: SimNode) => number = () => 0;
   #nextLink = 1;
   now = 0;
+  /** Every dial that a core asked for. */
+  readonly dials: { readonly at: number; readonly from: SimNode; readonly endpoint: Endpoint }[] = [];
   /** Called for every record that leaves a core, to check invariants as they happen. */
   onRecord: (node: SimNode, record: SignedRecord) => void = () => {};
 
@@ -227,6 +229,7 @@ export class GossipNetwork {
         this.#packet(node, out.to, out.bytes);
         return;
       case 'dial':
+        this.dials.push({ at: this.now, from: node, endpoint: out.endpoint });
         this.#dial(node, gossip, out.endpoint);
         return;
       case 'closeLink': {
