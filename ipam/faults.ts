@@ -1,7 +1,8 @@
-import { type PeerId, shortPeerId } from '../base/peer-id.ts';
+import type { PeerId } from '../base/peer-id.ts';
 import type { Range } from '../base/range.ts';
 import { sameUniverses } from './model/genesis.ts';
 import type { IpamFault } from './model/types.ts';
+import { namesOf } from './peer-names.ts';
 import type { OwnLog } from './ring/own-log.ts';
 import { ORIGIN_LIMIT, type Ring } from './ring/ring.ts';
 
@@ -10,6 +11,9 @@ const SOON = 0.75;
 
 const RESET =
   'stop this node, remove its state folder, start it, and `weft rmpeer` its old identity from another';
+
+/** What a node does that is to join the ring of its peers. */
+const RESET_TO_JOIN = 'stop the node, run `weft reset`, and start it again';
 
 /** A new identity has an empty log, and what is owned passes to the heir without an entry in the heir's. */
 const RENEW = `when it suits, make it a new node (in Kubernetes: drain it, delete its Node, keep it off for five minutes; else ${RESET})`;
@@ -36,6 +40,9 @@ export function faultsOf(node: {
   readonly ranges: readonly Range[];
   readonly ring: Ring;
   readonly log: OwnLog;
+  readonly isAlive: (peer: PeerId) => boolean;
+  /** The name that a peer gives itself; undefined where none is known. */
+  readonly nameOf: (peer: PeerId) => string | undefined;
   /** Listed as an elector, but without a vote. */
   readonly voteless: boolean;
 }): IpamFault[] {
@@ -65,16 +72,27 @@ export function faultsOf(node: {
       'the address range of this node differs from the one that the ring was made with',
       'start it with the same --ipalloc-range and --ipalloc-range6 as the others',
     );
-  if (view.rivals > 0) {
-    const loser = log.log.genesis !== undefined && !view.members.has(self) && !view.removals.has(self);
-    if (loser) add('E_TWO_RINGS', 'this node belongs to another ring than most of its peers', RESET);
-    else
-      add(
-        'E_RIVAL_RING',
-        'some peers belong to another ring',
-        'reset those peers; see `weft status` on them',
-      );
-  }
+  const { genesisKey } = log.log;
+  const rivals = [...view.rivals].filter(node.isAlive);
+  const rivalNames = namesOf(rivals, node.nameOf);
+  if (genesisKey !== undefined && genesisKey !== view.genesisKey)
+    add(
+      'E_TWO_RINGS',
+      'this node belongs to another ring than the one that the object weft-genesis tells',
+      RESET_TO_JOIN,
+    );
+  else if (rivals.length > 0 && genesisKey !== undefined && view.members.size <= 1)
+    add(
+      'E_TWO_RINGS',
+      `this node is alone in its ring, and peers that it meets belong to another: ${rivalNames}`,
+      `if theirs is the right one, ${RESET_TO_JOIN}; else do that on them`,
+    );
+  else if (rivals.length > 0)
+    add(
+      'E_RIVAL_RING',
+      `peers that belong to another ring are here: ${rivalNames}`,
+      `${RESET_TO_JOIN}, on those whose ring is the wrong one`,
+    );
   if (node.voteless)
     add(
       'E_NAME_TAKEN',
@@ -82,10 +100,9 @@ export function faultsOf(node: {
       'nothing, if its disk was replaced and the others are a majority; else give each node its own name',
     );
   if (view.forked.size > (view.forked.has(self) ? 1 : 0)) {
-    const names = [...view.forked].slice(0, 3).map(shortPeerId).join(', ');
     add(
       'E_PEER_FORK',
-      `peers have published two histories: ${names}`,
+      `peers have published two histories: ${namesOf([...view.forked], node.nameOf)}`,
       'remove those peers with `weft rmpeer`',
     );
   }

@@ -29,6 +29,7 @@ import {
   type IpamOptions,
   type IpamOutput,
   type IpamStatus,
+  NODE_KEY,
   type RequestId,
 } from './model/types.ts';
 import { COUNTER_BY_REFUSAL, type RecordRefusal } from './record-refusal.ts';
@@ -36,9 +37,14 @@ import { RejoinGrace } from './rejoin-grace.ts';
 import { Reporter } from './reporter.ts';
 import { councilChanges } from './ring/council.ts';
 import { OwnLog } from './ring/own-log.ts';
-import { Ring } from './ring/ring.ts';
+import { ORIGIN_LIMIT, Ring } from './ring/ring.ts';
 import { councilOf } from './ring/ring-log.ts';
 import { statusOf } from './status.ts';
+
+/** In the store while the authority has not been heard since the host started: see RejoinGrace. */
+const UNHEARD = 'rejoin/authority-unheard';
+const AUTHORITY_AWAITED =
+  'waits for the API of Kubernetes to say which nodes were removed while this one was off';
 
 /**
  * Address management of one node: its part of the ring, its allocations, and its share in the agreements.
@@ -62,6 +68,7 @@ export class Ipam {
   readonly #outputs = new OutputQueue<IpamOutput>();
   readonly #alive = new Set<PeerId>();
   readonly #isAlive = (peer: PeerId): boolean => this.#alive.has(peer);
+  readonly #nameByPeer = new Map<PeerId, string>();
   readonly #donorChoice: DonorChoice;
   readonly #reporter = new Reporter();
   /** Logs have come since then that no update has looked at. */
@@ -85,7 +92,7 @@ export class Ipam {
     };
     const { store, random, self, name } = options;
     const authority = new Authority(store);
-    const ring = new Ring(self, authority);
+    const ring = new Ring(self, authority, () => options.counters.add('ipam.ringEvaluated'));
     this.#authority = authority;
     this.#ring = ring;
     this.#log = new OwnLog({ self, ring, store, ranges: this.#config.ranges });
@@ -122,6 +129,7 @@ export class Ipam {
       log: this.#log,
       random,
       store,
+      authority,
       allocations: () => this.#allocator.size,
     });
   }
@@ -132,7 +140,7 @@ export class Ipam {
     this.#startedAt = now;
     this.#bootstrap.start(now);
     this.#log.republish();
-    this.#rejoin.start(councilOf(this.#self, this.#log.log).size === 1, now);
+    this.#rejoin.start(councilOf(this.#self, this.#log.log).size === 1, this.#mustHearAuthority(), now);
     this.#update(now);
   }
 
@@ -145,16 +153,22 @@ export class Ipam {
       record.slot === 'ring'
         ? this.#handleLog(record.origin, record.payload)
         : this.#bootstrap.handleRow(record.origin, record.payload, now);
-    // A restart brings a thousand logs at once: the ring is evaluated once for all of them, by the tick that is due now.
+    // A restart brings a thousand logs at once, too.
     if (result.ok && record.slot === 'ring' && record.origin !== this.#self) this.#staleSince ??= now;
     else if (result.ok) this.#update(now);
     else this.#options.counters.add(COUNTER_BY_REFUSAL[result.reason]);
     return result;
   }
 
-  /** From a peer's node record: `free` as that peer's {@link freeHints}. Only steers whom we ask first. */
-  handleNode(origin: PeerId, info: { readonly free: FreeHints }, _now: Instant): void {
-    if (origin !== this.#self) this.#donorChoice.note(origin, info.free);
+  /**
+   * From a peer's node record: `free` as that peer's {@link freeHints}, which only steers whom we ask first; `name` for
+   * messages to people.
+   */
+  handleNode(origin: PeerId, info: { readonly free: FreeHints; readonly name: string }): void {
+    if (origin === this.#self) return;
+    this.#donorChoice.note(origin, info.free);
+    if (this.#nameByPeer.size < ORIGIN_LIMIT || this.#nameByPeer.has(origin))
+      this.#nameByPeer.set(origin, info.name);
   }
 
   /** What gossip thinks of a peer. Steers whom we ask and vetoes removals; never changes who owns what. */
@@ -163,7 +177,8 @@ export class Ipam {
     if (state === 'alive') this.#alive.add(peer);
     else this.#alive.delete(peer);
     if (state === 'alive' && this.#seeker.outcome !== undefined) this.#seeker.reset();
-    this.#update(now);
+    // A start brings a thousand members at once: the tick that is due now looks at all of them together.
+    this.#staleSince ??= now;
   }
 
   /** A datagram of a peer's Ipam, without the channel byte. */
@@ -221,7 +236,8 @@ export class Ipam {
   /** Answers `genesisWanted`, or comes before it: the genesis that the authority has. False where it is none. */
   genesisDecided(bytes: Uint8Array, now: Instant): boolean {
     const genesis = decodeGenesis(bytes);
-    if (genesis.ok) this.#bootstrap.decree(genesis.value);
+    if (genesis.ok) this.#authority.tell(genesis.value);
+    this.#ring.authorityChanged();
     this.#update(now);
     return genesis.ok;
   }
@@ -234,6 +250,8 @@ export class Ipam {
   /** Mode 'authority': all removals that it shows at present. */
   authorityShows(states: readonly RemovalState[], now: Instant): void {
     this.#authority.show(states);
+    if (this.#rejoin.awaitsAuthority) this.#options.store.remove(UNHEARD);
+    this.#rejoin.authorityHeard();
     this.#ring.authorityChanged();
     this.#update(now);
   }
@@ -263,7 +281,10 @@ export class Ipam {
       log: this.#log,
       allocator: this.#allocator,
       faults: this.#faults(),
-      waitingFor: this.#bootstrap.waitingFor(),
+      waitingFor: this.#rejoin.awaitsAuthority ? AUTHORITY_AWAITED : this.#bootstrap.waitingFor(),
+      listening: this.#rejoin.awaitsAuthority,
+      isAlive: this.#isAlive,
+      nameOf: (peer) => this.#nameByPeer.get(peer),
       pending: { allocations: this.#requests.count, removals: this.#removals.pending() },
     });
   }
@@ -294,6 +315,16 @@ export class Ipam {
     return this.#outputs.poll();
   }
 
+  /** The host was off since this node ran last, or this node has not heard the authority since then. */
+  #mustHearAuthority(): boolean {
+    if (this.#config.init.mode !== 'authority' || this.#log.log.genesis === undefined) return false;
+    const { store, bootId } = this.#options;
+    const sameBoot = this.#allocator.get(NODE_KEY)?.bootId === bootId;
+    if (sameBoot && store.get(UNHEARD) === undefined) return false;
+    store.put(UNHEARD, Uint8Array.of(1));
+    return true;
+  }
+
   #update(now: Instant): void {
     if (this.#startedAt === undefined) return;
     this.#staleSince = undefined;
@@ -310,7 +341,13 @@ export class Ipam {
 
   #keepCouncil(): void {
     if (!this.#log.operational || !this.#rejoin.over) return;
-    const changes = councilChanges(this.#self, this.#log.log, this.#ring.view, this.#isAlive);
+    const changes = councilChanges(
+      this.#self,
+      this.#log.log,
+      this.#ring.view,
+      this.#ring.ownerSet(),
+      this.#isAlive,
+    );
     if (changes.length > 0) this.#log.append(changes);
   }
 
@@ -378,6 +415,8 @@ export class Ipam {
       ranges: this.#config.ranges,
       ring: this.#ring,
       log: this.#log,
+      isAlive: this.#isAlive,
+      nameOf: (peer) => this.#nameByPeer.get(peer),
       voteless: this.#bootstrap.voteless,
     });
   }

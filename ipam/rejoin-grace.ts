@@ -11,10 +11,15 @@ export const RETURN_ALONE_MS = 2000;
  * While it was away its peers may have removed it, or its state folder may have been put back to an older one. So a
  * node that comes back hands out no new address, writes nothing to its log, and neither votes nor promises, until it
  * has had the time to hear of that.
+ *
+ * Where an authority outside decides on removals, a node whose host was off waits for its word without a limit: what
+ * the node was granted may have become void while nobody was there to tell, and no peer's word stands for the
+ * authority's.
  */
 export class RejoinGrace {
   #until: Instant = instant(0);
   #over = true;
+  #needsAuthority = false;
 
   /** When the wait ends, if nobody is seen alive before. */
   get until(): Instant {
@@ -26,9 +31,23 @@ export class RejoinGrace {
     return this.#over;
   }
 
-  /** `alone`: nobody else could have removed us. */
-  start(alone: boolean, now: Instant): void {
+  /**
+   * `alone`: nobody else could have removed us. `needsAuthority`: the host was off since this node ran last, so that
+   * the authority outside has to be heard first, however long that takes.
+   */
+  start(alone: boolean, needsAuthority: boolean, now: Instant): void {
     this.#until = after(now, alone ? 0 : RETURN_ALONE_MS);
+    this.#needsAuthority = needsAuthority;
+  }
+
+  /** What the authority decided is known. */
+  authorityHeard(): void {
+    this.#needsAuthority = false;
+  }
+
+  /** It is the authority that is waited for. */
+  get awaitsAuthority(): boolean {
+    return this.#needsAuthority;
   }
 
   peerAlive(now: Instant): void {
@@ -37,6 +56,6 @@ export class RejoinGrace {
   }
 
   advance(now: Instant): void {
-    this.#over = now >= this.#until;
+    this.#over = now >= this.#until && !this.#needsAuthority;
   }
 }

@@ -3,6 +3,7 @@ import type { PeerId } from '../base/peer-id.ts';
 import type { Allocator } from './allocation/allocator.ts';
 import { isBlocking } from './faults.ts';
 import type { IpamFault, IpamStatus } from './model/types.ts';
+import { namesOf } from './peer-names.ts';
 import type { OwnLog } from './ring/own-log.ts';
 import type { Ring } from './ring/ring.ts';
 
@@ -16,16 +17,23 @@ export function statusOf(node: {
   /** What the node would wait for, if it is neither ready nor at fault. */
   readonly waitingFor: string;
   readonly pending: IpamStatus['pending'];
+  /** It may hand out nothing yet, whatever it owns. */
+  readonly listening: boolean;
+  readonly isAlive: (peer: PeerId) => boolean;
+  /** The name that a peer gives itself; undefined where none is known. */
+  readonly nameOf: (peer: PeerId) => string | undefined;
 }): IpamStatus {
   const { self, ring, log, allocator, faults } = node;
   const removed = ring.removal(self) !== undefined;
   const blocking = faults.find(isBlocking);
-  const ready = log.operational;
+  const ownsNothing = log.operational && ring.rangesOf(self).length === 0;
+  const ready = log.operational && !node.listening && !ownsNothing;
+  const waitingFor = ownsNothing && !node.listening ? rangeAwaited(node) : node.waitingFor;
   const size = (family: Family): bigint => allocator.space(family)?.owned ?? 0n;
   const free = (family: Family): bigint => allocator.space(family)?.count ?? 0n;
   return {
     state: removed ? 'removed' : blocking ? 'fault' : ready ? 'ready' : 'waiting',
-    detail: blocking ? `${blocking.message}; ${blocking.remedy}` : ready ? '' : node.waitingFor,
+    detail: blocking ? `${blocking.message}; ${blocking.remedy}` : ready ? '' : waitingFor,
     faults,
     ring: ring.view.genesis?.id,
     revision: ring.revision,
@@ -38,4 +46,16 @@ export function statusOf(node: {
     removed: [...ring.view.removals].map(([peer, { heir }]) => ({ peer, heir })),
     logBytes: log.log.bytes.length,
   };
+}
+
+/** Why a node that has joined the ring has no range, and what to do. */
+function rangeAwaited(node: {
+  readonly ring: Ring;
+  readonly isAlive: (peer: PeerId) => boolean;
+  readonly nameOf: (peer: PeerId) => string | undefined;
+}): string {
+  const owners = [...node.ring.ownerSet()];
+  if (owners.some(node.isAlive)) return 'asks its peers for a part of the range';
+  const names = namesOf(owners, node.nameOf);
+  return `nobody who owns a part of the range is seen alive: ${names}; start them again, or where they are gone for good, run \`weft rmpeer\` with each of these ids on this node`;
 }

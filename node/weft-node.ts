@@ -358,7 +358,7 @@ export class WeftNode {
       return;
     }
     if (!this.#peers.set(origin, info.value, record.epoch, now)) return;
-    this.ipam.handleNode(origin, { free: info.value.free }, now);
+    this.ipam.handleNode(origin, { free: info.value.free, name: info.value.name });
     this.#peers.wantEarly(origin, now);
   }
 

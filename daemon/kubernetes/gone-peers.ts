@@ -4,9 +4,15 @@ import type { Member } from '../../gossip/model/gossip-output.ts';
 /**
  * Which owners of ranges are gone for good: gossip says that they are dead, and the API of Kubernetes has no node of that
  * name any more, or another peer is alive under that name (the node lost its disk). A peer that is dead while its node
- * exists may come back. A peer whose name nobody knows is left for people to remove.
+ * exists may come back.
+ *
+ * Of an owner that gossip never heard of nobody knows the name: all nodes were replaced since it was there. It is gone
+ * if each node of the API is alive here as a peer, because then it is none of them. While a node of the API is missing
+ * here, the owner may be that node, and it is left for people to remove (`weft rmpeer`).
  */
 export function gonePeers(options: {
+  readonly self: PeerId;
+  readonly ownName: string;
   readonly owners: Iterable<PeerId>;
   readonly members: readonly Pick<Member, 'peer' | 'state' | 'info'>[];
   /** This node runs for long enough that whoever it never heard of is no more alive than the dead. */
@@ -14,12 +20,15 @@ export function gonePeers(options: {
   /** Names of all nodes in the API. */
   readonly nodeNames: ReadonlySet<string>;
 }): PeerId[] {
-  const { members, nodeNames, settled } = options;
+  const { members, nodeNames, ownName, self, settled } = options;
   const memberByPeer = new Map(members.map((member) => [member.peer, member]));
   const aliveNames = new Set(members.flatMap(({ state, info }) => (state === 'alive' ? [info.name] : [])));
+  const isEverybodyHere =
+    nodeNames.has(ownName) && [...nodeNames].every((name) => name === ownName || aliveNames.has(name));
   return [...new Set(options.owners)].filter((peer) => {
+    if (peer === self) return false;
     const member = memberByPeer.get(peer);
-    if (member === undefined) return false;
+    if (member === undefined) return settled && isEverybodyHere;
     const { state, info } = member;
     const dead = state === 'dead' || state === 'left' || (state === 'unknown' && settled);
     return dead && (!nodeNames.has(info.name) || aliveNames.has(info.name));

@@ -51,8 +51,6 @@ export interface KubernetesEvents {
   genesis(bytes: Uint8Array): boolean;
   /** All removals of peers that the API holds. */
   removals(states: readonly RemovalData[]): void;
-  /** No ring is known yet. */
-  ringWanted(): boolean;
   /** No peer is seen alive by gossip. */
   alone(): boolean;
   /** It is for this node to look for peers whose nodes are gone. */
@@ -112,6 +110,7 @@ export class KubernetesLink {
   readonly #checks: ClusterChecks;
   #caretaker: Caretaker | undefined;
   #careTimer: NodeJS.Timeout | undefined;
+  #isProposingGenesis = false;
   readonly #proposals: Backoff;
   /** No removal is proposed before that. */
   #proposeAt: Instant | undefined;
@@ -174,17 +173,18 @@ export class KubernetesLink {
 
   /**
    * Creates the object that begins the ring, unless somebody else did; which one it is comes as an event. Tries until
-   * there is a good one, or a ring.
+   * there is a good one.
    */
   async proposeGenesis(genesis: Uint8Array, ranges: readonly string[]): Promise<void> {
-    const { nodeName, log, events, cluster } = this.#options;
+    if (this.#isProposingGenesis) return;
+    this.#isProposingGenesis = true;
+    const { nodeName, log, cluster } = this.#options;
     const told = { clusterId: cluster.id, founder: nodeName, ranges };
     const body = genesisObject(this.#access.namespace, genesis, told);
     await this.#untilDone('genesis', async () => {
-      if (!events.ringWanted()) return;
       try {
         await this.#client.request(this.#configMaps, { method: 'POST', body });
-        log.info('began the ring of addresses', { object: GENESIS_NAME });
+        log.info('wrote the object that tells which ring there is', { object: GENESIS_NAME });
       } catch (error) {
         if (!(error instanceof ApiError) || error.reason !== 'AlreadyExists') throw error;
       }
@@ -193,6 +193,7 @@ export class KubernetesLink {
       if (object === undefined || !this.#takeGenesis(object))
         throw new ApiError(0, DAMAGED, 'somebody wrote something else there');
     });
+    this.#isProposingGenesis = false;
   }
 
   /**

@@ -38,6 +38,13 @@ export function linkToKubernetes(options: {
   const startedAt = clock();
   const ownSecret = (): string => readSecretFile(config.secretFile);
   const aliveOthers = () => node.gossip.members().filter(({ state }) => state === 'alive');
+  const isCaretakerHere = (): boolean => {
+    const withApi = aliveOthers().filter(({ info }) => info.authority);
+    return isCaretaker(
+      node.peer,
+      withApi.map(({ peer }) => peer),
+    );
+  };
   const link = new KubernetesLink({
     env: process.env,
     version: ownVersion(),
@@ -59,17 +66,10 @@ export function linkToKubernetes(options: {
         node.ipam.authorityShows(states, clock());
         loop.wake();
       },
-      ringWanted: () => node.ipam.owners().length === 0,
       alone: () => aliveOthers().length === 0,
-      caretaker: () => {
-        const withApi = aliveOthers().filter(({ info }) => info.authority);
-        return isCaretaker(
-          node.peer,
-          withApi.map(({ peer }) => peer),
-        );
-      },
+      caretaker: isCaretakerHere,
       nodes: (names) => {
-        for (const peer of goneOf(node, names, clock() - startedAt > GONE_AFTER_MS))
+        for (const peer of goneOf(node, config.name, names, clock() - startedAt > GONE_AFTER_MS))
           node.ipam.removePeer(peer, clock());
         loop.wake();
       },
@@ -107,9 +107,16 @@ function clusterIdOf(secret: string): string {
 }
 
 /** The owners whose nodes are gone, and whose removal is not under way. */
-function goneOf(node: WeftNode, nodeNames: ReadonlySet<string>, settled: boolean): PeerId[] {
+function goneOf(node: WeftNode, ownName: string, nodeNames: ReadonlySet<string>, settled: boolean): PeerId[] {
   const owners = node.ipam.owners().map(({ owner }) => owner);
   const underWay = new Set(node.ipam.status().pending.removals);
-  const gone = gonePeers({ owners, members: node.gossip.members(), nodeNames, settled });
+  const gone = gonePeers({
+    self: node.peer,
+    ownName,
+    owners,
+    members: node.gossip.members(),
+    nodeNames,
+    settled,
+  });
   return gone.filter((peer) => !underWay.has(peer));
 }

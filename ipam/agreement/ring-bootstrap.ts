@@ -5,6 +5,7 @@ import type { RandomSource } from '../../base/random.ts';
 import type { Result } from '../../base/result.ts';
 import { ok } from '../../base/result.ts';
 import { WeftError } from '../../base/weft-error.ts';
+import type { Authority } from '../model/authority.ts';
 import {
   decodeGenesis,
   ELECTORATE_LIMIT,
@@ -30,6 +31,7 @@ export interface RingBootstrapOptions {
   readonly log: OwnLog;
   readonly random: RandomSource;
   readonly store: IpamStore;
+  readonly authority: Authority;
   /** How many allocations this node has. */
   allocations(): number;
 }
@@ -40,8 +42,6 @@ export class RingBootstrap {
   readonly #init: RingInit;
   readonly #paxos: GenesisPaxos | undefined;
   #startedAt: Instant | undefined;
-  /** What the authority outside has decided. */
-  #decreed: Genesis | undefined;
   #proposed = false;
 
   /** Throws a WeftError (E_ELECTORATE) where the settings are unusable. */
@@ -80,26 +80,26 @@ export class RingBootstrap {
 
   /** When it is time to make a ring, or to propose one, if none is seen before. */
   seedAt(): Instant | undefined {
-    const { config, ring } = this.#options;
+    const { config, ring, authority } = this.#options;
     const { mode } = this.#init;
-    if ((mode !== 'seed' && mode !== 'authority') || this.#proposed || ring.view.genesis !== undefined)
-      return undefined;
-    return this.#startedAt && after(this.#startedAt, config.seedWaitMs);
+    const isDue =
+      mode === 'authority'
+        ? !this.#proposed && authority.genesis === undefined
+        : mode === 'seed' && ring.view.genesis === undefined;
+    return isDue && this.#startedAt !== undefined ? after(this.#startedAt, config.seedWaitMs) : undefined;
   }
 
-  /** The genesis that the authority outside has, whoever proposed it. Later ones than the first are ignored. */
-  decree(genesis: Genesis): void {
-    this.#decreed ??= genesis;
-  }
-
-  /** A genesis for the authority, once, where it is for it to decide and no ring is seen. */
+  /**
+   * A genesis for the authority, once, where it is for it to decide: that of the ring which this node or its peers
+   * have already, else a new one. Of several that are proposed the authority takes one.
+   */
   takeProposal(now: Instant): Uint8Array | undefined {
-    const { config, log, self } = this.#options;
+    const { config, log, ring, self } = this.#options;
+    if (config.init.mode !== 'authority' || log.rollback !== undefined) return undefined;
     const at = this.seedAt();
-    if (config.init.mode !== 'authority' || at === undefined || now < at) return undefined;
-    if (this.#decreed !== undefined || log.rollback !== undefined) return undefined;
+    if (at === undefined || now < at) return undefined;
     this.#proposed = true;
-    return encodeGenesis(this.#newGenesis([self]));
+    return encodeGenesis(log.log.genesis ?? ring.view.genesis ?? this.#newGenesis([self]));
   }
 
   /** Our 'paxos' record, if it is to be published (again). */
@@ -127,7 +127,9 @@ export class RingBootstrap {
 
   /** What is waited for, in words for the user. */
   waitingFor(): string {
-    if (this.#options.ring.view.genesis !== undefined) return 'joining the ring';
+    const { ring, config } = this.#options;
+    const isJoining = config.init.mode !== 'authority' && ring.view.genesis !== undefined;
+    if (isJoining || this.#options.authority.genesis !== undefined) return 'joining the ring';
     switch (this.#init.mode) {
       case 'seed':
         return 'about to start the ring';
@@ -136,14 +138,14 @@ export class RingBootstrap {
       case 'none':
         return 'no ring, and no node was told to start one; start one node with --ipalloc-init seed';
       case 'authority':
-        return 'waits for the object that begins the ring, or for a peer that shows it';
+        return 'waits for the object that begins the ring, in the API of Kubernetes';
       case 'consensus':
         return `waits for a majority of the electorate; not seen: ${this.#paxos!.missing().join(', ') || 'none'}`;
     }
   }
 
   #genesisToJoin(now: Instant): Genesis | undefined {
-    const { config, log, ring, self } = this.#options;
+    const { authority, config, log, ring, self } = this.#options;
     const { mode } = this.#init;
     if (mode === 'consensus') {
       // Electors believe only what a majority of them has accepted, not what a single peer claims.
@@ -151,13 +153,13 @@ export class RingBootstrap {
       const decoded = decodeGenesis(this.#paxos.decided);
       return decoded.ok ? decoded.value : undefined;
     }
+    if (mode === 'authority') return authority.genesis;
     const shown = ring.view.genesis;
-    if (mode === 'authority') return log.log.genesis === undefined ? (this.#decreed ?? shown) : shown;
     if (shown !== undefined || mode !== 'seed' || log.log.genesis !== undefined) return shown;
     return now >= after(this.#startedAt!, config.seedWaitMs) ? this.#newGenesis([self]) : undefined;
   }
 
-  /** A node that made or joined a ring which lost against another may change over while nothing hangs on it. */
+  /** A node whose ring is not the one that the authority tells may change over while nothing hangs on it. */
   #mayChangeOver(): boolean {
     const { grants, accepts, bytes, genesisCount } = this.#options.log.log;
     const used = grants.length + accepts.length + this.#options.allocations();

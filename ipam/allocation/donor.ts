@@ -57,9 +57,10 @@ export class Donor {
     const { view } = ring;
     if (!view.members.has(peer) || view.forked.has(peer) || view.fenced.has(peer)) return 'unknown';
     // What a peer without judges owns could never be taken back from it: it has to name some first.
-    let living = 1;
-    for (const member of view.members) if (this.#options.isAlive(member)) living++;
-    if (!canBeJudged(ring.council(peer)!.size, living)) return 'unknown';
+    let judges = 1;
+    for (const owner of ring.ownerSet())
+      if (owner !== peer && owner !== self && this.#options.isAlive(owner)) judges++;
+    if (!canBeJudged(ring.council(peer)!.size, judges)) return 'unknown';
     if (!log.hasRoomForGrants) {
       log.refuseGrant();
       return 'none';

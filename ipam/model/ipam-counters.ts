@@ -29,6 +29,7 @@ export const IPAM_COUNTERS = {
   ),
   'ipam.voteImplausible': drops('record', 'Votes on the first ring whose number is far above all others.'),
   'ipam.messageMalformed': drops('message', 'Messages about addresses that could not be read.'),
+  'ipam.ringEvaluated': counts('How often the owners of all addresses were worked out anew.'),
   'ipam.answerLate': drops(
     'message',
     'Answers to requests for addresses that came when nobody waited any more.',

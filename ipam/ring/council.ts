@@ -7,11 +7,15 @@ export const COUNCIL_LIMIT = 15;
 /** Members that a council has at the least, where there are as many, before its peer gets a range. */
 export const COUNCIL_MINIMUM = 3;
 
-/** The entries that keep the council of `self` at its size with live members of the ring, and without removed ones. */
+/**
+ * The entries that keep the council of `self` at its size, with live members that own a range and without removed ones.
+ * Who owns nothing has no say: names can be invented without number.
+ */
 export function councilChanges(
   self: PeerId,
   log: RingLog,
   { members, removals }: RingView,
+  owners: ReadonlySet<PeerId>,
   isAlive: (peer: PeerId) => boolean,
 ): NewEntry[] {
   const council = councilOf(self, log);
@@ -23,14 +27,14 @@ export function councilChanges(
   }
   for (const peer of council.size < COUNCIL_LIMIT ? [...members].sort() : []) {
     if (council.size >= COUNCIL_LIMIT) break;
-    if (council.has(peer) || !isAlive(peer)) continue;
+    if (council.has(peer) || !owners.has(peer) || !isAlive(peer)) continue;
     changes.push({ kind: 'join', peer });
     council.add(peer);
   }
   return changes;
 }
 
-/** Whether so many judges are enough for a peer to get ranges, where `living` members are seen alive, us included. */
-export function canBeJudged(councilSize: number, living: number): boolean {
-  return councilSize >= Math.min(living, COUNCIL_MINIMUM);
+/** Whether so many judges, the peer itself included, are enough for it to get ranges, with so many live owners else. */
+export function canBeJudged(councilSize: number, otherOwners: number): boolean {
+  return councilSize >= Math.min(otherOwners + 1, COUNCIL_MINIMUM);
 }

@@ -24,8 +24,8 @@ export interface RingView {
   readonly genesis: Genesis | undefined;
   /** As {@link RingLog.genesisKey}. */
   readonly genesisKey: string | undefined;
-  /** Another genesis is believed in by some peer. */
-  readonly rivals: number;
+  /** Peers that state another genesis. */
+  readonly rivals: ReadonlySet<PeerId>;
   readonly segmentsByFamily: { readonly 4: SegmentMap; readonly 6: SegmentMap };
   /** Removed peers. */
   readonly removals: ReadonlyMap<PeerId, Removal>;
@@ -46,15 +46,30 @@ export interface Removal {
   readonly contradicted: boolean;
 }
 
+/** A genesis, and its bytes as a map key ({@link RingLog.genesisKey}). */
+export interface GenesisBelief {
+  readonly genesis: Genesis;
+  readonly genesisKey: string;
+}
+
 export type Logs = ReadonlyMap<PeerId, RingLog>;
 
 /**
  * Evaluates `logs`, and the word of an authority outside where there is one. Equal logs and words give an equal view,
  * in whatever order they came and lie in the map.
+ *
+ * `own`: the genesis to which the evaluating node holds; without one, the genesis that most peers state.
  */
-export function evaluateRing(logs: Logs, authority: AuthorityView = NO_AUTHORITY): RingView {
+export function evaluateRing(
+  logs: Logs,
+  authority: AuthorityView = NO_AUTHORITY,
+  own?: GenesisBelief,
+): RingView {
   const origins = [...logs.keys()].sort();
-  const { genesis, genesisKey, rivals } = electGenesis(logs, origins);
+  const { genesis, genesisKey } = own ?? mostStatedGenesis(logs, origins) ?? {};
+  const rivals = new Set(
+    origins.filter((origin) => ![undefined, genesisKey].includes(logs.get(origin)!.genesisKey)),
+  );
   const segmentsByFamily = { 4: new SegmentMap(4), 6: new SegmentMap(6) };
   const loyal = origins.filter(
     (origin) => genesis !== undefined && logs.get(origin)!.genesisKey === genesisKey,
@@ -96,13 +111,10 @@ export function ownersOf(view: RingView): { readonly range: Range; readonly owne
 }
 
 /**
- * The genesis that most peers believe in; of equally many, the one with the smaller bytes. One bad peer can state a
- * genesis of its own, but it does not outnumber a ring of two.
+ * The genesis that most peers state; of equally many, the one with the smaller bytes. Only a node that has none itself
+ * goes by this: whoever can make identities could outnumber a ring.
  */
-function electGenesis(
-  logs: Logs,
-  origins: readonly PeerId[],
-): { genesis: Genesis | undefined; genesisKey: string | undefined; rivals: number } {
+function mostStatedGenesis(logs: Logs, origins: readonly PeerId[]): GenesisBelief | undefined {
   const supportByKey = new Map<string, { count: number; genesis: Genesis }>();
   for (const origin of origins) {
     const { genesis, genesisKey } = logs.get(origin)!;
@@ -111,12 +123,8 @@ function electGenesis(
     support.count++;
     supportByKey.set(genesisKey, support);
   }
-  const ranked = [...supportByKey].sort(([a, x], [b, y]) => y.count - x.count || (a < b ? -1 : 1));
-  return {
-    genesis: ranked[0]?.[1].genesis,
-    genesisKey: ranked[0]?.[0],
-    rivals: Math.max(ranked.length - 1, 0),
-  };
+  const [most] = [...supportByKey].sort(([a, x], [b, y]) => y.count - x.count || (a < b ? -1 : 1));
+  return most && { genesis: most[1].genesis, genesisKey: most[0] };
 }
 
 /**
@@ -178,12 +186,13 @@ function decideRemovals(logs: Logs, loyal: readonly PeerId[]): Map<PeerId, Remov
 
 /**
  * A decree goes before the vote of a council. As a vote, it counts once the subject's log is known up to the cut; a
- * log that is forked is as long as it will ever be.
+ * log that is forked is as long as it will ever be. A decree with a cut of 0 counts at once: nothing that its subject
+ * ever wrote is of any account.
  */
 function addDecrees(removals: Map<PeerId, Removal>, logs: Logs, { decreeBySubject }: AuthorityView): void {
   for (const [subject, { heir, cut }] of decreeBySubject) {
     const log = logs.get(subject);
-    if (log === undefined || (log.bytes.length < cut && !log.forked)) continue;
+    if (log === undefined ? cut > 0 : log.bytes.length < cut && !log.forked) continue;
     const voted = removals.get(subject);
     const differs = voted !== undefined && (voted.heir !== heir || voted.cut !== cut);
     removals.set(subject, { heir, cut, contradicted: differs });

@@ -1,8 +1,10 @@
 import type { Address } from '../../base/address.ts';
+import { hex } from '../../base/bytes.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import type { Range } from '../../base/range.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import { type AuthorityView, NO_AUTHORITY } from '../model/authority.ts';
+import { encodeGenesis } from '../model/genesis.ts';
 import {
   councilOf,
   decodeRingLog,
@@ -11,7 +13,15 @@ import {
   type LogFault,
   type RingLog,
 } from './ring-log.ts';
-import { evaluateRing, ownerAt, ownersOf, type Removal, type RingView } from './ring-view.ts';
+import {
+  evaluateRing,
+  type GenesisBelief,
+  type Logs,
+  ownerAt,
+  ownersOf,
+  type Removal,
+  type RingView,
+} from './ring-view.ts';
 
 /** Origins whose logs are kept. */
 export const ORIGIN_LIMIT = 2048;
@@ -28,16 +38,21 @@ export type MergeFault = LogFault | 'too-many';
 export class Ring {
   readonly #self: PeerId | undefined;
   readonly #authority: AuthorityView;
+  readonly #onEvaluated: () => void;
   readonly #logByOrigin = new Map<PeerId, RingLog>();
+  /** Parsed once: a decree never changes. */
+  readonly #decreedLogBySubject = new Map<PeerId, RingLog>();
   #totalBytes = 0;
   #view: RingView | undefined;
   #owners: { readonly range: Range; readonly owner: PeerId }[] = [];
   #removals = 0;
   #revision = 0;
 
-  constructor(self?: PeerId, authority: AuthorityView = NO_AUTHORITY) {
+  /** `onEvaluated` is told each time that the view was worked out. */
+  constructor(self?: PeerId, authority: AuthorityView = NO_AUTHORITY, onEvaluated: () => void = () => {}) {
     this.#self = self;
     this.#authority = authority;
+    this.#onEvaluated = onEvaluated;
   }
 
   /** The authority has said something new. */
@@ -77,7 +92,8 @@ export class Ring {
 
   get view(): RingView {
     if (this.#view === undefined) {
-      this.#view = evaluateRing(this.#logByOrigin, this.#authority);
+      this.#view = evaluateRing(this.#countedLogs(), this.#authority, this.#belief());
+      this.#onEvaluated();
       const owners = ownersOf(this.#view);
       // A removal stays for ever, so that their number tells whether there is a new one.
       const { size: removals } = this.#view.removals;
@@ -101,6 +117,11 @@ export class Ring {
     return this.#owners;
   }
 
+  /** All that own anything. */
+  ownerSet(): Set<PeerId> {
+    return new Set(this.owners().map(({ owner }) => owner));
+  }
+
   ownerOf(address: Address): PeerId | undefined {
     return ownerAt(this.view, address);
   }
@@ -118,6 +139,32 @@ export class Ring {
 
   removal(peer: PeerId): Removal | undefined {
     return this.view.removals.get(peer);
+  }
+
+  /** The genesis that the authority tells, else the one that our own log states. */
+  #belief(): GenesisBelief | undefined {
+    const { genesis: told } = this.#authority;
+    if (told !== undefined) return { genesis: told, genesisKey: hex(encodeGenesis(told)) };
+    const { genesis, genesisKey } = (this.#self && this.#logByOrigin.get(this.#self)) || {};
+    return genesis && genesisKey !== undefined ? { genesis, genesisKey } : undefined;
+  }
+
+  /** All logs; in place of those of removed peers what the decrees say of them, where these hold it. */
+  #countedLogs(): Logs {
+    const decreed = [...this.#authority.decreeBySubject].filter(([, { log }]) => log !== undefined);
+    if (decreed.length === 0) return this.#logByOrigin;
+    const logs = new Map(this.#logByOrigin);
+    for (const [subject, { log, cut }] of decreed) {
+      let parsed = this.#decreedLogBySubject.get(subject);
+      if (parsed === undefined) {
+        const decoded = decodeRingLog(log!);
+        if (!decoded.ok || decoded.value.bytes.length !== cut) continue;
+        parsed = decoded.value;
+        this.#decreedLogBySubject.set(subject, parsed);
+      }
+      logs.set(subject, parsed);
+    }
+    return logs;
   }
 
   /** The peers whose majority may remove `peer`, as far as its log is known; undefined where it has none. */

@@ -1,4 +1,5 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
+import type { PeerId } from '../../../base/peer-id.ts';
 import { faultsOf } from '../../../ipam/faults.ts';
 import { OwnLog } from '../../../ipam/ring/own-log.ts';
 import { ORIGIN_LIMIT, Ring } from '../../../ipam/ring/ring.ts';
@@ -24,7 +25,17 @@ function node() {
         log.append([{ kind: 'grant', range, to: peerId(10 + granted), version: 1 }]);
       }
     },
-    faults: () => faultsOf({ self: SELF, name: 'a', ranges: [V4], ring, log, voteless: false }),
+    faults: (alive: readonly PeerId[] = []) =>
+      faultsOf({
+        self: SELF,
+        name: 'a',
+        ranges: [V4],
+        ring,
+        log,
+        isAlive: (peer) => alive.includes(peer),
+        nameOf: (peer) => (peer === peerId(2) ? 'db-2' : undefined),
+        voteless: false,
+      }),
   };
 }
 
@@ -56,5 +67,29 @@ describe('limits of a ring', () => {
     deepEqual(codes(faults()), []);
     join(0.75 * ORIGIN_LIMIT);
     deepEqual(codes(faults()), ['E_RING_CROWDED']);
+  });
+});
+
+describe('two rings', () => {
+  const theirs = logOf({ kind: 'genesis', genesis: genesisOf([peerId(2)], [V4], '99') });
+
+  it('are warned of by the names of those who are there, for as long as they are', () => {
+    const { ring, faults } = node();
+    ring.merge(peerId(7), logOf({ kind: 'genesis', genesis: GENESIS }).bytes);
+    for (let i = 2; i < 7; i++) ring.merge(peerId(i), theirs.bytes);
+    deepEqual(faults(), []);
+    const [fault] = faults([2, 3, 4, 5, 6].map(peerId));
+    equal(fault!.code, 'E_RIVAL_RING');
+    match(fault!.message, /: db-2 \(0002aaaa.*\), 0003aaaa.*, 0004aaaa.* and 2 more$/);
+    deepEqual(faults(), []);
+  });
+
+  it('stop a node that is alone in its own, and it says how to join the other', () => {
+    const { ring, faults } = node();
+    ring.merge(peerId(2), theirs.bytes);
+    const [fault] = faults([peerId(2)]);
+    equal(fault!.code, 'E_TWO_RINGS');
+    match(fault!.message, /alone in its ring.*db-2/);
+    match(fault!.remedy, /weft reset/);
   });
 });

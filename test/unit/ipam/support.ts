@@ -41,6 +41,7 @@ export interface WorldOptions {
   readonly loss?: number;
   readonly safeWaitMs?: number;
   readonly allocateTimeoutMs?: number;
+  readonly seedWaitMs?: number;
 }
 
 /** One host of the miniature world: a disk, and at times a running Ipam. */
@@ -131,7 +132,13 @@ export class World {
   }
 
   startHost(host: Host): void {
-    const { ranges = [V4], init, safeWaitMs = 2000, allocateTimeoutMs = 10_000 } = this.options;
+    const {
+      ranges = [V4],
+      init,
+      safeWaitMs = 2000,
+      allocateTimeoutMs = 10_000,
+      seedWaitMs = 500,
+    } = this.options;
     host.answers = new Map();
     host.seenAlive = new Set();
     host.shownRemovals = new Map();
@@ -143,7 +150,7 @@ export class World {
       random: seededRandom(randomBelow(this.random, 2 ** 32)),
       counters: host.counters,
       store: host.store,
-      config: { ranges, init: init(host.index), seedWaitMs: 500, safeWaitMs, allocateTimeoutMs },
+      config: { ranges, init: init(host.index), seedWaitMs, safeWaitMs, allocateTimeoutMs },
     });
     host.ipam.start(this.now);
     if (init(host.index).mode === 'authority' && !this.authoritySilent) this.showRemovals(host);
@@ -314,7 +321,7 @@ export class World {
         host.events.push(out);
         if (this.authoritySilent) break;
         this.authority ??= out.proposal;
-        this.#answerGenesis(host);
+        this.answerGenesis(host);
         break;
       case 'removalProposed':
         this.#proposeRemoval(host, out.state);
@@ -335,7 +342,7 @@ export class World {
   }
 
   /** What was created first is answered a while later, if whoever asked still runs. */
-  #answerGenesis({ peer }: Host): void {
+  answerGenesis({ peer }: Host): void {
     const delay = 1 + randomBelow(this.random, 100);
     const run = (host: Host): void => void host.ipam!.genesisDecided(this.authority!, this.now);
     this.#queue.push({ at: this.now + delay, order: this.#order++, to: peer, run });

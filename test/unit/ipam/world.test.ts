@@ -9,7 +9,7 @@ import {
   emptyLog,
   type RingLog,
 } from '../../../ipam/ring/ring-log.ts';
-import { cidr, peerId, V4, V6, World } from './support.ts';
+import { cidr, genesisOf, type Host, logOf, peerId, V4, V6, World } from './support.ts';
 
 const seedFirst = (node: number) => (node === 0 ? ({ mode: 'seed' } as const) : ({ mode: 'none' } as const));
 
@@ -401,15 +401,30 @@ describe('several Ipams', () => {
     }
   });
 
-  it('join a ring that peers show while the authority is silent', () => {
+  it('wait for the authority, which then tells the ring that peers have already', () => {
     const world = new World({
       seed: 81,
       init: (node) => ({ mode: node === 0 ? 'seed' : 'authority' }),
+      seedWaitMs: 1500,
     });
     world.authoritySilent = true;
-    for (let i = 0; i < 3; i++) world.addHost();
+    for (let i = 0; i < 3; i++) {
+      world.addHost();
+      world.run(2_000);
+    }
+    world.run(5_000);
+    const [first, ...others] = world.hosts as [Host, ...Host[]];
+    const { ring } = first.ipam!.status();
+    assert.notEqual(ring, undefined);
+    for (const host of others) {
+      assert.equal(host.ipam!.allocations().length + host.ipam!.status().ranges.length, 0);
+      const [wanted] = host.events.filter((out) => out.type === 'genesisWanted');
+      world.authority ??= wanted!.proposal;
+    }
+    world.authoritySilent = false;
+    for (const host of others) world.answerGenesis(host);
     world.runUntil(() => world.hosts.every((host) => host.ipam!.status().ranges.length > 0), 20_000);
-    assert.equal(world.authority, undefined);
+    for (const host of others) assert.equal(host.ipam!.status().ring, ring);
   });
 
   it('say what they wait for while the authority is silent, and take nothing that is no genesis from it', () => {
@@ -463,7 +478,7 @@ describe('several Ipams', () => {
 
   it('take an electorate of one for a seed: it starts the ring, and joins it again where its disk is new', () => {
     const init = () => ({ mode: 'consensus', electorate: ['node-0'] }) as const;
-    const world = new World({ seed: 72, init });
+    const world = new World({ seed: 72, init, seedWaitMs: 1500 });
     for (let i = 0; i < 3; i++) world.addHost();
     const ready = () => world.hosts.every((host) => host.ipam!.status().state === 'ready');
     world.runUntil(ready, 10_000);
@@ -488,23 +503,78 @@ describe('several Ipams', () => {
     assert.deepEqual(host.ipam!.freeHints(), {}, 'or those who need a range ask it first, and in vain');
   });
 
-  it('let the smaller of two rings stop, and join the other where nothing hangs on it', () => {
+  it('keep the ring that they have where two meet: who is alone in one stops and says how to join the other', () => {
     const world = new World({
       seed: 70,
       init: (node) => ({ mode: node === 2 || node === 0 ? 'seed' : 'none' }),
+      seedWaitMs: 1500,
     });
     for (let i = 0; i < 4; i++) world.addHost();
     for (const pair of ['0|2', '1|2', '2|3']) world.cut.add(pair);
     const ready = () => world.hosts.every((host) => host.ipam!.status().state === 'ready');
     // Until the two meet, both hold the same addresses: that is the fault. No check before it is settled.
     world.runUntil(ready, 10_000, () => undefined);
-    const ring = world.hosts[0]!.ipam!.status().ring;
-    world.allocate(world.hosts[0]!, 'pod');
+    const { ring } = world.hosts[0]!.ipam!.status();
     world.cut.clear();
     world.run(5000, () => undefined);
-    assert.ok(ready());
+    const [one, , wrong] = world.hosts as [Host, Host, Host];
+    assert.notEqual(wrong.ipam!.status().ring, ring);
+    assert.equal(wrong.ipam!.status().state, 'fault');
+    assert.match(wrong.ipam!.status().detail, /alone in its ring.*weft reset/);
+    assert.deepEqual(
+      one.ipam!.status().faults.map(({ code }) => code),
+      ['E_RIVAL_RING'],
+    );
+    world.loseDisk(wrong);
+    world.runUntil(ready, 10_000, () => undefined);
     for (const host of world.hosts) assert.equal(host.ipam!.status().ring, ring);
-    world.check();
+    world.run(2000);
+    assert.deepEqual(one.ipam!.status().faults, [], 'the warning ends with its cause');
+  });
+
+  it('keep their ring against any number of invented names, which get no say in it', () => {
+    const world = new World({ seed: 74, init: seedFirst });
+    for (let i = 0; i < 3; i++) world.addHost();
+    world.runUntil(() => world.hosts.every((host) => host.ipam!.status().state === 'ready'), 10_000);
+    world.run(2000);
+    const owners = world.hosts[0]!.ipam!.owners();
+    const names = Array.from({ length: 6 }, (_, i) => peerId(700 + i));
+    const theirs = logOf({ kind: 'genesis', genesis: genesisOf([names[0]!], [V4], '00') });
+    const ours = parsed(world.hosts[0]!.store.get('log')!).genesis!;
+    const joining = logOf({ kind: 'genesis', genesis: ours });
+    for (const host of world.hosts) {
+      for (const [i, origin] of names.entries()) {
+        const sybil = peerId(800 + i);
+        host.ipam!.handleRecord({ origin, slot: 'ring', payload: theirs.bytes }, world.now);
+        host.ipam!.handleRecord({ origin: sybil, slot: 'ring', payload: joining.bytes }, world.now);
+        for (const peer of [origin, sybil]) host.ipam!.memberChanged(peer, 'alive', world.now);
+      }
+    }
+    world.run(3000);
+    for (const host of world.hosts) {
+      assert.deepEqual(host.ipam!.owners(), owners);
+      assert.equal(host.ipam!.status().state, 'ready');
+      assert.match(host.ipam!.status().faults[0]!.message, /another ring are here: .* and 3 more/);
+      const council = councilOf(host.peer, parsed(host.store.get('log')!));
+      for (let i = 0; i < 6; i++) assert.ok(!council.has(peerId(800 + i)), 'owns nothing, judges nobody');
+    }
+  });
+
+  it('work the owners out once for a thousand members that come at once', () => {
+    const world = new World({ seed: 76, init: seedFirst });
+    const host = world.addHost();
+    world.runUntil(() => host.ipam!.status().state === 'ready', 2000);
+    const { genesis } = parsed(host.store.get('log')!);
+    const payload = logOf({ kind: 'genesis', genesis: genesis! }).bytes;
+    const before = host.counters.get('ipam.ringEvaluated');
+    for (let i = 0; i < 1000; i++) {
+      const origin = peerId(1000 + i);
+      host.ipam!.handleRecord({ origin, slot: 'ring', payload }, world.now);
+      host.ipam!.memberChanged(origin, 'alive', world.now);
+    }
+    host.ipam!.tick(world.now);
+    const evaluations = host.counters.get('ipam.ringEvaluated') - before;
+    assert.ok(evaluations <= 3, `${evaluations} evaluations`);
   });
 
   it('refuse a ring with other ranges than their own, and say so', () => {

@@ -15,7 +15,14 @@ function gone(
   nodes: readonly string[],
   settled = true,
 ): PeerId[] {
-  return gonePeers({ owners: [a, b, b, c], members, nodeNames: new Set(nodes), settled });
+  return gonePeers({
+    self: peer('d'),
+    ownName: 'n9',
+    owners: [a, b, b, c],
+    members,
+    nodeNames: new Set(nodes),
+    settled,
+  });
 }
 
 describe('gonePeers', () => {
@@ -39,7 +46,15 @@ describe('gonePeers', () => {
     deepEqual(gone(never, ['n1'], true), [b]);
   });
 
-  it('leaves those alone whose name nobody knows', () => deepEqual(gone([], []), []));
+  it('takes owners that nobody ever heard of for gone once each node of the API is alive here as a peer', () => {
+    const one = peer('1');
+    const here = [member(one, 'alive', 'n1')];
+    deepEqual(gone(here, ['n1', 'n9']), [a, b, c]);
+    deepEqual(gone(here, ['n1', 'n9'], false), [], 'not before this node has listened');
+    deepEqual(gone(here, ['n1', 'n2', 'n9']), [], 'n2 may be one of them');
+    deepEqual(gone([member(one, 'suspect', 'n1')], ['n1', 'n9']), []);
+    deepEqual(gone([], []), []);
+  });
 });
 
 describe('isCaretaker', () => {
