@@ -1,4 +1,5 @@
 import { type PeerId, parsePeerId } from '../base/peer-id.ts';
+import { bytesOfBase64, textOfBase64 } from './base64.ts';
 import type { ConfigMap } from './objects.ts';
 import { labels } from './ring-object.ts';
 
@@ -7,8 +8,10 @@ export interface RemovalData {
   readonly subject: PeerId;
   readonly heir: PeerId;
   readonly phase: 'fenced' | 'lifted' | 'removed';
-  /** Bytes of the subject's ring log that count; 0 before it is removed. */
+  /** Bytes of the subject's ring log that count; before it is removed, how many were shown by anybody so far. */
   readonly cut: number;
+  /** Those bytes; absent where there are none, or an older version wrote the object. */
+  readonly log?: Uint8Array;
 }
 
 const NAME_PREFIX = 'weft-removal-';
@@ -31,7 +34,7 @@ export function removalObject(
   nodeName: string,
   resourceVersion?: string,
 ): Record<string, unknown> {
-  const { subject, heir, phase, cut } = removal;
+  const { subject, heir, phase, cut, log } = removal;
   return {
     apiVersion: 'v1',
     kind: 'ConfigMap',
@@ -42,18 +45,28 @@ export function removalObject(
       ...(resourceVersion === undefined ? {} : { resourceVersion }),
     },
     ...(phase === 'removed' ? { immutable: true } : {}),
-    data: { peer: subject, heir, phase, cut: String(cut), node: nodeName },
+    data: {
+      peer: subject,
+      heir,
+      phase,
+      cut: String(cut),
+      node: nodeName,
+      ...(log === undefined ? {} : { log: textOfBase64(log) }),
+    },
   };
 }
 
 /** What an object says; undefined for any other object, and where somebody wrote something else into it. */
 export function removalOf(object: ConfigMap): RemovalData | undefined {
   if (!object.name.startsWith(NAME_PREFIX)) return undefined;
-  const { peer, heir: heirText, phase: word, cut: digits } = object.data;
+  const { peer, heir: heirText, phase: word, cut: digits, log: text } = object.data;
   const subject = parsePeerId(peer ?? '');
   const heir = parsePeerId(heirText ?? '');
   const phase = PHASES.find((each) => each === word);
   if (subject === undefined || heir === undefined || phase === undefined) return undefined;
   if (removalName(subject) !== object.name || !/^\d{1,9}$/.test(digits ?? '')) return undefined;
-  return { subject, heir, phase, cut: Number(digits) };
+  const cut = Number(digits);
+  const log = text === undefined ? undefined : bytesOfBase64(text);
+  if (text !== undefined && log?.length !== cut) return undefined;
+  return log === undefined ? { subject, heir, phase, cut } : { subject, heir, phase, cut, log };
 }

@@ -43,8 +43,10 @@ interface Attempt {
  *   1. The heir proposes a fence. Of several who propose one at once the authority takes one.
  *   2. Everybody sees the fence: the subject, if it lives, deals out nothing more, nobody gives it anything, and
  *      gossip shows that it is alive: then the heir lifts the fence.
- *   3. After `safeWaitMs`, in which sessions end and what the subject wrote last spreads, the heir proposes the
- *      removal with the subject's log as far as it is known. Once that is shown it is decided for everybody and ever.
+ *   3. While the fence stands, whoever knows more of the subject's log than the authority shows puts it there.
+ *   4. After `safeWaitMs`, in which sessions end and what the subject wrote last spreads, the heir proposes the
+ *      removal with the subject's log as far as it is known, log and all: so the decree can be judged by nodes that
+ *      come when nobody else is left who has that log. Once it is shown it is decided for everybody and ever.
  *
  * An heir that dies halfway is no harm: whoever is asked next fences anew in its own name. A decree whose object was
  * deleted is proposed again by its heir, for nodes that are yet to come. Who sits in the subject's council repeats the
@@ -55,6 +57,8 @@ export class AuthorityRemoval implements RemovalProtocol {
   readonly #attemptBySubject = new Map<PeerId, Attempt>();
   /** Subjects whose decree our log repeats as a vote, as far as that is ours to do. */
   readonly #repeated = new Set<PeerId>();
+  /** When the authority may be told again what we know of a subject's log. */
+  readonly #witnessAtBySubject = new Map<PeerId, Instant>();
   /** When a decree of ours whose object is gone may be proposed again. */
   readonly #restoreAtBySubject = new Map<PeerId, Instant>();
 
@@ -71,7 +75,9 @@ export class AuthorityRemoval implements RemovalProtocol {
     const removal = ring.removal(subject);
     if (subject === self) done(request, subject, 'self');
     else if (removal !== undefined) done(request, subject, removal.heir === self ? undefined : 'lost-race');
-    else if (!ring.view.members.has(subject)) done(request, subject, 'unknown-peer');
+    // An owner of whom nobody here ever heard a word is removed like any other: the genesis may name one.
+    else if (!ring.view.members.has(subject) && ring.rangesOf(subject).length === 0)
+      done(request, subject, 'unknown-peer');
     else if (isAlive(subject)) done(request, subject, 'peer-alive');
     else if (this.#attemptBySubject.get(subject)?.request !== undefined) done(request, subject, 'busy');
     else {
@@ -91,12 +97,13 @@ export class AuthorityRemoval implements RemovalProtocol {
         this.#attemptBySubject.set(subject, this.#newAttempt(now));
     }
     for (const [subject, attempt] of [...this.#attemptBySubject]) this.#drive(subject, attempt, now);
+    for (const subject of authority.fenced) this.#bearWitness(subject, now);
     let mayAppend = true;
-    for (const [subject, { heir, cut }] of authority.decreeBySubject) {
+    for (const [subject, { heir, cut, log }] of authority.decreeBySubject) {
       if (ring.removal(subject) === undefined) continue;
       if (mayAppend) mayAppend = this.#repeatAsVote(subject, heir, cut);
       if (heir === self && authority.shown && authority.state(subject) === undefined)
-        this.#restore(subject, cut, now);
+        this.#restore({ subject, phase: 'removed', heir, cut, ...(log ? { log } : {}) }, now);
     }
   }
 
@@ -118,33 +125,56 @@ export class AuthorityRemoval implements RemovalProtocol {
     }
     if (isAlive(subject)) {
       if (!ours) this.#finish(subject, attempt, 'peer-alive');
-      else this.#propose(subject, 'lifted', 0, attempt, now);
+      else this.#propose(subject, 'lifted', attempt, now);
       return;
     }
     if (ours) {
       attempt.waitUntil ??= after(now, safeWaitMs);
       if (now < attempt.waitUntil) return;
-      this.#propose(subject, 'removed', ring.log(subject)?.bytes.length ?? 0, attempt, now);
+      this.#propose(subject, 'removed', attempt, now);
       return;
     }
     if (shown?.phase === 'fenced' && isAlive(shown.heir)) {
       this.#finish(subject, attempt, 'busy');
     } else if (now >= after(attempt.startedAt, FENCE_LIMIT_MS)) {
       this.#finish(subject, attempt, 'no-authority');
-    } else this.#propose(subject, 'fenced', 0, attempt, now);
+    } else this.#propose(subject, 'fenced', attempt, now);
   }
 
-  #propose(subject: PeerId, phase: RemovalState['phase'], cut: number, attempt: Attempt, now: Instant): void {
+  #propose(subject: PeerId, phase: RemovalState['phase'], attempt: Attempt, now: Instant): void {
     if (now < attempt.proposeAt) return;
     attempt.proposeAt = after(now, PROPOSE_RETRY_MS);
     if (phase === 'lifted') attempt.waitUntil = undefined;
-    this.#host.propose({ subject, phase, heir: this.#host.self, cut });
+    this.#host.propose({ subject, phase, heir: this.#host.self, ...this.#evidence(subject) });
   }
 
-  #restore(subject: PeerId, cut: number, now: Instant): void {
+  /**
+   * A fence of another's, for a subject of whose log we know more than the authority shows: that goes there, so that
+   * what the subject granted is not lost, though the heir and we may not reach one another. The authority takes it or
+   * the removal, whichever comes first.
+   */
+  #bearWitness(subject: PeerId, now: Instant): void {
+    const shown = this.#host.authority.state(subject);
+    if (shown === undefined || shown.heir === this.#host.self || subject === this.#host.self) return;
+    const evidence = this.#evidence(subject);
+    if (evidence.cut <= shown.cut || now < (this.#witnessAtBySubject.get(subject) ?? now)) return;
+    this.#witnessAtBySubject.set(subject, after(now, PROPOSE_RETRY_MS));
+    this.#host.propose({ ...shown, ...evidence });
+  }
+
+  /** The longest log of the subject that we or the authority have. */
+  #evidence(subject: PeerId): { readonly cut: number; readonly log?: Uint8Array } {
+    const known = this.#host.ring.log(subject)?.bytes;
+    const shown = this.#host.authority.state(subject)?.log;
+    const log = (known?.length ?? 0) >= (shown?.length ?? 0) ? known : shown;
+    return log === undefined ? { cut: 0 } : { cut: log.length, log };
+  }
+
+  #restore(state: RemovalState, now: Instant): void {
+    const { subject } = state;
     if (now < (this.#restoreAtBySubject.get(subject) ?? now)) return;
     this.#restoreAtBySubject.set(subject, after(now, PROPOSE_RETRY_MS));
-    this.#host.propose({ subject, phase: 'removed', heir: this.#host.self, cut });
+    this.#host.propose(state);
   }
 
   /** False where our log takes no vote: it is full, or this node may not vote at present. */
@@ -154,7 +184,8 @@ export class AuthorityRemoval implements RemovalProtocol {
     const voted = ring
       .log(self)
       ?.accepts.some((vote) => vote.subject === subject && vote.ballot.round === DECREE_ROUND);
-    if (!voted && councilOf(subject, ring.log(subject)!, cut).has(self)) {
+    const log = ring.log(subject);
+    if (!voted && log !== undefined && councilOf(subject, log, cut).has(self)) {
       const ballot = { round: DECREE_ROUND, proposer: heir };
       if (!append([{ kind: 'accept', subject, ballot, heir, cut }])) return false;
     }

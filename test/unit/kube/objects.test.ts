@@ -145,12 +145,20 @@ describe('removalOf', () => {
     deepEqual(removalOf(object), removal);
   });
 
+  it('carries the log that it judges', () => {
+    const log = Uint8Array.from({ length: 77 }, (_, i) => i);
+    const made = removalObject('weft', { ...removal, log }, 'n1').data as Record<string, string>;
+    deepEqual(removalOf({ ...object, data: made }), { ...removal, log });
+  });
+
   for (const [why, wrong] of [
     ['another object', { ...object, name: 'weft-genesis' }],
     ["another peer's name", { ...object, name: removalName(heir) }],
     ['a phase that is none', { ...object, data: { ...data, phase: 'maybe' } }],
     ['a cut that is none', { ...object, data: { ...data, cut: '-1' } }],
     ['an heir that is none', { ...object, data: { ...data, heir: 'me' } }],
+    ['a log of another length', { ...object, data: { ...data, log: 'AAAA' } }],
+    ['a log that is none', { ...object, data: { ...data, log: '?' } }],
     ['no data', { ...object, data: {} }],
   ] as const) {
     it(`takes nothing from ${why}`, () => equal(removalOf(wrong), undefined));

@@ -150,6 +150,138 @@ describe('removal by an authority', () => {
     assert.deepEqual(e.ipam!.status().faults, []);
   });
 
+  /** All nodes of `world` go at once, with all that they knew; as many new ones come. Returns those. */
+  function replaceAll(world: World): Host[] {
+    const old = world.hosts.filter((host) => host.ipam !== undefined);
+    for (const host of old) world.crash(host);
+    return old.map(() => world.addHost());
+  }
+
+  /** The first of `living` removes each owner that is none of them, as a caretaker does. */
+  function removeStrangers(world: World, living: readonly Host[]): void {
+    const [caretaker] = living as [Host];
+    const peers = new Set(living.map(({ peer }) => peer));
+    const strangers = new Set(caretaker.ipam!.owners().map(({ owner }) => owner));
+    for (const owner of strangers) if (!peers.has(owner)) world.remove(caretaker, owner);
+  }
+
+  it('gives the range to new nodes where all nodes were replaced at once, twice, and old ones come back', () => {
+    const world = worldOf(3, 9);
+    const first = [...world.hosts];
+    for (const host of first) world.allocate(host, `pod-${host.index}`);
+    world.run(2_000);
+    const generations = [first];
+    for (let i = 0; i < 2; i++) {
+      const fresh = replaceAll(world);
+      // Their pods are gone with them.
+      for (const host of generations.flat()) host.live.clear();
+      world.run(3_000);
+      for (const host of fresh) {
+        assert.equal(host.ipam!.status().state, 'waiting');
+        assert.match(host.ipam!.status().detail, /nobody who owns .* is seen alive: .*weft rmpeer/);
+      }
+      removeStrangers(world, fresh);
+      world.runUntil(() => fresh.every((host) => host.ipam!.status().ranges.length > 0), 30_000);
+      for (const host of fresh) world.allocate(host, `pod-${host.index}`);
+      world.run(2_000);
+      for (const host of fresh) assert.equal(host.live.size, 1);
+      generations.push(fresh);
+    }
+    const living = generations.at(-1)!;
+    for (const host of generations.slice(0, -1).flat()) world.startHost(host);
+    world.run(5_000);
+    for (const host of generations.slice(0, -1).flat()) {
+      const state = host.ipam!.status();
+      if (state.state === 'removed') continue;
+      // What it was granted counts no more, since nobody knew of it; what it has now is new.
+      world.allocate(host, `late-${host.index}`);
+    }
+    world.run(10_000);
+    const [one] = living as [Host];
+    for (const host of world.hosts) {
+      if (host.ipam!.status().state === 'removed') continue;
+      assert.deepEqual(host.ipam!.owners(), one.ipam!.owners(), `host ${host.index}`);
+    }
+  });
+
+  it('gives all ranges to new nodes where they replace the old ones one after the other', () => {
+    const world = worldOf(3, 10);
+    let living = [...world.hosts];
+    for (let i = 0; i < 6; i++) {
+      const [oldest, ...others] = living as [Host, ...Host[]];
+      world.crash(oldest);
+      oldest.live.clear();
+      living = [...others, world.addHost()];
+      world.run(1_000);
+      removeStrangers(world, living);
+      world.runUntil(() => living.every((host) => host.ipam!.status().ranges.length > 0), 30_000);
+      world.runUntil(() => !living[0]!.ipam!.owners().some(({ owner }) => owner === oldest.peer), 30_000);
+    }
+    for (const host of living) world.allocate(host, `pod-${host.index}`);
+    world.run(2_000);
+    for (const host of living) assert.equal(host.live.size, 1);
+  });
+
+  it('tells nodes that come later what counts of a log that nobody has any more', () => {
+    const world = worldOf(4, 11);
+    const [a, , , d] = world.hosts as [Host, Host, Host, Host];
+    world.crash(d);
+    world.run(500);
+    world.remove(a, d.peer);
+    world.runUntil(() => world.removals.get(d.peer)?.phase === 'removed', 10_000);
+    assert.ok(world.removals.get(d.peer)!.cut > 1);
+    const fresh = replaceAll(world);
+    world.run(3_000);
+    removeStrangers(world, fresh);
+    world.runUntil(() => fresh.every((host) => host.ipam!.status().ranges.length > 0), 30_000);
+    const owners = new Set(fresh[0]!.ipam!.owners().map(({ owner }) => owner));
+    assert.ok([...owners].every((owner) => fresh.some(({ peer }) => peer === owner)));
+  });
+
+  it('counts what a peer granted to a node that the heir cannot reach, where that reaches the authority', () => {
+    const world = worldOf(1, 12);
+    const [a] = world.hosts as [Host];
+    const b = world.addHost();
+    world.runUntil(() => b.ipam!.status().ranges.length > 0, 10_000);
+    world.allocate(b, 'pod');
+    world.run(1_000);
+    const before = b.ipam!.status().ranges;
+    world.crash(a);
+    // A new node that reaches the authority and nobody else.
+    world.cut.add('0|2');
+    world.cut.add('1|2');
+    const c = world.addHost();
+    world.run(2_000);
+    world.remove(c, a.peer);
+    world.runUntil(() => world.removals.get(a.peer)?.phase === 'removed', 20_000);
+    world.run(2_000);
+    assert.deepEqual(b.ipam!.status().ranges, before);
+    assert.deepEqual(c.ipam!.rangesOf(b.peer), before, 'by the log in the decree');
+    world.allocate(b, 'another');
+    world.run(1_000);
+    assert.equal(b.live.size, 2);
+    world.cut.clear();
+    world.run(3_000);
+    assert.deepEqual(b.ipam!.owners(), c.ipam!.owners());
+  });
+
+  it('makes a node that was off hear the authority before it hands anything out', () => {
+    const world = worldOf(3, 13);
+    const [, , c] = world.hosts as [Host, Host, Host];
+    world.crash(c);
+    world.run(500);
+    world.authoritySilent = true;
+    world.startHost(c);
+    world.run(4_000);
+    assert.equal(c.ipam!.status().state, 'waiting');
+    const request = world.allocate(c, 'early');
+    world.run(1_000);
+    assert.equal(c.answers.get(request), undefined);
+    world.authoritySilent = false;
+    world.showRemovals(c);
+    world.runUntil(() => c.answers.get(request)?.type === 'allocated', 2_000);
+  });
+
   it('never lets an address be used twice under crashes, returns, races and partitions', () => {
     let removed = 0;
     for (let seed = 100; seed < 112; seed++) {
