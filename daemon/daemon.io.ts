@@ -1,7 +1,7 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { hex } from '../base/bytes.ts';
 import { Counters } from '../base/counters.ts';
-import { formatRange } from '../base/range.ts';
+import { formatRange, type Range } from '../base/range.ts';
 import type { CniPlugin } from '../cni/plugin.ts';
 import { serveControl } from '../control/control-server.io.ts';
 import { removeGround } from '../ground/host-kernel.io.ts';
@@ -13,7 +13,9 @@ import { osRandom } from '../host/os-random.io.ts';
 import { ownRuntime } from '../host/own-process.io.ts';
 import { openRunFolder } from '../host/run-folder.io.ts';
 import { ownVersion } from '../host/version.io.ts';
+import { sameUniverses } from '../ipam/model/genesis.ts';
 import { NODE_KEY } from '../ipam/model/types.ts';
+import { rangesInStore } from '../ipam/ring/own-log.ts';
 import { refuseApiOverlap } from '../kube/range-overlaps.ts';
 import { refuseOverlap } from '../linux/host-survey.io.ts';
 import { RouteClient } from '../linux/route-client.io.ts';
@@ -41,12 +43,12 @@ import { openState } from './parts/state.io.ts';
 import { UnderlayWatch } from './parts/underlay-watch.io.ts';
 import { PeerRemovals } from './peer-removals.ts';
 import { PeerSeeds } from './peer-seeds.io.ts';
-import { refuseOtherRanges } from './pod-ranges.ts';
+import { podRanges, refuseOtherRanges } from './pod-ranges.ts';
 import { type Config, listenHosts } from './settings/config.ts';
 import { readDaemonGauges } from './status/daemon-gauges.ts';
 import { nodeSettings } from './status/settings-view.ts';
 import type { StatusContext } from './status/status-context.ts';
-import { readUnderlay } from './underlay.io.ts';
+import { readUnderlay, type Underlay } from './underlay.io.ts';
 
 /** After SIGTERM: time for calls of the CNI plugin that are under way. A call cut off gets code 11, a DEL is spooled. */
 const SETTLE_MS = 2_000;
@@ -137,17 +139,23 @@ export class Daemon {
     const loopDelay = this.#open(new EventLoopDelay());
 
     // What needs no state folder comes first: the weftd that serves this node meanwhile goes on for so long.
-    const cluster = await readCluster(config);
-    const { ranges } = cluster;
+    const { keys, ranges: settledRanges } = await readCluster(config);
     const client = this.#open(RouteClient.open());
     const sysctl = new Sysctl(config.sysctlDir);
-    await refuseOverlap(client, ranges, OWN_LINKS);
-    if (config.kubernetes) refuseApiOverlap(ranges, process.env.KUBERNETES_SERVICE_HOST);
-    const underlay = await readUnderlay(client, config, ranges, OWN_LINKS);
-    const { overlayMtu } = underlay;
+    const surveyHost = async (ranges: readonly Range[]): Promise<Underlay> => {
+      await refuseOverlap(client, ranges, OWN_LINKS);
+      if (config.kubernetes) refuseApiOverlap(ranges, process.env.KUBERNETES_SERVICE_HOST);
+      return readUnderlay(client, config, ranges, OWN_LINKS);
+    };
+    const firstSurvey = await surveyHost(settledRanges);
 
-    const { clusterId } = cluster.keys;
+    const { clusterId } = keys;
     const state = this.#open(await openState(config, { clusterId, log, returned }));
+    const ranges = podRanges(config, keys, rangesInStore(state.store));
+    const cluster = { keys, ranges };
+    // The ring of this node may have another range than a new one would get.
+    const underlay = sameUniverses(ranges, settledRanges) ? firstSurvey : await surveyHost(ranges);
+    const { overlayMtu } = underlay;
     this.#firstHere = (await client.link(OWN_LINKS.tun)) === undefined;
     const datapath = this.#open(
       await chooseDatapath(config.datapath, DATAPATHS).open({

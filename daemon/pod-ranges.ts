@@ -1,18 +1,24 @@
 import { addressFromBytes } from '../base/address.ts';
 import { concat } from '../base/bytes.ts';
-import type { Range } from '../base/range.ts';
+import { parseCidr, type Range } from '../base/range.ts';
 import { WeftError } from '../base/weft-error.ts';
 import type { ClusterKeys } from '../crypto/cluster-secret.ts';
 import type { IpamFault } from '../ipam/model/types.ts';
-import type { Config } from './settings/config.ts';
+import { type Config, DEFAULT_RANGE4 } from './settings/config.ts';
 
-/** The cluster's pod ranges, IPv4 first: those of the settings, IPv6 from the cluster's own prefix by default. */
+/**
+ * The cluster's pod ranges, IPv4 first: those of the settings. By default IPv4 is that of `ring`, the ranges of the ring
+ * to which the node belongs already, if any, and IPv6 comes from the cluster's own prefix.
+ */
 export function podRanges(
   config: Pick<Config, 'range4' | 'range6'>,
   keys: Pick<ClusterKeys, 'ula'>,
+  ring?: readonly Range[],
 ): Range[] {
+  const default4 = ring ? ring.find(({ family }) => family === 4) : parseCidr(DEFAULT_RANGE4);
+  const range4 = config.range4 === 'default' ? default4 : config.range4;
   const range6 = config.range6 === 'derived' ? uniqueLocalRange(keys.ula) : config.range6;
-  return [config.range4, range6].filter((range) => range !== undefined);
+  return [range4, range6].filter((range) => range !== undefined);
 }
 
 /**

@@ -1,5 +1,6 @@
+import type { Family } from '../base/address.ts';
 import type { PeerId } from '../base/peer-id.ts';
-import type { Range } from '../base/range.ts';
+import { formatRange, type Range } from '../base/range.ts';
 import { sameUniverses } from './model/genesis.ts';
 import type { IpamFault } from './model/types.ts';
 import { namesOf } from './peer-names.ts';
@@ -70,7 +71,7 @@ export function faultsOf(node: {
     add(
       'E_RANGE_MISMATCH',
       'the address range of this node differs from the one that the ring was made with',
-      'start it with the same --ipalloc-range and --ipalloc-range6 as the others',
+      `start it with ${rangeFlags(view.genesis.universes)}, as the ring has it`,
     );
   const { genesisKey } = log.log;
   const rivals = [...view.rivals].filter(node.isAlive);
@@ -121,4 +122,13 @@ export function faultsOf(node: {
       'plan for a new ring: remove Weft, `weft reset` on all nodes, and start again',
     );
   return faults;
+}
+
+/** The flags that give a node these ranges: `--ipalloc-range 10.32.0.0/13 --ipalloc-range6 none`. */
+function rangeFlags(universes: readonly Range[]): string {
+  const of = (family: Family): string => {
+    const range = universes.find((each) => each.family === family);
+    return range ? formatRange(range) : 'none';
+  };
+  return `--ipalloc-range ${of(4)} --ipalloc-range6 ${of(6)}`;
 }

@@ -1,7 +1,7 @@
 import { type Address, formatAddress } from '../../base/address.ts';
 import type { Endpoint } from '../../base/endpoint.ts';
 import { printable } from '../../base/printable.ts';
-import { parseCidr, type Range } from '../../base/range.ts';
+import type { Range } from '../../base/range.ts';
 import { WeftError } from '../../base/weft-error.ts';
 import type { LogLevel } from '../../host/log.ts';
 import type { Reading } from '../../host/settings/setting.ts';
@@ -54,7 +54,8 @@ export interface Config {
   /** Empty: the host's own addresses. */
   readonly advertise: readonly Endpoint[];
   /** Undefined: no IPv4 for pods. */
-  readonly range4: Range | undefined;
+  /** 'default': that of the ring to which the node belongs, else {@link DEFAULT_RANGE4}. */
+  readonly range4: Range | 'default' | undefined;
   /** 'derived': a /64 made from the cluster secret. Undefined: no IPv6 for pods. */
   readonly range6: Range | 'derived' | undefined;
   readonly genesis: GenesisSetting;
@@ -84,7 +85,8 @@ export interface Config {
 export const DEFAULT_PORT = 6783;
 export const DEFAULT_RUN_DIR = '/run/weft';
 export const DEFAULT_STATE_DIR = '/var/lib/weft';
-export const DEFAULT_RANGE4 = '10.32.0.0/12';
+/** Clear of 10.42.0.0/16 and 10.43.0.0/16, which k3s and RKE2 use for pods and Services. */
+export const DEFAULT_RANGE4 = '10.32.0.0/13';
 
 /** The addresses to listen on, as text. None: all of the host. */
 export function listenHosts(config: Pick<Config, 'listen'>): string[] {
@@ -164,7 +166,7 @@ function build(given: Given<SettingName>, hostName: string, faults: WeftError[])
     listen: values('listen', readListen),
     peers: values('peer', (text) => readPeer(text, port)),
     advertise: values('advertise', (text) => readAdvertised(text, port)),
-    range4: one('ipalloc-range', readRange4, parseCidr(DEFAULT_RANGE4)),
+    range4: one<Range | 'default' | undefined>('ipalloc-range', readRange4, 'default'),
     range6: one<Range | 'derived' | undefined>('ipalloc-range6', readRange6, 'derived'),
     genesis: one<GenesisSetting>('ipalloc-init', readGenesis, { mode: kubernetes ? 'authority' : 'none' }),
     safeWaitMs: one<number | undefined>('safe-wait', readSafeWait, undefined),

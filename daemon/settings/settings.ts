@@ -29,7 +29,7 @@ const SETTINGS = {
   'ipalloc-range': {
     kind: 'one',
     value: 'CIDR',
-    help: "the cluster's IPv4 range for pods, the same on each node; 'none': no IPv4 (default: 10.32.0.0/12)",
+    help: "the cluster's IPv4 range for pods, the same on each node; 'none': no IPv4 (default: that of its ring, 10.32.0.0/13 for a new one)",
   },
   'ipalloc-range6': {
     kind: 'one',
@@ -173,7 +173,7 @@ export function readAdvertised(text: string, defaultPort: number): Reading<Endpo
 }
 
 export function readRange4(text: string): Reading<Range | undefined> {
-  return readRange(text, 4, { shortest: 8, longest: 29, example: '10.32.0.0/12' });
+  return readRange(text, 4, { shortest: 8, longest: 29, example: '10.32.0.0/13' });
 }
 
 export function readRange6(text: string): Reading<Range | undefined> {

@@ -146,6 +146,11 @@ export class OwnLog {
   }
 }
 
+/** The ranges of the ring to which the node belongs whose store this is; undefined where it belongs to none yet. */
+export function rangesInStore(store: IpamStore): readonly Range[] | undefined {
+  return restoreLog(store.get('log')).genesis?.universes;
+}
+
 function restoreLog(bytes: Uint8Array | undefined): RingLog {
   if (bytes === undefined) return emptyLog();
   const decoded = decodeRingLog(bytes);

@@ -7,7 +7,7 @@ import { leftovers, takeDown } from './harness/take-down.ts';
 import { NAMESPACE, WeftLab } from './weft-lab.ts';
 import { addressesOf, agnhost, get, PORT, podOn, url, WEB } from './workloads.ts';
 
-/** Parts of the pod range, 10.32.0.0/12, from which no pod here gets an address: for Services, and of a node. */
+/** Parts of the pod range, 10.32.0.0/13, from which no pod here gets an address: for Services, and of a node. */
 const SERVICES_INSIDE = '10.35.77.0/24';
 const NODE_INSIDE = '10.35.200.1';
 /** How long a fault lasts at least. */
@@ -128,8 +128,8 @@ describe('Weft and an API that fails', function () {
 
   it('warns of a pod range in which Services and a node are, and goes on', async () => {
     for (const node of ['n1', 'n2']) {
-      await warns(node, /range 10\.32\.0\.0\/12 overlaps the range 10\.35\.77\.0\/24 of Services; take/);
-      await warns(node, /range 10\.32\.0\.0\/12 overlaps the address 10\.35\.200\.1 of node inside; take/);
+      await warns(node, /range 10\.32\.0\.0\/13 overlaps the range 10\.35\.77\.0\/24 of Services; take/);
+      await warns(node, /range 10\.32\.0\.0\/13 overlaps the address 10\.35\.200\.1 of node inside; take/);
     }
     const log = await weft.log('n1');
     for (const used of [/used="the range 10\.35\.77\.0\/24 of/g, /used="the address 10\.35\.200\.1 of/g])

@@ -378,10 +378,21 @@ describe('a weftd beside another', () => {
     const other = { '--state-dir': host.path('state4'), '--ipalloc-range': '10.99.0.0/16' };
     assertRefused(
       await second(other, elsewhere.name),
-      /address range of this node differs .*; start it with the same --ipalloc-range/,
+      /address range of this node differs .*; start it with --ipalloc-range 10\.32\.0\.0\/13 --ipalloc-range6 fd/,
     );
-    assert.match(before, /10\.32\.0\.0\/12 dev weft0/);
+    assert.match(before, /10\.32\.0\.0\/13 dev weft0/);
     assert.equal(await routes(), before);
+  });
+
+  it('goes by the range of its ring where the settings name none', async () => {
+    const folders = { '--state-dir': host.path('state5'), '--run-dir': host.path('run5') };
+    const options = { runDir: host.path('run5'), namespace: elsewhere.name };
+    const first = await host.serve(host.args({ ...folders, '--ipalloc-range': '10.32.0.0/12' }), options);
+    await first.stop();
+    const again = await host.serve(host.args(folders), options);
+    assert.match(await elsewhere.run('ip', 'route'), /10\.32\.0\.0\/12 dev weft0/);
+    await again.stop();
+    assert.equal(again.child.exitCode, 0);
   });
 });
 

@@ -19,4 +19,15 @@ describe('podRanges', () => {
     deepEqual(podRanges({ range4: undefined, range6 }, { ula }).map(formatRange), ['fd00:1::/64']);
     deepEqual(podRanges({ range4, range6: undefined }, { ula }).map(formatRange), ['10.32.0.0/12']);
   });
+
+  it('goes by the ring to which the node belongs where the settings name no IPv4 range', () => {
+    const byDefault = { range4: 'default', range6: undefined } as const;
+    deepEqual(podRanges(byDefault, { ula }).map(formatRange), ['10.32.0.0/13']);
+    deepEqual(podRanges(byDefault, { ula }, [range4]).map(formatRange), ['10.32.0.0/12']);
+    deepEqual(podRanges(byDefault, { ula }, [parseCidr('fd00:1::/64')!]), []);
+    const other = parseCidr('10.40.0.0/16');
+    deepEqual(podRanges({ range4: other, range6: undefined }, { ula }, [range4]).map(formatRange), [
+      '10.40.0.0/16',
+    ]);
+  });
 });
