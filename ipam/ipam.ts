@@ -11,9 +11,10 @@ import { RingBootstrap } from './agreement/ring-bootstrap.ts';
 import { AddressRequests } from './allocation/address-requests.ts';
 import { Allocator } from './allocation/allocator.ts';
 import { Donor } from './allocation/donor.ts';
-import { DonorChoice, freeHintsOf, wantedFamilies } from './allocation/donor-choice.ts';
-import { RangeSeeker } from './allocation/range-seeker.ts';
+import { freeHintsOf } from './allocation/donor-choice.ts';
+import { RangeSupply } from './allocation/range-supply.ts';
 import { faultsOf, isBlocking } from './faults.ts';
+import { KnownPeers } from './known-peers.ts';
 import { Authority, type RemovalState } from './model/authority.ts';
 import { decodeGenesis } from './model/genesis.ts';
 import { decodeMessage, encodeMessage, type IpamMessage } from './model/messages.ts';
@@ -37,14 +38,9 @@ import { RejoinGrace } from './rejoin-grace.ts';
 import { Reporter } from './reporter.ts';
 import { councilChanges } from './ring/council.ts';
 import { OwnLog } from './ring/own-log.ts';
-import { ORIGIN_LIMIT, Ring } from './ring/ring.ts';
+import { Ring } from './ring/ring.ts';
 import { councilOf } from './ring/ring-log.ts';
 import { statusOf } from './status.ts';
-
-/** In the store while the authority has not been heard since the host started: see RejoinGrace. */
-const UNHEARD = 'rejoin/authority-unheard';
-const AUTHORITY_AWAITED =
-  'waits for the API of Kubernetes to say which nodes were removed while this one was off';
 
 /**
  * Address management of one node: its part of the ring, its allocations, and its share in the agreements.
@@ -61,15 +57,12 @@ export class Ipam {
   readonly #ring: Ring;
   readonly #allocator: Allocator;
   readonly #requests: AddressRequests;
-  readonly #seeker: RangeSeeker;
+  readonly #supply: RangeSupply;
   readonly #removals: RemovalProtocol;
   readonly #bootstrap: RingBootstrap;
   readonly #donor: Donor;
   readonly #outputs = new OutputQueue<IpamOutput>();
-  readonly #alive = new Set<PeerId>();
-  readonly #isAlive = (peer: PeerId): boolean => this.#alive.has(peer);
-  readonly #nameByPeer = new Map<PeerId, string>();
-  readonly #donorChoice: DonorChoice;
+  readonly #peers = new KnownPeers();
   readonly #reporter = new Reporter();
   /** Logs have come since then that no update has looked at. */
   #staleSince: Instant | undefined;
@@ -78,7 +71,7 @@ export class Ipam {
   #startedAt: Instant | undefined;
   readonly #send = (to: PeerId, message: IpamMessage): void =>
     this.#outputs.push({ type: 'message', to, bytes: encodeMessage(message) });
-  readonly #rejoin = new RejoinGrace();
+  readonly #rejoin: RejoinGrace;
 
   /** Reads the store. Throws a WeftError (E_STORE_CORRUPT, E_ELECTORATE) where it or the settings are unusable. */
   constructor(options: IpamOptions) {
@@ -94,44 +87,28 @@ export class Ipam {
     const authority = new Authority(store);
     const ring = new Ring(self, authority, () => options.counters.add('ipam.ringEvaluated'));
     this.#authority = authority;
+    this.#rejoin = new RejoinGrace(store);
     this.#ring = ring;
     this.#log = new OwnLog({ self, ring, store, ranges: this.#config.ranges });
     this.#allocator = new Allocator(store, options.bootId);
-    this.#requests = new AddressRequests(this.#allocator, this.#config.allocateTimeoutMs, (out) =>
-      this.#outputs.push(out),
-    );
-    this.#seeker = new RangeSeeker(random);
-    this.#donorChoice = new DonorChoice(random);
-    this.#donor = new Donor({
-      self,
-      ring,
-      log: this.#log,
-      allocator: this.#allocator,
-      isAlive: this.#isAlive,
-      onGranted: () => this.#refreshOwned(),
-    });
-    this.#removals = chooseRemovalProtocol({
-      self,
-      config: this.#config,
-      ring,
-      log: this.#log,
-      store,
-      authority,
-      isAlive: this.#isAlive,
-      send: this.#send,
-      emit: (out) => this.#outputs.push(out),
-    });
-    this.#bootstrap = new RingBootstrap({
+    const emit = (out: IpamOutput): void => this.#outputs.push(out);
+    this.#requests = new AddressRequests(this.#allocator, this.#config.allocateTimeoutMs, emit);
+    const parts = {
       self,
       name,
       config: this.#config,
-      ring,
-      log: this.#log,
       random,
       store,
       authority,
-      allocations: () => this.#allocator.size,
-    });
+      ring,
+      log: this.#log,
+      allocator: this.#allocator,
+      isAlive: this.#peers.isAlive,
+    };
+    this.#supply = new RangeSupply(parts);
+    this.#donor = new Donor({ ...parts, onGranted: () => this.#refreshOwned() });
+    this.#removals = chooseRemovalProtocol({ ...parts, send: this.#send, emit });
+    this.#bootstrap = new RingBootstrap({ ...parts, allocations: () => this.#allocator.size });
   }
 
   /** Once, before anything else; the shell then hands in the records that gossip restored. */
@@ -140,7 +117,14 @@ export class Ipam {
     this.#startedAt = now;
     this.#bootstrap.start(now);
     this.#log.republish();
-    this.#rejoin.start(councilOf(this.#self, this.#log.log).size === 1, this.#mustHearAuthority(), now);
+    this.#rejoin.start(
+      {
+        alone: councilOf(this.#self, this.#log.log).size === 1,
+        byAuthority: this.#config.init.mode === 'authority' && this.#log.log.genesis !== undefined,
+        sameBoot: this.#allocator.get(NODE_KEY)?.bootId === this.#options.bootId,
+      },
+      now,
+    );
     this.#update(now);
   }
 
@@ -166,17 +150,15 @@ export class Ipam {
    */
   handleNode(origin: PeerId, info: { readonly free: FreeHints; readonly name: string }): void {
     if (origin === this.#self) return;
-    this.#donorChoice.note(origin, info.free);
-    if (this.#nameByPeer.size < ORIGIN_LIMIT || this.#nameByPeer.has(origin))
-      this.#nameByPeer.set(origin, info.name);
+    this.#supply.note(origin, info.free);
+    this.#peers.setName(origin, info.name);
   }
 
   /** What gossip thinks of a peer. Steers whom we ask and vetoes removals; never changes who owns what. */
   memberChanged(peer: PeerId, state: 'alive' | 'suspect' | 'dead' | 'left', now: Instant): void {
     if (state === 'alive') this.#rejoin.peerAlive(now);
-    if (state === 'alive') this.#alive.add(peer);
-    else this.#alive.delete(peer);
-    if (state === 'alive' && this.#seeker.outcome !== undefined) this.#seeker.reset();
+    this.#peers.setAlive(peer, state === 'alive');
+    if (state === 'alive') this.#supply.peerCame();
     // A start brings a thousand members at once: the tick that is due now looks at all of them together.
     this.#staleSince ??= now;
   }
@@ -194,7 +176,7 @@ export class Ipam {
       const outcome = this.#donor.answer(from, request, families, !this.#rejoin.over, now);
       this.#send(from, { kind: 'answer', request, outcome });
     } else if (message.kind === 'answer') {
-      if (!this.#seeker.handleAnswer(from, message.request, message.outcome, now))
+      if (!this.#supply.handleAnswer(from, message.request, message.outcome, now))
         this.#options.counters.add('ipam.answerLate');
     } else if (this.#rejoin.over) this.#removals.handle(from, message, now);
     this.#update(now);
@@ -250,7 +232,6 @@ export class Ipam {
   /** Mode 'authority': all removals that it shows at present. */
   authorityShows(states: readonly RemovalState[], now: Instant): void {
     this.#authority.show(states);
-    if (this.#rejoin.awaitsAuthority) this.#options.store.remove(UNHEARD);
     this.#rejoin.authorityHeard();
     this.#ring.authorityChanged();
     this.#update(now);
@@ -281,10 +262,10 @@ export class Ipam {
       log: this.#log,
       allocator: this.#allocator,
       faults: this.#faults(),
-      waitingFor: this.#rejoin.awaitsAuthority ? AUTHORITY_AWAITED : this.#bootstrap.waitingFor(),
+      waitingFor: this.#rejoin.awaits ?? this.#bootstrap.waitingFor(),
       listening: this.#rejoin.awaitsAuthority,
-      isAlive: this.#isAlive,
-      nameOf: (peer) => this.#nameByPeer.get(peer),
+      isAlive: this.#peers.isAlive,
+      nameOf: this.#peers.nameOf,
       pending: { allocations: this.#requests.count, removals: this.#removals.pending() },
     });
   }
@@ -303,8 +284,7 @@ export class Ipam {
       this.#bootstrap.nextTimeout(),
       this.#bootstrap.seedAt(),
     );
-    if (this.#wantedFamilies() !== 0 || this.#seeker.busy) next = earliest(next, this.#seeker.nextTimeout());
-    next = earliest(next, this.#requests.nextDeadline());
+    next = earliest(next, this.#supply.nextTimeout(), this.#requests.nextDeadline());
     // A request that waits only because this node still listens is answered when the listening ends.
     if (this.#requests.count > 0 && !this.#rejoin.over) next = earliest(next, this.#rejoin.until);
     return next;
@@ -313,16 +293,6 @@ export class Ipam {
   /** The next output, after `store.flush()`; undefined when there is none. */
   poll(): IpamOutput | undefined {
     return this.#outputs.poll();
-  }
-
-  /** The host was off since this node ran last, or this node has not heard the authority since then. */
-  #mustHearAuthority(): boolean {
-    if (this.#config.init.mode !== 'authority' || this.#log.log.genesis === undefined) return false;
-    const { store, bootId } = this.#options;
-    const sameBoot = this.#allocator.get(NODE_KEY)?.bootId === bootId;
-    if (sameBoot && store.get(UNHEARD) === undefined) return false;
-    store.put(UNHEARD, Uint8Array.of(1));
-    return true;
   }
 
   #update(now: Instant): void {
@@ -346,7 +316,7 @@ export class Ipam {
       this.#log.log,
       this.#ring.view,
       this.#ring.ownerSet(),
-      this.#isAlive,
+      this.#peers.isAlive,
     );
     if (changes.length > 0) this.#log.append(changes);
   }
@@ -355,7 +325,7 @@ export class Ipam {
     const genesis = this.#log.operational ? this.#ring.view.genesis : undefined;
     const owned = genesis ? this.rangesOf(this.#self) : [];
     if (this.#allocator.setOwned(genesis?.universes ?? this.#config.ranges, owned) === 'grown')
-      this.#seeker.reset();
+      this.#supply.grown();
   }
 
   #answerWaiting(now: Instant): void {
@@ -365,7 +335,7 @@ export class Ipam {
       operational: this.#log.operational,
       listening: !this.#rejoin.over,
       blocked: this.#ring.removal(this.#self) ? ('removed' as const) : fault,
-      poolFull: this.#seeker.outcome === 'pool-full',
+      poolFull: this.#supply.isPoolFull,
       ownsAll: this.#ring.ownsAll(this.#self),
     };
     this.#requests.answer(standing, now);
@@ -373,15 +343,9 @@ export class Ipam {
 
   #seek(now: Instant): void {
     const urgent = this.#requests.count > 0;
-    const wanted = this.#wantedFamilies();
-    const donors = (): PeerId[] => this.#donorChoice.best(this.#self, this.#ring, wanted, this.#isAlive);
-    const ask = this.#seeker.tick(wanted, urgent, donors, now);
+    const ask = this.#supply.seek(urgent, now);
     if (ask) this.#send(ask.to, { kind: 'ask', request: ask.request, families: ask.families });
-    if (urgent && this.#seeker.outcome === 'pool-full') this.#answerWaiting(now);
-  }
-
-  #wantedFamilies(): number {
-    return this.#log.operational ? wantedFamilies(this.#allocator, this.#ring) : 0;
+    if (urgent && this.#supply.isPoolFull) this.#answerWaiting(now);
   }
 
   #publish(now: Instant): void {
@@ -415,8 +379,8 @@ export class Ipam {
       ranges: this.#config.ranges,
       ring: this.#ring,
       log: this.#log,
-      isAlive: this.#isAlive,
-      nameOf: (peer) => this.#nameByPeer.get(peer),
+      isAlive: this.#peers.isAlive,
+      nameOf: this.#peers.nameOf,
       voteless: this.#bootstrap.voteless,
     });
   }

@@ -1,4 +1,8 @@
 import { after, type Instant, instant } from '../base/instant.ts';
+import type { IpamStore } from './model/store.ts';
+
+/** In the store while the authority has not been heard since the host started. */
+const UNHEARD = 'rejoin/authority-unheard';
 
 /** Listening time after the first peer was seen alive: enough for its records to come, across the world too. */
 export const RETURN_LISTEN_MS = 1000;
@@ -20,6 +24,11 @@ export class RejoinGrace {
   #until: Instant = instant(0);
   #over = true;
   #needsAuthority = false;
+  readonly #store: IpamStore;
+
+  constructor(store: IpamStore) {
+    this.#store = store;
+  }
 
   /** When the wait ends, if nobody is seen alive before. */
   get until(): Instant {
@@ -32,17 +41,29 @@ export class RejoinGrace {
   }
 
   /**
-   * `alone`: nobody else could have removed us. `needsAuthority`: the host was off since this node ran last, so that
-   * the authority outside has to be heard first, however long that takes.
+   * `alone`: nobody else could have removed us. `byAuthority`: an authority outside decides on removals in our ring.
+   * `sameBoot`: the host was not off since this node ran last.
    */
-  start(alone: boolean, needsAuthority: boolean, now: Instant): void {
-    this.#until = after(now, alone ? 0 : RETURN_ALONE_MS);
-    this.#needsAuthority = needsAuthority;
+  start(
+    node: { readonly alone: boolean; readonly byAuthority: boolean; readonly sameBoot: boolean },
+    now: Instant,
+  ): void {
+    this.#until = after(now, node.alone ? 0 : RETURN_ALONE_MS);
+    if (!node.byAuthority || (node.sameBoot && this.#store.get(UNHEARD) === undefined)) return;
+    this.#store.put(UNHEARD, Uint8Array.of(1));
+    this.#needsAuthority = true;
   }
 
   /** What the authority decided is known. */
   authorityHeard(): void {
+    if (this.#needsAuthority) this.#store.remove(UNHEARD);
     this.#needsAuthority = false;
+  }
+
+  /** What is waited for beside time, in words for the user. */
+  get awaits(): string | undefined {
+    if (!this.#needsAuthority) return undefined;
+    return 'waits for the API of Kubernetes to say which nodes were removed while this one was off';
   }
 
   /** It is the authority that is waited for. */

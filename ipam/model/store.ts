@@ -10,7 +10,7 @@
  * after E_DISK_FULL the next flush writes it, after anything else the shell stops the daemon.
  *
  * Keys: `log`, `paxos/row`, `paxos/abstain`, `paxos/name/<name>`, `alloc/<container id>/<ifname>`, `cursor/<family>`,
- * `removal/round`, `removal/promise/<peer id>`.
+ * `removal/promise/<peer id>`, `decree/<peer id>`, `rejoin/authority-unheard`, `rollback`.
  */
 export interface IpamStore {
   /** The caller must not change the bytes. */
