@@ -4,6 +4,7 @@ import type {
   IpamSummary,
   PeerStatus,
   PeersResult,
+  RemovalStatus,
   StatusResult,
 } from '../control/control-protocol.ts';
 
@@ -58,11 +59,20 @@ export function formatIpam(result: IpamResult): string {
     const rows = result.owners.map((owner) => [owner.range, owner.name, owner.peerId.slice(0, 12)]);
     lines.push('', ...table(['RANGE', 'OWNER', 'PEER'], rows));
   }
+  for (const removal of result.removals) lines.push('', formatRemoval(removal));
   if (result.allocations.length > 0) {
     const rows = result.allocations.map((each) => [each.addresses.join(' '), each.ifname, each.containerId]);
     lines.push('', ...table(['ADDRESS', 'INTERFACE', 'CONTAINER'], rows));
   }
   return text(lines);
+}
+
+/** How far the removal of a peer is, in one line. */
+export function formatRemoval({ name, phase, secondsLeft, votes }: RemovalStatus): string {
+  const missing = votes?.missing.map((each) => printable(each)).join(', ') || 'none';
+  const needs = votes ? `, needs ${votes.needed} of ${votes.of} votes, missing: ${missing}` : '';
+  const left = phase === 'waiting' && secondsLeft !== null ? `, ${secondsLeft} s left` : '';
+  return `removing ${printable(name)}: ${phase}${left}${phase === 'waiting' ? '' : needs}`;
 }
 
 /** Columns as wide as their widest cell, two spaces between, no space at the end of a line. */

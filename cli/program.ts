@@ -8,7 +8,7 @@ import { parsePeerHint } from '../daemon/settings/peer-hint.ts';
 import { readRunDir } from '../daemon/settings/settings.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { formatFinding, formatSummary, isAllWell } from './doctor.ts';
-import { formatIpam, formatPeers, formatStatus } from './format.ts';
+import { formatIpam, formatPeers, formatRemoval, formatStatus } from './format.ts';
 import { formatPing, formatPlace, formatProbe, type PingWorld, ping } from './ping.ts';
 
 /** What the command line needs of the world around it. */
@@ -38,6 +38,16 @@ export const EXIT = { done: 0, failed: 1, usage: 2, noDaemon: 3 } as const;
 
 /** `weft doctor` found something, and has said what. */
 class UnwellError extends Error {}
+
+/** How often `weft rmpeer` looks how far it is. */
+const PROGRESS_EVERY_S = 10;
+
+/** What `weft reset` is refused with while a weftd runs. */
+const RUNS_STILL: readonly string[] = ['E_STATE_LOCKED', 'E_SOCKET_TAKEN'];
+
+/** How often, and how long apart, a weftd that leaves is looked for before a reset gives up. */
+const END_ATTEMPTS = 100;
+const END_PAUSE_MS = 200;
 
 /** Probes of one `weft ping`. */
 const MAX_PINGS = 1000;
@@ -109,12 +119,24 @@ function buildProgram(world: World): Command {
     );
   command(program, 'rmpeer', 'take over the ranges of a peer that is gone for good; takes 3 minutes')
     .argument('<peer>', 'its name, or the start of its id')
-    .action((peer: string) =>
-      query({ op: 'rmpeer', peer }, (result) => {
+    .action(async (peer: string) => {
+      const { json, runDir } = program.opts<GlobalOptions>();
+      const told = json ? undefined : tellProgress(world, runDirOf({ runDir }));
+      const removing = query({ op: 'rmpeer', peer }, (result) => {
         const ranges = result.ranges.length > 0 ? `took over ${list(result.ranges)}` : 'it owned nothing';
         return `removed ${printable(result.name)} (${printable(result.peerId.slice(0, 12))}): ${ranges}\n`;
-      }),
-    );
+      });
+      await removing.finally(() => told?.stop());
+    });
+  command(
+    program,
+    'leave',
+    'give the range of this node to the others and end weftd; the node has no vote any more',
+  ).action(() =>
+    query({ op: 'leave' }, ({ ranges }) =>
+      ranges.length > 0 ? `gave ${list(ranges)} to the others; weftd ends\n` : 'owned nothing; weftd ends\n',
+    ),
+  );
   command(program, 'ping', 'ask a node or a pod for a sign of life, as packets of pods travel')
     .argument('<target>', 'an address of a pod or a node, the name of a node, or the start of its id')
     .option('-c, --count <number>', `how often, 1 to ${MAX_PINGS}`, '5')
@@ -163,7 +185,8 @@ function buildProgram(world: World): Command {
     .action(async (options: { stateDir: string; cniConfig?: string; plugin?: string }) => {
       const { stateDir, cniConfig, plugin } = options;
       const globals = program.opts<GlobalOptions>();
-      const removed = await world.reset({ stateDir, runDir: runDirOf(globals), cniConfig, plugin });
+      const runDir = runDirOf(globals);
+      const removed = await leaveAndReset(world, { stateDir, runDir, cniConfig, plugin });
       if (globals.json) world.out(jsonText({ removed }));
       else
         world.out(
@@ -191,6 +214,65 @@ function buildProgram(world: World): Command {
       );
     });
   return program;
+}
+
+/**
+ * Resets the host. A weftd that runs gives its range to others first and ends, where it can; where it cannot the reset is
+ * refused, and says why.
+ */
+async function leaveAndReset(world: World, options: ResetOptions): Promise<string[]> {
+  try {
+    await world.ask(options.runDir, { op: 'leave' });
+  } catch (error) {
+    if (!(error instanceof WeftError)) throw error;
+    return world.reset(options).catch((refusal: unknown) => {
+      if (!isRunning(refusal) || error.code === 'E_NO_DAEMON') throw refusal;
+      const remedy = `${refusal.remedy}; it does not leave by itself: ${error.message}`;
+      throw new WeftError(refusal.code, refusal.message, remedy);
+    });
+  }
+  return afterItsEnd(world, options);
+}
+
+/** Tells on standard error how far the removals of the weftd are, whenever that changes, until it is stopped. */
+function tellProgress(world: World, runDir: string): { readonly stop: () => void } {
+  let isOver = false;
+  let last = '';
+  const tell = async (): Promise<void> => {
+    for (let second = 1; !isOver; second++) {
+      // Short steps, since the command ends no sooner than its last pause.
+      await world.pinging.pause(1_000);
+      if (isOver || second % PROGRESS_EVERY_S !== 0) continue;
+      const { removals } = await world.ask(runDir, { op: 'ipam' });
+      const lines = removals.map((removal) => `${formatRemoval(removal)}\n`).join('');
+      if (!isOver && lines !== last) world.err(lines);
+      last = lines;
+    }
+  };
+  // Where weftd does not answer this, the removal itself says why.
+  void tell().catch(() => {});
+  return {
+    stop: () => {
+      isOver = true;
+    },
+  };
+}
+
+/** Whether a reset was refused because a weftd runs. */
+function isRunning(error: unknown): error is WeftError {
+  return error instanceof WeftError && RUNS_STILL.includes(error.code);
+}
+
+/** Resets once the weftd that was told to leave has ended. */
+async function afterItsEnd(world: World, options: ResetOptions): Promise<string[]> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await world.reset(options);
+    } catch (error) {
+      if (!isRunning(error) || attempt >= END_ATTEMPTS) throw error;
+      await world.pinging.pause(END_PAUSE_MS);
+    }
+  }
 }
 
 function command(parent: Command, name: string, summary: string): Command {

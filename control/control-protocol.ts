@@ -24,6 +24,8 @@ export type ControlRequest =
   | { readonly op: 'forget'; readonly peers: readonly string[] }
   /** A name or the start of a peer id. */
   | { readonly op: 'rmpeer'; readonly peer: string }
+  /** The node gives its range to others, and its daemon ends. */
+  | { readonly op: 'leave' }
   /** A node, as `rmpeer` takes it, or an address of the overlay. */
   | { readonly op: 'locate'; readonly target: string }
   /** In which process the daemon runs. */
@@ -52,6 +54,7 @@ export interface ControlResults {
   connect: ConnectResult;
   forget: ForgetResult;
   rmpeer: RemovePeerResult;
+  leave: LeaveResult;
   locate: LocateResult;
   report: ReportResult;
   process: ProcessPlace;
@@ -142,11 +145,29 @@ export interface PeersResult {
 export interface IpamResult extends IpamSummary {
   /** Who owns which part of the cluster's range. */
   readonly owners: readonly { readonly range: string; readonly name: string; readonly peerId: string }[];
+  /** Removals that this node drives. */
+  readonly removals: readonly RemovalStatus[];
   readonly allocations: readonly {
     readonly containerId: string;
     readonly ifname: string;
     readonly addresses: readonly string[];
   }[];
+}
+
+/** How far the removal of a peer is. */
+export interface RemovalStatus {
+  readonly name: string;
+  readonly peerId: string;
+  /** asking: the others, or the API of Kubernetes. waiting: until what the peer began has ended. deciding: votes come in. */
+  readonly phase: 'asking' | 'waiting' | 'deciding';
+  /** Of the waiting, or null. */
+  readonly secondsLeft: number | null;
+  /** Votes that are needed, of how many, and whose are not there; null where the API decides. */
+  readonly votes: {
+    readonly needed: number;
+    readonly of: number;
+    readonly missing: readonly string[];
+  } | null;
 }
 
 export interface ConnectResult {
@@ -164,6 +185,11 @@ export interface RemovePeerResult {
   readonly peerId: string;
   readonly name: string;
   /** What this node took over. */
+  readonly ranges: readonly string[];
+}
+
+export interface LeaveResult {
+  /** What others have now. */
   readonly ranges: readonly string[];
 }
 
@@ -264,7 +290,7 @@ export function decodeRequest(bytes: Uint8Array): Result<ControlRequest, Request
       return ok({ op: 'yield', cluster });
     }
     default:
-      return ok({ op: op as 'status' | 'peers' | 'ipam' | 'report' | 'process' });
+      return ok({ op: op as 'status' | 'peers' | 'ipam' | 'report' | 'leave' | 'process' });
   }
 }
 
@@ -329,6 +355,7 @@ const KEYS_BY_OP: Readonly<Record<ControlRequest['op'], readonly string[]>> = {
   connect: ['peers'],
   forget: ['peers'],
   rmpeer: ['peer'],
+  leave: [],
   locate: ['target'],
   cni: ['env', 'config'],
   process: [],

@@ -5,6 +5,7 @@ import { type ControlRequest, type ControlResults, decodeRequest } from '../cont
 import { answerOf, type ControlService } from '../control/control-server.io.ts';
 import { ownProcess } from '../host/own-process.io.ts';
 import type { HandoverPolicy } from './handover-policy.ts';
+import { leaveCluster } from './leave.ts';
 import type { PeerRemovals } from './peer-removals.ts';
 import { formatPeerHint, type PeerHint, parsePeerHint } from './settings/peer-hint.ts';
 import { ipamResult } from './status/ipam-view.ts';
@@ -54,11 +55,13 @@ export function controlHandlers(options: {
   readonly seeds: SeedList;
   readonly removals: PeerRemovals;
   readonly handover: HandoverPolicy;
+  /** Ends the daemon once the answer is out. */
+  readonly end: () => void;
   /** Where a peer is given without a port. */
   readonly port: number;
   readonly now: () => Instant;
 }): ControlHandlers {
-  const { context, seeds, removals, handover, port, now } = options;
+  const { context, seeds, removals, handover, end, port, now } = options;
   return {
     status: () => statusResult(context),
     peers: () => peersResult(context),
@@ -76,6 +79,11 @@ export function controlHandlers(options: {
       return { forgotten: forgotten.map(formatPeerHint), unknown: unknown.map(formatPeerHint) };
     },
     rmpeer: ({ peer }) => removals.begin(peer, now()),
+    leave: () => {
+      const left = leaveCluster(context.node, now());
+      end();
+      return left;
+    },
     locate: ({ target }) => locate(context, target),
     process: ownProcess,
     yield: ({ cluster }) => {

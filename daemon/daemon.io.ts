@@ -256,7 +256,20 @@ export class Daemon {
       rehearse: () => state.folder.rehearseStart(),
       onYield: this.#succeeded.resolve,
     });
-    const handlers = controlHandlers({ context, seeds, removals, handover, port: config.port, now: clock });
+    const end = (): void => {
+      loop.wake();
+      // As by a signal, once the goodbye and the answer are out.
+      setTimeout(() => process.kill(process.pid, 'SIGTERM'), GOODBYE_MS);
+    };
+    const handlers = controlHandlers({
+      context,
+      seeds,
+      removals,
+      handover,
+      end,
+      port: config.port,
+      now: clock,
+    });
     const { plugin } = cni;
     const control = this.#open(
       serveControl(

@@ -5,6 +5,7 @@ import type { RemovePeerResult } from '../control/control-protocol.ts';
 import type { RemoveFailure, RequestId } from '../ipam/model/types.ts';
 import { findPeer } from './find-peer.ts';
 import type { NodeLoop, Output } from './node-loop.io.ts';
+import { withState } from './status/removal-view.ts';
 import { nameOf, type StatusContext } from './status/status-context.ts';
 
 /** The node, and the name that it has itself. */
@@ -38,12 +39,19 @@ export class PeerRemovals {
     return waiting.promise;
   }
 
+  #faultOf({ reason, missing }: Output<'removeFailed'>, name: string): WeftError {
+    const [message, remedy] = REMOVAL_FAULTS[reason];
+    const whose = missing?.peers.map((peer) => withState(this.#context, peer)).join(', ');
+    const votes = missing ? `: it takes ${missing.needed} of ${missing.of} votes, missing ${whose}` : '';
+    return new WeftError('E_NOT_REMOVED', message.replace('PEER', name) + votes, remedy);
+  }
+
   #answer(out: Output<'removed' | 'removeFailed'>): void {
     const waiting = this.#waitingByRequest.get(out.request);
     const name = this.#nameByRequest.get(out.request) ?? '';
     this.#waitingByRequest.delete(out.request);
     this.#nameByRequest.delete(out.request);
-    if (out.type === 'removeFailed') waiting?.reject(faultOf(out.reason, name));
+    if (out.type === 'removeFailed') waiting?.reject(this.#faultOf(out, name));
     else {
       const ranges = this.#context.node.ipam.rangesOf(this.#context.node.peer).map(formatRange);
       waiting?.resolve({ peerId: out.peer, name, ranges });
@@ -51,17 +59,15 @@ export class PeerRemovals {
   }
 }
 
-function faultOf(reason: RemoveFailure, name: string): WeftError {
-  const [message, remedy] = REMOVAL_FAULTS[reason];
-  return new WeftError('E_NOT_REMOVED', message.replace('PEER', name), remedy);
-}
-
 const REMOVAL_FAULTS: Readonly<Record<RemoveFailure, readonly [message: string, remedy: string]>> = {
   'unknown-peer': ['PEER has no part in the ring', "see 'weft ipam'"],
   self: ['a node cannot remove itself', 'run this on another node'],
   'peer-alive': ['PEER is alive', 'stop it first; its ranges could otherwise be used twice'],
   'too-few-members': ['too few nodes remain to agree on removing PEER', 'start another node first'],
-  'no-majority': ['most nodes did not agree to remove PEER in time', 'see which of them are unreachable'],
+  'no-majority': [
+    'too few nodes agreed to remove PEER in time',
+    'bring back those that are missing; if that cannot be, the range of PEER is lost until all nodes begin a new ring (`weft reset` on each)',
+  ],
   'no-authority': ['the API of Kubernetes did not take the removal of PEER in time', "see 'weft status'"],
   'no-ring': ['there is no ring yet', "see 'weft status'"],
   fault: ['the ring is at fault', "see 'weft status'"],

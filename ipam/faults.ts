@@ -3,7 +3,7 @@ import type { PeerId } from '../base/peer-id.ts';
 import { formatRange, type Range } from '../base/range.ts';
 import { sameUniverses } from './model/genesis.ts';
 import type { IpamFault } from './model/types.ts';
-import { namesOf } from './peer-names.ts';
+import { namesOf, type PeerNews } from './peer-names.ts';
 import type { OwnLog } from './ring/own-log.ts';
 import { ORIGIN_LIMIT, type Ring } from './ring/ring.ts';
 
@@ -41,9 +41,7 @@ export function faultsOf(node: {
   readonly ranges: readonly Range[];
   readonly ring: Ring;
   readonly log: OwnLog;
-  readonly isAlive: (peer: PeerId) => boolean;
-  /** The name that a peer gives itself; undefined where none is known. */
-  readonly nameOf: (peer: PeerId) => string | undefined;
+  readonly peers: PeerNews;
   /** Listed as an elector, but without a vote. */
   readonly voteless: boolean;
 }): IpamFault[] {
@@ -74,8 +72,8 @@ export function faultsOf(node: {
       `start it with ${rangeFlags(view.genesis.universes)}, as the ring has it`,
     );
   const { genesisKey } = log.log;
-  const rivals = [...view.rivals].filter(node.isAlive);
-  const rivalNames = namesOf(rivals, node.nameOf);
+  const rivals = [...view.rivals].filter(node.peers.isAlive);
+  const rivalNames = namesOf(rivals, node.peers.nameOf);
   if (genesisKey !== undefined && genesisKey !== view.genesisKey)
     add(
       'E_TWO_RINGS',
@@ -103,7 +101,7 @@ export function faultsOf(node: {
   if (view.forked.size > (view.forked.has(self) ? 1 : 0)) {
     add(
       'E_PEER_FORK',
-      `peers have published two histories: ${namesOf([...view.forked], node.nameOf)}`,
+      `peers have published two histories: ${namesOf([...view.forked], node.peers.nameOf)}`,
       'remove those peers with `weft rmpeer`',
     );
   }

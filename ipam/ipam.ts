@@ -12,6 +12,7 @@ import { AddressRequests } from './allocation/address-requests.ts';
 import { Allocator } from './allocation/allocator.ts';
 import { Donor } from './allocation/donor.ts';
 import { freeHintsOf } from './allocation/donor-choice.ts';
+import { type GiveAllAwayHost, giveAllAway } from './allocation/give-all-away.ts';
 import { RangeSupply } from './allocation/range-supply.ts';
 import { faultsOf, isBlocking } from './faults.ts';
 import { KnownPeers } from './known-peers.ts';
@@ -30,6 +31,7 @@ import {
   type IpamOptions,
   type IpamOutput,
   type IpamStatus,
+  type LeaveFailure,
   NODE_KEY,
   type RequestId,
 } from './model/types.ts';
@@ -52,6 +54,8 @@ import { statusOf } from './status.ts';
 export class Ipam {
   readonly #self: PeerId;
   readonly #options: IpamOptions;
+  /** What the parts share. */
+  readonly #parts: GiveAllAwayHost & { readonly name: string };
   readonly #config: IpamConfig;
   readonly #authority: Authority;
   readonly #ring: Ring;
@@ -105,6 +109,7 @@ export class Ipam {
       allocator: this.#allocator,
       isAlive: this.#peers.isAlive,
     };
+    this.#parts = parts;
     this.#supply = new RangeSupply(parts);
     this.#donor = new Donor({ ...parts, onGranted: () => this.#refreshOwned() });
     this.#removals = chooseRemovalProtocol({ ...parts, send: this.#send, emit });
@@ -157,7 +162,7 @@ export class Ipam {
   /** What gossip thinks of a peer. Steers whom we ask and vetoes removals; never changes who owns what. */
   memberChanged(peer: PeerId, state: 'alive' | 'suspect' | 'dead' | 'left', now: Instant): void {
     if (state === 'alive') this.#rejoin.peerAlive(now);
-    this.#peers.setAlive(peer, state === 'alive');
+    this.#peers.setState(peer, state);
     if (state === 'alive') this.#supply.peerCame();
     // A start brings a thousand members at once: the tick that is due now looks at all of them together.
     this.#staleSince ??= now;
@@ -237,6 +242,19 @@ export class Ipam {
     this.#update(now);
   }
 
+  /**
+   * Gives all that this node owns to others, and deals out nothing from then on. Undefined where that is done; what it
+   * said is to be published before the node ends. Otherwise nothing has changed.
+   */
+  leave(now: Instant): LeaveFailure | undefined {
+    const failure = this.#rejoin.over ? giveAllAway(this.#parts) : 'no-ring';
+    if (failure !== undefined) return failure;
+    this.#supply.end();
+    this.#requests.release(NODE_KEY);
+    this.#update(now);
+    return undefined;
+  }
+
   ownerOf(address: Address): PeerId | undefined {
     return this.#ring.ownerOf(address);
   }
@@ -257,15 +275,11 @@ export class Ipam {
 
   status(): IpamStatus {
     return statusOf({
-      self: this.#self,
-      ring: this.#ring,
-      log: this.#log,
-      allocator: this.#allocator,
+      ...this.#parts,
       faults: this.#faults(),
       waitingFor: this.#rejoin.awaits ?? this.#bootstrap.waitingFor(),
       listening: this.#rejoin.awaitsAuthority,
-      isAlive: this.#peers.isAlive,
-      nameOf: this.#peers.nameOf,
+      peers: this.#peers,
       pending: { allocations: this.#requests.count, removals: this.#removals.pending() },
     });
   }
@@ -316,7 +330,7 @@ export class Ipam {
       this.#log.log,
       this.#ring.view,
       this.#ring.ownerSet(),
-      this.#peers.isAlive,
+      this.#peers,
     );
     if (changes.length > 0) this.#log.append(changes);
   }
@@ -374,13 +388,9 @@ export class Ipam {
 
   #faults(): IpamFault[] {
     return faultsOf({
-      self: this.#self,
-      name: this.#options.name,
+      ...this.#parts,
       ranges: this.#config.ranges,
-      ring: this.#ring,
-      log: this.#log,
-      isAlive: this.#peers.isAlive,
-      nameOf: this.#peers.nameOf,
+      peers: this.#peers,
       voteless: this.#bootstrap.voteless,
     });
   }

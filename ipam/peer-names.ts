@@ -1,5 +1,13 @@
 import { type PeerId, shortPeerId } from '../base/peer-id.ts';
 
+/** What messages to people say of peers. */
+export interface PeerNews {
+  /** Gossip sees the peer alive. */
+  readonly isAlive: (peer: PeerId) => boolean;
+  /** The name that a peer gives itself; undefined where none is known. */
+  readonly nameOf: (peer: PeerId) => string | undefined;
+}
+
 /** Peers named in one message. */
 const NAMED = 3;
 

@@ -3,7 +3,7 @@ import type { PeerId } from '../base/peer-id.ts';
 import type { Allocator } from './allocation/allocator.ts';
 import { isBlocking } from './faults.ts';
 import type { IpamFault, IpamStatus } from './model/types.ts';
-import { namesOf } from './peer-names.ts';
+import { namesOf, type PeerNews } from './peer-names.ts';
 import type { OwnLog } from './ring/own-log.ts';
 import type { Ring } from './ring/ring.ts';
 
@@ -19,9 +19,7 @@ export function statusOf(node: {
   readonly pending: IpamStatus['pending'];
   /** It may hand out nothing yet, whatever it owns. */
   readonly listening: boolean;
-  readonly isAlive: (peer: PeerId) => boolean;
-  /** The name that a peer gives itself; undefined where none is known. */
-  readonly nameOf: (peer: PeerId) => string | undefined;
+  readonly peers: PeerNews;
 }): IpamStatus {
   const { self, ring, log, allocator, faults } = node;
   const removed = ring.removal(self) !== undefined;
@@ -49,13 +47,9 @@ export function statusOf(node: {
 }
 
 /** Why a node that has joined the ring has no range, and what to do. */
-function rangeAwaited(node: {
-  readonly ring: Ring;
-  readonly isAlive: (peer: PeerId) => boolean;
-  readonly nameOf: (peer: PeerId) => string | undefined;
-}): string {
+function rangeAwaited(node: { readonly ring: Ring; readonly peers: PeerNews }): string {
   const owners = [...node.ring.ownerSet()];
-  if (owners.some(node.isAlive)) return 'asks its peers for a part of the range';
-  const names = namesOf(owners, node.nameOf);
+  if (owners.some(node.peers.isAlive)) return 'asks its peers for a part of the range';
+  const names = namesOf(owners, node.peers.nameOf);
   return `nobody who owns a part of the range is seen alive: ${names}; start them again, or where they are gone for good, run \`weft rmpeer\` with each of these ids on this node`;
 }

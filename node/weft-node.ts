@@ -6,13 +6,18 @@ import type { PeerId } from '../base/peer-id.ts';
 import type { WeftError } from '../base/weft-error.ts';
 import { blake2b512 } from '../crypto/hash.ts';
 import { sign, verifySignature } from '../crypto/identity.ts';
-import { suiteBitmap } from '../crypto/suite.ts';
 import { Gossip } from '../gossip/gossip.ts';
 import type { GossipOutput, LinkId } from '../gossip/model/gossip-output.ts';
-import { decodeNodeInfo, MTU_MAX, MTU_MIN, type NodeInfo } from '../gossip/model/node-info.ts';
+import { decodeNodeInfo, type NodeInfo } from '../gossip/model/node-info.ts';
 import type { SignedRecord } from '../gossip/model/record.ts';
 import { Ipam } from '../ipam/ipam.ts';
-import { type AllocationKey, type IpamOutput, NODE_KEY, type RequestId } from '../ipam/model/types.ts';
+import {
+  type AllocationKey,
+  type IpamOutput,
+  type LeaveFailure,
+  NODE_KEY,
+  type RequestId,
+} from '../ipam/model/types.ts';
 import type { DatapathEvents } from '../router/datapath/datapath.ts';
 import { ControlLinks, type LinkEnd } from '../router/link/control-links.ts';
 import type { TunnelEvent } from '../router/tunnel/tunnel-status.ts';
@@ -23,6 +28,7 @@ import { KnownPeers } from './known-peers.ts';
 import type { NodeOptions, NodeOutput } from './node-types.ts';
 import { OwnAddress } from './own-address.ts';
 import { OwnEndpoints } from './own-endpoints.ts';
+import { ownInfoOf } from './own-info.ts';
 import { SeedReach } from './seed-reach.ts';
 
 /** Channels of opaque control messages over a tunnel. */
@@ -208,6 +214,20 @@ export class WeftNode {
     return this.ipam.allocate(key, now);
   }
 
+  /**
+   * Gives all that this node owns to others and says goodbye. Undefined where that is done: what it said leaves with the
+   * next outputs, and the node is good for nothing more. Otherwise nothing has changed.
+   */
+  leave(now: Instant): LeaveFailure | 'disk' | undefined {
+    if (this.#gate.fault !== undefined) return 'disk';
+    const failure = this.ipam.leave(now);
+    if (failure !== undefined) return failure;
+    this.settle(now);
+    this.gossip.leave(now);
+    this.settle(now);
+    return undefined;
+  }
+
   tick(now: Instant): void {
     this.#links.tick(now);
     this.gossip.tick(now);
@@ -371,22 +391,12 @@ export class WeftNode {
   }
 
   #publishInfo(now: Instant): void {
-    const { name, identity, version, suites, underlayMtu, ipam } = this.#options;
-    const free = this.ipam.freeHints();
-    this.gossip.setInfo(
-      {
-        name,
-        endpoints: this.#ownEndpoints.published,
-        noiseKey: identity.noise.publicKey,
-        version,
-        addresses: this.ownAddresses,
-        suites: suiteBitmap(suites),
-        mtu: Math.min(Math.max(underlayMtu, MTU_MIN), MTU_MAX),
-        free,
-        ...(ipam.init.mode === 'authority' ? { authority: true } : {}),
-      },
-      now,
-    );
+    const said = {
+      endpoints: this.#ownEndpoints.published,
+      addresses: this.ownAddresses,
+      free: this.ipam.freeHints(),
+    };
+    this.gossip.setInfo(ownInfoOf(this.#options, said), now);
   }
 
   #gotAddress(now: Instant): void {

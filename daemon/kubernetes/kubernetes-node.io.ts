@@ -109,7 +109,7 @@ function clusterIdOf(secret: string): string {
 /** The owners whose nodes are gone, and whose removal is not under way. */
 function goneOf(node: WeftNode, ownName: string, nodeNames: ReadonlySet<string>, settled: boolean): PeerId[] {
   const owners = node.ipam.owners().map(({ owner }) => owner);
-  const underWay = new Set(node.ipam.status().pending.removals);
+  const underWay = new Set(node.ipam.status().pending.removals.map(({ peer }) => peer));
   const gone = gonePeers({
     self: node.peer,
     ownName,

@@ -1,8 +1,10 @@
 import { type Address, formatAddress } from '../../base/address.ts';
 import { formatRange } from '../../base/range.ts';
 import type { IpamResult, IpamSummary } from '../../control/control-protocol.ts';
+import { clock } from '../../host/clock.io.ts';
 import { NODE_KEY } from '../../ipam/model/types.ts';
 import type { WeftNode } from '../../node/weft-node.ts';
+import { removalRows } from './removal-view.ts';
 import { nameOf, type StatusContext } from './status-context.ts';
 
 /** Answer to `weft ipam`. */
@@ -15,6 +17,7 @@ export function ipamResult(context: StatusContext): IpamResult {
       name: nameOf(context, owner),
       peerId: owner,
     })),
+    removals: removalRows(context, clock()),
     allocations: node.ipam.allocations().map(({ key, addresses }) => ({
       containerId: key.containerId === NODE_KEY.containerId ? '(this node)' : key.containerId,
       ifname: key.ifname,

@@ -45,7 +45,7 @@ export function warningsOf(node: Warned, around: readonly (Warning | string)[]):
         addresses: addresses.map(formatAddress).join(', '),
       }),
     ),
-    ...pending.removals.map((peer) =>
+    ...pending.removals.map(({ peer }) =>
       warningOf(STATUS_WARNINGS, 'W_REMOVAL_PENDING', { peer: shortPeerId(peer) }),
     ),
   ];

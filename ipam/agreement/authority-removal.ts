@@ -1,7 +1,7 @@
 import { after, earliest, type Instant } from '../../base/instant.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import type { Authority, RemovalState } from '../model/authority.ts';
-import type { RequestId } from '../model/types.ts';
+import type { RemovalProgress, RequestId } from '../model/types.ts';
 import type { Ring } from '../ring/ring.ts';
 import { councilOf, type NewEntry } from '../ring/ring-log.ts';
 import type { RemovalDone, RemovalProtocol } from './removal-protocol.ts';
@@ -32,6 +32,8 @@ interface Attempt {
   request: RequestId | undefined;
   readonly startedAt: Instant;
   proposeAt: Instant;
+  /** The fence has stood for long enough. */
+  deciding: boolean;
   /** When the fence has stood for long enough, since this process saw it. */
   waitUntil: Instant | undefined;
 }
@@ -66,8 +68,13 @@ export class AuthorityRemoval implements RemovalProtocol {
     this.#host = host;
   }
 
-  pending(): PeerId[] {
-    return [...this.#attemptBySubject.keys()];
+  pending(): RemovalProgress[] {
+    return [...this.#attemptBySubject].map(([peer, { waitUntil, deciding }]) => ({
+      peer,
+      phase: deciding ? 'deciding' : waitUntil === undefined ? 'asking' : 'waiting',
+      waitUntil,
+      missing: undefined,
+    }));
   }
 
   remove(request: RequestId, subject: PeerId, now: Instant): void {
@@ -130,7 +137,8 @@ export class AuthorityRemoval implements RemovalProtocol {
     }
     if (ours) {
       attempt.waitUntil ??= after(now, safeWaitMs);
-      if (now < attempt.waitUntil) return;
+      attempt.deciding = now >= attempt.waitUntil;
+      if (!attempt.deciding) return;
       this.#propose(subject, 'removed', attempt, now);
       return;
     }
@@ -144,7 +152,10 @@ export class AuthorityRemoval implements RemovalProtocol {
   #propose(subject: PeerId, phase: RemovalState['phase'], attempt: Attempt, now: Instant): void {
     if (now < attempt.proposeAt) return;
     attempt.proposeAt = after(now, PROPOSE_RETRY_MS);
-    if (phase === 'lifted') attempt.waitUntil = undefined;
+    if (phase === 'lifted') {
+      attempt.waitUntil = undefined;
+      attempt.deciding = false;
+    }
     this.#host.propose({ subject, phase, heir: this.#host.self, ...this.#evidence(subject) });
   }
 
@@ -199,6 +210,6 @@ export class AuthorityRemoval implements RemovalProtocol {
   }
 
   #newAttempt(now: Instant): Attempt {
-    return { request: undefined, startedAt: now, proposeAt: now, waitUntil: undefined };
+    return { request: undefined, startedAt: now, proposeAt: now, deciding: false, waitUntil: undefined };
   }
 }

@@ -24,8 +24,10 @@ export function chooseRemovalProtocol(node: {
 }): RemovalProtocol {
   const { self, config, ring, log, store, authority, isAlive, send, emit } = node;
   const append = (entries: readonly NewEntry[]): boolean => log.operational && log.append(entries);
-  const done: RemovalDone = (request, peer, reason) =>
-    emit(reason ? { type: 'removeFailed', request, peer, reason } : { type: 'removed', request, peer });
+  const done: RemovalDone = (request, peer, reason, missing) => {
+    if (reason === undefined) emit({ type: 'removed', request, peer });
+    else emit({ type: 'removeFailed', request, peer, reason, ...(missing ? { missing } : {}) });
+  };
   const common = { self, ring, safeWaitMs: config.safeWaitMs, isAlive, append, done };
   if (config.init.mode !== 'authority') return new CouncilRemoval({ ...common, store, send });
   const propose = (state: RemovalState): void => emit({ type: 'removalProposed', state });

@@ -1,7 +1,7 @@
 import { after, earliest, type Instant } from '../../base/instant.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import type { AcceptedVote, IpamMessage } from '../model/messages.ts';
-import type { RemoveFailure, RequestId } from '../model/types.ts';
+import type { MissingVotes, RemovalProgress, RemoveFailure, RequestId } from '../model/types.ts';
 import { type Ballot, compareBallots, councilOf } from '../ring/ring-log.ts';
 import { CouncilVoter, type CouncilVoterHost, ROUND_JUMP_LIMIT } from './council-voter.ts';
 import type { RemovalDone, RemovalProtocol } from './removal-protocol.ts';
@@ -67,8 +67,13 @@ export class CouncilRemoval implements RemovalProtocol {
     this.#voter = new CouncilVoter(host);
   }
 
-  pending(): PeerId[] {
-    return [...this.#attemptBySubject.keys()];
+  pending(): RemovalProgress[] {
+    return [...this.#attemptBySubject.values()].map((attempt) => ({
+      peer: attempt.subject,
+      phase: attempt.phase === 'prepare' ? 'asking' : attempt.phase === 'wait' ? 'waiting' : 'deciding',
+      waitUntil: attempt.waitUntil,
+      missing: this.#missingVotes(attempt),
+    }));
   }
 
   remove(request: RequestId, subject: PeerId, now: Instant): void {
@@ -93,7 +98,9 @@ export class CouncilRemoval implements RemovalProtocol {
       return;
     }
     if (2 * (council.size - 1) <= council.size) {
-      finish('too-few-members');
+      const peers = [...council].filter((peer) => peer !== subject && peer !== self);
+      const missing = { needed: majorityOf(council), of: council.size, peers };
+      this.#host.done(request, subject, 'too-few-members', missing);
       return;
     }
     if (this.#attemptBySubject.size >= REMOVAL_LIMIT || this.#attemptBySubject.has(subject)) {
@@ -161,7 +168,7 @@ export class CouncilRemoval implements RemovalProtocol {
       return;
     }
     const council = ring.council(subject)!;
-    const majority = Math.floor(council.size / 2) + 1;
+    const majority = majorityOf(council);
     const aliveVotes = [...attempt.sawAlive].filter((peer) => council.has(peer)).length;
     if (council.size - 1 - aliveVotes < majority) {
       this.#finish(attempt, 'peer-alive');
@@ -283,7 +290,29 @@ export class CouncilRemoval implements RemovalProtocol {
   }
 
   #finish(attempt: Attempt, failure: RemoveFailure | undefined): void {
+    const missing = failure === 'no-majority' ? this.#missingVotes(attempt) : undefined;
     this.#attemptBySubject.delete(attempt.subject);
-    this.#host.done(attempt.request, attempt.subject, failure);
+    this.#host.done(attempt.request, attempt.subject, failure, missing);
   }
+
+  /** Who of the council has not promised yet, or where votes are collected, has not voted. */
+  #missingVotes({ subject, phase, promises, round }: Attempt): MissingVotes | undefined {
+    const { ring, self } = this.#host;
+    const council = ring.council(subject);
+    if (council === undefined) return undefined;
+    const hasVoted = (peer: PeerId): boolean =>
+      ring
+        .log(peer)
+        ?.accepts.some(
+          ({ subject: of, ballot }) => of === subject && ballot.round === round && ballot.proposer === self,
+        ) ?? false;
+    const isThere = phase === 'propose' ? hasVoted : (peer: PeerId): boolean => promises.has(peer);
+    const peers = [...council].filter((peer) => peer !== subject && !isThere(peer));
+    return { needed: majorityOf(council), of: council.size, peers };
+  }
+}
+
+/** How many of a council have to agree, the subject counted in. */
+function majorityOf(council: ReadonlySet<PeerId>): number {
+  return Math.floor(council.size / 2) + 1;
 }

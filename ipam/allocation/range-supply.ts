@@ -24,6 +24,7 @@ export class RangeSupply {
   readonly #options: RangeSupplyOptions;
   readonly #seeker: RangeSeeker;
   readonly #donors: DonorChoice;
+  #ended = false;
 
   constructor(options: RangeSupplyOptions) {
     this.#options = options;
@@ -51,6 +52,12 @@ export class RangeSupply {
     if (this.#seeker.outcome !== undefined) this.#seeker.reset();
   }
 
+  /** This node leaves: nothing is asked for any more. */
+  end(): void {
+    this.#ended = true;
+    this.#seeker.reset();
+  }
+
   /** The question that is due, if any. `urgent`: somebody waits for an address. */
   seek(urgent: boolean, now: Instant): Ask | undefined {
     const { self, ring, isAlive } = this.#options;
@@ -71,6 +78,6 @@ export class RangeSupply {
   /** Families of which this node is low. */
   #wanted(): number {
     const { log, allocator, ring } = this.#options;
-    return log.operational ? wantedFamilies(allocator, ring) : 0;
+    return log.operational && !this.#ended ? wantedFamilies(allocator, ring) : 0;
   }
 }

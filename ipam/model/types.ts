@@ -1,5 +1,6 @@
 import type { Address } from '../../base/address.ts';
 import type { Counters } from '../../base/counters.ts';
+import type { Instant } from '../../base/instant.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import type { RandomSource } from '../../base/random.ts';
 import type { Range } from '../../base/range.ts';
@@ -107,6 +108,38 @@ export type RemoveFailure =
   /** Another initiator's removal of the same peer won; the ranges went to that one. */
   | 'lost-race';
 
+/** Why a node cannot leave at present. */
+export type LeaveFailure =
+  /** It has no part in a ring yet, or is at fault, or does not know yet what was decided while it was away. */
+  | 'no-ring'
+  /** Containers have addresses of this node. */
+  | 'in-use'
+  /** Nobody is alive that could take its range. */
+  | 'no-heir'
+  /** Its log has no room for the grants. */
+  | 'log-full';
+
+/** Votes on a removal: so many of so many are needed, and those of these peers are not there. */
+export interface MissingVotes {
+  readonly needed: number;
+  readonly of: number;
+  readonly peers: readonly PeerId[];
+}
+
+/** How far a removal is that this node drives. */
+export interface RemovalProgress {
+  readonly peer: PeerId;
+  /**
+   * asking: for promises, or for the fence of the authority outside. waiting: until what the peer began has ended.
+   * deciding: votes are collected, or the authority is asked for its decree.
+   */
+  readonly phase: 'asking' | 'waiting' | 'deciding';
+  /** When the waiting ends, where it is known. */
+  readonly waitUntil: Instant | undefined;
+  /** Undefined where no votes are needed. */
+  readonly missing: MissingVotes | undefined;
+}
+
 /** log2 of the largest free run of addresses, rounded down, by family; absent where there is nothing to give. */
 export interface FreeHints {
   readonly 4?: number;
@@ -150,6 +183,8 @@ export type IpamOutput =
       readonly request: RequestId;
       readonly peer: PeerId;
       readonly reason: RemoveFailure;
+      /** Of 'no-majority' and 'too-few-members'. */
+      readonly missing?: MissingVotes;
     }
   /** {@link Ipam.owners} has changed, or a peer was removed: routes are to be replaced, and tunnels ended. */
   | { readonly type: 'ringChanged'; readonly revision: number }
@@ -177,7 +212,7 @@ export interface IpamStatus {
   readonly free: { readonly 4: bigint; readonly 6: bigint };
   /** Allocations that lie in ranges which this node does not own (any more): restart those pods. */
   readonly orphaned: readonly Allocation[];
-  readonly pending: { readonly allocations: number; readonly removals: readonly PeerId[] };
+  readonly pending: { readonly allocations: number; readonly removals: readonly RemovalProgress[] };
   /** Removed peers and who got their ranges. */
   readonly removed: readonly { readonly peer: PeerId; readonly heir: PeerId }[];
   /** Bytes of our ring log, of at most {@link RING_LOG_LIMIT}. */

@@ -9,25 +9,27 @@ export const COUNCIL_MINIMUM = 3;
 
 /**
  * The entries that keep the council of `self` at its size, with live members that own a range and without removed ones.
- * Who owns nothing has no say: names can be invented without number.
+ * Who owns nothing has no say: names can be invented without number. Nor has who gave all away and left: its vote could
+ * never be had again.
  */
 export function councilChanges(
   self: PeerId,
   log: RingLog,
   { members, removals }: RingView,
   owners: ReadonlySet<PeerId>,
-  isAlive: (peer: PeerId) => boolean,
+  peers: { isAlive(peer: PeerId): boolean; hasLeft(peer: PeerId): boolean },
 ): NewEntry[] {
   const council = councilOf(self, log);
   const changes: NewEntry[] = [];
   for (const peer of council) {
-    if (!removals.has(peer)) continue;
+    const isGone = peers.hasLeft(peer) && !owners.has(peer) && peer !== self;
+    if (!removals.has(peer) && !isGone) continue;
     changes.push({ kind: 'leave', peer });
     council.delete(peer);
   }
   for (const peer of council.size < COUNCIL_LIMIT ? [...members].sort() : []) {
     if (council.size >= COUNCIL_LIMIT) break;
-    if (council.has(peer) || !owners.has(peer) || !isAlive(peer)) continue;
+    if (council.has(peer) || !owners.has(peer) || !peers.isAlive(peer)) continue;
     changes.push({ kind: 'join', peer });
     council.add(peer);
   }

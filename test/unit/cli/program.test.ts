@@ -60,11 +60,21 @@ const RESULTS: ControlResults = {
   ipam: {
     ...IPAM,
     owners: [{ range: '10.32.0.0/13', name: 'node-a', peerId: 'a'.repeat(64) }],
+    removals: [
+      {
+        name: 'node-c',
+        peerId: 'c'.repeat(64),
+        phase: 'asking',
+        secondsLeft: null,
+        votes: { needed: 3, of: 4, missing: ['node-d (left)'] },
+      },
+    ],
     allocations: [{ containerId: 'c1', ifname: 'eth0', addresses: ['10.32.0.2'] }],
   },
   connect: { connecting: ['b:6783'] },
   forget: { forgotten: ['b:6783'], unknown: ['c:6783'] },
   rmpeer: { peerId: 'b'.repeat(64), name: 'node-b', ranges: ['10.40.0.0/13'] },
+  leave: { ranges: ['10.32.0.0/13'] },
   locate: { address: '10.40.0.1', peer: PEER, mtu: 1364, mtuConfirmed: true },
   report: { status: STATUS, settings: SETTINGS, peers: PEERS, counters: { dropped: 1 }, gauges: { held: 2 } },
   process: { pid: 7, pidNamespace: 'pid:[1]' },
@@ -179,6 +189,39 @@ describe('weft', () => {
       world.asked.map(([runDir]) => runDir),
       ['/a', '/b', '/env'],
     );
+  });
+
+  it('gives the range away before a reset where it can, and resets once weftd has ended', async () => {
+    let refusals = 2;
+    world.reset = async () => {
+      if (refusals-- > 0) throw new WeftError('E_STATE_LOCKED', 'a weftd runs', 'stop it first');
+      return ['/var/lib/weft'];
+    };
+    equal(await runProgram(['reset'], world), EXIT.done);
+    deepEqual(world.asked, [['/run/weft', { op: 'leave' }]]);
+    equal(world.stdout, 'removed /var/lib/weft\n');
+
+    world.fault = new WeftError('E_NOT_LEFT', 'pods of this node have addresses', 'stop them first');
+    refusals = 1;
+    equal(await runProgram(['reset'], world), EXIT.failed, 'it runs on, and is not waited for');
+    equal(
+      world.stderr,
+      'weft: a weftd runs; stop it first; it does not leave by itself: pods of this node have addresses\n',
+    );
+  });
+
+  it('tells how far a removal is, every ten seconds while it lasts', async () => {
+    const { ask } = world;
+    const removing = Promise.withResolvers<ControlResults['rmpeer']>();
+    let looks = 0;
+    world.ask = (runDir, request) => {
+      if (request.op === 'rmpeer') return removing.promise as never;
+      if (++looks === 2) removing.resolve(RESULTS.rmpeer);
+      return ask(runDir, request);
+    };
+    equal(await runProgram(['rmpeer', 'node-c'], world), EXIT.done);
+    equal(world.stderr, 'removing node-c: asking, needs 3 of 4 votes, missing: node-d (left)\n');
+    match(world.stdout, /^removed node-b/);
   });
 
   it('passes on what connect, forget and rmpeer were given', async () => {

@@ -32,8 +32,10 @@ function node() {
         ranges: [V4],
         ring,
         log,
-        isAlive: (peer) => alive.includes(peer),
-        nameOf: (peer) => (peer === peerId(2) ? 'db-2' : undefined),
+        peers: {
+          isAlive: (peer) => alive.includes(peer),
+          nameOf: (peer) => (peer === peerId(2) ? 'db-2' : undefined),
+        },
         voteless: false,
       }),
   };

@@ -21,7 +21,10 @@ describe('the warnings of weft status', () => {
               bootId: 'b',
             },
           ],
-          pending: { allocations: 0, removals: [PEER] },
+          pending: {
+            allocations: 0,
+            removals: [{ peer: PEER, phase: 'asking' as const, waitUntil: undefined, missing: undefined }],
+          },
         }),
       },
     };
