@@ -97,74 +97,12 @@ export class Gossip {
       },
     });
     this.#graph = new OverlayGraph((peer) => this.#membership.isPresent(peer));
-    this.#swim = new Swim({
+    const state = {
       self,
       config,
       random,
       counters,
-      membership: this.#membership,
-      rumours: this.#rumours,
-      send: (to, bytes) => emit({ type: 'packet', to, bytes }),
-    });
-    this.#broadcast = new Broadcast({
-      config,
-      random,
-      counters,
-      store: this.#store,
-      links: this.#links,
-      send: (link, bytes) => this.#upkeep.send(link, bytes, this.#now),
-      stateOf: (peer) => (peer === self ? 'alive' : (this.#membership.stateOf(peer) ?? 'unknown')),
-      allRumours: () => this.#hearsay.all(),
-    });
-    this.#antiEntropy = new AntiEntropy({
-      config,
-      random,
-      counters,
-      store: this.#store,
-      links: this.#links,
-      broadcast: this.#broadcast,
-      allRumours: () => this.#hearsay.all(),
-      memberCount: () => this.#membership.presentCount,
-    });
-    this.#hearsay = new Hearsay({
-      self,
-      counters,
-      own: this.#own,
-      membership: this.#membership,
-      swim: this.#swim,
-      rumours: this.#rumours,
-      broadcast: this.#broadcast,
-    });
-    this.#overlay = new Overlay({
-      self,
-      config,
-      random,
-      membership: this.#membership,
-      links: this.#links,
-      graph: this.#graph,
-      infoOf: (peer) => this.#records.infoOf(peer),
-      dial: (endpoint, expected) => emit({ type: 'dial', endpoint, ...(expected ? { expected } : {}) }),
-      close: (link, reason, now) => this.#upkeep.close(link, reason, now),
-      redirect: (link, endpoints) =>
-        this.#upkeep.send(link, encodeFrame({ kind: 'redirect', endpoints }), this.#now),
-    });
-    this.#upkeep = new LinkUpkeep({
-      self,
-      config,
-      counters,
-      links: this.#links,
-      graph: this.#graph,
-      membership: this.#membership,
-      own: this.#own,
-      broadcast: this.#broadcast,
-      antiEntropy: this.#antiEntropy,
-      overlay: this.#overlay,
-      swim: this.#swim,
       emit,
-    });
-    this.#records = new RecordFlow({
-      self,
-      counters,
       store: this.#store,
       intake,
       own: this.#own,
@@ -172,11 +110,31 @@ export class Gossip {
       graph: this.#graph,
       membership: this.#membership,
       rumours: this.#rumours,
-      broadcast: this.#broadcast,
-      antiEntropy: this.#antiEntropy,
-      overlay: this.#overlay,
+      allRumours: () => this.#hearsay.all(),
+      memberCount: () => this.#membership.presentCount,
+      stateOf: (peer: PeerId) => (peer === self ? 'alive' : (this.#membership.stateOf(peer) ?? 'unknown')),
+      infoOf: (peer: PeerId) => this.#records.infoOf(peer),
+    };
+    this.#swim = new Swim({ ...state, send: (to, bytes) => emit({ type: 'packet', to, bytes }) });
+    this.#broadcast = new Broadcast({
+      ...state,
+      send: (link, bytes) => this.#upkeep.send(link, bytes, this.#now),
+    });
+    this.#antiEntropy = new AntiEntropy({ ...state, broadcast: this.#broadcast });
+    this.#hearsay = new Hearsay({ ...state, swim: this.#swim, broadcast: this.#broadcast });
+    this.#overlay = new Overlay({
+      ...state,
+      dial: (endpoint, expected) => emit({ type: 'dial', endpoint, ...(expected ? { expected } : {}) }),
+      close: (link, reason, now) => this.#upkeep.close(link, reason, now),
+      redirect: (link, endpoints) =>
+        this.#upkeep.send(link, encodeFrame({ kind: 'redirect', endpoints }), this.#now),
+    });
+    const spreading = { broadcast: this.#broadcast, antiEntropy: this.#antiEntropy, overlay: this.#overlay };
+    this.#upkeep = new LinkUpkeep({ ...state, ...spreading, swim: this.#swim });
+    this.#records = new RecordFlow({
+      ...state,
+      ...spreading,
       offend: (link, now) => this.#upkeep.offend(link, now),
-      emit,
     });
   }
 
@@ -225,6 +183,22 @@ export class Gossip {
     this.#enter(now);
     this.#own.raiseEpoch(epoch, now);
     this.#records.publishDue(now);
+  }
+
+  /**
+   * Hands `bytes`, at most {@link MAX_MESSAGE_LENGTH}, to the cores beyond `to`, over a link that we hold with it. False
+   * where there is none, or it can take nothing at present; true is no promise that it arrives.
+   */
+  sendMessage(to: PeerId, bytes: Uint8Array, now: Instant): boolean {
+    const link = this.#links.to(to).find(({ outbox }) => outbox.congestedSince === undefined);
+    if (link === undefined || this.#leaving) return false;
+    this.#upkeep.send(link, encodeFrame({ kind: 'message', bytes }), now);
+    return true;
+  }
+
+  /** Whether we hold a link with `peer`. */
+  hasLink(peer: PeerId): boolean {
+    return this.#links.has(peer);
   }
 
   /** Says goodbye in a signed record, closes all links, and does nothing more. */
@@ -375,6 +349,11 @@ export class Gossip {
         this.#overlay.addHints(link.peer, frame.endpoints, this.#now);
         return ok(undefined);
       case 'keepalive':
+        return ok(undefined);
+      case 'message':
+        if (link.outbox.messages.take(this.#now))
+          this.#outputs.push({ type: 'message', from: link.peer, bytes: frame.bytes });
+        else return this.#fault('busy');
         return ok(undefined);
       default:
         return this.#antiEntropy.handle(link, frame, this.#now) ? ok(undefined) : this.#fault('busy');

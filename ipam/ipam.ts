@@ -110,7 +110,7 @@ export class Ipam {
       isAlive: this.#peers.isAlive,
     };
     this.#parts = parts;
-    this.#supply = new RangeSupply(parts);
+    this.#supply = new RangeSupply({ ...parts, hasWayTo: options.hasWayTo ?? (() => true) });
     this.#donor = new Donor({ ...parts, onGranted: () => this.#refreshOwned() });
     this.#removals = chooseRemovalProtocol({ ...parts, send: this.#send, emit });
     this.#bootstrap = new RingBootstrap({ ...parts, allocations: () => this.#allocator.size });

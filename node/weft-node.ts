@@ -1,6 +1,6 @@
 import type { Address } from '../base/address.ts';
 import type { Endpoint } from '../base/endpoint.ts';
-import { after, earliest, type Instant } from '../base/instant.ts';
+import { earliest, type Instant } from '../base/instant.ts';
 import { OutputQueue } from '../base/output-queue.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import type { WeftError } from '../base/weft-error.ts';
@@ -22,21 +22,18 @@ import type { DatapathEvents } from '../router/datapath/datapath.ts';
 import { ControlLinks, type LinkEnd } from '../router/link/control-links.ts';
 import type { TunnelEvent } from '../router/tunnel/tunnel-status.ts';
 import { Tunnels } from '../router/tunnel/tunnels.ts';
-import { chooseRelays } from './choose-relays.ts';
 import { FlushGate } from './flush-gate.ts';
 import { KnownPeers } from './known-peers.ts';
 import type { NodeOptions, NodeOutput } from './node-types.ts';
 import { OwnAddress } from './own-address.ts';
 import { OwnEndpoints } from './own-endpoints.ts';
 import { ownInfoOf } from './own-info.ts';
+import { RelayChoice } from './relay-choice.ts';
 import { SeedReach } from './seed-reach.ts';
 
 /** Channels of opaque control messages over a tunnel. */
 const CHANNEL_SWIM = 1;
 const CHANNEL_IPAM = 2;
-
-/** How often relays are chosen anew from the overlay graph, for tunnels without a direct way that carries packets. */
-const RELAYS_EVERY_MS = 1_000;
 
 /**
  * A whole node without its surroundings: gossip, ring, tunnels and control links, joined. Pure: time and bytes in,
@@ -58,7 +55,7 @@ export class WeftNode {
   readonly #ownAddress: OwnAddress;
   readonly #peers: KnownPeers;
   readonly #ownEndpoints: OwnEndpoints;
-  #relaysAt: Instant | undefined;
+  readonly #relays: RelayChoice;
 
   constructor(options: NodeOptions) {
     const { identity, clusterKeys, bootEpoch, random, counters, datapath } = options;
@@ -85,6 +82,7 @@ export class WeftNode {
       random,
       counters,
       store: options.store,
+      hasWayTo: (peer) => this.gossip.hasLink(peer) || this.tunnels.status(peer)?.state === 'established',
       config: options.ipam,
     });
     this.#ownAddress = new OwnAddress(this.ipam);
@@ -98,6 +96,7 @@ export class WeftNode {
       datapath,
       config: { mtu: options.overlayMtu },
     });
+    this.#relays = new RelayChoice(this.gossip, this.tunnels);
     this.#peers = new KnownPeers(this.tunnels, counters);
     const { gossip } = this;
     this.#links = new ControlLinks({
@@ -234,10 +233,7 @@ export class WeftNode {
     this.ipam.tick(now);
     this.tunnels.tick(now);
     this.#ownAddress.tick(now);
-    if (this.#relaysAt === undefined || now >= this.#relaysAt) {
-      this.#relaysAt = after(now, RELAYS_EVERY_MS);
-      chooseRelays(this.gossip, this.tunnels, now);
-    }
+    this.#relays.tick(now);
     this.settle(now);
   }
 
@@ -248,7 +244,7 @@ export class WeftNode {
       this.ipam.nextTimeout(),
       this.tunnels.nextTimeout(),
       this.#ownAddress.nextTimeout(),
-      this.#relaysAt,
+      this.#relays.nextTimeout(),
       this.#gate.nextTimeout(),
     );
   }
@@ -311,6 +307,9 @@ export class WeftNode {
       case 'recordRefused':
         this.#outputs.push({ type: 'recordRefused', peer: out.peer });
         return;
+      case 'message':
+        this.ipam.handleMessage(out.from, out.bytes, now);
+        return;
       case 'equivocation':
         this.#outputs.push({ type: 'equivocation', peer: out.kept.origin });
         return;
@@ -344,7 +343,7 @@ export class WeftNode {
         this.gossip.publish(out.slot, out.payload, now);
         return;
       case 'message':
-        this.tunnels.sendControl(out.to, CHANNEL_IPAM, out.bytes, now);
+        this.#sendToIpam(out.to, out.bytes, now);
         return;
       case 'ringChanged':
         this.#options.datapath.setRoutes(this.ipam.owners());
@@ -363,6 +362,13 @@ export class WeftNode {
       default:
         this.#outputs.push(out);
     }
+  }
+
+  /** By the tunnel; over a control link where none stands yet, or UDP does not get through. */
+  #sendToIpam(to: PeerId, bytes: Uint8Array, now: Instant): void {
+    const stands = this.tunnels.status(to)?.state === 'established';
+    if (!stands && this.gossip.sendMessage(to, bytes, now)) return;
+    this.tunnels.sendControl(to, CHANNEL_IPAM, bytes, now);
   }
 
   #takeRecord(record: SignedRecord, now: Instant): void {

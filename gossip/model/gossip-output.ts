@@ -47,6 +47,8 @@ export type GossipOutput =
   | { readonly type: 'equivocation'; readonly kept: SignedRecord; readonly other: SignedRecord }
   /** A peer told us a record of its own that breaks the rules, over a link with itself. It is dropped each time. */
   | { readonly type: 'recordRefused'; readonly peer: PeerId }
+  /** What the core beyond a link said by `Gossip.sendMessage`; `from` was proven by the link's handshake. */
+  | { readonly type: 'message'; readonly from: PeerId; readonly bytes: Uint8Array }
   | { readonly type: 'member'; readonly peer: PeerId; readonly state: Exclude<MemberState, 'unknown'> };
 
 /**

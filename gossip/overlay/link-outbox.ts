@@ -8,6 +8,9 @@ export const MAX_LINK_RUMOURS = 1024;
 /** Answers to digests and the like: at once, and a second. More are dropped: the next digest asks again. */
 const ANSWER_BURST = 40;
 const ANSWERS_PER_SECOND = 10;
+/** Messages for other cores: at once, and a second. */
+const MESSAGE_BURST = 64;
+const MESSAGES_PER_SECOND = 32;
 
 /**
  * What waits to be sent on one link. Records wait as keys of the record store, and become bytes at the last moment:
@@ -21,6 +24,8 @@ export class LinkOutbox {
   readonly lazy = new Set<RecordKey>();
   readonly #rumours = new Map<string, Rumour>();
   readonly answers = new TokenBucket(ANSWER_BURST, ANSWERS_PER_SECOND);
+  /** What the far end may hand to the cores beyond us. */
+  readonly messages = new TokenBucket(MESSAGE_BURST, MESSAGES_PER_SECOND);
   /** When `eager` and the rumours go out. */
   flushAt: Instant | undefined;
   /** When `lazy` goes out. */

@@ -44,6 +44,7 @@ import { BUCKET_COUNT, FINGERPRINT_LENGTH, fingerprint } from './record-store.ts
  * | 6 | rumours   | bin: n × 57, see rumour.ts |
  * | 7 | redirect  | array of at most 8 endpoints: where links are to be had |
  * | 8 | keepalive | nil |
+ * | 9 | message   | bin, at most 1,000: for the core beyond that knows what it means |
  *
  * A versions entry is origin 32 ‖ slot 1 ‖ epoch 8 LE ‖ sequence 8 LE ‖ fingerprint 8.
  *
@@ -61,7 +62,8 @@ export type Frame =
   | { readonly kind: 'want'; readonly wanted: readonly WantedRecord[] }
   | { readonly kind: 'rumours'; readonly rumours: readonly Rumour[] }
   | { readonly kind: 'redirect'; readonly endpoints: readonly Endpoint[] }
-  | { readonly kind: 'keepalive' };
+  | { readonly kind: 'keepalive' }
+  | { readonly kind: 'message'; readonly bytes: Uint8Array };
 
 /** A record with what the sender believes of its origin's life (hearsay, unsigned). */
 export interface SharedRecord {
@@ -114,8 +116,12 @@ const KIND_CODE = {
   rumours: 6,
   redirect: 7,
   keepalive: 8,
+  message: 9,
 } as const;
 const KINDS = new Map(Object.entries(KIND_CODE).map(([kind, code]) => [code, kind as Frame['kind']]));
+
+/** Bytes of one message. */
+export const MAX_MESSAGE_LENGTH = 1000;
 
 /** `unknown`: a version or kind of the future, to be skipped and counted. The others are faults of the sender. */
 export type FrameFault = 'oversized' | 'unknown' | 'malformed';
@@ -183,6 +189,8 @@ function encodeBody(frame: Frame): unknown {
       return frame.endpoints;
     case 'keepalive':
       return null;
+    case 'message':
+      return frame.bytes;
   }
 }
 
@@ -211,6 +219,10 @@ function decodeBody(kind: Frame['kind'], body: unknown): Frame | undefined {
       return decodeRedirect(body);
     case 'keepalive':
       return { kind };
+    case 'message':
+      return isBytes(body) && body.length <= MAX_MESSAGE_LENGTH
+        ? { kind, bytes: new Uint8Array(body) }
+        : undefined;
   }
 }
 

@@ -45,15 +45,27 @@ export class DonorChoice {
     this.#freeByPeer.set(peer, free);
   }
 
-  /** Live owners but `self`, those first who say that they have most; equal ones in random order. */
-  best(self: PeerId, ring: Ring, families: number, isAlive: (peer: PeerId) => boolean): PeerId[] {
+  /**
+   * Live owners but ourselves, those first who say that they have most; equal ones in random order. Every second one is
+   * from those to whom a way stands already, so that a node which reaches only its neighbours is soon helped too.
+   */
+  best(families: number, { self, ring, isAlive, hasWayTo }: DonorChoiceOptions): PeerId[] {
     const family = families & 1 ? 4 : 6;
-    const owners = new Set(ring.owners().map(({ owner }) => owner));
     const { members, forked } = ring.view;
-    const able = [...owners].filter(
+    const able = [...ring.ownerSet()].filter(
       (peer) => peer !== self && members.has(peer) && !forked.has(peer) && isAlive(peer),
     );
     const hint = (peer: PeerId): number => this.#freeByPeer.get(peer)?.[family] ?? -1;
-    return shuffle(this.#random, able).sort((a, b) => hint(b) - hint(a));
+    const byFree = shuffle(this.#random, able).sort((a, b) => hint(b) - hint(a));
+    const near = byFree.filter(hasWayTo);
+    return [...new Set(byFree.flatMap((peer, i) => [peer, near[i] ?? peer]))];
   }
+}
+
+/** By what donors are chosen. */
+interface DonorChoiceOptions {
+  readonly self: PeerId;
+  readonly ring: Ring;
+  isAlive(peer: PeerId): boolean;
+  hasWayTo(peer: PeerId): boolean;
 }

@@ -17,6 +17,8 @@ export interface RangeSupplyOptions {
   readonly allocator: Allocator;
   readonly random: RandomSource;
   isAlive(peer: PeerId): boolean;
+  /** A message to the peer arrives as things are. */
+  hasWayTo(peer: PeerId): boolean;
 }
 
 /** Sees to it that this node has free addresses: asks others for a range when it runs low. */
@@ -60,9 +62,8 @@ export class RangeSupply {
 
   /** The question that is due, if any. `urgent`: somebody waits for an address. */
   seek(urgent: boolean, now: Instant): Ask | undefined {
-    const { self, ring, isAlive } = this.#options;
     const wanted = this.#wanted();
-    const donors = (): PeerId[] => this.#donors.best(self, ring, wanted, isAlive);
+    const donors = (): PeerId[] => this.#donors.best(wanted, this.#options);
     return this.#seeker.tick(wanted, urgent, donors, now);
   }
 

@@ -68,6 +68,8 @@ export interface IpamOptions {
   readonly random: RandomSource;
   readonly counters: Counters<IpamCounter>;
   readonly store: IpamStore;
+  /** A message to the peer arrives as things are, without anything to be opened first. Default: all do. */
+  readonly hasWayTo?: (peer: PeerId) => boolean;
   readonly config: Pick<IpamConfig, 'ranges' | 'init'> & Partial<IpamConfig>;
 }
 

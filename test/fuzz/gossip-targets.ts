@@ -51,6 +51,7 @@ const frames = [
   encodeFrame({ kind: 'rumours', rumours: [rumour] }),
   encodeFrame({ kind: 'redirect', endpoints: [endpoint({ family: 4, value: 1n }, 1)] }),
   encodeFrame({ kind: 'keepalive' }),
+  encodeFrame({ kind: 'message', bytes: Uint8Array.of(1, 2, 3) }),
 ];
 const packets = [
   encodeSwimPacket({ kind: 'ping', number: 1, rumours: [rumour] }),

@@ -49,6 +49,8 @@ export interface Tap {
  * virtual-tcp.ts. All chance comes from one seeded source.
  */
 export class VirtualNetwork {
+  /** Hosts whose datagrams a firewall drops, both ways. */
+  readonly withoutUdp = new Set<Host>();
   readonly queue: EventQueue;
   readonly random: RandomSource;
   readonly tap: Tap;
@@ -112,6 +114,7 @@ export class VirtualNetwork {
     const target = this.#hostByEndpoint.get(to);
     if (target === undefined || this.isCut(from, target)) return;
     if (this.#datagramCuts.has(`${from.number}>${target.number}`)) return;
+    if (this.withoutUdp.has(from) || this.withoutUdp.has(target)) return;
     this.#carry(source, target, to, bytes);
   }
 

@@ -37,6 +37,7 @@ const frames: readonly Frame[] = [
   },
   { kind: 'redirect', endpoints: ['192.0.2.1:6783', '[2001:db8::1]:6783'] as Endpoint[] },
   { kind: 'keepalive' },
+  { kind: 'message', bytes: Uint8Array.of(1, 2, 3) },
 ];
 
 const raw = (kind: number, body: unknown): Uint8Array => concat(Uint8Array.of(1, kind), encodeMsgpack(body));
