@@ -83,6 +83,6 @@ export type NodeOutput =
   | { readonly type: 'equivocation'; readonly peer: PeerId }
   /**
    * Peers hold a later record of ours than we do (not of the ring, of which ipam reports a fault): the state folder was restored from a backup, or another weftd runs
-   * on a copy of it. The shell counts the epoch past `epoch`, on disk, and tells `WeftNode.raiseEpoch`.
+   * on a copy of it. The shell counts the epoch past `epoch`, on disk, and tells `Gossip.raiseEpoch`.
    */
   | { readonly type: 'rolledBack'; readonly epoch: number };

@@ -177,11 +177,6 @@ export class WeftNode {
     this.tunnels.ownEndpointsChanged(now);
   }
 
-  /** After `rolledBack`: our records carry this epoch from now on, which is on disk already. */
-  raiseEpoch(epoch: number, now: Instant): void {
-    this.gossip.raiseEpoch(epoch, now);
-  }
-
   // ── control links: what the shell tells of TCP connections ──
 
   /** Somebody connected. `local`: our end, where the shell knows it. */

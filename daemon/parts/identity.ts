@@ -34,7 +34,7 @@ export function guardIdentity(options: {
   const { config, node, loop, folder, log, onFault } = options;
   const epochs = new EpochRaiser({
     persist: (epoch) => folder.raiseEpoch(epoch),
-    apply: (epoch) => node.raiseEpoch(epoch, clock()),
+    apply: (epoch) => node.gossip.raiseEpoch(epoch, clock()),
   });
   loop.on('member', ({ peer, name, state }) => {
     if (state !== 'alive' || name !== config.name || peer === node.peer) return;

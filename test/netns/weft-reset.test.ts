@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { run } from '../cluster/command.ts';
+import { Cluster } from '../cluster/cluster.ts';
+import type { ClusterNode } from '../cluster/cluster-node.ts';
+import { type CommandResult, run, until } from '../cluster/command.ts';
 import { runPlugin } from './cni-runner.ts';
 import { Namespace } from './namespaces.ts';
 import { WEFT, WeftdHost } from './weftd-host.ts';
@@ -70,3 +72,66 @@ describe('weft reset', () => {
     assert.ok((await host.names('.')).includes('20-other.conflist'));
   });
 });
+
+describe('weft leave', function () {
+  this.timeout(180_000);
+  let cluster: Cluster;
+  let stays: ClusterNode;
+  let leaves: ClusterNode;
+  let resets: ClusterNode;
+
+  before(async () => {
+    cluster = await Cluster.create();
+    [stays, leaves, resets] = (await cluster.startNodes(3)) as [ClusterNode, ClusterNode, ClusterNode];
+    for (const node of cluster.nodes) await node.ready(60_000);
+  });
+  after(() => cluster.destroy());
+
+  /** Waits until nobody of that name owns a part of the range, as the node that stays sees it. */
+  async function ownsNothing(name: string): Promise<void> {
+    await until(`${name} to own nothing`, async () => {
+      const { owners } = await stays.ask('ipam');
+      return owners.length > 0 && owners.every((owner) => owner.name !== name) ? true : undefined;
+    });
+  }
+
+  it('is refused while pods have addresses, and the node goes on', async () => {
+    await leaves.attachPod('p');
+    const { status, stderr } = await weft(leaves, 'leave');
+    assert.equal(status, 1);
+    assert.match(stderr, /pods of this node have addresses; stop them first/);
+    assert.equal((await leaves.ask('status')).ipam.state, 'ready');
+  });
+
+  it('gives the range to the others, and weftd ends', async () => {
+    for (const pod of leaves.pods.splice(0)) await pod.destroy();
+    const { ranges } = await leaves.ask('ipam');
+    const { status, stdout } = await weft(leaves, 'leave');
+    assert.equal(status, 0);
+    assert.match(stdout, new RegExp(`^gave .*${ranges[0]!.split('/')[0]!.replaceAll('.', '\\.')}`));
+    await until('weftd to end', () =>
+      leaves.ask('status').then(
+        () => undefined,
+        () => true,
+      ),
+    );
+    await ownsNothing('n2');
+  });
+
+  it('comes before a reset where weftd runs', async () => {
+    const { status, stdout } = await weft(resets, 'reset', '--state-dir', resets.stateDir);
+    assert.equal(status, 0);
+    assert.match(stdout, /removed /);
+    await ownsNothing('n3');
+    const { owners } = await stays.ask('ipam');
+    assert.ok(owners.every(({ name }) => name === 'n1'));
+  });
+});
+
+/** Runs `weft` of a node on its host, as an operator would. */
+function weft(node: ClusterNode, ...args: string[]): Promise<CommandResult> {
+  return node.run([`${import.meta.dirname}/../../bin/weft`, '--run-dir', node.runDir, ...args], {
+    mayFail: true,
+    timeoutMs: 60_000,
+  });
+}
