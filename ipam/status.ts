@@ -51,5 +51,5 @@ function rangeAwaited(node: { readonly ring: Ring; readonly peers: PeerNews }): 
   const owners = [...node.ring.ownerSet()];
   if (owners.some(node.peers.isAlive)) return 'asks its peers for a part of the range';
   const names = namesOf(owners, node.peers.nameOf);
-  return `nobody who owns a part of the range is seen alive: ${names}; start them again, or where they are gone for good, run \`weft rmpeer\` with each of these ids on this node`;
+  return `nobody who owns a part of the range is seen alive: ${names}; start them again, or where they are gone for good, run \`weft rmpeer ID\` for each on this node (\`weft ipam\` has the ids)`;
 }
