@@ -2,19 +2,18 @@ import type { Instant } from '../base/instant.ts';
 import { formatRange } from '../base/range.ts';
 import { WeftError } from '../base/weft-error.ts';
 import type { LeaveResult } from '../control/control-protocol.ts';
+import { type LeaveRefusal, leaveRing } from '../node/leave-ring.ts';
 import type { WeftNode } from '../node/weft-node.ts';
 
 /** Answers `weft leave`: the node has given its range away and said goodbye. Throws E_NOT_LEFT where it cannot. */
 export function leaveCluster(node: WeftNode, now: Instant): LeaveResult {
   const ranges = node.ipam.rangesOf(node.peer).map(formatRange);
-  const failure = node.leave(now);
+  const failure = leaveRing(node, now);
   if (failure !== undefined) throw new WeftError('E_NOT_LEFT', ...LEAVE_FAULTS[failure]);
   return { ranges };
 }
 
-const LEAVE_FAULTS: Readonly<
-  Record<NonNullable<ReturnType<WeftNode['leave']>>, readonly [message: string, remedy: string]>
-> = {
+const LEAVE_FAULTS: Readonly<Record<LeaveRefusal, readonly [message: string, remedy: string]>> = {
   'no-ring': ['this node has no part in a ring that it could give away', "see 'weft status'"],
   'in-use': ['pods of this node have addresses', "stop them first; 'weft ipam' lists them"],
   'no-heir': [

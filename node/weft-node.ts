@@ -11,13 +11,7 @@ import type { GossipOutput, LinkId } from '../gossip/model/gossip-output.ts';
 import { decodeNodeInfo, type NodeInfo } from '../gossip/model/node-info.ts';
 import type { SignedRecord } from '../gossip/model/record.ts';
 import { Ipam } from '../ipam/ipam.ts';
-import {
-  type AllocationKey,
-  type IpamOutput,
-  type LeaveFailure,
-  NODE_KEY,
-  type RequestId,
-} from '../ipam/model/types.ts';
+import { type AllocationKey, type IpamOutput, NODE_KEY, type RequestId } from '../ipam/model/types.ts';
 import type { DatapathEvents } from '../router/datapath/datapath.ts';
 import { ControlLinks, type LinkEnd } from '../router/link/control-links.ts';
 import type { TunnelEvent } from '../router/tunnel/tunnel-status.ts';
@@ -206,20 +200,6 @@ export class WeftNode {
   /** Asks for the addresses of a pod; `allocated` or `allocateFailed` follows. */
   allocate(key: AllocationKey, now: Instant): RequestId {
     return this.ipam.allocate(key, now);
-  }
-
-  /**
-   * Gives all that this node owns to others and says goodbye. Undefined where that is done: what it said leaves with the
-   * next outputs, and the node is good for nothing more. Otherwise nothing has changed.
-   */
-  leave(now: Instant): LeaveFailure | 'disk' | undefined {
-    if (this.#gate.fault !== undefined) return 'disk';
-    const failure = this.ipam.leave(now);
-    if (failure !== undefined) return failure;
-    this.settle(now);
-    this.gossip.leave(now);
-    this.settle(now);
-    return undefined;
   }
 
   tick(now: Instant): void {

@@ -8,9 +8,9 @@ export const COUNCIL_LIMIT = 15;
 export const COUNCIL_MINIMUM = 3;
 
 /**
- * The entries that keep the council of `self` at its size, with live members that own a range and without removed ones.
- * Who owns nothing has no say: names can be invented without number. Nor has who gave all away and left: its vote could
- * never be had again.
+ * The entries that keep the council of `self` at its size: with live members that own a range, and without removed ones.
+ * A peer that owns nothing is not taken in, because names can be invented without number. A peer that gave all away and
+ * left is taken out, because its vote could never be had again.
  */
 export function councilChanges(
   self: PeerId,
