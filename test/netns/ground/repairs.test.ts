@@ -6,13 +6,14 @@ import { run, until } from '../../cluster/command.ts';
 
 /** What a real host does to a running weftd, each followed by what pods see of it. */
 describe('a weftd whose host is changed by others', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let cluster: Cluster;
   let node: ClusterNode;
   let peer: ClusterNode;
   let here: ClusterPod;
   let beside: ClusterPod;
   let there: ClusterPod;
+  let stirs = 0;
 
   before(async () => {
     cluster = await Cluster.create({ prefix: `gr${process.pid % 10_000}` });
@@ -34,9 +35,9 @@ describe('a weftd whose host is changed by others', function () {
   const counted = async (name: string): Promise<number> => (await node.ask('report')).counters[name] ?? 0;
 
   /** All pods reach one another, the host reaches them, in both families. */
-  async function reachable(): Promise<void> {
+  async function reachable(timeoutMs = 10_000): Promise<void> {
     for (const address of [there.v4, there.v6, beside.v4, beside.v6]) {
-      await until(`a way to ${address}`, () => here.ping(address, 1));
+      await until(`a way to ${address}`, () => here.ping(address, 1), { timeoutMs });
       await until(`a way back from ${address}`, async () => {
         const from = address === there.v4 || address === there.v6 ? there : beside;
         return from.ping(address.includes(':') ? here.v6 : here.v4, 1);
@@ -151,16 +152,17 @@ describe('a weftd whose host is changed by others', function () {
     await late.destroy();
     await on('sysctl', '-qw', 'net.ipv6.conf.default.disable_ipv6=0');
     await on('sysctl', '-qw', 'net.ipv6.conf.eth0.disable_ipv6=0', 'net.ipv6.conf.lo.disable_ipv6=0');
+    await on('ip', 'address', 'add', `${node.host.v6}/64`, 'dev', 'eth0', 'nodad');
   });
 
   /** Does something to the host that is left alone but told, and takes it back. */
   async function warns(script: string, warning: RegExp, remedy: string): Promise<void> {
     const told = async (): Promise<boolean> =>
       ((await node.ask('status')).warnings ?? []).some((line) => warning.test(line));
-    const stir = 'ip link set weft0 mtu 1300'; // so that it looks before the minute is over
+    const stir = `ip link set weft0 txqueuelen ${900 + stirs++}`; // so that it looks before the minute is over
     await on('sh', '-c', `${script}; ${stir}`);
     await until(`a warning ${warning}`, told, { timeoutMs: 15_000 });
-    await on('sh', '-c', `${remedy}; ${stir}`);
+    await on('sh', '-c', `${remedy}; ip link set weft0 txqueuelen ${900 + stirs++}`);
     await until('no warning', async () => !(await told()), { timeoutMs: 15_000 });
     await reachable();
   }
@@ -276,13 +278,15 @@ describe('a weftd whose host is changed by others', function () {
     await until('the old one gone', async () => !(await endpoints()).includes(`${node.host.v4}:6783`), {
       timeoutMs: 20_000,
     });
-    await reachable();
+    await reachable(45_000);
     await on('ip', 'address', 'add', `${node.host.v4}/24`, 'dev', 'eth0');
     await until('the old one again', async () => (await endpoints()).includes(`${node.host.v4}:6783`), {
       timeoutMs: 20_000,
     });
+    // The first address of a subnet takes the others along.
     await on('ip', 'address', 'delete', `${moved}/24`, 'dev', 'eth0');
-    await reachable();
+    await on('ip', 'address', 'replace', `${node.host.v4}/24`, 'dev', 'eth0');
+    await reachable(45_000);
   });
 
   it('takes the MTU of the interface that leads to its peers, not that of a container bridge', async () => {
