@@ -1,7 +1,7 @@
 import { assert } from './assert.ts';
 
 /** What Weft dropped or refused, where a counter counts that: `packet` is an IP packet of a pod or a host. */
-export type DroppedThing = 'packet' | 'datagram' | 'handshake' | 'message' | 'record' | 'link' | 'call';
+type DroppedThing = 'packet' | 'datagram' | 'handshake' | 'message' | 'record' | 'link' | 'call';
 
 /** What one counter counts, in words for whoever operates the node. */
 export interface CounterDeclaration {

@@ -1,5 +1,5 @@
 /** What a gauge's number is of. */
-export type GaugeUnit = 'count' | 'bytes' | 'seconds' | 'percent';
+type GaugeUnit = 'count' | 'bytes' | 'seconds' | 'percent';
 
 /** A number at one moment; or several, one for each value of a label. */
 export type GaugeReading = number | Readonly<Record<string, number>>;

@@ -25,12 +25,6 @@ export class TimerTable<Name extends string> {
     if (before === undefined || at < before) this.#atByName.set(name, at);
   }
 
-  /** Starts the timer, or puts it off until `at`; a timer that is due later stays as it is. */
-  setNoEarlier(name: Name, at: Instant): void {
-    const before = this.#atByName.get(name);
-    if (before === undefined || at > before) this.#atByName.set(name, at);
-  }
-
   stop(...names: readonly Name[]): void {
     for (const name of names) this.#atByName.delete(name);
   }

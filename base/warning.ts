@@ -1,11 +1,11 @@
 /** An error: something does not work until somebody acts. A warning: everything works, and that may not last. */
-export type Severity = 'error' | 'warning';
+type Severity = 'error' | 'warning';
 
 /** A stable name for programs: `E_…` is an error, `W_…` a warning. */
-export type WarningCode = `E_${string}` | `W_${string}`;
+type WarningCode = `E_${string}` | `W_${string}`;
 
 /** What a warning says. `{name}` stands for a value that is given when the warning is made. */
-export interface WarningDeclaration {
+interface WarningDeclaration {
   /** What is wrong, a clause without a full stop. */
   readonly message: string;
   /** What the user can do about it, an imperative clause without a full stop. */
@@ -49,7 +49,7 @@ export function warningOf<Table extends WarningTable, Code extends keyof Table &
 }
 
 /** What a code says of how grave it is; of anything but a `W_…` that it is an error. */
-export function severityOf(code: string): Severity {
+function severityOf(code: string): Severity {
   return code.startsWith('W_') ? 'warning' : 'error';
 }
 

@@ -76,7 +76,7 @@ export function formatRemoval({ name, phase, secondsLeft, votes }: RemovalStatus
 }
 
 /** Columns as wide as their widest cell, two spaces between, no space at the end of a line. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const cells = [head, ...rows].map((row) => row.map((cell) => printable(cell) || '-'));
   const widths = head.map((_, column) => Math.max(...cells.map((row) => [...(row[column] ?? '')].length)));
   return cells.map((row) =>
@@ -88,7 +88,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 }
 
 /** `1.5 MiB`. */
-export function bytesText(bytes: number): string {
+function bytesText(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
   let value = bytes;
   let unit = 0;

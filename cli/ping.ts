@@ -5,7 +5,7 @@ import type { ReachOutcome } from '../host/tcp-probe.io.ts';
 
 /** A port where hardly anybody listens: what is asked for is the answer, open or not. */
 const PROBE_PORT = 1;
-export const PROBE_TIMEOUT_MS = 2_000;
+const PROBE_TIMEOUT_MS = 2_000;
 const BETWEEN_PROBES_MS = 200;
 
 /** What `weft ping` needs of the world. */

@@ -51,7 +51,7 @@ export const GATEWAY: Readonly<Record<Family, Address>> = {
 /** The least MTU that carries IPv6 (RFC 8200 §5). */
 export const MIN_MTU = 1280;
 
-export const MAX_MTU = 65_535;
+const MAX_MTU = 65_535;
 
 /** What is to be made for `key`. `addresses` holds at least one; `mtu` lies in [{@link MIN_MTU}, {@link MAX_MTU}]. */
 export function planAttachment(

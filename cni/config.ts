@@ -2,7 +2,7 @@ import { CNI_CODE, CniFault } from './fault.ts';
 import { type AttachmentKey, isContainerId, isInterfaceName, isNetworkName } from './key.ts';
 
 /** The versions of the CNI specification that are spoken, oldest first. */
-export const CNI_VERSIONS = ['0.3.1', '0.4.0', '1.0.0', '1.1.0'] as const;
+const CNI_VERSIONS = ['0.3.1', '0.4.0', '1.0.0', '1.1.0'] as const;
 
 export type CniVersion = (typeof CNI_VERSIONS)[number];
 

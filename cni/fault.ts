@@ -25,7 +25,7 @@ export const CNI_CODE = {
   internal: 999,
 } as const;
 
-export type CniCode = (typeof CNI_CODE)[keyof typeof CNI_CODE];
+type CniCode = (typeof CNI_CODE)[keyof typeof CNI_CODE];
 
 /** Why a CNI call fails, as the runtime will read it. Thrown inside a call; `CniPlugin.handle` makes it the answer. */
 export class CniFault extends Error {

@@ -11,7 +11,7 @@ export interface AttachmentKey {
 export const MAX_CONTAINER_ID_LENGTH = 128;
 
 /** IFNAMSIZ without its NUL. */
-export const MAX_INTERFACE_NAME_LENGTH = 15;
+const MAX_INTERFACE_NAME_LENGTH = 15;
 
 /**
  * Longest network name that is taken, so that the alias of a host link ({@link linkAlias}: key and network) stays under

@@ -11,14 +11,14 @@ interface Allocation {
 }
 
 /** An attachment whose host end somebody changed. */
-export interface BrokenAttachment extends Allocation {
+interface BrokenAttachment extends Allocation {
   readonly network: string;
   /** What is wrong, for people: `wv0123456789a is down`. */
   readonly faults: readonly string[];
 }
 
 /** What must be done so that allocations and links say the same again. */
-export interface Reconciliation {
+interface Reconciliation {
   /** Allocations without a pair: their pods are gone (a reboot, a deleted namespace). To be released. */
   readonly stale: readonly AttachmentKey[];
   /** Names of links without an allocation: nobody answers for their addresses. To be removed. */
@@ -61,7 +61,7 @@ export function reconcile(allocations: readonly Allocation[], links: readonly Ho
 }
 
 /** What of the host's end is not as `attachment` says, in words for people; nothing where all is. */
-export function hostEndFaults({ hostName, addresses, podMac }: Attachment, link: HostLink): string[] {
+function hostEndFaults({ hostName, addresses, podMac }: Attachment, link: HostLink): string[] {
   const faults: string[] = [];
   if (!link.up) faults.push(`${hostName} is down`);
   if (link.arp) faults.push(`${hostName} answers ARP`);

@@ -15,7 +15,7 @@ import { CNI_CODE, CniFault } from './fault.ts';
  * ```
  * Up to 0.4.0 each of `ips` also has a `version`, "4" or "6"; `mtu` came with 1.1.0.
  */
-export interface CniResult extends JsonObject {
+interface CniResult extends JsonObject {
   readonly cniVersion: CniVersion;
   readonly interfaces: readonly JsonObject[];
   readonly ips: readonly JsonObject[];

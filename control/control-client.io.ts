@@ -30,7 +30,7 @@ export async function askDaemon<Op extends keyof ControlResults>(
 }
 
 /** A program that serves a control socket, as its users know it. */
-export interface ControlledProgram {
+interface ControlledProgram {
   /** Of the socket. */
   readonly path: string;
   /** `weftd` */
@@ -39,7 +39,7 @@ export interface ControlledProgram {
 }
 
 /** Asks any program; resolves with the result, which is its word. Rejects as {@link askDaemon} does. */
-export async function ask(at: ControlledProgram, request: object): Promise<object> {
+async function ask(at: ControlledProgram, request: object): Promise<object> {
   const { path, program } = at;
   const bytes = await exchange(at, frame(encodeMessage(request)));
   const answer = decodeAnswer(bytes);

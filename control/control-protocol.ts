@@ -40,7 +40,7 @@ export type ControlAnswer<T = unknown> =
   | { readonly ok: false; readonly error: ControlError };
 
 /** A {@link WeftError} on the wire. */
-export interface ControlError {
+interface ControlError {
   readonly code: string;
   readonly message: string;
   readonly remedy: string;
@@ -170,12 +170,12 @@ export interface RemovalStatus {
   } | null;
 }
 
-export interface ConnectResult {
+interface ConnectResult {
   /** The peers now sought, in canonical text. */
   readonly connecting: readonly string[];
 }
 
-export interface ForgetResult {
+interface ForgetResult {
   readonly forgotten: readonly string[];
   /** Those that were not sought. */
   readonly unknown: readonly string[];
@@ -204,7 +204,7 @@ export interface LocateResult {
 }
 
 /** The daemon ends its work now, and lets its state folder go when that is done. */
-export interface YieldResult {
+interface YieldResult {
   readonly yielded: true;
 }
 
@@ -243,7 +243,7 @@ export const MAX_PEER_LENGTH = 300;
 export const MAX_CNI_VARIABLES = 16;
 export const MAX_CNI_VARIABLE_LENGTH = 16 * 1024;
 
-export type RequestFault =
+type RequestFault =
   | 'request-too-large'
   | 'request-not-json'
   | 'request-unknown-op'

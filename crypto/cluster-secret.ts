@@ -20,9 +20,9 @@ export interface ClusterKeys {
 }
 
 /** A secret has at least this many random bytes. */
-export const SECRET_MIN_BYTES = 32;
+const SECRET_MIN_BYTES = 32;
 /** Secret files beyond this many characters are something else. */
-export const SECRET_MAX_CHARACTERS = 4096;
+const SECRET_MAX_CHARACTERS = 4096;
 /**
  * Fewer different byte values than this and the bytes are no random ones: 32 random bytes come that low with a
  * probability below 2^-40, while words, digits and repetitions do so always.

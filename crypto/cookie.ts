@@ -31,11 +31,11 @@ import { xchachaOpen, xchachaSeal } from './xchacha20-poly1305.ts';
  * ```
  */
 
-export const MAC_LENGTH = 16;
+const MAC_LENGTH = 16;
 /** Bytes of mac1 ‖ mac2 at the end of a handshake packet. */
 export const MACS_LENGTH = 2 * MAC_LENGTH;
 /** The first byte of a cookie reply (docs/wire.md has all types). */
-export const COOKIE_REPLY_TYPE = 3;
+const COOKIE_REPLY_TYPE = 3;
 export const COOKIE_REPLY_LENGTH = 64;
 /** How long a cookie secret is in force; a cookie holds at least this long and at most twice. */
 export const COOKIE_SECRET_LIFE_MS = 120_000;
@@ -65,7 +65,7 @@ export function macKeysOf(mac1Key: Uint8Array, staticKey: Uint8Array): MacKeys {
 }
 
 /** How far a packet's MACs go: `mac1` for a valid mac1 alone, `mac2` for both. */
-export type MacVerdict = 'none' | 'mac1' | 'mac2';
+type MacVerdict = 'none' | 'mac1' | 'mac2';
 
 /** The receiver's side: judges MACs and bakes cookies. Remembers two secrets and nothing of any sender. */
 export class CookieJudge {

@@ -6,7 +6,7 @@ import { erase } from './secret-bytes.ts';
 /** Output of BLAKE2b-512 in bytes (Noise: HASHLEN). */
 export const HASH_LENGTH = 64;
 /** Input block of BLAKE2b in bytes (Noise: BLOCKLEN). */
-export const BLOCK_LENGTH = 128;
+const BLOCK_LENGTH = 128;
 
 const EMPTY = new Uint8Array(0);
 

@@ -34,13 +34,13 @@ import { generateKeyPair, type KeyPair, X25519_LENGTH, x25519 } from './x25519.t
 /** Noise §3: no message is longer, in bytes. */
 export const NOISE_MESSAGE_MAX = 65_535;
 /** Bytes of a pre-shared key. */
-export const PSK_LENGTH = 32;
+const PSK_LENGTH = 32;
 
 const CIPHER_SUITE = '25519_ChaChaPoly_BLAKE2b';
 
 export type NoiseRole = 'initiator' | 'responder';
 
-export interface HandshakeOptions {
+interface HandshakeOptions {
   /** IK or XX with psk modifiers: `IKpsk0`, `XXpsk0`, `IKpsk0+psk2`. An unknown one asserts. */
   readonly pattern: string;
   readonly role: NoiseRole;

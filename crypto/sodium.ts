@@ -32,7 +32,7 @@ const DATA_AT = AAD_AT + SODIUM_AAD_MAX;
 const SCRATCH_LENGTH = DATA_AT + SODIUM_MESSAGE_MAX + 64;
 
 /** The WebAssembly exports in use. Pointers are offsets into `HEAPU8`; a 64-bit length is two arguments. */
-export interface SodiumModule {
+interface SodiumModule {
   /** Replaced when the memory grows: never kept across a call. */
   readonly HEAPU8: Uint8Array;
   _malloc(length: number): number;
@@ -100,7 +100,7 @@ export type AeadDecrypt = (
 ) => number;
 
 /** The library, and where the parts of the scratch area begin in its `HEAPU8`. */
-export interface Sodium {
+interface Sodium {
   readonly lib: SodiumModule;
   readonly at: {
     readonly key: number;

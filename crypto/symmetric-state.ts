@@ -139,7 +139,7 @@ export class SymmetricState {
 }
 
 /** What a failed read puts back. */
-export interface SymmetricSnapshot {
+interface SymmetricSnapshot {
   readonly ck: Uint8Array;
   readonly h: Uint8Array;
   readonly k: Uint8Array | undefined;

@@ -8,16 +8,16 @@ import type { HandoverPolicy } from './handover-policy.ts';
 import { leaveCluster } from './leave.ts';
 import type { PeerRemovals } from './peer-removals.ts';
 import { formatPeerHint, type PeerHint, parsePeerHint } from './settings/peer-hint.ts';
-import { ipamResult } from './status/ipam-view.ts';
+import { ipamView } from './status/ipam-view.ts';
 import { readKernelCounters } from './status/kernel-counters.io.ts';
-import { locate } from './status/locate-view.ts';
-import { peersResult } from './status/peers-view.ts';
-import { reportResult } from './status/report-view.ts';
+import { locateView } from './status/locate-view.ts';
+import { peersView } from './status/peers-view.ts';
+import { reportView } from './status/report-view.ts';
 import type { StatusContext } from './status/status-context.ts';
-import { statusResult } from './status/status-view.ts';
+import { statusView } from './status/status-view.ts';
 
 /** Where the node looks for peers. */
-export interface SeedList {
+interface SeedList {
   add(hints: readonly PeerHint[]): Promise<void>;
   remove(hint: PeerHint): boolean;
 }
@@ -63,10 +63,10 @@ export function controlHandlers(options: {
 }): ControlHandlers {
   const { context, seeds, removals, handover, end, port, now } = options;
   return {
-    status: () => statusResult(context),
-    peers: () => peersResult(context),
-    ipam: () => ipamResult(context),
-    report: async () => reportResult(context, await readKernelCounters()),
+    status: () => statusView(context),
+    peers: () => peersView(context),
+    ipam: () => ipamView(context),
+    report: async () => reportView(context, await readKernelCounters()),
     connect: async ({ peers }) => {
       const hints = readHints(peers, port);
       await seeds.add(hints);
@@ -84,7 +84,7 @@ export function controlHandlers(options: {
       end();
       return left;
     },
-    locate: ({ target }) => locate(context, target),
+    locate: ({ target }) => locateView(context, target),
     process: ownProcess,
     yield: ({ cluster }) => {
       handover.yieldTo(cluster, now());

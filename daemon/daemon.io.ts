@@ -38,7 +38,7 @@ import { openCni } from './parts/cni.io.ts';
 import { HostNetwork } from './parts/host-network.io.ts';
 import { guardIdentity } from './parts/identity.ts';
 import { makeNode } from './parts/node.ts';
-import { listenForPeers } from './parts/peer-links.io.ts';
+import { openPeerLinks } from './parts/peer-links.io.ts';
 import { openState } from './parts/state.io.ts';
 import { UnderlayWatch } from './parts/underlay-watch.io.ts';
 import { PeerRemovals } from './peer-removals.ts';
@@ -46,7 +46,7 @@ import { PeerSeeds } from './peer-seeds.io.ts';
 import { podRanges, refuseOtherRanges } from './pod-ranges.ts';
 import { type Config, listenHosts } from './settings/config.ts';
 import { readDaemonGauges } from './status/daemon-gauges.ts';
-import { nodeSettings } from './status/settings-view.ts';
+import { settingsView } from './status/settings-view.ts';
 import type { StatusContext } from './status/status-context.ts';
 import { readUnderlay, type Underlay } from './underlay.io.ts';
 
@@ -218,7 +218,7 @@ export class Daemon {
         .catch(onFault);
     });
 
-    this.#open(await listenForPeers({ config, node, loop }));
+    this.#open(await openPeerLinks({ config, node, loop }));
     refuseOtherRanges(node.ipam.status().faults);
     openRunFolder(runDir);
     // From here on the kernel is changed; before, everything that can be refused has been.
@@ -239,7 +239,7 @@ export class Daemon {
       gauges: () => readDaemonGauges(node, loopDelay),
       sought: () => seeds.sought,
       now: clock,
-      settings: nodeSettings(config, ranges),
+      settings: settingsView(config, ranges),
       runtime: ownRuntime,
       warnings: () => [
         ...hostNetwork.warnings(),

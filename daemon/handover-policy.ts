@@ -42,7 +42,7 @@ export class HandoverPolicy {
 }
 
 /** What a {@link HandoverPolicy} is made of. */
-export interface HandoverPolicyOptions {
+interface HandoverPolicyOptions {
   /** This weftd was started with `--take-over`. */
   readonly shared: boolean;
   /** 32 hex digits. */

@@ -6,14 +6,14 @@ import { clock } from '../host/clock.io.ts';
 import { formatPeerHint, type PeerHint } from './settings/peer-hint.ts';
 
 /** Names are resolved anew this often: whoever stands behind one may have moved. */
-export const RESOLVE_EVERY_MS = 30_000;
+const RESOLVE_EVERY_MS = 30_000;
 /** A name that did not resolve is asked again sooner. */
-export const RESOLVE_RETRY_MS = 2_000;
+const RESOLVE_RETRY_MS = 2_000;
 /** Addresses of one name that are used; a name with more is somebody's mistake. */
 const MAX_ADDRESSES = 16;
 
 /** Why a name leads to no address, and since when. */
-export interface NameFault {
+interface NameFault {
   readonly reason: string;
   readonly since: Instant;
 }

@@ -241,7 +241,7 @@ export class AntiEntropy {
 }
 
 /** The parts of gossip that the comparison with neighbours needs. */
-export interface AntiEntropyOptions {
+interface AntiEntropyOptions {
   readonly config: GossipConfig;
   readonly random: RandomSource;
   readonly counters: Counters<GossipCounter>;

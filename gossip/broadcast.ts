@@ -162,7 +162,7 @@ export class Broadcast {
 }
 
 /** The parts of gossip that news travels by. */
-export interface BroadcastOptions {
+interface BroadcastOptions {
   readonly config: GossipConfig;
   readonly random: RandomSource;
   readonly counters: Counters<GossipCounter>;

@@ -186,7 +186,7 @@ export class Gossip {
   }
 
   /**
-   * Hands `bytes`, at most {@link MAX_MESSAGE_LENGTH}, to the cores beyond `to`, over a link that we hold with it. False
+   * Hands `bytes`, at most 1000 bytes, to the cores beyond `to`, over a link that we hold with it. False
    * where there is none, or it can take nothing at present; true is no promise that it arrives.
    */
   sendMessage(to: PeerId, bytes: Uint8Array, now: Instant): boolean {

@@ -58,7 +58,7 @@ export class Hearsay {
 }
 
 /** The parts of gossip that hearsay touches. */
-export interface HearsayOptions {
+interface HearsayOptions {
   readonly self: PeerId;
   readonly counters: Counters<GossipCounter>;
   readonly own: OwnRecords;

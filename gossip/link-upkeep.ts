@@ -19,7 +19,7 @@ import type { Swim } from './swim/swim.ts';
 export const MAX_OFFENCES = 3;
 const BAN_MS = 60_000;
 /** Peers shut out at once. */
-export const MAX_BANS = 256;
+const MAX_BANS = 256;
 const LINK_CHECK_MS = 1_000;
 /** Keepalives missed until a link is given up. */
 const SILENT_AFTER_KEEPALIVES = 3;
@@ -160,7 +160,7 @@ export class LinkUpkeep {
 }
 
 /** The parts of gossip that the coming and going of links touches. */
-export interface LinkUpkeepOptions {
+interface LinkUpkeepOptions {
   readonly self: PeerId;
   readonly config: GossipConfig;
   readonly counters: Counters<GossipCounter>;

@@ -161,7 +161,7 @@ export class RecordFlow {
 }
 
 /** The parts of gossip that a record touches. */
-export interface RecordFlowOptions {
+interface RecordFlowOptions {
   readonly self: PeerId;
   readonly counters: Counters<GossipCounter>;
   readonly store: RecordStore;

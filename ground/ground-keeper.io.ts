@@ -16,13 +16,13 @@ import { concernOf, concernsRules } from './relevance.ts';
 import type { Repaired } from './repair.ts';
 
 /** The host's ends of pods, which the CNI plugin knows. */
-export interface PodGround {
+interface PodGround {
   /** Puts right what is not as it was made. Resolves with what was found. */
   mend(): Promise<readonly Repaired[]>;
 }
 
 /** Who is told what the ground is like. */
-export interface GroundListener {
+interface GroundListener {
   /** Something was not as Weft made it, and was put right. */
   repaired(what: Repaired): void;
   /** Another program drops packets of pods, or leads them elsewhere; what is told is for people, with what to do. */
@@ -33,7 +33,7 @@ export interface GroundListener {
   underlayStirred(): void;
 }
 
-export interface GroundKeeperOptions {
+interface GroundKeeperOptions {
   readonly kernel: HostKernel;
   readonly ground: HostGround;
   readonly rules: PacketRules;

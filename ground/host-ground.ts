@@ -52,7 +52,7 @@ export interface ObservedHost {
 }
 
 /** A kernel setting of the ground. */
-export interface HostSetting extends SysctlSetting {
+interface HostSetting extends SysctlSetting {
   readonly kind: RepairKind;
   /** Sets it without /proc/sys, which may be read-only. */
   readonly request?: (link: number) => NetlinkRequest;

@@ -9,7 +9,7 @@ export const LEAST_PAUSE_MS = 500;
 export const SLOW_LOOK_MS = 60_000;
 /** As many repairs of one thing within {@link CONTEST_WINDOW_MS} mean that somebody undoes them. */
 export const CONTEST_REPAIRS = 5;
-export const CONTEST_WINDOW_MS = 60_000;
+const CONTEST_WINDOW_MS = 60_000;
 /** Nobody undid it for so long: the contest is over. */
 export const CONTEST_END_MS = 300_000;
 /** Pause between looks while something is contested or cannot be repaired: doubles from the first to the second. */
@@ -28,7 +28,7 @@ interface Thing {
 }
 
 /** What somebody keeps undoing. */
-export interface Contest {
+interface Contest {
   readonly found: string;
   /** How often it was put right since it began. */
   readonly repairs: number;

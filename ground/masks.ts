@@ -4,7 +4,7 @@ import type { PolicyRule } from '../linux/rule.ts';
 import type { HostGround } from './host-ground.ts';
 
 /** What decides where packets go. */
-export interface Routing {
+interface Routing {
   /** Of all tables, both families. */
   readonly routes: readonly HostRoute[];
   /** Of policy routing, both families. */

@@ -5,7 +5,7 @@ import type { RouteEvent } from '../linux/route-event.ts';
 import type { HostGround } from './host-ground.ts';
 
 /** Which part of the ground an event may concern. */
-export type Concern = 'host' | 'pods' | 'underlay';
+type Concern = 'host' | 'pods' | 'underlay';
 
 /**
  * What an event of the kernel may concern; undefined for the many that are about others. `ownIndex` is that of the TUN

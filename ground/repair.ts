@@ -2,7 +2,7 @@ import type { NetlinkRequest } from '../linux/netlink-request.ts';
 import type { SysctlPath } from '../linux/sysctl.io.ts';
 
 /** What kind of thing had to be put right; each has a counter (ground-counters.ts). */
-export const REPAIR_KINDS = ['sysctl', 'tun', 'address', 'route', 'rules', 'pod'] as const;
+const REPAIR_KINDS = ['sysctl', 'tun', 'address', 'route', 'rules', 'pod'] as const;
 export type RepairKind = (typeof REPAIR_KINDS)[number];
 
 /** One thing on the host that is not as Weft made it, and how to put it right. */

@@ -11,9 +11,9 @@ import type { HealthCounter } from './health-counters.ts';
 export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
 
 /** Connections at once. A probe has one for some milliseconds. */
-export const HEALTH_CONNECTIONS = 128;
+const HEALTH_CONNECTIONS = 128;
 /** A connection ends within this from when it was accepted, whatever it does: kubelet's probes wait for 1 s. */
-export const HEALTH_DEADLINE_MS = 2_000;
+const HEALTH_DEADLINE_MS = 2_000;
 /** Connections that the kernel holds until we accept them. */
 const BACKLOG = 1024;
 

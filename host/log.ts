@@ -4,10 +4,10 @@ import { printable } from '../base/printable.ts';
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
 /** What a log line says beside its message. Values of peers are quoted and shortened when they are written. */
-export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** Where finished lines go, without line end; and what the log has of time. */
-export interface LogSink {
+interface LogSink {
   write(line: string): void;
   /** Monotonic, for the rate limit. */
   now(): Instant;

@@ -3,7 +3,7 @@ import type { PeerId } from '../base/peer-id.ts';
 import { formatRange, type Range } from '../base/range.ts';
 import { sameUniverses } from './model/genesis.ts';
 import type { IpamFault } from './model/types.ts';
-import { namesOf, type PeerNews } from './peer-names.ts';
+import { type PeerNews, peerNames } from './peer-names.ts';
 import type { OwnLog } from './ring/own-log.ts';
 import { ORIGIN_LIMIT, type Ring } from './ring/ring.ts';
 
@@ -73,7 +73,7 @@ export function faultsOf(node: {
     );
   const { genesisKey } = log.log;
   const rivals = [...view.rivals].filter(node.peers.isAlive);
-  const rivalNames = namesOf(rivals, node.peers.nameOf);
+  const rivalNames = peerNames(rivals, node.peers.nameOf);
   if (genesisKey !== undefined && genesisKey !== view.genesisKey)
     add(
       'E_TWO_RINGS',
@@ -101,7 +101,7 @@ export function faultsOf(node: {
   if (view.forked.size > (view.forked.has(self) ? 1 : 0)) {
     add(
       'E_PEER_FORK',
-      `peers have published two histories: ${namesOf([...view.forked], node.peers.nameOf)}`,
+      `peers have published two histories: ${peerNames([...view.forked], node.peers.nameOf)}`,
       'remove those peers with `weft rmpeer`',
     );
   }

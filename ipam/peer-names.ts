@@ -12,7 +12,7 @@ export interface PeerNews {
 const NAMED = 3;
 
 /** Some peers as people know them: `db-1 (3fa9c0d2), 77aa01cd and 4 more`. */
-export function namesOf(peers: readonly PeerId[], nameOf: (peer: PeerId) => string | undefined): string {
+export function peerNames(peers: readonly PeerId[], nameOf: (peer: PeerId) => string | undefined): string {
   const named = peers.slice(0, NAMED).map((peer) => {
     const name = nameOf(peer);
     return name ? `${name} (${shortPeerId(peer)})` : shortPeerId(peer);

@@ -5,9 +5,9 @@ import type { IpamStore } from './model/store.ts';
 const UNHEARD = 'rejoin/authority-unheard';
 
 /** Listening time after the first peer was seen alive: enough for its records to come, across the world too. */
-export const RETURN_LISTEN_MS = 1000;
+const RETURN_LISTEN_MS = 1000;
 /** Listening time where no peer is seen alive. */
-export const RETURN_ALONE_MS = 2000;
+const RETURN_ALONE_MS = 2000;
 
 /**
  * How long a node that has started only listens.

@@ -4,7 +4,7 @@ import { WeftError } from '../base/weft-error.ts';
 import type { IpamStore } from './model/store.ts';
 
 /** Of the file's tables. A higher one was written by a newer program: refused. */
-export const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 1;
 /** "WEFT", in SQLite's header: tells our file from any other database. */
 const APPLICATION_ID = 0x57454654;
 

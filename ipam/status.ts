@@ -3,7 +3,7 @@ import type { PeerId } from '../base/peer-id.ts';
 import type { Allocator } from './allocation/allocator.ts';
 import { isBlocking } from './faults.ts';
 import type { IpamFault, IpamStatus } from './model/types.ts';
-import { namesOf, type PeerNews } from './peer-names.ts';
+import { type PeerNews, peerNames } from './peer-names.ts';
 import type { OwnLog } from './ring/own-log.ts';
 import type { Ring } from './ring/ring.ts';
 
@@ -50,6 +50,6 @@ export function statusOf(node: {
 function rangeAwaited(node: { readonly ring: Ring; readonly peers: PeerNews }): string {
   const owners = [...node.ring.ownerSet()];
   if (owners.some(node.peers.isAlive)) return 'asks its peers for a part of the range';
-  const names = namesOf(owners, node.peers.nameOf);
+  const names = peerNames(owners, node.peers.nameOf);
   return `nobody who owns a part of the range is seen alive: ${names}; start them again, or where they are gone for good, run \`weft rmpeer ID\` for each on this node (\`weft ipam\` has the ids)`;
 }

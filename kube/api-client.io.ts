@@ -5,13 +5,13 @@ import type { ApiAccess } from './in-cluster.io.ts';
 import { LineSplitter } from './line-splitter.ts';
 
 /** An answer that takes longer is none. Milliseconds. */
-export const REQUEST_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 10_000;
 /** Bytes of an answer that is read whole. */
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 /** Bytes of an answer that says what went wrong. */
 const MAX_ERROR_BYTES = 64 * 1024;
 
-export interface RequestOptions {
+interface RequestOptions {
   readonly method?: 'GET' | 'POST' | 'PUT';
   /** Sent as JSON. */
   readonly body?: unknown;

@@ -7,7 +7,7 @@ export interface BackoffLimits {
 }
 
 /** For requests to the API server. */
-export const API_BACKOFF: BackoffLimits = { firstMs: 500, mostMs: 30_000 };
+const API_BACKOFF: BackoffLimits = { firstMs: 500, mostMs: 30_000 };
 
 /**
  * Waits that double with each failure, each drawn at random between half of that and all of it: an API server that

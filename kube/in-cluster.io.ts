@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { WeftError } from '../base/weft-error.ts';
 
 /** Where the kubelet puts what a pod's service account needs. */
-export const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';
+const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 /** How to reach the API server, and as whom. */
 export interface ApiAccess {

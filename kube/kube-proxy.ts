@@ -5,7 +5,7 @@ import { isRecord } from './objects.ts';
  * How a kube-proxy tells pods of its node from strangers (KubeProxyConfiguration, kubeproxy.config.k8s.io/v1alpha1).
  * What strangers send to a Service it masquerades, so the pod behind sees a node instead of the sender.
  */
-export interface KubeProxyConfig {
+interface KubeProxyConfig {
   readonly detectLocalMode: string;
   readonly clusterCidrs: readonly string[];
   readonly interfaceNamePrefix: string;

@@ -2,7 +2,7 @@ import { fail, ok, type Result } from '../base/result.ts';
 import { isRecord, readMeta } from './objects.ts';
 
 /** One line of a watch (Kubernetes API concepts, "Efficient detection of changes"). */
-export type WatchEvent =
+type WatchEvent =
   | { readonly type: 'put' | 'gone'; readonly object: unknown; readonly resourceVersion: string }
   | { readonly type: 'bookmark'; readonly resourceVersion: string }
   /** The versions asked for are too old, or anything else that only a new list mends. */

@@ -27,14 +27,14 @@ export interface InterfaceAddress {
   readonly temporary: boolean;
 }
 
-export type AddressScope = 'global' | 'link' | 'host' | 'other';
+type AddressScope = 'global' | 'link' | 'host' | 'other';
 
 const RTM_NEWADDR = 20;
 const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
 const HEADER_LENGTH = 8;
-export const AF_INET = 2;
-export const AF_INET6 = 10;
+const AF_INET = 2;
+const AF_INET6 = 10;
 
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;

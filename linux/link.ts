@@ -41,7 +41,7 @@ export interface Link {
 export type LinkReference = number | string;
 
 /** A network namespace: a descriptor of one, or a process in one. */
-export type NamespaceReference = { readonly fd: number } | { readonly pid: number };
+type NamespaceReference = { readonly fd: number } | { readonly pid: number };
 
 /** Per-interface IPv4 settings, as under /proc/sys/net/ipv4/conf/. */
 export interface Ipv4Settings {
@@ -55,7 +55,7 @@ export interface Ipv4Settings {
 }
 
 /** What of an interface to set; what is undefined stays. */
-export interface LinkSettings {
+interface LinkSettings {
   readonly up?: boolean;
   readonly arp?: boolean;
   /** Index of the bridge, bond or VRF that has it as a port; 0 for none. */
@@ -71,7 +71,7 @@ export interface LinkSettings {
 }
 
 /** An end of a new veth pair. Without `alias`, which the kernel takes from {@link setLink} only. */
-export interface VethEnd extends Omit<LinkSettings, 'alias'> {
+interface VethEnd extends Omit<LinkSettings, 'alias'> {
   readonly name: string;
 }
 

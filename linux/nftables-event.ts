@@ -42,7 +42,7 @@ export interface TouchedTable {
 }
 
 export type TableFamily = 'inet' | 'ip' | 'arp' | 'netdev' | 'bridge' | 'ip6' | 'other';
-export type TableObject = 'chain' | 'rule' | 'set' | 'element' | 'object' | 'flowtable';
+type TableObject = 'chain' | 'rule' | 'set' | 'element' | 'object' | 'flowtable';
 
 const NFNL_SUBSYS_NFTABLES = 10;
 const NFT_MSG_NEWGEN = 15;

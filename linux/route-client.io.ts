@@ -19,7 +19,7 @@ import { dumpRoutes, type HostRoute, lookUpRoute, parseRoute } from './route.ts'
 import { dumpRules, type PolicyRule, parseRule } from './rule.ts';
 
 /** A transaction ends within this. The kernel may hold its lock for long while it deletes a large namespace. */
-export const ROUTE_TIMEOUT_MS = 10_000;
+const ROUTE_TIMEOUT_MS = 10_000;
 /** Transactions that may wait for their turn on one client. */
 const MAX_WAITING = 1024;
 /** Requests in one transaction. */

@@ -26,7 +26,7 @@ export interface PolicyRule {
   readonly protocol: number;
 }
 
-export type RuleAction = 'lookup' | 'goto' | 'blackhole' | 'unreachable' | 'prohibit' | 'other';
+type RuleAction = 'lookup' | 'goto' | 'blackhole' | 'unreachable' | 'prohibit' | 'other';
 
 const RTM_NEWRULE = 32;
 const RTM_GETRULE = 34;

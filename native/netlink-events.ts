@@ -6,7 +6,7 @@ export const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;
 
 /** How many bytes of events may wait in the kernel, its own accounting included. */
-export const NETLINK_EVENT_BUFFER_BYTES = 1024 * 1024;
+const NETLINK_EVENT_BUFFER_BYTES = 1024 * 1024;
 
 /** Who is told. All calls come on the event loop, never from within a call of {@link NetlinkEvents}. */
 export interface NetlinkEventListener {
@@ -24,7 +24,7 @@ export interface NetlinkEventListener {
   onError(error: SystemError): void;
 }
 
-export interface NetlinkEventOptions {
+interface NetlinkEventOptions {
   /**
    * Default {@link NETLINK_EVENT_BUFFER_BYTES}. The kernel grants twice that for its accounting, and without
    * CAP_NET_ADMIN no more than net.core.rmem_max allows.

@@ -9,7 +9,7 @@ export const TUNNEL_SOCKET_BUFFER_BYTES = 7 * 1024 * 1024;
  * (for tunnels, which find the MTU by probes of their own and trust no unvalidated ICMP), `off`: lets routers
  * fragment.
  */
-export type PathMtuDiscovery = 'off' | 'do' | 'probe';
+type PathMtuDiscovery = 'off' | 'do' | 'probe';
 
 const MODES = { off: 0, do: 1, probe: 2 } as const;
 

@@ -18,7 +18,7 @@ interface SeenSecret extends ObjectMeta {
 }
 
 /** What a {@link Caretaker} works with. */
-export interface CaretakerOptions {
+interface CaretakerOptions {
   readonly client: ApiClient;
   readonly namespace: string;
   readonly random: RandomSource;

@@ -22,7 +22,7 @@ const POLICIES = '/apis/networking.k8s.io/v1/networkpolicies?limit=1';
 const POLICIES_EVERY_MS = { least: 240_000, spread: 120_000 } as const;
 
 /** What {@link ClusterChecks} need. */
-export interface ClusterChecksOptions {
+interface ClusterChecksOptions {
   readonly client: ApiClient;
   readonly ranges: readonly Range[];
   readonly random: RandomSource;

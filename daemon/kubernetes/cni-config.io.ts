@@ -3,7 +3,7 @@ import { fileFault, TEMPORARY_SUFFIX } from '../../host/durable-file.io.ts';
 import { CHAINED, cniConfigList } from './cni-config.ts';
 
 /** What {@link writeCniConfig} found: the file was as it should be, missing, somebody's text, or ours for other plugins. */
-export type CniConfigChange = 'none' | 'removed' | 'changed' | 'adapted';
+type CniConfigChange = 'none' | 'removed' | 'changed' | 'adapted';
 
 /**
  * Writes the runtime's network configuration, unless it is there as it should be: beside it, under a name that no

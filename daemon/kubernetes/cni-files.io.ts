@@ -30,7 +30,7 @@ const PLUGIN = 'weft-net';
 const MAX_PLUGIN_BYTES = 16 * 1024 * 1024;
 
 /** What {@link CniFiles} needs. */
-export interface CniFilesOptions {
+interface CniFilesOptions {
   readonly config: Pick<Config, 'cniConfig' | 'cniBinDir' | 'runDir'>;
   /** This weftd serves, so the runtime may call the plugin. */
   readonly ready: () => boolean;

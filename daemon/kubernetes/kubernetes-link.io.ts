@@ -44,7 +44,7 @@ const CARE_EVERY_MS = 5_000;
 const ALONE_RETRY: BackoffLimits = { firstMs: 30_000, mostMs: 300_000 };
 
 /** What the link to Kubernetes tells its node. */
-export interface KubernetesEvents {
+interface KubernetesEvents {
   /** Endpoints where peers may be. */
   found(endpoints: readonly Endpoint[]): void;
   /** What the object that begins the ring holds. False where it is no genesis. */
@@ -64,7 +64,7 @@ export interface KubernetesEvents {
 }
 
 /** What a {@link KubernetesLink} is made of. */
-export interface KubernetesOptions {
+interface KubernetesOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Ours, for the API server's logs. */
   readonly version: string;

@@ -34,7 +34,7 @@ const OTHER_SECRET = warningOf(CLUSTER_WARNINGS, 'E_OTHER_SECRET');
 const OTHER_RING = warningOf(CLUSTER_WARNINGS, 'E_OTHER_RING');
 
 /** What is looked at again and again. */
-export type Check = 'kube-proxy' | 'policies';
+type Check = 'kube-proxy' | 'policies';
 
 /**
  * What a user of Kubernetes should know of: requests that the API does not grant, the damaged object, ranges that

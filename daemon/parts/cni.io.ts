@@ -20,7 +20,7 @@ const CNI_WARNINGS = {
 } as const satisfies WarningTable;
 
 /** The daemon's side of the CNI plugin. */
-export interface Cni {
+interface Cni {
   readonly plugin: CniPlugin;
   /**
    * Whether this weftd serves its node: pods that run have their network, and calls of the runtime are heard. Neither a

@@ -10,7 +10,7 @@ import type { RouteClient } from '../../linux/route-client.io.ts';
 import type { Sysctl } from '../../linux/sysctl.io.ts';
 
 /** What {@link HostNetwork} is made of. */
-export interface HostNetworkOptions {
+interface HostNetworkOptions {
   readonly client: RouteClient;
   readonly sysctl: Sysctl;
   /** With the addresses that the node had when it last ended. */

@@ -5,12 +5,12 @@ import type { NodeLoop } from '../node-loop.io.ts';
 import { type Config, listenHosts } from '../settings/config.ts';
 
 /** The TCP connections to peers. */
-export interface PeerLinks {
+interface PeerLinks {
   close(): void;
 }
 
 /** Listens for peers, and joins their connections to the node. Rejects with E_PORT_TAKEN, E_LISTEN. */
-export async function listenForPeers(options: {
+export async function openPeerLinks(options: {
   readonly config: Pick<Config, 'port' | 'listen'>;
   readonly node: Pick<
     WeftNode,

@@ -8,7 +8,7 @@ const QUIET_MS = 300;
 const LATEST_MS = 2_000;
 
 /** What an {@link UnderlayWatch} is made of. */
-export interface UnderlayWatchOptions {
+interface UnderlayWatchOptions {
   /** As it was when the node was made. */
   readonly first: Underlay;
   readonly read: () => Promise<Underlay>;

@@ -130,12 +130,12 @@ export type GenesisSetting =
   | { readonly mode: 'none' };
 
 /** Members of the electorate of `--ipalloc-init consensus=`. More would only make agreement slower. */
-export const MAX_ELECTORATE = 9;
+const MAX_ELECTORATE = 9;
 
 /** Overlay MTU in bytes: at least what IPv6 demands of a link (RFC 8200 §5), whichever families the pods have. */
-export const MIN_MTU = 1280;
+const MIN_MTU = 1280;
 /** 65,535 less the 136 bytes that tunnel and relay add. */
-export const MAX_MTU = 65_399;
+const MAX_MTU = 65_399;
 
 export function readName(text: string): Reading<string> {
   if (/^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/.test(text)) return good(text);

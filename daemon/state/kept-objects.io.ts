@@ -6,7 +6,7 @@ import { replaceFile } from '../../host/durable-file.io.ts';
  * What a node keeps of the API of Kubernetes beside its own state, to put it back where somebody deleted it: the
  * namespace takes the Secret along when the manifest is deleted, and the state folders of the nodes stay.
  */
-export interface KeptObjects {
+interface KeptObjects {
   /** The text of the cluster's secret. */
   readonly secret: string;
   /** The genesis of the ring that this node has a part in, in Base64. */

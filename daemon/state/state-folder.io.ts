@@ -39,7 +39,7 @@ import { KEPT_FILE } from './kept-objects.io.ts';
  * A folder that lost one of its files is refused, never completed: a node that forgot its epoch would repeat
  * itself, and one that forgot its keys is another node.
  */
-export const STATE_VERSION = 1;
+const STATE_VERSION = 1;
 
 export interface StateFolder {
   readonly identity: Identity;

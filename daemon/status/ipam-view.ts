@@ -8,7 +8,7 @@ import { removalRows } from './removal-view.ts';
 import { nameOf, type StatusContext } from './status-context.ts';
 
 /** Answer to `weft ipam`. */
-export function ipamResult(context: StatusContext): IpamResult {
+export function ipamView(context: StatusContext): IpamResult {
   const { node } = context;
   return {
     ...ipamSummary(node),

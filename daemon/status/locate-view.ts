@@ -13,7 +13,7 @@ import type { StatusContext } from './status-context.ts';
  * Throws E_UNKNOWN_PEER, E_AMBIGUOUS_PEER, E_NOT_OVERLAY for an address that no node owns, E_NO_ADDRESS for a node
  * without an overlay address.
  */
-export function locate(context: StatusContext, target: string): LocateResult {
+export function locateView(context: StatusContext, target: string): LocateResult {
   const { node, overlayMtu } = context;
   const address = parseAddress(target);
   const peer = address === undefined ? findNode(context, target) : node.ipam.ownerOf(address);

@@ -7,7 +7,7 @@ import { seedRows } from './seeds-view.ts';
 import { nameOf, type StatusContext } from './status-context.ts';
 
 /** Answer to `weft peers`. */
-export function peersResult(context: StatusContext): PeersResult {
+export function peersView(context: StatusContext): PeersResult {
   const { node, datapath, sought } = context;
   const peers = peerRows(context).map((row) => {
     const peer = row.peerId;

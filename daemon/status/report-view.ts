@@ -1,21 +1,21 @@
 import type { ReportResult } from '../../control/control-protocol.ts';
-import { ipamResult } from './ipam-view.ts';
+import { ipamView } from './ipam-view.ts';
 import type { KernelCounters } from './kernel-counters.io.ts';
-import { peersResult } from './peers-view.ts';
+import { peersView } from './peers-view.ts';
 import { nameOf, type StatusContext } from './status-context.ts';
-import { statusResult } from './status-view.ts';
+import { statusView } from './status-view.ts';
 
 /** Answer to `weft report`: no keys, no secrets. */
-export function reportResult(context: StatusContext, kernel: KernelCounters): ReportResult {
+export function reportView(context: StatusContext, kernel: KernelCounters): ReportResult {
   const { node, counters, datapath } = context;
   return {
-    status: statusResult(context),
+    status: statusView(context),
     settings: context.settings,
     counters: { ...counters.snapshot(), ...kernel.counts },
     ...(kernel.fault === undefined ? {} : { countersMissing: kernel.fault }),
     gauges: context.gauges(),
-    peers: peersResult(context),
-    ipam: ipamResult(context),
+    peers: peersView(context),
+    ipam: ipamView(context),
     datapath: { name: datapath.name, suites: datapath.suites, features: datapath.features },
     links: node.gossip.links().map(({ peer }) => nameOf(context, peer)),
     tunnels: node.tunnels.peers.map((peer) => ({

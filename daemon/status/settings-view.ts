@@ -3,7 +3,7 @@ import type { NodeSettings } from '../../control/control-protocol.ts';
 import type { Config } from '../settings/config.ts';
 
 /** The settings that concern the host, as `weft report` tells them and `weft doctor` goes by. */
-export function nodeSettings(config: Config, ranges: readonly Range[]): NodeSettings {
+export function settingsView(config: Config, ranges: readonly Range[]): NodeSettings {
   const { port, stateDir, masquerade, cniConfig, cniBinDir, sysctlDir } = config;
   return {
     ranges: ranges.flatMap(rangeCidrs),

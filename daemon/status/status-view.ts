@@ -6,14 +6,14 @@ import { peerRows } from './peers-view.ts';
 import { seedRows, seedWarnings } from './seeds-view.ts';
 import { type NamedMember, sharedNames } from './shared-names.ts';
 import type { StatusContext } from './status-context.ts';
-import { warningsOf } from './status-warnings.ts';
+import { statusWarnings } from './status-warnings.ts';
 
 /** Answer to `weft status`. */
-export function statusResult(context: StatusContext): StatusResult {
+export function statusView(context: StatusContext): StatusResult {
   const { node, name, version } = context;
   const seeds = seedRows(context);
   const warnings = [
-    ...warningsOf(node, context.warnings()),
+    ...statusWarnings(node, context.warnings()),
     ...seedWarnings(seeds),
     ...sharedNames(namedMembers(context)),
   ];

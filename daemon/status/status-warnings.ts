@@ -33,7 +33,7 @@ type Warned = {
  * All that a user should know of at present: first what is wrong, then what is merely unusual. `around` is what other
  * parts of weftd warn of; a part that gives a line has it shown under the code W_OTHER.
  */
-export function warningsOf(node: Warned, around: readonly (Warning | string)[]): Warning[] {
+export function statusWarnings(node: Warned, around: readonly (Warning | string)[]): Warning[] {
   const { faults, orphaned, pending } = node.ipam.status();
   return [
     ...(node.diskFault === undefined ? [] : [warningOfError(node.diskFault)]),

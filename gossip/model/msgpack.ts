@@ -18,7 +18,7 @@ const packr = new Packr({
   int64AsType: 'number',
 });
 
-export interface MsgpackBounds {
+interface MsgpackBounds {
   /** Levels of arrays and maps. */
   readonly maxDepth: number;
   /** Values in all, keys and containers included. */

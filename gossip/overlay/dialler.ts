@@ -5,7 +5,7 @@ import { type RandomSource, randomUnit } from '../../base/random.ts';
 import type { GossipConfig } from '../model/gossip-config.ts';
 
 /** Own endpoints remembered; addresses a host has, and NATs before it. */
-export const MAX_OWN_ENDPOINTS = 64;
+const MAX_OWN_ENDPOINTS = 64;
 /** A link that lived so long makes up for the failures before it. */
 const SETTLED_AFTER_MS = 5_000;
 

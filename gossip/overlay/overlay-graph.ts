@@ -1,7 +1,7 @@
 import type { PeerId } from '../../base/peer-id.ts';
 
 /** First hops kept for a destination: more equal ways than these bring nothing. */
-export const MAX_FIRST_HOPS = 16;
+const MAX_FIRST_HOPS = 16;
 
 /**
  * The graph of overlay links, as far as we can tell: our own links, which we know, and among others those that both

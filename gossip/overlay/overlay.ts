@@ -10,7 +10,7 @@ import { Seeds } from './seeds.ts';
 import { SurplusLinks, type SurplusLinksOptions } from './surplus-links.ts';
 
 /** Endpoints that other peers have redirected us to and that are still to be tried. */
-export const MAX_HINTS = 32;
+const MAX_HINTS = 32;
 /** How often the links are looked over, unless something happens. */
 const REVIEW_MS = 500;
 /** Above full-mesh size links are made by and by, since those that others dial meanwhile count too. */
@@ -318,6 +318,6 @@ export class Overlay {
 }
 
 /** The parts of gossip that links are chosen by. */
-export interface OverlayOptions extends SurplusLinksOptions {
+interface OverlayOptions extends SurplusLinksOptions {
   readonly dial: (endpoint: Endpoint, expected: PeerId | undefined) => void;
 }

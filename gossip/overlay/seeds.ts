@@ -2,7 +2,7 @@ import type { Endpoint } from '../../base/endpoint.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 
 /** Seed endpoints; the first so many are taken. */
-export const MAX_SEEDS = 64;
+const MAX_SEEDS = 64;
 
 /** Where we were told to look for peers, and whom we met there. */
 export class Seeds {

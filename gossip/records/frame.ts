@@ -91,7 +91,7 @@ export interface WantedRecord {
   readonly slot: Slot;
 }
 
-export const FRAME_VERSION = 1;
+const FRAME_VERSION = 1;
 export const MAX_FRAME_LENGTH = 65_000;
 /** Entries in one versions frame; longer lists are split. 57,000 bytes. */
 export const MAX_VERSION_ENTRIES = 1000;
@@ -99,7 +99,7 @@ export const MAX_WANTED = 1000;
 export const MAX_FRAME_RUMOURS = 1000;
 export const MAX_REDIRECTS = 8;
 /** Records in one frame, whatever their size. */
-export const MAX_FRAME_RECORDS = 400;
+const MAX_FRAME_RECORDS = 400;
 
 const ENTRY_LENGTH = PEER_ID_LENGTH + 1 + 8 + 8 + FINGERPRINT_LENGTH;
 const WANTED_LENGTH = PEER_ID_LENGTH + 1;
@@ -121,7 +121,7 @@ const KIND_CODE = {
 const KINDS = new Map(Object.entries(KIND_CODE).map(([kind, code]) => [code, kind as Frame['kind']]));
 
 /** Bytes of one message. */
-export const MAX_MESSAGE_LENGTH = 1000;
+const MAX_MESSAGE_LENGTH = 1000;
 
 /** `unknown`: a version or kind of the future, to be skipped and counted. The others are faults of the sender. */
 export type FrameFault = 'oversized' | 'unknown' | 'malformed';

@@ -44,7 +44,7 @@ export interface Intake {
  * `stale`: not newer than what is held; harmless. `rate`: the origin writes too often; the record comes again by
  * anti-entropy. `full`: no room. `payload` and `signature`: whoever passed it on has not checked it, or made it up.
  */
-export type IntakeRefusal = 'stale' | 'rate' | 'full' | 'payload' | 'signature';
+type IntakeRefusal = 'stale' | 'rate' | 'full' | 'payload' | 'signature';
 
 /** Why a record from our own disk is not taken; no origin is over its rate there. */
 export type RestoreRefusal = Exclude<IntakeRefusal, 'rate'>;

@@ -8,7 +8,7 @@ export const BUCKET_COUNT = 64;
 export const FINGERPRINT_LENGTH = 8;
 
 /** What a record store may grow to. */
-export interface RecordStoreLimits {
+interface RecordStoreLimits {
   readonly maxOrigins: number;
   /** Of payloads, in bytes. */
   readonly maxBytes: number;

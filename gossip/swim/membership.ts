@@ -50,10 +50,6 @@ export class Membership {
     return this.#present + 1;
   }
 
-  get knownCount(): number {
-    return this.#entryByPeer.size;
-  }
-
   stateOf(peer: PeerId): MemberState | undefined {
     return this.#entryByPeer.get(peer)?.state;
   }
@@ -199,7 +195,7 @@ export class Membership {
 }
 
 /** What membership tells its owner, at once, from within the call that caused it. */
-export interface MembershipEvents {
+interface MembershipEvents {
   changed(peer: PeerId, state: Exclude<MemberState, 'unknown'>): void;
   /** News to spread. */
   rumour(rumour: Rumour & { readonly state: RumourState }): void;

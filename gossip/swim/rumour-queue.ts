@@ -2,7 +2,7 @@ import type { PeerId } from '../../base/peer-id.ts';
 import type { Rumour } from '../model/rumour.ts';
 
 /** Subjects in the queue; the oldest falls out, since links carry rumours too. */
-export const MAX_QUEUED_RUMOURS = 1024;
+const MAX_QUEUED_RUMOURS = 1024;
 
 /**
  * Rumours that ride on SWIM packets: each is told λ·log10(n) times (SWIM §4.1), the least told first, one for a

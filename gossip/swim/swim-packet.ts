@@ -24,9 +24,9 @@ export interface SwimPacket {
   readonly rumours: readonly Rumour[];
 }
 
-export type SwimKind = 'ping' | 'ping-req' | 'ack' | 'nack';
+type SwimKind = 'ping' | 'ping-req' | 'ack' | 'nack';
 
-export const SWIM_VERSION = 1;
+const SWIM_VERSION = 1;
 /** One byte under the 1,100 of a control message, which the channel number takes. */
 export const MAX_SWIM_LENGTH = 1099;
 /** Rumours in one packet: 8 + 32 + 12 × 57 = 724 bytes, safe on any path. */

@@ -259,7 +259,7 @@ export class Swim {
 }
 
 /** The parts of gossip that the failure detector needs. */
-export interface SwimOptions {
+interface SwimOptions {
   readonly self: PeerId;
   readonly config: GossipConfig;
   readonly random: RandomSource;

@@ -2,7 +2,7 @@ import { WeftError } from '../../base/weft-error.ts';
 import type { Setting, SettingTable } from './setting.ts';
 
 /** The texts given for a setting in one source, and how the user knows that place: `--port`, `WEFT_PORT`. */
-export interface GivenTexts {
+interface GivenTexts {
   readonly texts: readonly string[];
   readonly source: string;
 }
@@ -11,7 +11,7 @@ export interface GivenTexts {
 export type Given<Name extends string = string> = ReadonlyMap<Name, GivenTexts>;
 
 /** What a command line asks for. */
-export interface CommandLine<Name extends string = string> {
+interface CommandLine<Name extends string = string> {
   readonly settings: Given<Name>;
   readonly configFile: string | undefined;
   readonly help: boolean;

@@ -4,10 +4,10 @@ import type { Reading } from './setting.ts';
 import type { Given } from './setting-sources.ts';
 
 /** Values of one repeatable setting: more is a mistake, and every list has a limit. */
-export const MAX_VALUES = 64;
+const MAX_VALUES = 64;
 
 /** Reads the texts of settings. */
-export interface SettingValues<Name extends string> {
+interface SettingValues<Name extends string> {
   /** All values of a setting. A text that cannot be read becomes a fault and is left out. */
   values<T>(name: Name, read: (text: string) => Reading<T>): T[];
   /** The one value of a setting, or `otherwise` where none was given or read. */

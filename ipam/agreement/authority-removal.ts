@@ -7,7 +7,7 @@ import { councilOf, type NewEntry } from '../ring/ring-log.ts';
 import type { RemovalDone, RemovalProtocol } from './removal-protocol.ts';
 
 /** What taking over by the word of an authority needs of its node. */
-export interface AuthorityRemovalHost {
+interface AuthorityRemovalHost {
   readonly self: PeerId;
   readonly ring: Ring;
   readonly authority: Authority;
@@ -22,9 +22,9 @@ export interface AuthorityRemovalHost {
 }
 
 /** A proposal that the authority does not show is made again after this. */
-export const PROPOSE_RETRY_MS = 5_000;
+const PROPOSE_RETRY_MS = 5_000;
 /** How long the authority may take to show a fence, before a request for it fails. */
-export const FENCE_LIMIT_MS = 60_000;
+const FENCE_LIMIT_MS = 60_000;
 /** Above all ballots that a council reaches: a vote that repeats the authority's word. */
 const DECREE_ROUND = 0xffff_ffff;
 

@@ -7,19 +7,19 @@ import { CouncilVoter, type CouncilVoterHost, ROUND_JUMP_LIMIT } from './council
 import type { RemovalDone, RemovalProtocol } from './removal-protocol.ts';
 
 /** What a removal by votes needs of its node. */
-export interface CouncilRemovalHost extends CouncilVoterHost {
+interface CouncilRemovalHost extends CouncilVoterHost {
   readonly safeWaitMs: number;
   readonly done: RemovalDone;
 }
 
 /** Removals that this node drives at the same time. */
-export const REMOVAL_LIMIT = 16;
+const REMOVAL_LIMIT = 16;
 /** Peers beside the council that are asked what they know of the subject. */
-export const WITNESS_LIMIT = 240;
+const WITNESS_LIMIT = 240;
 const RETRY_MS = 500;
 const RETRY_LIMIT_MS = 5000;
 /** How long the promises, and later the votes, may take. */
-export const AGREE_LIMIT_MS = 30_000;
+const AGREE_LIMIT_MS = 30_000;
 
 interface Attempt {
   readonly request: RequestId;

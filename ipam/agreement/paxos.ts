@@ -38,7 +38,7 @@ export interface PaxosRow {
 }
 
 /** What an elector needs. */
-export interface GenesisPaxosOptions {
+interface GenesisPaxosOptions {
   readonly self: PeerId;
   readonly name: string;
   readonly electorate: readonly string[];
@@ -54,7 +54,7 @@ const COMPLETE_WAIT_MS = 1000;
 const RETRY_MS = 500;
 const RETRY_LIMIT_MS = 8000;
 /** A bad elector must not use up the rounds: a row this far ahead of all that we know is not believed. */
-export const ROUND_JUMP_LIMIT = 10_000;
+const ROUND_JUMP_LIMIT = 10_000;
 
 /** Why a row of another peer is not taken. */
 export type RowFault = 'malformed' | 'not-listed' | 'name-taken' | 'implausible';

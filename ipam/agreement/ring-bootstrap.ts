@@ -23,7 +23,7 @@ import { GENESIS_ENTRY_LIMIT, RING_LOG_GRANT_LIMIT } from '../ring/ring-log.ts';
 import { GenesisPaxos, type RowFault } from './paxos.ts';
 
 /** What the bootstrap of a ring needs of its node. */
-export interface RingBootstrapOptions {
+interface RingBootstrapOptions {
   readonly self: PeerId;
   readonly name: string;
   readonly config: IpamConfig;

@@ -4,7 +4,7 @@ import { type Allocator, isValidKey } from './allocator.ts';
 import { type Waiting, WaitingRoom } from './waiting-room.ts';
 
 /** How a node stands to those who want addresses of it. */
-export interface AllocationStanding {
+interface AllocationStanding {
   /** It may hand out addresses of its own range. */
   readonly operational: boolean;
   /** It does not know yet what was decided while it was away: only keys that have addresses get theirs. */

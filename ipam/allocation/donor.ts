@@ -9,10 +9,10 @@ import { type Allocator, familiesOf } from './allocator.ts';
 import { chooseBlock } from './free-space.ts';
 
 /** A peer gets at most one grant in this time. */
-export const GRANT_INTERVAL_MS = 200;
+const GRANT_INTERVAL_MS = 200;
 
 /** What a donor knows of its node. */
-export interface DonorOptions {
+interface DonorOptions {
   readonly self: PeerId;
   readonly ring: Ring;
   readonly log: OwnLog;

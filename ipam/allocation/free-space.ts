@@ -1,7 +1,7 @@
 import type { Range } from '../../base/range.ts';
 
 /** Addresses from `start` up to but not including `end`. */
-export interface Interval {
+interface Interval {
   readonly start: bigint;
   readonly end: bigint;
 }

@@ -4,15 +4,15 @@ import { type RandomSource, randomBelow, randomUnit } from '../../base/random.ts
 import type { AskOutcome } from '../model/messages.ts';
 
 /** How long a donor has to answer before the question is repeated, and how often it is put. */
-export const ASK_TIMEOUT_MS = 400;
-export const ASK_ATTEMPTS = 3;
+const ASK_TIMEOUT_MS = 400;
+const ASK_ATTEMPTS = 3;
 /** How long a granted range may take to come by gossip before the seeker asks elsewhere. */
-export const GRANT_ARRIVAL_MS = 4000;
+const GRANT_ARRIVAL_MS = 4000;
 /** A donor that does not know our log yet is asked again this much later, at most this often. */
 const UNKNOWN_WAIT_MS = 150;
 const UNKNOWN_ATTEMPTS = 20;
 /** Peers asked in one round. */
-export const DONORS_PER_ROUND = 8;
+const DONORS_PER_ROUND = 8;
 const ROUND_BACKOFF_MS = 500;
 const ROUND_BACKOFF_LIMIT_MS = 30_000;
 /** Rounds follow each other at least this quickly while an allocation waits. */
@@ -26,7 +26,7 @@ export interface Ask {
 }
 
 /** What the last whole round came to: all said that they have none, or some did not say. */
-export type RoundOutcome = 'pool-full' | 'no-answer';
+type RoundOutcome = 'pool-full' | 'no-answer';
 
 /**
  * Gets a range from other nodes: asks one donor at a time, each under one request number however often the question

@@ -10,7 +10,7 @@ import { DonorChoice, wantedFamilies } from './donor-choice.ts';
 import { type Ask, RangeSeeker } from './range-seeker.ts';
 
 /** Of what a node's supply of addresses is made. */
-export interface RangeSupplyOptions {
+interface RangeSupplyOptions {
   readonly self: PeerId;
   readonly ring: Ring;
   readonly log: OwnLog;

@@ -3,7 +3,7 @@ import type { AllocationKey, RequestId } from '../model/types.ts';
 import { mapKey } from './allocator.ts';
 
 /** Allocations that may wait for a range at the same time. */
-export const WAITING_LIMIT = 1024;
+const WAITING_LIMIT = 1024;
 
 /** A call of `allocate` that has no answer yet. */
 export interface Waiting {

@@ -4,7 +4,7 @@ import type { Genesis } from './genesis.ts';
 import type { IpamStore } from './store.ts';
 
 /** Who gets a removed peer's ranges, and how many bytes of its log count. */
-export interface Decree {
+interface Decree {
   readonly heir: PeerId;
   readonly cut: number;
   /** Those bytes of the log, so that whoever reads the decree can tell what counts, though nobody else has them. */

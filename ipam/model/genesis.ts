@@ -25,13 +25,13 @@ export interface Genesis {
 
 export const GENESIS_ID_LENGTH = 16;
 /** Of shares: two families for each of {@link ELECTORATE_LIMIT} owners. */
-export const SHARE_LIMIT = 62;
+const SHARE_LIMIT = 62;
 /** Names in an electorate. More do not make it safer, and the genesis has to fit in a 'paxos' record of 8 KiB. */
 export const ELECTORATE_LIMIT = 31;
 /** Bytes: 17 + 2 × 33 + 1 + 62 × 65. */
 export const GENESIS_LENGTH_LIMIT = 4200;
 /** Addresses in a universe at the least, or nothing useful fits between its reserved first and last. */
-export const UNIVERSE_MIN_SIZE = 4n;
+const UNIVERSE_MIN_SIZE = 4n;
 
 /**
  * A genesis in which `owners` (1 to 31 distinct peers) share each universe evenly, in the order of their ids.

@@ -57,14 +57,14 @@ export interface AcceptedVote {
  * granted: see my log. none: nothing to spare. unknown: your log has not reached me. busy: ask again later.
  * no-ring: I am in no ring, in another one, or out of order.
  */
-export const ASK_OUTCOMES = ['granted', 'none', 'unknown', 'busy', 'no-ring'] as const;
+const ASK_OUTCOMES = ['granted', 'none', 'unknown', 'busy', 'no-ring'] as const;
 export type AskOutcome = (typeof ASK_OUTCOMES)[number];
 
 /**
  * alive: gossip sees the subject alive. ballot: promised a higher one. length: our views of the subject's log differ.
  * unable: not a member, or the vote does not fit in the log.
  */
-export const REFUSE_REASONS = ['alive', 'ballot', 'length', 'unable'] as const;
+const REFUSE_REASONS = ['alive', 'ballot', 'length', 'unable'] as const;
 export type RefuseReason = (typeof REFUSE_REASONS)[number];
 
 const KINDS = ['ask', 'answer', 'prepare', 'promise', 'refuse', 'propose'] as const;

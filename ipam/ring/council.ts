@@ -3,9 +3,9 @@ import { councilOf, type NewEntry, type RingLog } from './ring-log.ts';
 import type { RingView } from './ring-view.ts';
 
 /** Members of a node's council. A majority of it can remove the node; more would only make its log longer. */
-export const COUNCIL_LIMIT = 15;
+const COUNCIL_LIMIT = 15;
 /** Members that a council has at the least, where there are as many, before its peer gets a range. */
-export const COUNCIL_MINIMUM = 3;
+const COUNCIL_MINIMUM = 3;
 
 /**
  * The entries that keep the council of `self` at its size: with live members that own a range, and without removed ones.

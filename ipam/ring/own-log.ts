@@ -16,7 +16,7 @@ import {
 } from './ring-log.ts';
 
 /** Why our own log can no longer be trusted. Codes of faults. */
-export type Rollback = 'E_RING_ROLLBACK' | 'E_RING_FORK';
+type Rollback = 'E_RING_ROLLBACK' | 'E_RING_FORK';
 
 /**
  * This node's own log: the only one that it writes. Every entry is staged in the store and in the ring before

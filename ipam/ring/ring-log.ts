@@ -53,7 +53,7 @@ export interface Grant {
 }
 
 /** A peer joins or leaves the council of the log's origin. */
-export interface CouncilChange {
+interface CouncilChange {
   readonly peer: PeerId;
   readonly joins: boolean;
   readonly end: number;

@@ -26,7 +26,7 @@ import {
 /** Origins whose logs are kept. */
 export const ORIGIN_LIMIT = 2048;
 /** Bytes of all logs together. Parsed they take some ten times as much memory. */
-export const TOTAL_LOG_LIMIT = 16 * 1024 * 1024;
+const TOTAL_LOG_LIMIT = 16 * 1024 * 1024;
 
 /** Why a log of another peer is not taken; `too-many`: the limits above. */
 export type MergeFault = LogFault | 'too-many';

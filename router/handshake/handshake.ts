@@ -221,9 +221,10 @@ function prologue(keys: ClusterKeys, header: Uint8Array, responder: PeerId): Uin
 const PATTERN = 'IKpsk0';
 const PROTOCOL_LABEL = utf8('weft tunnel v1');
 const HEADER_LENGTH = 8;
-/** Lengths without mac1 and mac2, and with them. */
-export const INITIATION_BODY_LENGTH = HEADER_LENGTH + 32 + (32 + 16) + (INITIATION_PAYLOAD_LENGTH + 16);
+const INITIATION_BODY_LENGTH = HEADER_LENGTH + 32 + (32 + 16) + (INITIATION_PAYLOAD_LENGTH + 16);
+/** Bytes of an initiation, with mac1 and mac2. */
 export const INITIATION_LENGTH = INITIATION_BODY_LENGTH + MACS_LENGTH;
+/** Bytes of a response, without mac1 and mac2 and with them. */
 export const RESPONSE_BODY_LENGTH = HEADER_LENGTH + 32 + (RESPONSE_PAYLOAD_LENGTH + 16);
 export const RESPONSE_LENGTH = RESPONSE_BODY_LENGTH + MACS_LENGTH;
 

@@ -144,7 +144,7 @@ export interface LinkProgress {
 }
 
 /** The other end of an open link. */
-export interface LinkPeer {
+interface LinkPeer {
   readonly id: PeerId;
   /** Its X25519 static key, 32 bytes. */
   readonly noiseKey: Uint8Array;

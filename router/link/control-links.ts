@@ -41,7 +41,7 @@ export interface LinkEnd {
 }
 
 /** What whoever uses the links is told. */
-export interface LinkEvents {
+interface LinkEvents {
   opened(link: LinkId, peer: PeerId, end: LinkEnd, now: Instant): void;
   frame(link: LinkId, bytes: Uint8Array, now: Instant): void;
   /** An opened link is gone, but for those closed by {@link ControlLinks.close}. */

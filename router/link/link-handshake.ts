@@ -90,7 +90,7 @@ export type LinkHandshakeFault =
   | 'bad-credential'
   | 'self';
 
-export interface LinkHandshakeProgress {
+interface LinkHandshakeProgress {
   /** Bytes to write to the connection now; may be empty. */
   readonly send: Uint8Array;
   /** Once, when the handshake is over. No further call is due. */

@@ -18,7 +18,7 @@ const INBOUND_BURST_BYTES = 8 * 1024 * 1024;
 /** The system notices a peer that vanished without a word within about this (gossip does it sooner). */
 const KEEPALIVE_MS = 15_000;
 
-export interface TcpLinkEvents {
+interface TcpLinkEvents {
   /** Somebody connected, to `local`: the id the connection is to have, or undefined to refuse it. */
   accepted(remote: Endpoint, local: Endpoint | undefined): LinkId | undefined;
   /** A dialled connection stands; `local` is our end of it. */

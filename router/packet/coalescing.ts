@@ -24,7 +24,7 @@ import {
 /** Flows that may grow super-packets at once within a batch; the oldest makes room. */
 const MAX_CHAINS = 8;
 /** Packets in one super-packet, as in Linux's GRO and UDP_SEGMENT. */
-export const MAX_CHAIN_SEGMENTS = 64;
+const MAX_CHAIN_SEGMENTS = 64;
 /** An IPv4 total length, and an IPv6 payload length that leaves room for its header, end here. */
 const MAX_CHAIN_LENGTH = 65_535;
 

@@ -10,12 +10,12 @@ export type SegmentationFault = 'gsoType' | 'gsoFragment' | 'gsoChecksum' | 'gso
 export const TCP_CHECKSUM = 16;
 export const UDP_CHECKSUM = 6;
 
-export const TCP_FIN = 0x01;
+const TCP_FIN = 0x01;
 export const TCP_PSH = 0x08;
 export const TCP_CWR = 0x80;
 
 /** One super-packet becomes at most this many: 65,535 bytes at TCP's smallest segment of 48 bytes. */
-export const MAX_SEGMENTS = 1366;
+const MAX_SEGMENTS = 1366;
 
 /**
  * Cuts a super-packet of the kernel (TSO, USO) into the packets that the network sees.

@@ -86,7 +86,7 @@ export class Admission {
 }
 
 /** What is to be done with an initiation. */
-export type Admittance =
+type Admittance =
   | { readonly type: 'admit' }
   | { readonly type: 'refuse' }
   | { readonly type: 'cookie'; readonly reply: Uint8Array };

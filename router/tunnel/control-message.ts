@@ -19,7 +19,7 @@ import { readU16LE, writeU16LE } from '../../base/bytes.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 
 /** One message, read. */
-export type ControlMessage =
+type ControlMessage =
   | { readonly type: 'channel'; readonly channel: number; readonly bytes: Uint8Array }
   | { readonly type: 'challenge' | 'answer' | 'ping' | 'pong'; readonly token: Uint8Array }
   /** `size`: bytes of the whole body, so of the probe itself; an acknowledgement repeats it. */
@@ -32,7 +32,7 @@ export const CONTROL_TOKEN_LENGTH = 8;
 export const CHANNEL_BYTES_MAX = 1100;
 /** Body lengths of the small messages, and of the shortest probe. */
 export const TOKEN_MESSAGE_LENGTH = 1 + CONTROL_TOKEN_LENGTH;
-export const MTU_MESSAGE_LENGTH = TOKEN_MESSAGE_LENGTH + 2;
+const MTU_MESSAGE_LENGTH = TOKEN_MESSAGE_LENGTH + 2;
 
 const CHANNEL_FIRST = 1;
 const CHANNEL_LAST = 127;
@@ -46,7 +46,7 @@ const CODE_BY_TYPE = {
 } as const;
 
 /** Whether `channel` can be carried: an integer from 1 to 127. */
-export function isChannel(channel: number): boolean {
+function isChannel(channel: number): boolean {
   return Number.isInteger(channel) && channel >= CHANNEL_FIRST && channel <= CHANNEL_LAST;
 }
 

@@ -35,4 +35,4 @@ export class EndpointClaims {
 /** Endpoints of one record that are looked at. */
 const ENDPOINTS_MAX = 16;
 /** Peers that may claim one endpoint. */
-export const CLAIMANTS_MAX = 4;
+const CLAIMANTS_MAX = 4;

@@ -116,4 +116,4 @@ export class Exchange {
 }
 
 /** How long our own initiation outranks the peer's, when our static key is the lower; also how long it then waits. */
-export const SIMULTANEOUS_MS = 1000;
+const SIMULTANEOUS_MS = 1000;

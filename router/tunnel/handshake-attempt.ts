@@ -87,10 +87,10 @@ export class HandshakeAttempt {
 }
 
 /** WireGuard §6.1, REKEY_ATTEMPT_TIME. */
-export const GIVE_UP_AFTER_MS = 90_000;
+const GIVE_UP_AFTER_MS = 90_000;
 /** WireGuard waits 5 s, which is too long for a pod that has just started. */
-export const RETRY_FIRST_MS = 250;
-export const RETRY_MAX_MS = 5000;
+const RETRY_FIRST_MS = 250;
+const RETRY_MAX_MS = 5000;
 /** Share of a retry time that is random. */
-export const RETRY_JITTER = 0.3;
+const RETRY_JITTER = 0.3;
 const ASKED_MAX = 32;

@@ -266,8 +266,8 @@ const NO_TOKEN = new Uint8Array(GUARD_TOKEN_LENGTH);
 /** Responses along one path to one initiation that may turn out to be forged: 6 a second. */
 export const UNREADABLE_MAX = 32;
 /** An initiation is sent again as it is for this long, then made anew. */
-export const INITIATION_LIFETIME_MS = 5000;
+const INITIATION_LIFETIME_MS = 5000;
 /** Least time between two initiations that go back to where the peer's came from. */
-export const CALL_BACK_INTERVAL_MS = 100;
+const CALL_BACK_INTERVAL_MS = 100;
 /** Least time between two new initiations at once because the peer said that ours had regressed. */
-export const REGRESSED_HURRY_MS = 1000;
+const REGRESSED_HURRY_MS = 1000;

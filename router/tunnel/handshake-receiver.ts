@@ -11,7 +11,7 @@ import type { Tunnel } from './tunnel.ts';
 import { COUNTER_BY_INITIATION_FAULT, type TunnelCounter } from './tunnel-counters.ts';
 
 /** The tunnels, as far as handshakes have to find them. */
-export interface TunnelLookup {
+interface TunnelLookup {
   ofPeer(peer: PeerId): Tunnel | undefined;
   ofIndex(localIndex: number): Tunnel | undefined;
 }

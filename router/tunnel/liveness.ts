@@ -121,11 +121,11 @@ function isOver(since: Instant | undefined, ms: number, now: Instant): boolean {
   return since !== undefined && now >= after(since, ms);
 }
 
-export const CHECK_MS = 5000;
-export const KEEPALIVE_MS = 10_000;
+const CHECK_MS = 5000;
+const KEEPALIVE_MS = 10_000;
 /** With the time between two checks it stays below the 30 s after which NATs of clouds forget a flow. */
 export const IDLE_PING_MS = 20_000;
-export const PING_RETRY_MS = 1500;
-export const HURRIED_PING_MS = 250;
+const PING_RETRY_MS = 1500;
+const HURRIED_PING_MS = 250;
 /** Pings in a row without a pong that mean death. */
 export const PINGS_LOST = 5;

@@ -153,9 +153,9 @@ export class PathMtu {
 export const BASE_MTU = 1200 - DATA_OVERHEAD;
 /** A search ends when a size that passes and one that does not are this close, bytes. */
 export const SEARCH_STEP = 8;
-export const PROBE_TRIES = 3;
-export const PROBE_TIMEOUT_MS = 300;
+const PROBE_TRIES = 3;
+const PROBE_TIMEOUT_MS = 300;
 /** RFC 8899 §5.1.1, PMTU_RAISE_TIMER. */
 export const SEARCH_AGAIN_MS = 600_000;
 /** When even the base was lost. */
-export const BASE_RETRY_MS = 30_000;
+const BASE_RETRY_MS = 30_000;

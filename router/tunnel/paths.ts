@@ -280,20 +280,21 @@ export function pathKey(path: Path): string {
 
 /** Endpoints taken from one record. */
 export const PUBLISHED_MAX = 16;
-export const OBSERVED_MAX = 2;
-export const RELAYS_MAX = 4;
+const OBSERVED_MAX = 2;
+const RELAYS_MAX = 4;
+/** Challenges that may be unanswered at once. */
 export const CHALLENGES_MAX = PUBLISHED_MAX + OBSERVED_MAX + 2;
 /** Between the initiations to one candidate and the next, like RFC 8305's connection attempt delay but shorter. */
-export const STAGGER_MS = 50;
+const STAGGER_MS = 50;
 /** How long direct ways are tried alone before a relay is asked as well. */
-export const RELAY_AFTER_MS = 1000;
-export const DIRECT_RETRY_FIRST_MS = 5000;
-export const DIRECT_RETRY_MAX_MS = 60_000;
+const RELAY_AFTER_MS = 1000;
+const DIRECT_RETRY_FIRST_MS = 5000;
+const DIRECT_RETRY_MAX_MS = 60_000;
 export const CHALLENGE_LIFETIME_MS = 3000;
 /** A challenge goes out again after this, in case the first is lost. */
-export const CHALLENGE_AGAIN_MS = 300;
+const CHALLENGE_AGAIN_MS = 300;
 /** At most one reaction to packets from elsewhere in this time. */
-export const MOVE_INTERVAL_MS = 250;
+const MOVE_INTERVAL_MS = 250;
 
 // A sender that makes us challenge an address has sent us at least an empty packet. We answer with two challenges, each
 // padded to a whole block (more only for packets that wait here, see Paths.seek). RFC 9000 §8.1 allows three times as many bytes

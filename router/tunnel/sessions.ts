@@ -118,14 +118,14 @@ export class Sessions {
 }
 
 /** What the handshake told of the peer. */
-export interface SessionFacts {
+interface SessionFacts {
   readonly peerEpoch: number;
   /** The peer's own largest inner packet, bytes. */
   readonly peerMtu: number;
 }
 
 /** A session as the control core remembers it: without its keys. */
-export interface Session extends SessionFacts {
+interface Session extends SessionFacts {
   readonly localIndex: number;
   readonly suite: Suite;
   readonly initiator: boolean;
@@ -144,12 +144,12 @@ function sessionOf(keys: DataSession, facts: SessionFacts, initiator: boolean, n
 }
 
 /** WireGuard §6.1. The initiator of a session renews it at this age (less up to {@link REKEY_JITTER_MS}). */
-export const REKEY_AFTER_MS = 120_000;
-export const REKEY_JITTER_MS = 10_000;
+const REKEY_AFTER_MS = 120_000;
+const REKEY_JITTER_MS = 10_000;
 /** No session is renewed before, however many packets it carried. */
 export const REKEY_AT_LEAST_MS = 5000;
 /** The responder renews it when the initiator has not. */
-export const RESPONDER_REKEY_AFTER_MS = 150_000;
+const RESPONDER_REKEY_AFTER_MS = 150_000;
 /** No session lives longer. */
 export const REJECT_AFTER_MS = 180_000;
 /** An answered initiation that nobody confirms is forgotten. */

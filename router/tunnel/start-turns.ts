@@ -49,5 +49,5 @@ export class StartTurns {
 }
 
 /** First initiations in one turn, and the length of a turn. */
-export const STARTS_PER_TURN = 32;
-export const START_TURN_MS = 50;
+const STARTS_PER_TURN = 32;
+const START_TURN_MS = 50;

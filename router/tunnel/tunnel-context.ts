@@ -24,7 +24,7 @@ export interface TunnelContext {
 }
 
 /** What we say of ourselves in a handshake. */
-export interface TunnelOffer {
+interface TunnelOffer {
   /** Bitmaps: what our datapath has, and what the cluster permits. */
   readonly suites: number;
   readonly suiteFloor: number;
@@ -33,7 +33,7 @@ export interface TunnelOffer {
 }
 
 /** How a tunnel's handshakes leave the node. */
-export interface HandshakeSender {
+interface HandshakeSender {
   /** A fresh initiation with a sequence of its own; undefined where the peer's key is no key. */
   initiate(to: PeerKey, localIndex: number, token: Uint8Array): Initiation | undefined;
   /** The keys of the MACs of packets to the holder of `noiseKey`. */

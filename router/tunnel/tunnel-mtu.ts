@@ -94,4 +94,4 @@ export class TunnelMtu {
 }
 
 /** The path MTU in use is confirmed this often, while something large is sent. */
-export const VERIFY_MTU_MS = 30_000;
+const VERIFY_MTU_MS = 30_000;

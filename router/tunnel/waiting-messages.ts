@@ -23,6 +23,6 @@ export class WaitingMessages {
 }
 
 /** Messages that one peer's tunnel keeps, of 1101 bytes at most. */
-export const WAITING_MESSAGES_MAX = 4;
+const WAITING_MESSAGES_MAX = 4;
 /** An answer to what waited longer would come too late for whoever asked. */
-export const WAITING_MESSAGE_MS = 2000;
+const WAITING_MESSAGE_MS = 2000;

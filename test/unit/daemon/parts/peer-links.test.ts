@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { parseAddress } from '../../../../base/address.ts';
 import type { NodeLoop } from '../../../../daemon/node-loop.io.ts';
-import { listenForPeers } from '../../../../daemon/parts/peer-links.io.ts';
+import { openPeerLinks } from '../../../../daemon/parts/peer-links.io.ts';
 import type { LinkId } from '../../../../gossip/model/gossip-output.ts';
 
 const PORT = 36_783;
 
-describe('listenForPeers', () => {
+describe('openPeerLinks', () => {
   it('has the loop look at the node when somebody connects and says nothing', async () => {
     const seen: string[] = [];
     const { promise: accepted, resolve } = Promise.withResolvers<void>();
@@ -33,7 +33,7 @@ describe('listenForPeers', () => {
         },
     };
     const listen = [parseAddress('127.0.0.1')!];
-    const links = await listenForPeers({ config: { port: PORT, listen }, node, loop });
+    const links = await openPeerLinks({ config: { port: PORT, listen }, node, loop });
     const client = connect(PORT, '127.0.0.1');
     try {
       await Promise.all([once(client, 'connect'), accepted]);

@@ -3,7 +3,7 @@ import { parseAddress } from '../../../../base/address.ts';
 import type { PeerId } from '../../../../base/peer-id.ts';
 import { warningLine, warningOf } from '../../../../base/warning.ts';
 import { WeftError } from '../../../../base/weft-error.ts';
-import { warningsOf } from '../../../../daemon/status/status-warnings.ts';
+import { statusWarnings } from '../../../../daemon/status/status-warnings.ts';
 
 const PEER = 'a1b2c3d4'.padEnd(64, '0') as PeerId;
 
@@ -29,7 +29,7 @@ describe('the warnings of weft status', () => {
       },
     };
     const declared = warningOf({ W_SLOW: { message: 'slow', remedy: 'hurry' } }, 'W_SLOW');
-    const warnings = warningsOf(node, [declared, 'something is odd; look; then act', 'odd']);
+    const warnings = statusWarnings(node, [declared, 'something is odd; look; then act', 'odd']);
     deepEqual(
       warnings.map(({ code, severity, remedy }) => [code, severity, remedy]),
       [
