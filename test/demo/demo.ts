@@ -163,6 +163,31 @@ async function crash(cluster: Cluster, pods: readonly ClusterPod[]): Promise<voi
   check((await pod.ping(far.v6)) !== undefined, `its pods are reached again after ${reachMs.toFixed(0)} ms`);
 }
 
+async function repair(cluster: Cluster, pods: readonly ClusterPod[]): Promise<void> {
+  step('another program flushes the packet rules and the routes of a node');
+  const [node] = cluster.nodes as [ClusterNode];
+  const pod = node.pods[0]!;
+  const far = pods.find((candidate) => candidate.node !== node)!;
+  const hasRules = async (): Promise<boolean> =>
+    (await node.run(['nft', 'list', 'table', 'inet', 'weft'], { mayFail: true })).status === 0;
+  const hasRoutes = async (): Promise<boolean> =>
+    (await node.run(['ip', 'route', 'show', 'dev', 'weft0'])).stdout.trim() !== '';
+  await node.run(['nft', 'flush', 'ruleset']);
+  await node.run(['ip', 'route', 'flush', 'dev', 'weft0']);
+  const begun = performance.now();
+  await until('the rules and the routes to be back', async () => (await hasRules()) && (await hasRoutes()));
+  check(true, `weftd has put both back after ${(performance.now() - begun).toFixed(0)} ms`);
+  check((await pod.ping(far.v4)) !== undefined, `${pod.name} reaches ${far.name} as before`);
+  const { stdout } = await node.run([`${REPOSITORY}/bin/weft`, '--run-dir', node.runDir, 'doctor'], {
+    mayFail: true,
+  });
+  const canary = stdout.split('\n').find((line) => line.includes('canary: '));
+  check(
+    canary?.startsWith('ok') === true,
+    `weft doctor: ${canary?.replace(/^\S+ +/, '') ?? 'no line of a canary'}`,
+  );
+}
+
 function gigabits(bitsPerSecond: number): string {
   return `${(bitsPerSecond / 1e9).toFixed(2)} Gbit/s`;
 }
@@ -196,6 +221,7 @@ try {
   await speed(pods);
   await secrecy(cluster, pods);
   await crash(cluster, pods);
+  await repair(cluster, pods);
   step(failures === 0 ? 'all of it held' : `${failures} of it did not hold`);
   if (keep) {
     farewell(cluster);
