@@ -9,7 +9,7 @@ WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY . .
-RUN make -C native && make -C cni/shim && npm prune --omit=dev --ignore-scripts && tools/image-root /image
+RUN make -j"$(nproc)" -C native && make -C cni/shim && npm prune --omit=dev --ignore-scripts && tools/image-root /image
 
 FROM scratch
 COPY --from=build /image /

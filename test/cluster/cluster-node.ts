@@ -147,7 +147,7 @@ export class ClusterNode {
   }
 
   /** Waits until the tunnels to all `peers` stand. */
-  async connected(peers: readonly ClusterNode[], timeoutMs = 10_000): Promise<void> {
+  async connected(peers: readonly ClusterNode[], timeoutMs = 30_000): Promise<void> {
     const names = peers.filter((peer) => peer !== this).map((peer) => peer.name);
     await until(
       `${this.name} to reach ${names.join(', ')}`,
@@ -162,7 +162,7 @@ export class ClusterNode {
   }
 
   /** Waits until this node has a range of addresses. */
-  async ready(timeoutMs = 10_000): Promise<void> {
+  async ready(timeoutMs = 30_000): Promise<void> {
     await until(
       `${this.name} to own addresses`,
       async () => {

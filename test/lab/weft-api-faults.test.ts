@@ -33,7 +33,7 @@ const FAULTS: readonly (readonly [mode: FaultMode, what: string, warning: RegExp
 const labels = { 'app.kubernetes.io/part-of': 'weft' };
 
 describe('Weft and an API that fails', function () {
-  this.timeout(240_000);
+  this.timeout(600_000);
   let weft: WeftLab;
   let lab: Lab;
   let proxy: FaultProxy;

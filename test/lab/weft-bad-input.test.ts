@@ -7,7 +7,7 @@ import { manifest, NAMESPACE, WeftLab } from './weft-lab.ts';
 import { addressesOf, get, PORT, url, WEB } from './workloads.ts';
 
 describe('Weft among faults of a cluster', function () {
-  this.timeout(240_000);
+  this.timeout(600_000);
   let weft: WeftLab;
   let lab: Lab;
   let pods: KubeObject[];

@@ -24,7 +24,7 @@ const MOST_REQUESTS_ON_RETURN = 12;
 const BEGINNINGS = 20;
 
 describe('the life of Weft in a cluster', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   let weft: WeftLab;
   let lab: Lab;
 
@@ -252,7 +252,7 @@ describe('the beginning of a ring in a cluster', function () {
 });
 
 describe('Weft that is removed', function () {
-  this.timeout(240_000);
+  this.timeout(600_000);
 
   after(async () => {
     await takeDown();

@@ -11,7 +11,7 @@ const SLOW = { timeoutMs: 120_000, everyMs: 1_000 };
 
 /** What other programs do on a node beside Weft, and what else of a cluster must fit to it. */
 describe('Weft among the other programs of a node', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   let weft: WeftLab;
   let lab: Lab;
 

@@ -30,7 +30,7 @@ interface CachedAdd {
 }
 
 describe('Weft in two versions', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   let weft: WeftLab;
   let lab: Lab;
   /** Copies of the plugin of each version, from the images. */

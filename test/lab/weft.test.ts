@@ -12,7 +12,7 @@ const FAMILIES = ['-4', '-6'] as const;
 const DAEMON_STATUS = forWeftd('cat $p/status');
 
 describe('Weft on Kubernetes', function () {
-  this.timeout(240_000);
+  this.timeout(600_000);
   let weft: WeftLab;
   let lab: Lab;
   let pods: KubeObject[];

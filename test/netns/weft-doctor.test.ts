@@ -33,7 +33,7 @@ function named(result: DoctorResult, check: string): Finding {
 }
 
 describe('weft doctor', function () {
-  this.timeout(90_000);
+  this.timeout(180_000);
   let cluster: Cluster;
   let near: ClusterNode;
   let far: ClusterNode;

@@ -12,7 +12,7 @@ function weft(node: ClusterNode, ...args: string[]): Promise<CommandResult> {
 }
 
 describe('weft ping', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let cluster: Cluster;
   let near: ClusterNode;
   let far: ClusterNode;

@@ -14,7 +14,7 @@ const PROBE = new URL('../cluster/inside/tcp-probe.ts', import.meta.url).pathnam
 const WEFT_NODE = new URL('../../bin/weft-node', import.meta.url).pathname;
 
 describe('a weftd that takes over from another', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let cluster: Cluster;
   let node: ClusterNode;
   let peer: ClusterNode;

@@ -3,7 +3,7 @@ import { Simulation } from './simulation.ts';
 import { VirtualStore } from './virtual-store.ts';
 
 describe('a state folder restored from a backup', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
 
   it('is noticed, though its node has started no more often than its former self: what was granted since stays granted', () => {
     const sim = new Simulation(41);

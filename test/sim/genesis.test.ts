@@ -22,7 +22,7 @@ function electorate(sim: Simulation, electors: number, observers: number): Virtu
 }
 
 describe('the genesis of the ring', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
 
   it('waits for a majority of the electorate, whoever else is there', () => {
     const sim = new Simulation(1);

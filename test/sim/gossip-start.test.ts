@@ -16,7 +16,7 @@ function startAll(seed: number): GossipNetwork {
 }
 
 describe('the start of a cluster, and a node that goes away', function () {
-  this.timeout(240_000);
+  this.timeout(300_000);
 
   it('costs each node few dials and few bytes: who has links enough dials no seed', () => {
     const net = startAll(7);

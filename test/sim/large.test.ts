@@ -15,7 +15,7 @@ const PARTED_LIMIT_MS = 60_000;
 const HEAL_LIMIT_MS = 5_000;
 
 describe(`a cluster of ${NODES} nodes`, function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
 
   it('forms, is quiet when idle, and has everybody know of a change within 2 s', () => {
     const sim = new Simulation(100);
@@ -47,7 +47,7 @@ describe(`a cluster of ${NODES} nodes`, function () {
 });
 
 describe(`a cluster of ${PARTED_NODES} nodes in two halves`, function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   it('that take each other for dead is one again within 5 s of healing', () => {
     const sim = new Simulation(101);

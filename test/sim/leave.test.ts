@@ -6,7 +6,7 @@ import { Simulation } from './simulation.ts';
 import type { VirtualNode } from './virtual-node.ts';
 
 describe('a node that leaves', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
 
   it('gives its range to the others before it is gone, and takes a new one when it comes back', () => {
     const sim = new Simulation(41);

@@ -46,7 +46,7 @@ function storm(seed: number): number {
 }
 
 describe('removals in a storm', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
 
   it('never give an address to two, and end with one ring', () => {
     let removed = 0;

@@ -26,7 +26,7 @@ const addressed = (nodes: readonly VirtualNode[]): boolean =>
   nodes.every(({ core }) => (core?.ownAddresses.length ?? 0) > 0);
 
 describe('nodes in a network that is not as they think', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
 
   for (const [what, cut] of [
     ['UDP is blocked between two', ['there', 'back']],

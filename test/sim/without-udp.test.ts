@@ -3,7 +3,7 @@ import { Simulation } from './simulation.ts';
 import type { VirtualNode } from './virtual-node.ts';
 
 describe('a node whose UDP is blocked', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
 
   it('gets a range, and an address of its own, over its control links', () => {
     const sim = new Simulation(51);

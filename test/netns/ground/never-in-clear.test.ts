@@ -18,7 +18,7 @@ const SEND = ['bash', '-c', 'printf %s "$2" > "/dev/udp/$1/7778"', 'send'];
  * and on `gw` looks for what pods say.
  */
 describe('a packet of a pod', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let cluster: Cluster;
   let node: ClusterNode;
   let peer: ClusterNode;

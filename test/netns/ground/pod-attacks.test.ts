@@ -11,7 +11,7 @@ const WEFT_NODE = new URL('../../../bin/weft-node', import.meta.url).pathname;
 
 /** A pod with CAP_NET_RAW, whose processes are not trusted. */
 describe('a pod that attacks its node', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let cluster: Cluster;
   let node: ClusterNode;
   let peer: ClusterNode;

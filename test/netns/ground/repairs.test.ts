@@ -6,7 +6,7 @@ import { run, until } from '../../cluster/command.ts';
 
 /** What a real host does to a running weftd, each followed by what pods see of it. */
 describe('a weftd whose host is changed by others', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   let cluster: Cluster;
   let node: ClusterNode;
   let peer: ClusterNode;

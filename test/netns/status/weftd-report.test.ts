@@ -8,7 +8,7 @@ import { WeftdHost } from '../weftd-host.ts';
 const DATAGRAM = fileURLToPath(new URL('../inside/datagram.ts', import.meta.url));
 
 describe('the report of a weftd', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let host: WeftdHost;
   let outside: Namespace;
 
