@@ -6,6 +6,7 @@ import type { Range } from '../../base/range.ts';
 import { HOST_LINK_PREFIX } from '../../cni/attachment.ts';
 import type { ApiClient } from '../../kube/api-client.io.ts';
 import { ApiError } from '../../kube/api-error.ts';
+import { Backoff } from '../../kube/backoff.ts';
 import { kubeProxyWarning, podCidrWarning, readKubeProxyConfig } from '../../kube/kube-proxy.ts';
 import { type KubeNode, readCount } from '../../kube/objects.ts';
 import type { KubernetesWarnings } from './kubernetes-warnings.ts';
@@ -39,10 +40,12 @@ interface ClusterChecksOptions {
 export class ClusterChecks {
   readonly #options: ClusterChecksOptions;
   readonly #stop = new AbortController();
+  readonly #backoff: Backoff;
   #nodes: readonly KubeNode[] = [];
 
   constructor(options: ClusterChecksOptions) {
     this.#options = options;
+    this.#backoff = new Backoff(options.random);
   }
 
   /** Looks until {@link stop}. What rejects there is a bug, and ends the process. */
@@ -67,15 +70,16 @@ export class ClusterChecks {
     this.#nodes = nodes;
   }
 
-  async #repeat(check: () => Promise<void>, pauseMs: () => number): Promise<void> {
+  /** `check` answers how soon it should be made again where that is not after the usual pause. */
+  async #repeat(check: () => Promise<number | undefined>, pauseMs: () => number): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      await check();
-      await delay(pauseMs(), undefined, { signal, ref: false }).catch(() => {});
+      const soonMs = await check();
+      await delay(soonMs ?? pauseMs(), undefined, { signal, ref: false }).catch(() => {});
     }
   }
 
-  async #checkKubeProxy(): Promise<void> {
+  async #checkKubeProxy(): Promise<undefined> {
     const { ranges, warnings, kubeProxyUrl = KUBE_PROXY } = this.#options;
     const config = readKubeProxyConfig(await ask(kubeProxyUrl, this.#stop.signal));
     const line =
@@ -85,19 +89,22 @@ export class ClusterChecks {
     warnings.checked('kube-proxy', line);
   }
 
-  async #checkPolicies(): Promise<void> {
+  async #checkPolicies(): Promise<number | undefined> {
     const { client, warnings, now, policyEngine } = this.#options;
     const { signal } = this.#stop;
     try {
       const count = readCount(await client.request(POLICIES, { signal })) ?? 0;
       warnings.granted('policies');
+      this.#backoff.reset();
       const isEnforced = count === 0 || (await policyEngine()) !== undefined;
       warnings.checked('policies', isEnforced ? undefined : unenforced(count));
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted) return undefined;
       if (!(error instanceof ApiError)) throw error;
       warnings.failed('policies', error, now());
+      return this.#backoff.next(error.retryAfterMs);
     }
+    return undefined;
   }
 }
 

@@ -22,11 +22,12 @@ describe('ClusterChecks', () => {
   let answer: string;
   let policies: number;
   let engine: string | undefined;
+  let everyMs: number;
 
   beforeEach(async () => {
     api = await FakeApi.listen();
     client = new ApiClient(api.access, 'test');
-    [answer, policies, engine] = ['', 0, undefined];
+    [answer, policies, engine, everyMs] = ['', 0, undefined, 20];
     api.answer = (request, response) => {
       const rest = policies > 1 ? { remainingItemCount: policies - 1 } : {};
       const items = policies === 0 ? [] : [{}];
@@ -44,7 +45,9 @@ describe('ClusterChecks', () => {
       warnings,
       policyEngine: async () => engine,
       kubeProxyUrl: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}/configz`,
-      everyMs: 20,
+      get everyMs() {
+        return everyMs;
+      },
     });
   });
   afterEach(async () => {
@@ -103,9 +106,14 @@ describe('ClusterChecks', () => {
   });
 
   it('says that it may not ask for them', async () => {
+    const granted = api.answer;
     api.answer = json(403, { reason: 'Forbidden' });
+    everyMs = 1e9;
     checks.start();
     await shows(/answers 403 .*the list of NetworkPolicies/);
+    // It asks again long before the usual pause is over.
+    api.answer = granted;
+    await showsNothing();
   });
 });
 
