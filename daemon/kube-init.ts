@@ -94,11 +94,11 @@ async function clusterSecret(stateDir: string | undefined): Promise<string> {
   }
 }
 
-/** What this node kept; undefined where it has no part in a ring, or where what it kept is damaged. */
+/** What this node kept of this namespace; undefined where it has no part in a ring, or what it kept is damaged. */
 function readKept(stateDir: string, namespace: string): SecretOptions['kept'] {
   const kept = keptObjects(stateDir);
   const genesis = kept && bytesOfBase64(kept.genesis);
-  if (kept === undefined || genesis === undefined) return undefined;
+  if (kept === undefined || genesis === undefined || kept.namespace !== namespace) return undefined;
   try {
     const clusterId = clusterIdOf(kept.secret);
     const told = { clusterId, founder: '', ranges: [] };

@@ -59,8 +59,8 @@ interface KubernetesEvents {
   nodes(names: ReadonlySet<string>): void;
   /** The genesis of the ring that this node has a part in. */
   ownGenesis(): Uint8Array | undefined;
-  /** Called every few seconds: what the node would put back into the API is to be kept on its disk. */
-  keep(): void;
+  /** Called every few seconds: what the node would put back into this namespace is to be kept on its disk. */
+  keep(namespace: string): void;
 }
 
 /** What a {@link KubernetesLink} is made of. */
@@ -258,7 +258,7 @@ export class KubernetesLink {
   /** Begins and ends to be the caretaker, and does what that one does. */
   #takeCare(): void {
     const { events } = this.#options;
-    events.keep();
+    events.keep(this.#access.namespace);
     if (!events.caretaker()) {
       this.#caretaker?.stop();
       this.#caretaker = undefined;

@@ -74,11 +74,12 @@ export function linkToKubernetes(options: {
         loop.wake();
       },
       ownGenesis: () => node.ipam.genesis,
-      keep: () => {
+      keep: (namespace) => {
         const genesis = node.ipam.genesis;
         if (genesis === undefined) return;
         try {
-          keepObjects(config.stateDir, { secret: ownSecret().trim(), genesis: textOfBase64(genesis) });
+          const objects = { namespace, secret: ownSecret().trim(), genesis: textOfBase64(genesis) };
+          keepObjects(config.stateDir, objects);
         } catch (error) {
           if (!(error instanceof WeftError)) throw error;
           log.warn('what this node would put back into the API cannot be kept', { fault: error.line });

@@ -7,6 +7,8 @@ import { replaceFile } from '../../host/durable-file.io.ts';
  * namespace takes the Secret along when the manifest is deleted, and the state folders of the nodes stay.
  */
 interface KeptObjects {
+  /** Where they lay. Nothing is put back anywhere else: a second DaemonSet by mistake stays a cluster of its own. */
+  readonly namespace: string;
   /** The text of the cluster's secret. */
   readonly secret: string;
   /** The genesis of the ring that this node has a part in, in Base64. */
@@ -20,16 +22,17 @@ const MAX_LENGTH = 16_384;
 
 /** Writes them, unless they are there already. Throws E_DISK_FULL, E_WRITE; what was kept before is kept then. */
 export function keepObjects(stateDir: string, objects: KeptObjects): void {
-  const { secret, genesis } = objects;
-  const text = `${JSON.stringify({ secret, genesis })}\n`;
+  const { namespace, secret, genesis } = objects;
+  const text = `${JSON.stringify({ namespace, secret, genesis })}\n`;
   if (readText(stateDir) !== text) replaceFile(`${stateDir}/${KEPT_FILE}`, utf8(text));
 }
 
 /** What was kept; undefined where nothing was, or where the file is damaged. */
 export function keptObjects(stateDir: string): KeptObjects | undefined {
   try {
-    const { secret, genesis } = JSON.parse(readText(stateDir) ?? '') as Partial<KeptObjects>;
-    return typeof secret === 'string' && typeof genesis === 'string' ? { secret, genesis } : undefined;
+    const { namespace, secret, genesis } = JSON.parse(readText(stateDir) ?? '') as Partial<KeptObjects>;
+    const isWhole = [namespace, secret, genesis].every((text) => typeof text === 'string');
+    return isWhole ? { namespace: namespace!, secret: secret!, genesis: genesis! } : undefined;
   } catch {
     return undefined;
   }

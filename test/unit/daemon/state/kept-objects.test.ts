@@ -12,7 +12,7 @@ describe('keepObjects', () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   it('gives back what was kept, which only its owner may read, and writes it once', () => {
-    const objects = { secret: 'ab'.repeat(32), genesis: 'AAAA' };
+    const objects = { namespace: 'weft', secret: 'ab'.repeat(32), genesis: 'AAAA' };
     keepObjects(folder, objects);
     deepEqual(keptObjects(folder), objects);
     const { mode, ino } = statSync(join(folder, KEPT_FILE));
@@ -25,7 +25,15 @@ describe('keepObjects', () => {
 
   it('takes nothing from a file that is missing or damaged', () => {
     equal(keptObjects(folder), undefined);
-    for (const text of ['', '{', '[]', 'null', '{"secret":"x"}', '{"secret":"x","genesis":7}']) {
+    for (const text of [
+      '',
+      '{',
+      '[]',
+      'null',
+      '{"secret":"x"}',
+      '{"secret":"x","genesis":"y"}',
+      '{"namespace":"n","secret":"x","genesis":7}',
+    ]) {
       writeFileSync(join(folder, KEPT_FILE), text);
       equal(keptObjects(folder), undefined, text);
     }
