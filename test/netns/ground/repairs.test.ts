@@ -110,7 +110,7 @@ describe('a weftd whose host is changed by others', function () {
     await survives('ip -4 route flush proto 87; ip -6 route flush proto 87', 'ground.routeRepaired');
     await survives('ip route flush dev weft0', 'ground.routeRepaired');
     await survives(
-      'ip route del blackhole 10.32.0.0/12 || ip route flush type blackhole',
+      'ip route del blackhole 10.32.0.0/13 || ip route flush type blackhole',
       'ground.routeRepaired',
     );
   });
@@ -172,14 +172,14 @@ describe('a weftd whose host is changed by others', function () {
     await warns(
       `ip route add ${to}/32 via ${peer.host.v4}`,
       new RegExp(
-        `the route ${to}/32 by eth0 takes packets for pods \\(10\\.32\\.0\\.0/12\\).*ip route del ${to}/32`,
+        `the route ${to}/32 by eth0 takes packets for pods \\(10\\.32\\.0\\.0/13\\).*ip route del ${to}/32`,
       ),
       `ip route del ${to}/32`,
     );
     await warns(
       `ip route add default via ${peer.host.v4} table 1000; ip rule add lookup 1000 pref 100`,
       /the routing rule 100 \(lookup 1000\) takes packets for pods .* ip -4 rule add to .* lookup main pref 99/,
-      'ip -4 rule add to 10.32.0.0/12 lookup main pref 99',
+      'ip -4 rule add to 10.32.0.0/13 lookup main pref 99',
     );
     await on('sh', '-c', 'ip rule del pref 100; ip rule del pref 99; ip route flush table 1000');
   });
