@@ -90,26 +90,29 @@ export class Attachments {
   }
 
   /**
-   * Puts right the host ends that somebody changed. Those with a call under way are left to it. Resolves with what was
-   * wrong, in words for people; rejects where something could not be put right, when all has been tried.
+   * Puts right the host ends that somebody changed; where a call is under way for one, when that call has ended.
+   * Resolves with what was wrong, in words for people; rejects where something could not be put right, when all has
+   * been tried.
    */
   async mend(): Promise<string[]> {
     const { pool, network, mtu } = this.#options;
-    const isIdle = ({ key }: { readonly key: AttachmentKey }): boolean => !this.#lock.isHeld(key);
     const allocations = pool.keys().flatMap((key) => {
       const addresses = pool.addressesOf(key);
       return addresses ? [{ key, addresses }] : [];
     });
-    const { broken } = reconcile(allocations.filter(isIdle), await network.hostLinks());
+    const suspects = reconcile(allocations, await network.hostLinks()).broken;
     const mended: string[] = [];
     const failed: string[] = [];
-    for (const { key, addresses, network: name, faults } of broken.filter(isIdle)) {
+    for (const { key, network: name, faults } of suspects) {
       try {
         await this.#lock.run(key, async () => {
-          // It may have been deleted meanwhile.
-          if (!pool.addressesOf(key) || !(await network.hostLink(key))) return;
+          // A call may have made it, mended it or taken it away meanwhile.
+          const addresses = pool.addressesOf(key);
+          if (!addresses) return;
+          const [still] = reconcile([{ key, addresses }], await network.hostLinks()).broken;
+          if (!still) return;
           await network.repair(planAttachment(key, name, addresses, mtu()));
-          mended.push(...faults);
+          mended.push(...still.faults);
         });
       } catch (error) {
         failed.push(`${faults.join(', ')}: ${describeFault(error)}`);

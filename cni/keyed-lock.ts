@@ -12,11 +12,6 @@ export class KeyedLock {
     return this.#tailByKey.size;
   }
 
-  /** Whether a call of `key` is under way. */
-  isHeld(key: AttachmentKey): boolean {
-    return this.#tailByKey.has(keyText(key));
-  }
-
   /** Runs `task` when every earlier task of `key` has ended, well or badly; settles as `task` does. */
   async run<T>(key: AttachmentKey, task: () => Promise<T>): Promise<T> {
     const text = keyText(key);

@@ -350,7 +350,7 @@ describe('CniPlugin', () => {
     assert.deepEqual(await plugin.mend(), []);
   });
 
-  it('leaves to a call what is half made by it', async () => {
+  it('waits for a call that is under way, and mends what that leaves undone', async () => {
     const { plugin, pool, network } = await startedWorld();
     const held = Promise.withResolvers<void>();
     const attach = network.attach.bind(network);
@@ -362,11 +362,14 @@ describe('CniPlugin', () => {
     };
     const adding = plugin.handle(request('ADD'), [7]);
     while (network.links.size === 0) await new Promise(setImmediate);
-    assert.deepEqual(await plugin.mend(), []);
+    const mending = plugin.mend();
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+    assert.deepEqual(network.repaired, [], 'nothing is touched while the call is under way');
     assert.equal(pool.keys().length, 1);
     held.resolve();
     assert.equal((await adding).ok, true);
-    assert.equal((await plugin.mend()).length, 2, 'what it left undone is found after it');
+    assert.equal((await mending).length, 2, 'what it left undone is found after it');
+    assert.deepEqual(await plugin.mend(), []);
   });
 
   it('never rejects, whatever comes over the socket', async () => {
