@@ -58,12 +58,10 @@ export class KubernetesWarnings {
   failed(asked: Asked, error: ApiError, now: Instant): void {
     this.#faults.failed(asked, error, now);
     const { status, reason, message } = error;
-    this.#log.warn('the API of Kubernetes does not serve', {
-      status,
-      reason,
-      asked,
-      remedy: remedyOf(error),
-    });
+    // Another request, or another kind of fault, is told whatever was told before.
+    const key = `the API of Kubernetes does not serve ${asked} ${status}`;
+    const fields = { status, reason, asked, remedy: remedyOf(error) };
+    this.#log.warn('the API of Kubernetes does not serve', fields, key);
     this.#log.debug('the API of Kubernetes said', { message });
   }
 

@@ -29,6 +29,14 @@ describe('KubernetesWarnings', () => {
     ]);
   });
 
+  it('logs another kind of fault however often it told the one before', () => {
+    for (let i = 0; i < 30; i++)
+      warnings.failed('objects', new ApiError(429, 'TooManyRequests', ''), instant(0));
+    equal(logged.length < 30, true, 'the rate is limited');
+    warnings.failed('objects', new ApiError(500, 'InternalError', ''), instant(0));
+    equal(logged.at(-1)?.includes('status=500'), true);
+  });
+
   it('warns of the damaged object until it is good or gone, and logs each version of it once', () => {
     const line =
       'the object that begins the ring is damaged; delete ConfigMap weft-genesis: ' +
