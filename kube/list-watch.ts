@@ -11,7 +11,7 @@ const PAGE_SIZE = 500;
 /** Objects that are kept of one collection; Kubernetes supports so many pods in a cluster. */
 const MAX_OBJECTS = 150_000;
 /** A watch that stood for so long worked, also where nothing happened meanwhile; unless it fell silent. Milliseconds. */
-const STEADY_MS = 10_000;
+export const STEADY_MS = 10_000;
 /** A watch is asked to last so many seconds, drawn anew: so not all nodes come back at once. */
 const WATCH_SECONDS = { least: 300, spread: 300 } as const;
 
@@ -117,6 +117,11 @@ export class ListWatch<T extends ObjectMeta> {
   watchGranted(now: Instant): void {
     this.#grantedAt = now;
     if (this.#barren <= 1) this.#serves = true;
+  }
+
+  /** To be called {@link STEADY_MS} after a watch was granted which still stands: it works, also where it is quiet. */
+  watchStands(now: Instant): void {
+    if (this.#isSteady(now)) this.#worked();
   }
 
   /** A line of the watch. Throws an {@link ApiError} where the line ends the watch. */

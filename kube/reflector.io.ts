@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Instant, instant } from '../base/instant.ts';
 import type { ApiClient } from './api-client.io.ts';
 import { ApiError } from './api-error.ts';
-import { ListWatch, type ListWatchOptions } from './list-watch.ts';
+import { ListWatch, type ListWatchOptions, STEADY_MS } from './list-watch.ts';
 import { type Delta, isEmpty } from './object-store.ts';
 import type { ObjectMeta } from './objects.ts';
 
@@ -81,10 +81,18 @@ export class Reflector<T extends ObjectMeta> {
     });
     this.#listWatch.watchGranted(clock());
     this.#tellServed();
-    for await (const line of lines) {
-      if (signal.aborted) return;
-      this.#tell(this.#listWatch.takeLine(line));
+    const stands = setTimeout(() => {
+      this.#listWatch.watchStands(clock());
       this.#tellServed();
+    }, STEADY_MS);
+    try {
+      for await (const line of lines) {
+        if (signal.aborted) return;
+        this.#tell(this.#listWatch.takeLine(line));
+        this.#tellServed();
+      }
+    } finally {
+      clearTimeout(stands);
     }
     this.#listWatch.watchEnded(clock());
     this.#tellServed();

@@ -120,6 +120,24 @@ describe('ListWatch', () => {
     ok(listWatch.failed(new ApiError(0, 'Broken', ''), START).waitMs <= 500);
   });
 
+  it('serves again once a quiet watch stood for a while, whatever was before', () => {
+    watching();
+    for (const _ of [1, 2]) {
+      listWatch.failed(new ApiError(0, 'Broken', ''), START);
+      listWatch.next();
+      listWatch.watchGranted(START);
+    }
+    equal(listWatch.serves, false);
+    listWatch.watchStands(after(START, 9_999));
+    equal(listWatch.serves, false);
+    listWatch.watchStands(after(START, 10_000));
+    equal(listWatch.serves, true);
+    ok(
+      listWatch.failed(new ApiError(0, 'Broken', ''), after(START, 10_001)).waitMs <= 500,
+      'as a first failure',
+    );
+  });
+
   it('calls a watch that broke no fault where it stood for a while, and a second that brought nothing one', () => {
     watching();
     const broken = new ApiError(0, 'Broken', '');
