@@ -8,6 +8,8 @@ import type { ObjectMeta } from './objects.ts';
 
 /** A server sends a bookmark about once a minute, so a watch that is silent for longer is dead. */
 const SILENCE_MS = 150_000;
+/** A timer counts from when the event loop last looked at the clock, and so may come a little early. */
+const TIMER_SLACK_MS = 500;
 
 /** What a {@link Reflector} follows, and whom it tells. */
 export interface ReflectorOptions<T extends ObjectMeta> extends ListWatchOptions<T> {
@@ -84,7 +86,7 @@ export class Reflector<T extends ObjectMeta> {
     const stands = setTimeout(() => {
       this.#listWatch.watchStands(clock());
       this.#tellServed();
-    }, STEADY_MS);
+    }, STEADY_MS + TIMER_SLACK_MS);
     try {
       for await (const line of lines) {
         if (signal.aborted) return;
