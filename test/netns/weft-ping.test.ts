@@ -30,7 +30,10 @@ describe('weft ping', function () {
   it('tells the way, the round trip and the size to another node', async () => {
     const { status, stdout } = await weft(near, 'ping', 'n2', '-c', '3');
     equal(status, 0);
-    match(stdout, /^[\d.]+ is on n2 \([0-9a-f]{12}\), direct to \S+:6783\n1 {2}[\d.]+ ms\n/);
+    match(
+      stdout,
+      /^[\d.]+ is on n2 \([0-9a-f]{12}\), direct to (?:[\d.]+|\[[0-9a-f:]+\]):6783\n1 {2}[\d.]+ ms\n/,
+    );
     match(stdout, /3 sent, 3 answered, 0 % lost, round trip [\d. /]+ ms/);
     match(stdout, /packets of 1364 bytes get through/);
   });
