@@ -9,8 +9,9 @@
 #include "binding/reused-array.h"
 #include "binding/system-error.h"
 #include "binding/values.h"
-#include "device/udp-batch.h"
+#include "device/udp-receive.h"
 #include "device/udp-self-test.h"
+#include "device/udp-send.h"
 #include "device/udp-socket.h"
 
 namespace weft {
@@ -71,7 +72,7 @@ class Udp final : public DescriptorSource {
     uint32_t* words = nullptr;
     napi_value values[3] = {buffer_.open(&buffer), words_.open(&words)};
     if (buffer == nullptr || words == nullptr) return EFAULT;
-    UdpBatch batch = UdpBatch::read(socket_, buffer, words);
+    UdpBatch batch = receiveUdp(socket_, buffer, words);
     if (batch.count > 0) {
       values[2] = number(env(), batch.count);
       call(callbacks_.onBatch, 3, values);
@@ -163,7 +164,7 @@ napi_value udpSend(napi_env env, napi_callback_info info) {
   if (!socket.valid()) return number(env, -EBADF);
   SocketAddress to(socket.family(), address, addressLength, static_cast<uint16_t>(port));
   if (!to.valid()) return number(env, -EAFNOSUPPORT);
-  ssize_t sent = socket.send(to, data, static_cast<size_t>(length), static_cast<uint16_t>(segment));
+  ssize_t sent = sendUdp(socket, to, data, static_cast<size_t>(length), static_cast<uint16_t>(segment));
   return number(env, static_cast<double>(sent));
 }
 

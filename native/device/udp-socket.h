@@ -1,18 +1,25 @@
 #pragma once
 
-#include <sys/types.h>
+#include <netinet/udp.h>
 
-#include <cstddef>
 #include <cstdint>
 
 #include "device/descriptor.h"
 #include "device/failure.h"
 #include "device/socket-address.h"
 
+// Newer than some C libraries' headers; both are in Linux since 5.0.
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
 namespace weft {
 
-// A UDP socket of IPv4 alone or IPv6 alone that sends a run of equal datagrams by one call (UDP_SEGMENT). Received are
-// runs as well, see UdpBatch.
+// A UDP socket of IPv4 alone or IPv6 alone, and what its kernel can do for runs of equal datagrams. Runs are sent by
+// sendUdp (udp-send.h) and received by receiveUdp (udp-receive.h).
 class UdpSocket {
  public:
   // Binds a socket to `at`; port 0 is any.
@@ -29,9 +36,6 @@ class UdpSocket {
   bool knowsSegments() const;
   // Asks for messages that hold several datagrams of one sender (UDP_GRO, Linux 5.0). False where there are none.
   bool joinReceived() const;
-
-  // Sends `length` bytes as datagrams of `segment` bytes, the last may be shorter. Bytes, or −errno.
-  ssize_t send(const SocketAddress& to, const uint8_t* data, size_t length, uint16_t segment) const;
 
  private:
   Descriptor descriptor_;

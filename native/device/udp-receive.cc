@@ -1,14 +1,7 @@
-#include "device/udp-batch.h"
-
-#include <netinet/udp.h>
+#include "device/udp-receive.h"
 
 #include <cerrno>
 #include <cstring>
-
-// Newer than some C libraries' headers; in Linux since 5.0.
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
 
 namespace weft {
 namespace {
@@ -39,7 +32,7 @@ void describe(uint32_t* out, uint32_t length, uint32_t segment, const SocketAddr
 }
 
 // One recvmmsg into the slots from `first`; as recvmmsg answers.
-int receive(int fd, uint8_t* buffer, uint32_t* words, int first, size_t* bytes) {
+int receiveSome(int fd, uint8_t* buffer, uint32_t* words, int first, size_t* bytes) {
   constexpr int count = UdpBatch::kMessagesAtOnce;
   mmsghdr messages[count];
   iovec parts[count];
@@ -67,16 +60,16 @@ int receive(int fd, uint8_t* buffer, uint32_t* words, int first, size_t* bytes) 
 
 }  // namespace
 
-UdpBatch UdpBatch::read(const UdpSocket& socket, uint8_t* buffer, uint32_t* words) {
+UdpBatch receiveUdp(const UdpSocket& socket, uint8_t* buffer, uint32_t* words) {
   UdpBatch batch;
   size_t bytes = 0;
-  while (batch.count + kMessagesAtOnce <= kMessages && bytes < kBatchBytes) {
-    int got = receive(socket.fd(), buffer, words, batch.count, &bytes);
+  while (batch.count + UdpBatch::kMessagesAtOnce <= UdpBatch::kMessages && bytes < UdpBatch::kBatchBytes) {
+    int got = receiveSome(socket.fd(), buffer, words, batch.count, &bytes);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && errno != EAGAIN) batch.error = errno;
     if (got <= 0) break;
     batch.count += got;
-    if (got < kMessagesAtOnce) break;  // the socket is empty
+    if (got < UdpBatch::kMessagesAtOnce) break;  // the socket is empty
   }
   return batch;
 }

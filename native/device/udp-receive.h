@@ -26,9 +26,9 @@ struct UdpBatch {
 
   int count = 0;  // messages
   int error = 0;  // an errno, after the messages
-
-  // Reads what is there, up to a batch. `buffer` has kBufferBytes, `words` kMessages * kWords.
-  static UdpBatch read(const UdpSocket& socket, uint8_t* buffer, uint32_t* words);
 };
+
+// Reads what is there, up to a batch. `buffer` has UdpBatch::kBufferBytes, `words` kMessages * kWords.
+UdpBatch receiveUdp(const UdpSocket& socket, uint8_t* buffer, uint32_t* words);
 
 }  // namespace weft
