@@ -20,16 +20,12 @@ import {
 } from './records/frame.ts';
 import type { RecordStore } from './records/record-store.ts';
 
-/** A new record goes in full to so many links, and is only announced on the others. */
-const EAGER_FANOUT = 3;
-/** Announcements follow the records by so much, so that they mostly find nothing to ask for. */
-const ANNOUNCE_DELAY_MS = 150;
 /** At most so many bytes of records to one link in one flush; the rest follows in the next. */
 const MAX_FLUSH_BYTES = 256 * 1024;
 
 /**
- * How news reaches everybody at once. A record that is new to us goes, batched over 50 ms, in full to three links, and
- * as an announcement of its version to the rest. Every node does so once, so that a change floods the overlay in a few
+ * How news reaches everybody at once. A record that is new to us goes, batched, in full to a few links, and as an
+ * announcement of its version to the rest. Every node does so once, so that a change floods the overlay in a few
  * hops, and the announcements close the holes. What is lost on the way is found by {@link AntiEntropy}.
  */
 export class Broadcast {
@@ -41,16 +37,17 @@ export class Broadcast {
 
   /** A record newly held: tells everybody but the link it came from. */
   spread(key: RecordKey, from: LinkId | undefined, now: Instant): void {
+    const { config } = this.#options;
     const targets = [...this.#options.links.all()].filter((link) => link.id !== from);
     shuffle(this.#options.random, targets);
     for (const [i, link] of targets.entries()) {
       const { outbox } = link;
-      if (i < EAGER_FANOUT) {
+      if (i < config.fanout) {
         outbox.lazy.delete(key);
         this.push(link, key, now);
       } else if (!outbox.eager.has(key)) {
         outbox.lazy.add(key);
-        outbox.announceSoon(this.#options.config.flushMs + ANNOUNCE_DELAY_MS, now);
+        outbox.announceSoon(config.flushMs + config.announceDelayMs, now);
       }
     }
   }

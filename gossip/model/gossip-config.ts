@@ -17,11 +17,16 @@ export interface GossipConfig {
   readonly dialTimeoutMs: number;
   /** An idle link says something this often, and is closed after three times as long without a word. */
   readonly keepaliveMs: number;
+  /** One member is probed in each of these; how long a suspicion lasts goes by it too (swim/suspicion.ts). */
   readonly probeIntervalMs: number;
   readonly probeTimeoutMs: number;
   readonly indirectProbes: number;
   /** New records wait so long for others before they go out together. */
   readonly flushMs: number;
+  /** A new record goes in full to so many links, and is only announced on the others. */
+  readonly fanout: number;
+  /** Announcements follow the records by so much, so that they mostly find nothing to ask for. */
+  readonly announceDelayMs: number;
   readonly digestIntervalMs: number;
   /** Full exchange of versions; stretched in clusters above 32 nodes. */
   readonly fullSyncIntervalMs: number;
@@ -47,6 +52,8 @@ export const DEFAULT_GOSSIP_CONFIG: GossipConfig = {
   probeTimeoutMs: 500,
   indirectProbes: 3,
   flushMs: 50,
+  fanout: 3,
+  announceDelayMs: 150,
   digestIntervalMs: 1_000,
   fullSyncIntervalMs: 30_000,
   maxOrigins: 4096,

@@ -1,12 +1,14 @@
-import { after, earliest, type Instant } from '../../base/instant.ts';
+import { earliest, type Instant } from '../../base/instant.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import type { GossipConfig } from '../model/gossip-config.ts';
 import type { MemberState } from '../model/gossip-output.ts';
 import { compareVersions, type Version } from '../model/record.ts';
 import { accuserOf, type Rumour, type RumourState } from '../model/rumour.ts';
+import { Suspicion } from './suspicion.ts';
 
 /**
- * Who is there, and how sure we are: SWIM's suspicion with Lifeguard's timeouts, on the ground of signed records.
+ * Who is there, and how sure we are: SWIM's states on the ground of signed records. How long a suspicion
+ * lasts is decided in suspicion.ts.
  *
  * ```
  *              hearsay "alive", heard                    timeout
@@ -137,44 +139,32 @@ export class Membership {
   rumourOf(peer: PeerId): Rumour | undefined {
     const entry = this.#entryByPeer.get(peer);
     if (!entry || entry.state === 'unknown' || entry.state === 'left') return undefined;
-    const accuser = this.#suspects.get(peer)?.accusers.values().next().value ?? accuserOf(this.#self);
+    const accuser = this.#suspects.get(peer)?.firstAccuser ?? accuserOf(this.#self);
     return { subject: peer, state: entry.state, accuser, version: entry.version };
   }
 
   tick(now: Instant): void {
     for (const [peer, suspicion] of this.#suspects) {
-      if (this.#deadline(suspicion) <= now) this.#set(peer, 'dead', now);
+      if (suspicion.deadline <= now) this.#set(peer, 'dead', now);
     }
   }
 
   nextTimeout(): Instant | undefined {
     let first: Instant | undefined;
-    for (const suspicion of this.#suspects.values()) first = earliest(first, this.#deadline(suspicion));
+    for (const suspicion of this.#suspects.values()) first = earliest(first, suspicion.deadline);
     return first;
   }
 
   #accuse(peer: PeerId, entry: Entry, accuser: string, now: Instant): void {
-    let suspicion = this.#suspects.get(peer);
+    const suspicion = this.#suspects.get(peer);
     if (!suspicion) {
-      suspicion = { startedAt: now, accusers: new Set([accuser]), members: this.presentCount };
-      this.#suspects.set(peer, suspicion);
+      const { probeIntervalMs } = this.#config;
+      const members = this.presentCount;
+      this.#suspects.set(peer, new Suspicion({ accuser, members, probeIntervalMs, now }));
       this.#set(peer, 'suspect', now);
-    } else if (suspicion.accusers.size <= CONFIRMATIONS && !suspicion.accusers.has(accuser)) {
-      suspicion.accusers.add(accuser);
+    } else if (suspicion.confirm(accuser)) {
       this.#events.rumour({ subject: peer, state: 'suspect', accuser, version: entry.version });
     }
-  }
-
-  /** Lifeguard §IV-B: from max down to min as independent accusers confirm. */
-  #deadline(suspicion: Suspicion): Instant {
-    const min =
-      SUSPICION_MULTIPLIER * Math.max(1, Math.log10(suspicion.members)) * this.#config.probeIntervalMs;
-    // In a cluster too small for that many accusers nobody could confirm, so nobody is waited for.
-    const wanted = suspicion.members - 2 < CONFIRMATIONS ? 0 : CONFIRMATIONS;
-    if (wanted === 0) return after(suspicion.startedAt, min);
-    const max = SUSPICION_MAX_FACTOR * min;
-    const share = Math.log(suspicion.accusers.size) / Math.log(wanted + 1);
-    return after(suspicion.startedAt, Math.max(min, max - (max - min) * share));
   }
 
   #set(peer: PeerId, state: MemberState, now: Instant, { silently = false } = {}): void {
@@ -209,21 +199,6 @@ interface Entry {
   since: Instant;
   heardAt?: Instant;
 }
-
-interface Suspicion {
-  readonly startedAt: Instant;
-  /** At most {@link CONFIRMATIONS} + 1. */
-  readonly accusers: Set<string>;
-  /** Cluster size when it began. */
-  readonly members: number;
-}
-
-/** Independent accusers, beyond the first, that bring the timeout down to its minimum. */
-const CONFIRMATIONS = 3;
-/** Minimum timeout: this × max(1, log10 n) probe intervals. */
-const SUSPICION_MULTIPLIER = 3;
-/** Maximum timeout: this × the minimum. */
-const SUSPICION_MAX_FACTOR = 4;
 
 function isPresent(state: MemberState | undefined): boolean {
   return state === 'alive' || state === 'suspect';
