@@ -12,15 +12,6 @@ import { type DialFailure, dialFailureOf } from './dial-failure.ts';
 import { LinkAdmission } from './link-admission.ts';
 import type { LinkCounter } from './link-counters.ts';
 
-/**
- * Connections that somebody made to us and whose handshake is under way: of strangers in all, as many of sources where
- * a known peer lives, and from one host or IPv6 /64. One more pushes out the oldest that has not shown the cluster's
- * secret yet, so that whoever is in earnest gets through: behind a host's address are its pods as well, and their
- * silence must not lock out the host.
- */
-export const MAX_UNPROVEN = 64;
-export const MAX_UNPROVEN_FROM_ONE = 8;
-
 /** What the shell is to do with TCP connections. */
 export type LinkOutput =
   | { readonly type: 'dial'; readonly link: LinkId; readonly endpoint: Endpoint }
@@ -68,6 +59,7 @@ const COUNTER_BY_FAULT: Readonly<Record<LinkFault, LinkCounter>> = {
 };
 
 interface Entry {
+  readonly id: LinkId;
   readonly link: ControlLink;
   end: LinkEnd;
   /** Whom it counts against, see {@link sourceOf}. */
@@ -144,18 +136,16 @@ export class ControlLinks {
   /** Somebody connected: the id of the link. Where too many strangers are at the door, one of them is closed. */
   accept(remote: Endpoint, now: Instant, local?: Endpoint): LinkId {
     const source = sourceOf(remote);
-    const known = this.#admission.isKnown(source);
     // In the order in which they came.
-    const accepted = [...this.#unproven].filter((id) => !this.#entryByLink.get(id)!.end.initiator);
-    const same = accepted.filter((id) => this.#entryByLink.get(id)!.source === source);
-    // Places are kept for peers that are known: strangers push out strangers.
-    const alike = accepted.filter((id) => this.#entryByLink.get(id)!.known === known);
-    const crowd = same.length >= MAX_UNPROVEN_FROM_ONE ? same : alike;
-    if (crowd === same || crowd.length >= MAX_UNPROVEN) {
+    const halfOpen = [...this.#unproven]
+      .map((id) => this.#entryByLink.get(id)!)
+      .filter((entry) => !entry.end.initiator);
+    const out = this.#admission.pushedOutBy(source, halfOpen);
+    if (out !== undefined) {
       this.#counters.add('link.pushedOut');
-      this.close(crowd.find((id) => !this.#entryByLink.get(id)!.greeted) ?? crowd[0]!);
+      this.close(out.id);
     }
-    return this.#add({ initiator: false, remote, local }, known, now);
+    return this.#add({ initiator: false, remote, local }, this.#admission.isKnown(source), now);
   }
 
   /** A dialled connection stands. */
@@ -237,6 +227,7 @@ export class ControlLinks {
     const admit = (ephemeral: Uint8Array): ReturnType<LinkAdmission['judge']> =>
       this.#admission.judge(source, ephemeral, this.#now);
     this.#entryByLink.set(id, {
+      id,
       link: new ControlLink({ ...this.#options, initiator, now, ...(initiator ? {} : { admit }) }),
       end,
       source,

@@ -2,10 +2,25 @@ import type { Instant } from '../../base/instant.ts';
 import { TokenBucket } from '../../base/token-bucket.ts';
 import { SourceLimit } from '../../crypto/source-limit.ts';
 
+/** A connection that somebody made to us and whose handshake is under way. */
+interface HalfOpen {
+  /** Whom it counts against (crypto/source-limit.ts). */
+  readonly source: string;
+  /** Whether a known peer lived there when it came. */
+  readonly known: boolean;
+  /** A first message that takes the cluster's secret came. */
+  readonly greeted: boolean;
+}
+
 /**
- * Which handshakes of those who connect to us are worth their Diffie-Hellman.
+ * Who of those that connect to us gets in: how many may be in the middle of their handshake, and which handshakes are
+ * worth their Diffie-Hellman.
  *
- * Only somebody with the cluster's secret can form a first message, so what floods us is recordings, sent again. TCP
+ * *Places.* Connections whose handshake is under way are limited ({@link MAX_UNPROVEN}). One more pushes out the oldest
+ * that has not shown the cluster's secret yet, so that whoever is in earnest gets through: behind a host's address are
+ * its pods as well, and their silence must not lock out the host.
+ *
+ * *Handshakes.* Only somebody with the cluster's secret can form a first message, so what floods us is recordings, sent again. TCP
  * has no cookie and needs none, for the address is proven; what it lacks is a limit:
  *
  *  1. A first message that was answered before is not answered again. An honest initiator never repeats one, for it
@@ -37,6 +52,19 @@ export class LinkAdmission {
     return this.#isKnown(source);
   }
 
+  /** Which of `halfOpen` (in the order in which they came) makes room for another one from `source`; none where there is room. */
+  pushedOutBy<Connection extends HalfOpen>(
+    source: string,
+    halfOpen: readonly Connection[],
+  ): Connection | undefined {
+    const same = halfOpen.filter((other) => other.source === source);
+    if (same.length >= MAX_UNPROVEN_FROM_ONE) return leastInEarnest(same);
+    // Places are kept for peers that are known: strangers push out strangers.
+    const known = this.#isKnown(source);
+    const alike = halfOpen.filter((other) => other.known === known);
+    return alike.length >= MAX_UNPROVEN ? leastInEarnest(alike) : undefined;
+  }
+
   /** Judges a first message that the cluster's secret opened, by its ephemeral key. */
   judge(source: string, ephemeral: Uint8Array, now: Instant): 'admit' | 'replayed' | 'limited' {
     const key = String.fromCharCode(...ephemeral);
@@ -55,6 +83,14 @@ export class LinkAdmission {
   }
 }
 
+function leastInEarnest<Connection extends HalfOpen>(crowd: readonly Connection[]): Connection {
+  return crowd.find((each) => !each.greeted) ?? crowd[0]!;
+}
+
+/** Handshakes under way at once of strangers in all, and as many of sources where a known peer lives. */
+export const MAX_UNPROVEN = 64;
+/** Of these from one host or IPv6 /64. */
+export const MAX_UNPROVEN_FROM_ONE = 8;
 /** First messages that are remembered, 32 bytes each: less than half a megabyte in all. */
 export const SEEN_MAX = 4096;
 /** Handshakes answered of strangers, and as many of known sources: about 5 % of a core each in Diffie-Hellman. */

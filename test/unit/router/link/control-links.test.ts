@@ -8,8 +8,9 @@ import { parseClusterSecret } from '../../../../crypto/cluster-secret.ts';
 import { generateIdentity } from '../../../../crypto/identity.ts';
 import { cryptoReady } from '../../../../crypto/ready.ts';
 import type { LinkId } from '../../../../gossip/model/gossip-output.ts';
-import { ControlLinks, MAX_UNPROVEN, MAX_UNPROVEN_FROM_ONE } from '../../../../router/link/control-links.ts';
+import { ControlLinks } from '../../../../router/link/control-links.ts';
 import type { DialFailure } from '../../../../router/link/dial-failure.ts';
+import { MAX_UNPROVEN, MAX_UNPROVEN_FROM_ONE } from '../../../../router/link/link-admission.ts';
 import { LINK_COUNTERS } from '../../../../router/link/link-counters.ts';
 import { seededRandom } from '../../../seeded-random.ts';
 
