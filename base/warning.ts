@@ -67,10 +67,3 @@ export function warningOfError(error: {
 export function warningLine({ message, remedy }: Pick<Warning, 'message' | 'remedy'>): string {
   return remedy === '' ? message : `${message}; ${remedy}`;
 }
-
-/** A line as {@link warningLine} makes it, back as a warning: what stands before the first `; ` is the message. */
-export function warningOfLine(code: WarningCode, line: string): Warning {
-  const cut = line.indexOf('; ');
-  const [message, remedy] = cut < 0 ? [line, ''] : [line.slice(0, cut), line.slice(cut + 2)];
-  return { code, severity: severityOf(code), message, remedy };
-}

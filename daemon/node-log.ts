@@ -27,7 +27,10 @@ export function logNodeOutput(log: Log, out: NodeOutput): void {
       });
       return;
     case 'fault':
-      log.error(out.fault.message, { code: out.fault.code, remedy: out.fault.remedy });
+      log[out.fault.severity === 'error' ? 'error' : 'warn'](out.fault.message, {
+        code: out.fault.code,
+        remedy: out.fault.remedy,
+      });
       return;
     case 'selfRemoved':
       log.error('this node was removed from the ring', {

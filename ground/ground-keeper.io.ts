@@ -1,6 +1,7 @@
 import type { Address } from '../base/address.ts';
 import type { Counters } from '../base/counters.ts';
 import type { Instant } from '../base/instant.ts';
+import { type Warning, warningLine, warningOf, warningOfError } from '../base/warning.ts';
 import { WeftError } from '../base/weft-error.ts';
 import type { ForwardDrop } from '../linux/forward-drops.ts';
 import { applyRules, readForwardDrops, readRules } from '../linux/nftables.io.ts';
@@ -9,6 +10,7 @@ import { NFNLGRP_NFTABLES, type RulesetChange, RulesetChanges } from '../linux/n
 import { parseRouteEvents, ROUTE_GROUP } from '../linux/route-event.ts';
 import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkEvents } from '../native/netlink-events.ts';
 import { COUNTER_BY_REPAIR, type GroundCounter } from './ground-counters.ts';
+import { GROUND_WARNINGS } from './ground-warnings.ts';
 import type { HostGround } from './host-ground.ts';
 import { type HostKernel, readMasks, repairHost } from './host-kernel.io.ts';
 import { LookSchedule } from './look-schedule.ts';
@@ -25,8 +27,8 @@ interface PodGround {
 interface GroundListener {
   /** Something was not as Weft made it, and was put right. */
   repaired(what: Repaired): void;
-  /** Another program drops packets of pods, or leads them elsewhere; what is told is for people, with what to do. */
-  hindered(what: string): void;
+  /** Another program drops packets of pods, or leads them elsewhere. Told once, when it is first seen. */
+  hindered(what: Warning): void;
   /** The ground could not be read or put right. It is tried again. */
   failed(error: unknown): void;
   /** Addresses, links or routes of the underlay may be others now. */
@@ -78,10 +80,10 @@ export class GroundKeeper {
   #tunIndex: number | undefined;
   /** nftables changed since chains of other programs were last read. */
   #othersStirred = true;
-  /** Chains of other programs that drop what is forwarded between pods, one line each. */
-  #forwardDrops: readonly string[] = [];
-  /** What leads packets for pods elsewhere, one line each. */
-  #masks: readonly string[] = [];
+  /** Chains of other programs that drop what is forwarded between pods. */
+  #forwardDrops: readonly Warning[] = [];
+  /** What leads packets for pods elsewhere. */
+  #masks: readonly Warning[] = [];
   /** What the last look could not put right. */
   #fault: unknown;
   #timer: NodeJS.Timeout | undefined;
@@ -126,16 +128,19 @@ export class GroundKeeper {
     this.#pods = pods;
   }
 
-  /** One line for each thing that is not as it should be, with what to do. */
-  warnings(): string[] {
-    const lines = this.#schedule.contests(this.#options.clock()).map(({ found, repairs, sinceMs, by }) => {
-      const who = by === undefined ? 'another program' : `the program ${by}`;
-      const minutes = Math.max(1, Math.round(sinceMs / 60_000));
-      return `${found}: ${who} undoes the repair, ${repairs} times in ${minutes} min; stop it, or have it leave what is Weft's`;
-    });
-    lines.push(...this.#masks, ...this.#forwardDrops);
-    if (this.#fault !== undefined) lines.push(describeFault(this.#fault));
-    return lines;
+  /** A warning for each thing that is not as it should be. */
+  warnings(): Warning[] {
+    const contests = this.#schedule.contests(this.#options.clock());
+    return [
+      ...contests.map(({ found, repairs, sinceMs, by }) => {
+        const who = by === undefined ? 'another program' : `the program ${by}`;
+        const minutes = Math.max(1, Math.round(sinceMs / 60_000));
+        return warningOf(GROUND_WARNINGS, 'W_REPAIR_UNDONE', { found, who, repairs, minutes });
+      }),
+      ...this.#masks,
+      ...this.#forwardDrops,
+      ...(this.#fault === undefined ? [] : [warningOfFault(this.#fault)]),
+    ];
   }
 
   close(): void {
@@ -263,15 +268,15 @@ export class GroundKeeper {
   readonly #lookAround = async (): Promise<readonly Repaired[]> => {
     const { kernel, listener } = this.#options;
     const { tun, podPrefix } = this.#ground;
-    const before = this.#masks;
-    this.#masks = await readMasks(kernel, this.#ground);
-    for (const line of this.#masks) if (!before.includes(line)) listener.hindered(line);
+    const masks = await readMasks(kernel, this.#ground);
+    for (const mask of newOf(masks, this.#masks)) listener.hindered(mask);
+    this.#masks = masks;
     if (!this.#othersStirred) return [];
     this.#othersStirred = false;
     const drops = await readForwardDrops({ tun, podPrefix });
-    const lines = drops.map((drop) => describeForwardDrop(drop, this.#ground));
-    for (const line of lines) if (!this.#forwardDrops.includes(line)) listener.hindered(line);
-    this.#forwardDrops = lines;
+    const warnings = drops.map((drop) => warningOfForwardDrop(drop, this.#ground));
+    for (const warning of newOf(warnings, this.#forwardDrops)) listener.hindered(warning);
+    this.#forwardDrops = warnings;
     return [];
   };
 
@@ -289,8 +294,10 @@ export class GroundKeeper {
 }
 
 /** Names the chain and the command that lets pods pass. */
-function describeForwardDrop({ family, table, chain }: ForwardDrop, { tun, podPrefix }: HostGround): string {
-  const what = `the chain ${chain} of the nftables table ${family} ${table} drops what is forwarded between pods`;
+function warningOfForwardDrop(
+  { family, table, chain }: ForwardDrop,
+  { tun, podPrefix }: HostGround,
+): Warning {
   const isIptables = table === 'filter' && chain === 'FORWARD' && family !== 'inet';
   const program = family === 'ip6' ? 'ip6tables' : 'iptables';
   const commands = isIptables
@@ -300,11 +307,18 @@ function describeForwardDrop({ family, table, chain }: ForwardDrop, { tun, podPr
     : ['iifname', 'oifname'].map(
         (way) => `nft insert rule ${family} ${table} ${chain} ${way} '{ "${podPrefix}*", "${tun}" }' accept`,
       );
-  return `${what}; let them pass: ${commands.join('; ')}`;
+  const values = { chain, table: `${family} ${table}`, commands: commands.join('; ') };
+  return warningOf(GROUND_WARNINGS, 'E_FORWARD_DROPPED', values);
 }
 
-function describeFault(error: unknown): string {
-  if (error instanceof WeftError) return error.line;
-  const message = error instanceof Error ? error.message : String(error);
-  return `the host's network cannot be put right: ${message}; weftd tries again`;
+function warningOfFault(error: unknown): Warning {
+  if (error instanceof WeftError) return warningOfError(error);
+  const fault = error instanceof Error ? error.message : String(error);
+  return warningOf(GROUND_WARNINGS, 'E_HOST_NETWORK', { fault });
+}
+
+/** Those of `warnings` that say what none of `before` said. */
+function newOf(warnings: readonly Warning[], before: readonly Warning[]): Warning[] {
+  const known = new Set(before.map(warningLine));
+  return warnings.filter((warning) => !known.has(warningLine(warning)));
 }

@@ -1,3 +1,4 @@
+import type { Warning } from '../base/warning.ts';
 import { WeftError } from '../base/weft-error.ts';
 import type { OwnLinks } from '../linux/host-survey.ts';
 import { deleteLink } from '../linux/link.ts';
@@ -85,7 +86,7 @@ export async function guardRanges(client: RouteClient, rules: PacketRules): Prom
 }
 
 /** What leads packets for pods elsewhere, one line each. */
-export async function readMasks({ client }: HostKernel, ground: HostGround): Promise<string[]> {
+export async function readMasks({ client }: HostKernel, ground: HostGround): Promise<Warning[]> {
   const links = await client.links();
   const routes = [...(await client.routes(4)), ...(await client.routes(6))];
   const rules = [...(await client.rules(4)), ...(await client.rules(6))];

@@ -1,6 +1,8 @@
 import { formatRange, intersectRanges, type Range, rangeCidrs, rangeSize } from '../base/range.ts';
+import { type Warning, warningOf } from '../base/warning.ts';
 import { type HostRoute, ROUTE_PROTOCOL_WEFT, ROUTE_TABLE_MAIN } from '../linux/route.ts';
 import type { PolicyRule } from '../linux/rule.ts';
+import { GROUND_WARNINGS } from './ground-warnings.ts';
 import type { HostGround } from './host-ground.ts';
 
 /** What decides where packets go. */
@@ -20,12 +22,12 @@ const TABLE_LOCAL = 255;
 const OWN_METRIC = 50;
 
 /**
- * What leads packets for pods elsewhere, in words for people with what to do: routes in the main table that are more
+ * A warning of each thing that leads packets for pods elsewhere: routes in the main table that are more
  * specific than that of a pod range, and rules of policy routing that come before the main table. The packet rules drop
  * what would leave by them; only who made them can know what they are for, so they are left alone.
  */
-export function masksOf({ routes, rules, linkNameByIndex }: Routing, ground: HostGround): string[] {
-  const masks: string[] = [];
+export function masksOf({ routes, rules, linkNameByIndex }: Routing, ground: HostGround): Warning[] {
+  const masks: Warning[] = [];
   const isOwnLink = (index: number | undefined): boolean => {
     const name = index === undefined ? undefined : linkNameByIndex.get(index);
     return name !== undefined && (name === ground.tun || name.startsWith(ground.podPrefix));
@@ -60,22 +62,20 @@ export function masksOf({ routes, rules, linkNameByIndex }: Routing, ground: Hos
 
 // -- parts ----------------------------------------------------------------------------------------------------
 
-function routeMask(route: HostRoute, range: Range, nameByIndex: ReadonlyMap<number, string>): string {
+function routeMask(route: HostRoute, range: Range, nameByIndex: ReadonlyMap<number, string>): Warning {
   const { destination, link, kind } = route;
   const name = link === undefined ? undefined : nameByIndex.get(link);
-  const where = kind === 'unicast' ? (name === undefined ? '' : ` by ${name}`) : ` (${kind})`;
-  const text = formatRange(destination);
-  return (
-    `the route ${text}${where} takes packets for pods (${formatRange(range)}), which are dropped; ` +
-    `remove it (ip route del ${text}), or have the program that made it leave out the pod range`
-  );
+  return warningOf(GROUND_WARNINGS, 'E_ROUTE_MASKS_PODS', {
+    route: formatRange(destination),
+    where: kind === 'unicast' ? (name === undefined ? '' : ` by ${name}`) : ` (${kind})`,
+    range: formatRange(range),
+  });
 }
 
-function ruleMask({ priority, table, family }: PolicyRule, range: Range): string {
-  return (
-    `the routing rule ${priority} (lookup ${table}) takes packets for pods (${formatRange(range)}), which are dropped; ` +
-    `let the main table come first: ip -${family} rule add to ${formatRange(range)} lookup main pref ${Math.max(1, priority - 1)}`
-  );
+function ruleMask({ priority, table, family }: PolicyRule, range: Range): Warning {
+  const before = Math.max(1, priority - 1);
+  const values = { priority, table, family, range: formatRange(range), before };
+  return warningOf(GROUND_WARNINGS, 'E_RULE_MASKS_PODS', values);
 }
 
 /** Rules that are asked before the main table has answered, which has a route for every pod. */

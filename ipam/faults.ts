@@ -1,6 +1,8 @@
 import type { Family } from '../base/address.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import { formatRange, type Range } from '../base/range.ts';
+import { warningOf } from '../base/warning.ts';
+import { IPAM_WARNINGS, TWO_RINGS } from './ipam-warnings.ts';
 import { sameUniverses } from './model/genesis.ts';
 import type { IpamFault } from './model/types.ts';
 import { type PeerNews, peerNames } from './peer-names.ts';
@@ -9,15 +11,6 @@ import { ORIGIN_LIMIT, type Ring } from './ring/ring.ts';
 
 /** Part of a limit from which on it is announced. */
 const SOON = 0.75;
-
-const RESET =
-  'stop this node, remove its state folder, start it, and `weft rmpeer` its old identity from another';
-
-/** What a node does that is to join the ring of its peers. */
-const RESET_TO_JOIN = 'stop the node, run `weft reset`, and start it again';
-
-/** A new identity has an empty log, and what is owned passes to the heir without an entry in the heir's. */
-const RENEW = `when it suits, make it a new node (in Kubernetes: drain it, delete its Node, keep it off for five minutes; else ${RESET})`;
 
 /** Faults under which nothing is allocated. */
 const BLOCKING: ReadonlySet<string> = new Set([
@@ -48,77 +41,37 @@ export function faultsOf(node: {
   const { self, ring, log } = node;
   const { view } = ring;
   const faults: IpamFault[] = [];
-  const add = (code: string, message: string, remedy: string): void =>
-    void faults.push({ code, message, remedy });
-  if (view.removals.has(self)) add('E_REMOVED', 'this node was removed from the ring', RESET);
-  if (view.fenced.has(self))
-    add(
-      'E_FENCE_PENDING',
-      "another node is about to take over this node's ranges",
-      'nothing: it gives that up once it sees this node; else see that they reach one another',
-    );
-  if (log.rollback === 'E_RING_ROLLBACK')
-    add('E_RING_ROLLBACK', 'the state folder is older than what this node has published', RESET);
+  if (view.removals.has(self)) faults.push(warningOf(IPAM_WARNINGS, 'E_REMOVED'));
+  if (view.fenced.has(self)) faults.push(warningOf(IPAM_WARNINGS, 'E_FENCE_PENDING'));
+  if (log.rollback === 'E_RING_ROLLBACK') faults.push(warningOf(IPAM_WARNINGS, 'E_RING_ROLLBACK'));
   if (log.rollback === 'E_RING_FORK' || view.forked.has(self))
-    add(
-      'E_RING_FORK',
-      'this identity has published two histories: a copy or a backup of its state runs',
-      RESET,
-    );
-  if (view.genesis && !sameUniverses(view.genesis.universes, node.ranges))
-    add(
-      'E_RANGE_MISMATCH',
-      'the address range of this node differs from the one that the ring was made with',
-      `start it with ${rangeFlags(view.genesis.universes)}, as the ring has it`,
-    );
+    faults.push(warningOf(IPAM_WARNINGS, 'E_RING_FORK'));
+  if (view.genesis && !sameUniverses(view.genesis.universes, node.ranges)) {
+    const flags = rangeFlags(view.genesis.universes);
+    faults.push(warningOf(IPAM_WARNINGS, 'E_RANGE_MISMATCH', { flags }));
+  }
   const { genesisKey } = log.log;
   const rivals = [...view.rivals].filter(node.peers.isAlive);
-  const rivalNames = peerNames(rivals, node.peers.nameOf);
+  const peers = peerNames(rivals, node.peers.nameOf);
   if (genesisKey !== undefined && genesisKey !== view.genesisKey)
-    add(
-      'E_TWO_RINGS',
-      'this node belongs to another ring than the one that the object weft-genesis tells',
-      RESET_TO_JOIN,
-    );
+    faults.push(warningOf(IPAM_WARNINGS, 'E_TWO_RINGS', TWO_RINGS.otherThanObject));
   else if (rivals.length > 0 && genesisKey !== undefined && view.members.size <= 1)
-    add(
-      'E_TWO_RINGS',
-      `this node is alone in its ring, and peers that it meets belong to another: ${rivalNames}`,
-      `if theirs is the right one, ${RESET_TO_JOIN}; else do that on them`,
-    );
-  else if (rivals.length > 0)
-    add(
-      'E_RIVAL_RING',
-      `peers that belong to another ring are here: ${rivalNames}`,
-      `${RESET_TO_JOIN}, on those whose ring is the wrong one`,
-    );
-  if (node.voteless)
-    add(
-      'E_NAME_TAKEN',
-      `the name ${node.name} voted under another identity, so this node has no vote`,
-      'nothing, if its disk was replaced and the others are a majority; else give each node its own name',
-    );
+    faults.push(warningOf(IPAM_WARNINGS, 'E_TWO_RINGS', TWO_RINGS.alone(peers)));
+  else if (rivals.length > 0) faults.push(warningOf(IPAM_WARNINGS, 'E_RIVAL_RING', { peers }));
+  if (node.voteless) faults.push(warningOf(IPAM_WARNINGS, 'E_NAME_TAKEN', { name: node.name }));
   if (view.forked.size > (view.forked.has(self) ? 1 : 0)) {
-    add(
-      'E_PEER_FORK',
-      `peers have published two histories: ${peerNames([...view.forked], node.peers.nameOf)}`,
-      'remove those peers with `weft rmpeer`',
-    );
+    const forked = peerNames([...view.forked], node.peers.nameOf);
+    faults.push(warningOf(IPAM_WARNINGS, 'E_PEER_FORK', { peers: forked }));
   }
-  if (log.full)
-    add('E_RING_LOG_FULL', 'the log of this node is full: it grants no new node a part of its range', RENEW);
-  else if (log.fill >= SOON)
-    add(
-      'E_RING_LOG_FILLING',
-      `the log of what this node granted and voted is ${Math.floor(100 * log.fill)} % full; from 100 % on it grants no new node a part of its range`,
-      RENEW,
-    );
-  if (ring.origins >= SOON * ORIGIN_LIMIT)
-    add(
-      'E_RING_CROWDED',
-      `${ring.origins} of the ${ORIGIN_LIMIT} nodes that a ring can have in its life, removed ones included, are there`,
-      'plan for a new ring: remove Weft, `weft reset` on all nodes, and start again',
-    );
+  if (log.full) faults.push(warningOf(IPAM_WARNINGS, 'E_RING_LOG_FULL'));
+  else if (log.fill >= SOON) {
+    const percent = Math.floor(100 * log.fill);
+    faults.push(warningOf(IPAM_WARNINGS, 'W_RING_LOG_FILLING', { percent }));
+  }
+  if (ring.origins >= SOON * ORIGIN_LIMIT) {
+    const { origins } = ring;
+    faults.push(warningOf(IPAM_WARNINGS, 'W_RING_CROWDED', { origins, limit: ORIGIN_LIMIT }));
+  }
   return faults;
 }
 

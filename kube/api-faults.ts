@@ -21,7 +21,7 @@ export type Asked = keyof typeof WORDS_BY_ASKED;
 /** Removals are proposed anew every few seconds; one that failed and was not tried again for so long is past. */
 export const REMOVAL_FORGET_MS = 180_000;
 
-type ApiWarningCode = Exclude<keyof typeof KUBE_WARNINGS, 'E_RANGE_OVERLAP'>;
+type ApiWarningCode = Extract<keyof typeof KUBE_WARNINGS, `${string}_API_${string}`>;
 
 const CODE_BY_STATUS: Readonly<Record<number, ApiWarningCode>> = {
   0: 'E_API_UNREACHED',

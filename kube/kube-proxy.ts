@@ -1,4 +1,6 @@
 import { formatRange, parseCidr, type Range } from '../base/range.ts';
+import { type Warning, warningOf } from '../base/warning.ts';
+import { KUBE_WARNINGS } from './kube-warnings.ts';
 import { isRecord } from './objects.ts';
 
 /**
@@ -25,7 +27,7 @@ export function readKubeProxyConfig(value: unknown): KubeProxyConfig | undefined
 }
 
 /**
- * Why this kube-proxy takes Weft's pods for strangers, with what to do; undefined where it does not.
+ * A warning where this kube-proxy takes Weft's pods for strangers; undefined where it does not.
  *
  * @param linkPrefix with which the names of pods' interfaces on the host begin.
  */
@@ -33,10 +35,8 @@ export function kubeProxyWarning(
   config: KubeProxyConfig,
   ranges: readonly Range[],
   linkPrefix: string,
-): string | undefined {
+): Warning | undefined {
   const wanted = ranges.map(formatRange).join(',');
-  const remedy = `give kube-proxy --cluster-cidr=${wanted} (clusterCIDR in its ConfigMap), or none, and restart it`;
-  const lost = 'Services hide the senders of packets from their pods';
   switch (config.detectLocalMode) {
     case 'ClusterCIDR': {
       if (config.clusterCidrs.length === 0) return undefined;
@@ -46,14 +46,21 @@ export function kubeProxyWarning(
         return ofFamily.length > 0 && !ofFamily.some((cidr) => holds(cidr, range));
       });
       if (missed.length === 0) return undefined;
-      const named = config.clusterCidrs.slice(0, 4).join(',').slice(0, 100);
-      return `kube-proxy takes only ${named} for pods, which does not hold ${missed.map(formatRange).join(' and ')}: ${lost}; ${remedy}`;
+      return warningOf(KUBE_WARNINGS, 'W_KUBE_PROXY_RANGE', {
+        taken: config.clusterCidrs.slice(0, 4).join(',').slice(0, 100),
+        missed: missed.map(formatRange).join(' and '),
+        ranges: wanted,
+      });
     }
     case 'InterfaceNamePrefix':
       if (linkPrefix.startsWith(config.interfaceNamePrefix)) return undefined;
-      return `kube-proxy takes only interfaces '${config.interfaceNamePrefix.slice(0, 15)}…' for those of pods, and Weft's are '${linkPrefix}…': ${lost}; ${remedy}`;
+      return warningOf(KUBE_WARNINGS, 'W_KUBE_PROXY_INTERFACES', {
+        taken: config.interfaceNamePrefix.slice(0, 15),
+        prefix: linkPrefix,
+        ranges: wanted,
+      });
     case 'NodeCIDR':
-      return `kube-proxy takes only a node's podCIDR for pods (detectLocalMode NodeCIDR), which Weft does not use: ${lost}; set detectLocalMode to ClusterCIDR, and ${remedy}`;
+      return warningOf(KUBE_WARNINGS, 'W_KUBE_PROXY_NODE_RANGE', { ranges: wanted });
     default:
       return undefined;
   }
@@ -66,7 +73,7 @@ export function kubeProxyWarning(
 export function podCidrWarning(
   nodes: readonly { readonly name: string; readonly podCidrs: readonly string[] }[],
   ranges: readonly Range[],
-): string | undefined {
+): Warning | undefined {
   for (const { name, podCidrs } of nodes) {
     const outside = podCidrs.find((text) => {
       const cidr = parseCidr(text);
@@ -74,11 +81,8 @@ export function podCidrWarning(
       return cidr !== undefined && ofFamily.length > 0 && !ofFamily.some((range) => holds(range, cidr));
     });
     if (outside === undefined) continue;
-    return (
-      `node ${name} has the podCIDR ${outside}, which is outside of the pod range ${ranges.map(formatRange).join(' and ')}: ` +
-      'a kube-proxy that takes it for the range of pods hides senders behind Services; ' +
-      'see its --cluster-cidr, or start the cluster without podCIDRs (--allocate-node-cidrs=false)'
-    );
+    const named = ranges.map(formatRange).join(' and ');
+    return warningOf(KUBE_WARNINGS, 'W_POD_CIDR', { node: name, cidr: outside, ranges: named });
   }
   return undefined;
 }

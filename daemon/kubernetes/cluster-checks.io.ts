@@ -3,12 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Instant } from '../../base/instant.ts';
 import { type RandomSource, randomBelow } from '../../base/random.ts';
 import type { Range } from '../../base/range.ts';
+import { type Warning, warningOf } from '../../base/warning.ts';
 import { HOST_LINK_PREFIX } from '../../cni/attachment.ts';
 import type { ApiClient } from '../../kube/api-client.io.ts';
 import { ApiError } from '../../kube/api-error.ts';
 import { Backoff } from '../../kube/backoff.ts';
 import { kubeProxyWarning, podCidrWarning, readKubeProxyConfig } from '../../kube/kube-proxy.ts';
 import { type KubeNode, readCount } from '../../kube/objects.ts';
+import { DAEMON_WARNINGS } from '../daemon-warnings.ts';
 import type { KubernetesWarnings } from './kubernetes-warnings.ts';
 
 /** Where a kube-proxy tells its configuration, unless its `metricsBindAddress` is another one. */
@@ -82,11 +84,11 @@ export class ClusterChecks {
   async #checkKubeProxy(): Promise<undefined> {
     const { ranges, warnings, kubeProxyUrl = KUBE_PROXY } = this.#options;
     const config = readKubeProxyConfig(await ask(kubeProxyUrl, this.#stop.signal));
-    const line =
+    const found =
       config === undefined
         ? podCidrWarning(this.#nodes, ranges)
         : kubeProxyWarning(config, ranges, HOST_LINK_PREFIX);
-    warnings.checked('kube-proxy', line);
+    warnings.checked('kube-proxy', found);
   }
 
   async #checkPolicies(): Promise<number | undefined> {
@@ -108,13 +110,10 @@ export class ClusterChecks {
   }
 }
 
-function unenforced(count: number): string {
+function unenforced(count: number): Warning {
   const policies =
     count === 1 ? 'the NetworkPolicy of this cluster is' : `the ${count} NetworkPolicies of this cluster are`;
-  return (
-    `${policies} not enforced: Weft has no policy controller yet, and none of another is seen on this node; ` +
-    'run one, such as kube-network-policies, or do not rely on them'
-  );
+  return warningOf(DAEMON_WARNINGS, 'W_POLICIES_UNENFORCED', { policies });
 }
 
 /** The JSON of an answer; undefined where none came: nobody listens there, or it is somebody else. */

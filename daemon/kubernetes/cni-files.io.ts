@@ -11,9 +11,11 @@ import {
 import { basename, dirname } from 'node:path';
 import type { Instant } from '../../base/instant.ts';
 import type { RandomSource } from '../../base/random.ts';
+import { type Warning, warningOf, warningOfError } from '../../base/warning.ts';
 import { WeftError } from '../../base/weft-error.ts';
 import { fileFault, TEMPORARY_SUFFIX } from '../../host/durable-file.io.ts';
 import type { Log } from '../../host/log.ts';
+import { DAEMON_WARNINGS } from '../daemon-warnings.ts';
 import type { Config } from '../settings/config.ts';
 import { namesIn, writeCniConfig } from './cni-config.io.ts';
 import { cniWarnings } from './cni-warnings.ts';
@@ -76,8 +78,8 @@ export class CniFiles {
     this.#look();
   }
 
-  /** What a user should know of at present, one line each. */
-  warnings(): string[] {
+  /** What a user should know of at present. */
+  warnings(): Warning[] {
     const { config, now } = this.#options;
     const { cniConfig, cniBinDir } = config;
     if (cniConfig === undefined) return [];
@@ -92,10 +94,13 @@ export class CniFiles {
       ...(fought === undefined
         ? []
         : [
-            `something removes or changes ${cniConfig} or ${cniBinDir}/${PLUGIN} again and again (put back ${fought} times); ` +
-              'stop that program',
+            warningOf(DAEMON_WARNINGS, 'W_CNI_FILES_CONTESTED', {
+              config: cniConfig,
+              plugin: `${cniBinDir}/${PLUGIN}`,
+              repairs: fought,
+            }),
           ]),
-      ...(this.#fault === undefined ? [] : [this.#fault.line]),
+      ...(this.#fault === undefined ? [] : [warningOfError(this.#fault)]),
     ];
   }
 

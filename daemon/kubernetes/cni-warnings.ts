@@ -1,14 +1,14 @@
+import { type Warning, warningOf } from '../../base/warning.ts';
+import { DAEMON_WARNINGS } from '../daemon-warnings.ts';
+
 /** What a runtime takes for a configuration; it takes the one whose name sorts first. */
 const CONFIGURATION = /\.(conf|conflist|json)$/;
 
-/** Plugins that pods miss where they are not there, and what is missing then. */
-const MISSED = [
-  { name: 'loopback', effect: 'container runtimes start no pod without it' },
-  { name: 'portmap', effect: 'hostPorts of pods have no effect' },
-] as const;
+/** Plugins that pods miss where they are not there. */
+const CODE_BY_MISSED = { loopback: 'E_NO_LOOPBACK_PLUGIN', portmap: 'W_NO_PORTMAP_PLUGIN' } as const;
 
 /**
- * What is wrong in the folders of a container runtime, one line each, with what to do.
+ * What is wrong in the folders of a container runtime.
  *
  * @param ownName of our configuration: `10-weft.conflist`.
  * @param configNames names in the folder of configurations.
@@ -19,19 +19,15 @@ export function cniWarnings(seen: {
   readonly configNames: readonly string[];
   readonly binDir: string;
   readonly pluginNames: ReadonlySet<string>;
-}): string[] {
+}): Warning[] {
   const { ownName, configNames, binDir, pluginNames } = seen;
   const [first] = configNames.filter((name) => CONFIGURATION.test(name)).sort();
   const order =
     first === undefined || first >= ownName
       ? []
-      : [
-          `the container runtime takes '${first}', which sorts before ${ownName}: new pods get another network; ` +
-            `remove '${first}', and the program that writes it`,
-        ];
-  const missing = MISSED.filter(({ name }) => !pluginNames.has(name)).map(
-    ({ name, effect }) =>
-      `the CNI plugin ${name} is not in ${binDir}: ${effect}; install the CNI plugins (containernetworking-plugins) there`,
-  );
+      : [warningOf(DAEMON_WARNINGS, 'E_CNI_CONFIG_ORDER', { first, ours: ownName })];
+  const missing = (['loopback', 'portmap'] as const)
+    .filter((name) => !pluginNames.has(name))
+    .map((name) => warningOf(DAEMON_WARNINGS, CODE_BY_MISSED[name], { folder: binDir }));
   return [...order, ...missing];
 }

@@ -1,37 +1,17 @@
 import type { Instant } from '../../base/instant.ts';
 import type { Range } from '../../base/range.ts';
-import {
-  type Warning,
-  type WarningTable,
-  warningLine,
-  warningOf,
-  warningOfLine,
-} from '../../base/warning.ts';
+import { type Warning, warningLine, warningOf } from '../../base/warning.ts';
 import type { Log } from '../../host/log.ts';
 import type { ApiError } from '../../kube/api-error.ts';
 import { ApiFaults, type Asked, remedyOf } from '../../kube/api-faults.ts';
 import type { KubeNode, ServiceCidr } from '../../kube/objects.ts';
 import { type RangeOverlap, RangeOverlaps } from '../../kube/range-overlaps.ts';
 import { GENESIS_NAME } from '../../kube/ring-object.ts';
-import { SECRET_NAME } from '../../kube/secret-object.ts';
+import { DAEMON_WARNINGS } from '../daemon-warnings.ts';
 
-const CLUSTER_WARNINGS = {
-  E_GENESIS_DAMAGED: {
-    message: 'the object that begins the ring is damaged',
-    remedy: `delete ConfigMap ${GENESIS_NAME}: a node of the ring puts it back, or one makes it anew where there is no ring`,
-  },
-  E_OTHER_SECRET: {
-    message: `Secret ${SECRET_NAME} is not the one of this node's cluster: new nodes do not reach this one`,
-    remedy: 'delete the Secret, and a node of this cluster puts the right one back',
-  },
-  E_OTHER_RING: {
-    message: `the ring (ConfigMap ${GENESIS_NAME}) is of a cluster with another secret than this node's`,
-    remedy: `delete Secret ${SECRET_NAME}, which a node of that ring puts back, then this pod`,
-  },
-} as const satisfies WarningTable;
-const DAMAGED = warningOf(CLUSTER_WARNINGS, 'E_GENESIS_DAMAGED');
-const OTHER_SECRET = warningOf(CLUSTER_WARNINGS, 'E_OTHER_SECRET');
-const OTHER_RING = warningOf(CLUSTER_WARNINGS, 'E_OTHER_RING');
+const DAMAGED = warningOf(DAEMON_WARNINGS, 'E_GENESIS_DAMAGED');
+const OTHER_SECRET = warningOf(DAEMON_WARNINGS, 'E_OTHER_SECRET');
+const OTHER_RING = warningOf(DAEMON_WARNINGS, 'E_OTHER_RING');
 
 /** What is looked at again and again. */
 type Check = 'kube-proxy' | 'policies';
@@ -47,7 +27,7 @@ export class KubernetesWarnings {
   /** The version of the object that begins the ring, while it is damaged. */
   #damaged: string | undefined;
   readonly #mistaken = new Set<Warning>();
-  readonly #lineByCheck = new Map<Check, string>();
+  readonly #warningByCheck = new Map<Check, Warning>();
 
   constructor(log: Log, ranges: readonly Range[]) {
     this.#log = log;
@@ -78,13 +58,16 @@ export class KubernetesWarnings {
     this.#damaged = damaged;
   }
 
-  /** What a check of the cluster found: one line with what to do, or undefined where all is well. */
-  checked(check: Check, line: string | undefined): void {
-    if (line === undefined) this.#lineByCheck.delete(check);
-    else {
-      if (this.#lineByCheck.get(check) !== line) this.#log.warn(line, {}, check);
-      this.#lineByCheck.set(check, line);
+  /** What a check of the cluster found, or undefined where all is well. */
+  checked(check: Check, found: Warning | undefined): void {
+    if (found === undefined) {
+      this.#warningByCheck.delete(check);
+      return;
     }
+    const before = this.#warningByCheck.get(check);
+    const line = warningLine(found);
+    if (before === undefined || warningLine(before) !== line) this.#log.warn(line, {}, check);
+    this.#warningByCheck.set(check, found);
   }
 
   /** The cluster's Secret is there, and holds the secret of this node's cluster or not. */
@@ -116,12 +99,11 @@ export class KubernetesWarnings {
   /** All of it, the worst first. */
   warnings(now: Instant): Warning[] {
     const damaged = this.#damaged === undefined ? [] : [DAMAGED];
-    const checks = [...this.#lineByCheck.values()].map((line) => warningOfLine('W_CLUSTER_CHECK', line));
     return [
       ...this.#mistaken,
       ...this.#overlaps.warnings(),
       ...damaged,
-      ...checks,
+      ...this.#warningByCheck.values(),
       ...this.#faults.warnings(now),
     ];
   }

@@ -1,5 +1,5 @@
 import type { Counters } from '../../base/counters.ts';
-import { type Warning, type WarningTable, warningOf } from '../../base/warning.ts';
+import { type Warning, warningOf } from '../../base/warning.ts';
 import type { CniCounter } from '../../cni/cni-counters.ts';
 import { DeletionFolder } from '../../cni/deletion-spool.io.ts';
 import { CniPlugin } from '../../cni/plugin.ts';
@@ -10,14 +10,8 @@ import { NODE_KEY } from '../../ipam/model/types.ts';
 import type { Sysctl } from '../../linux/sysctl.io.ts';
 import type { WeftNode } from '../../node/weft-node.ts';
 import { RingAddressPool } from '../address-pool.ts';
+import { DAEMON_WARNINGS } from '../daemon-warnings.ts';
 import type { NodeLoop } from '../node-loop.io.ts';
-
-const CNI_WARNINGS = {
-  E_NO_POD_ADDRESS: {
-    message: 'no more pods can start here: {shortage}',
-    remedy: "see 'weft ipam', and 'weft rmpeer' nodes that are gone for good: their ranges come back",
-  },
-} as const satisfies WarningTable;
 
 /** The daemon's side of the CNI plugin. */
 interface Cni {
@@ -82,7 +76,7 @@ export function openCni(options: {
     },
     warnings: () => {
       const shortage = pool.shortage();
-      return shortage === undefined ? [] : [warningOf(CNI_WARNINGS, 'E_NO_POD_ADDRESS', { shortage })];
+      return shortage === undefined ? [] : [warningOf(DAEMON_WARNINGS, 'E_NO_POD_ADDRESS', { shortage })];
     },
     close: () => network.close(),
   };

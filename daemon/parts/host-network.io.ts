@@ -1,5 +1,6 @@
 import type { Address } from '../../base/address.ts';
 import type { Counters } from '../../base/counters.ts';
+import { type Warning, warningLine } from '../../base/warning.ts';
 import type { CniPlugin } from '../../cni/plugin.ts';
 import type { GroundCounter } from '../../ground/ground-counters.ts';
 import { GroundKeeper } from '../../ground/ground-keeper.io.ts';
@@ -55,7 +56,7 @@ export class HostNetwork {
             { found, by },
             `repair ${kind}`,
           ),
-        hindered: (what) => log.warn('another program hinders pods', { what }),
+        hindered: (what) => log.warn('another program hinders pods', { what: warningLine(what) }),
         failed: (error) => log.warn("the host's network cannot be put right", { fault: String(error) }),
         underlayStirred,
       },
@@ -79,8 +80,8 @@ export class HostNetwork {
     });
   }
 
-  /** What of it is not as it should be, one line each, with what to do. */
-  warnings(): string[] {
+  /** What of it is not as it should be. */
+  warnings(): Warning[] {
     return this.#keeper.warnings();
   }
 

@@ -1,5 +1,7 @@
 import type { Endpoint } from '../../base/endpoint.ts';
+import { type Warning, warningOf } from '../../base/warning.ts';
 import type { Log } from '../../host/log.ts';
+import { DAEMON_WARNINGS } from '../daemon-warnings.ts';
 import type { Underlay } from '../underlay.io.ts';
 
 /** Addresses come and go in bursts (DHCP, duplicate address detection): they are read when so long nothing more came … */
@@ -42,14 +44,11 @@ export class UnderlayWatch {
     this.#timer = setTimeout(() => void this.#look(), waitMs);
   }
 
-  /** One line where the MTU is another than that for which pods were made. */
-  warnings(): string[] {
+  /** A warning where the MTU is smaller than that for which pods were made. */
+  warnings(): Warning[] {
     const { mtu } = this.#options.first;
     if (this.#mtu >= mtu) return [];
-    return [
-      `the MTU of the underlay is ${this.#mtu} now, and was ${mtu} when weftd started: packets of pods take a detour until ` +
-        'their size is known; restart weftd, so that new pods get one that fits',
-    ];
+    return [warningOf(DAEMON_WARNINGS, 'W_UNDERLAY_MTU', { now: this.#mtu, before: mtu })];
   }
 
   close(): void {

@@ -1,10 +1,11 @@
 import type { Endpoint } from '../../base/endpoint.ts';
 import type { Instant } from '../../base/instant.ts';
 import type { PeerId } from '../../base/peer-id.ts';
-import { type Warning, type WarningTable, warningOf } from '../../base/warning.ts';
+import { type Warning, warningOf } from '../../base/warning.ts';
 import type { SeedStatus } from '../../control/control-protocol.ts';
 import type { Reach } from '../../node/seed-reach.ts';
 import type { DialFailure } from '../../router/link/dial-failure.ts';
+import { DAEMON_WARNINGS } from '../daemon-warnings.ts';
 import type { SoughtSeed } from '../peer-seeds.io.ts';
 import { nameOf, type StatusContext } from './status-context.ts';
 
@@ -60,13 +61,9 @@ export function seedWarnings(rows: readonly SeedStatus[]): Warning[] {
     if (state !== 'failed' && state !== 'no-udp') return [];
     const next = nextTryS === null ? '' : `, next try in ${nextTryS} s`;
     const values = { seed, reason: reason ?? '', since: sinceS ?? 0, next, remedy: remedy ?? '' };
-    return [warningOf(SEED_WARNINGS, 'W_PEER_NOT_REACHED', values)];
+    return [warningOf(DAEMON_WARNINGS, 'W_PEER_NOT_REACHED', values)];
   });
 }
-
-const SEED_WARNINGS = {
-  W_PEER_NOT_REACHED: { message: 'peer {seed}: {reason} (for {since} s{next})', remedy: '{remedy}' },
-} as const satisfies WarningTable;
 
 function seedRow(
   context: SeedsContext,

@@ -1,6 +1,7 @@
 import { type PeerId, shortPeerId } from '../../base/peer-id.ts';
-import { type Warning, type WarningTable, warningOf } from '../../base/warning.ts';
+import { type Warning, warningOf } from '../../base/warning.ts';
 import type { MemberState } from '../../gossip/model/gossip-output.ts';
+import { DAEMON_WARNINGS } from '../daemon-warnings.ts';
 
 /** A node as far as its name goes. */
 export interface NamedMember {
@@ -8,13 +9,6 @@ export interface NamedMember {
   readonly name: string;
   readonly state: MemberState;
 }
-
-const SHARED_NAME = {
-  W_SHARED_NAME: {
-    message: "{count} nodes are called '{name}' ({ids})",
-    remedy: 'give each a name of its own with --name',
-  },
-} as const satisfies WarningTable;
 
 /**
  * A warning for each name that several nodes have which are alive: commands that take a name cannot tell them apart, and
@@ -34,6 +28,6 @@ export function sharedNames(members: readonly NamedMember[]): Warning[] {
     .filter(([, peers]) => peers.length > 1)
     .map(([name, peers]) => {
       const ids = peers.map((peer) => shortPeerId(peer)).join(', ');
-      return warningOf(SHARED_NAME, 'W_SHARED_NAME', { count: peers.length, name, ids });
+      return warningOf(DAEMON_WARNINGS, 'W_SHARED_NAME', { count: peers.length, name, ids });
     });
 }

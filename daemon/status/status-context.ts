@@ -27,8 +27,8 @@ export interface StatusContext {
   readonly settings: NodeSettings;
   /** Of this process. */
   readonly runtime: () => ProcessRuntime;
-  /** What the parts around the node warn of, as declared warnings or one line each. */
-  readonly warnings: () => readonly (Warning | string)[];
+  /** What the parts around the node warn of. */
+  readonly warnings: () => readonly Warning[];
 }
 
 /** The name a peer gave itself, else the start of its id. */

@@ -4,6 +4,7 @@ import type { Instant } from '../../base/instant.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import type { RandomSource } from '../../base/random.ts';
 import type { Range } from '../../base/range.ts';
+import type { Warning } from '../../base/warning.ts';
 import type { RemovalState } from './authority.ts';
 import type { IpamCounter } from './ipam-counters.ts';
 import type { IpamStore } from './store.ts';
@@ -148,13 +149,8 @@ export interface FreeHints {
   readonly 6?: number;
 }
 
-/** A standing fault which stops this node from allocating, or which an operator should know of. */
-export interface IpamFault {
-  /** Stable; all of them are in `faultsOf` (faults.ts). */
-  readonly code: string;
-  readonly message: string;
-  readonly remedy: string;
-}
+/** What stops this node from allocating, or what an operator should know of. All are declared in ipam-warnings.ts. */
+export type IpamFault = Warning;
 
 export type IpamOutput =
   /** To be signed and spread by gossip as our record of that slot. */

@@ -1,5 +1,6 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { parseCidr } from '../../../base/range.ts';
+import { warningLine } from '../../../base/warning.ts';
 import type { HostGround } from '../../../ground/host-ground.ts';
 import { MAX_MASKS, masksOf } from '../../../ground/masks.ts';
 import type { HostRoute } from '../../../linux/route.ts';
@@ -53,7 +54,7 @@ function rule(priority: number, table: number, over: Partial<PolicyRule> = {}): 
 
 const USUAL = [rule(0, 255), rule(32_766, 254), rule(32_767, 253)];
 const masks = (routes: readonly HostRoute[], rules: readonly PolicyRule[] = USUAL): string[] =>
-  masksOf({ routes, rules, linkNameByIndex }, GROUND);
+  masksOf({ routes, rules, linkNameByIndex }, GROUND).map(warningLine);
 
 describe('what leads packets for pods elsewhere', () => {
   it('is a more specific route of another program, with the command that removes it', () => {

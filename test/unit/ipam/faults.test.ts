@@ -49,7 +49,7 @@ describe('limits of a ring', () => {
     fillTo(0.7);
     deepEqual(codes(faults()), []);
     fillTo(0.75);
-    deepEqual(codes(faults()), ['E_RING_LOG_FILLING']);
+    deepEqual(codes(faults()), ['W_RING_LOG_FILLING']);
     match(faults()[0]!.message, /^the log of .* is 75 % full/);
     equal(log.hasRoomForGrants, true);
     fillTo(1.001);
@@ -68,7 +68,7 @@ describe('limits of a ring', () => {
     join(0.75 * ORIGIN_LIMIT - 1);
     deepEqual(codes(faults()), []);
     join(0.75 * ORIGIN_LIMIT);
-    deepEqual(codes(faults()), ['E_RING_CROWDED']);
+    deepEqual(codes(faults()), ['W_RING_CROWDED']);
   });
 });
 

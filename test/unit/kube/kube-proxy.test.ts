@@ -1,11 +1,13 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { parseCidr } from '../../../base/range.ts';
+import { type Warning, warningLine } from '../../../base/warning.ts';
 import { kubeProxyWarning, podCidrWarning, readKubeProxyConfig } from '../../../kube/kube-proxy.ts';
 
 const RANGES = [parseCidr('10.32.0.0/12')!, parseCidr('fd00:1::/64')!];
 const answer = (config: Record<string, unknown>): unknown => ({ 'kubeproxy.config.k8s.io': config });
+const line = (warning: Warning | undefined): string | undefined => warning && warningLine(warning);
 const warning = (config: Record<string, unknown>): string | undefined =>
-  kubeProxyWarning(readKubeProxyConfig(answer(config))!, RANGES, 'wv');
+  line(kubeProxyWarning(readKubeProxyConfig(answer(config))!, RANGES, 'wv'));
 
 describe('readKubeProxyConfig', () => {
   it('takes nothing from what is no configuration of a kube-proxy', () => {
@@ -34,7 +36,7 @@ describe('kubeProxyWarning', () => {
     it(`has nothing to say where kube-proxy ${why}`, () => equal(warning(config), undefined));
   }
 
-  for (const [why, config, line] of [
+  for (const [why, config, told] of [
     [
       'another range',
       { clusterCIDR: '10.244.0.0/16' },
@@ -50,7 +52,7 @@ describe('kubeProxyWarning', () => {
     ],
   ] as const) {
     it(`warns where kube-proxy has ${why}, and says what to set`, () => {
-      match(warning(config)!, line);
+      match(warning(config)!, told);
       match(warning(config)!, /--cluster-cidr=10\.32\.0\.0\/12,fd00:1::\/64/);
     });
   }
@@ -65,7 +67,7 @@ describe('podCidrWarning', () => {
       undefined,
     );
     match(
-      podCidrWarning([node('n1', '10.33.0.0/24'), node('n2', '10.244.1.0/24')], RANGES)!,
+      line(podCidrWarning([node('n1', '10.33.0.0/24'), node('n2', '10.244.1.0/24')], RANGES))!,
       /node n2 has the podCIDR 10\.244\.1\.0\/24, which is outside of the pod range 10\.32\.0\.0\/12 and/,
     );
   });

@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { warningLine } from '../../../../base/warning.ts';
 import { CniFiles } from '../../../../daemon/kubernetes/cni-files.io.ts';
 import { clock } from '../../../../host/clock.io.ts';
 import { Log } from '../../../../host/log.ts';
@@ -49,6 +50,7 @@ describe('CniFiles', () => {
     rmSync(folder, { recursive: true });
   });
 
+  const told = (): string => files.warnings().map(warningLine).join();
   const chain = (): string[] => {
     const list = JSON.parse(readFileSync(config, 'utf8')) as { plugins: { type: string }[] };
     return list.plugins.map(({ type }) => type);
@@ -105,7 +107,7 @@ describe('CniFiles', () => {
     files.update();
     rmSync(join(bin, 'portmap'));
     await chains('weft-net');
-    match(files.warnings().join(), /hostPorts of pods have no effect/);
+    match(told(), /hostPorts of pods have no effect/);
     writeFileSync(join(bin, 'bandwidth'), '');
     writeFileSync(join(bin, 'portmap'), '');
     await chains('weft-net', 'portmap', 'bandwidth');
@@ -116,7 +118,7 @@ describe('CniFiles', () => {
     files.update();
     const other = join(folder, 'net.d', '05-other.conflist');
     writeFileSync(other, '{}');
-    match(files.warnings().join(), /takes '05-other\.conflist', which sorts before 10-weft/);
+    match(told(), /takes '05-other\.conflist', which sorts before 10-weft/);
     equal(readFileSync(other, 'utf8'), '{}');
     rmSync(other);
     deepEqual(files.warnings(), []);
@@ -128,7 +130,7 @@ describe('CniFiles', () => {
       await until('it to be back', () => existsSync(config));
       rmSync(config);
     }
-    await until('the warning', () => /removes or changes .* again and again/.test(files.warnings().join()));
+    await until('the warning', () => /removes or changes .* again and again/.test(told()));
   });
 
   it('watches a folder that was made anew', async function () {
@@ -154,7 +156,7 @@ describe('CniFiles', () => {
   it('says why the configuration cannot be written, for as long', async () => {
     rmSync(join(folder, 'net.d'), { recursive: true });
     files.update();
-    match(files.warnings().join(), /10-weft\.conflist cannot be written/);
+    match(told(), /10-weft\.conflist cannot be written/);
     mkdirSync(join(folder, 'net.d'));
     files.update();
     deepEqual(files.warnings(), []);

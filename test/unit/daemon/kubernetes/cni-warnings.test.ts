@@ -1,4 +1,5 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
+import { warningLine } from '../../../../base/warning.ts';
 import { cniWarnings } from '../../../../daemon/kubernetes/cni-warnings.ts';
 
 const SOUND = {
@@ -15,8 +16,9 @@ describe('cniWarnings', () => {
 
   it('names the configuration that a runtime takes instead of ours', () => {
     const configNames = ['05-other.conf', '00-first.conflist', ...SOUND.configNames];
-    const [line, ...more] = cniWarnings({ ...SOUND, configNames });
-    match(line!, /takes '00-first\.conflist', which sorts before 10-weft\.conflist/);
+    const [first, ...more] = cniWarnings({ ...SOUND, configNames });
+    equal(first!.code, 'E_CNI_CONFIG_ORDER');
+    match(warningLine(first!), /takes '00-first\.conflist', which sorts before 10-weft\.conflist/);
     deepEqual(more, []);
   });
 
@@ -30,16 +32,19 @@ describe('cniWarnings', () => {
     deepEqual(cniWarnings({ ...SOUND, configNames }), []);
   });
 
-  for (const [name, effect] of [
-    ['loopback', /start no pod without it/],
-    ['portmap', /hostPorts of pods have no effect/],
+  for (const [name, code, effect] of [
+    ['loopback', 'E_NO_LOOPBACK_PLUGIN', /start no pod without it/],
+    ['portmap', 'W_NO_PORTMAP_PLUGIN', /hostPorts of pods have no effect/],
   ] as const) {
     it(`says what is missing without ${name}`, () => {
       const pluginNames = new Set([...SOUND.pluginNames].filter((each) => each !== name));
-      const lines = cniWarnings({ ...SOUND, pluginNames });
-      equal(lines.length, 1);
-      match(lines[0]!, effect);
-      match(lines[0]!, /install the CNI plugins/);
+      const found = cniWarnings({ ...SOUND, pluginNames });
+      deepEqual(
+        found.map((each) => each.code),
+        [code],
+      );
+      match(found[0]!.message, effect);
+      match(found[0]!.remedy, /install the CNI plugins/);
     });
   }
 });

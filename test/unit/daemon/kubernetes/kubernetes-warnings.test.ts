@@ -1,6 +1,8 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { instant } from '../../../../base/instant.ts';
 import { parseCidr } from '../../../../base/range.ts';
+import { warningOf } from '../../../../base/warning.ts';
+import { DAEMON_WARNINGS } from '../../../../daemon/daemon-warnings.ts';
 import { KubernetesWarnings } from '../../../../daemon/kubernetes/kubernetes-warnings.ts';
 import { Log } from '../../../../host/log.ts';
 import { ApiError } from '../../../../kube/api-error.ts';
@@ -79,10 +81,11 @@ describe('KubernetesWarnings', () => {
       deepEqual(codes(), [code]);
     }
     warnings.granted('objects');
-    warnings.checked('policies', 'policies have no effect; install an engine');
+    const unenforced = warningOf(DAEMON_WARNINGS, 'W_POLICIES_UNENFORCED', { policies: '3 policies are' });
+    warnings.checked('policies', unenforced);
     warnings.genesisSeen({ resourceVersion: '1', isGood: false });
     warnings.secretSeen('other');
-    deepEqual(codes(), ['E_OTHER_SECRET', 'E_GENESIS_DAMAGED', 'W_CLUSTER_CHECK']);
+    deepEqual(codes(), ['E_OTHER_SECRET', 'E_GENESIS_DAMAGED', 'W_POLICIES_UNENFORCED']);
   });
 
   it('shows overlaps before the rest', () => {

@@ -1,0 +1,62 @@
+import type { WarningTable } from '../base/warning.ts';
+import { GENESIS_NAME } from '../kube/ring-object.ts';
+import { SECRET_NAME } from '../kube/secret-object.ts';
+
+/** What weftd itself warns of; what its cores warn of is declared in their rooms. */
+export const DAEMON_WARNINGS = {
+  E_GENESIS_DAMAGED: {
+    message: 'the object that begins the ring is damaged',
+    remedy: `delete ConfigMap ${GENESIS_NAME}: a node of the ring puts it back, or one makes it anew where there is no ring`,
+  },
+  E_OTHER_SECRET: {
+    message: `Secret ${SECRET_NAME} is not the one of this node's cluster: new nodes do not reach this one`,
+    remedy: 'delete the Secret, and a node of this cluster puts the right one back',
+  },
+  E_OTHER_RING: {
+    message: `the ring (ConfigMap ${GENESIS_NAME}) is of a cluster with another secret than this node's`,
+    remedy: `delete Secret ${SECRET_NAME}, which a node of that ring puts back, then this pod`,
+  },
+  W_POLICIES_UNENFORCED: {
+    message:
+      '{policies} not enforced: Weft has no policy controller yet, and none of another is seen on this node',
+    remedy: 'run one, such as kube-network-policies, or do not rely on them',
+  },
+  E_NO_POD_ADDRESS: {
+    message: 'no more pods can start here: {shortage}',
+    remedy: "see 'weft ipam', and 'weft rmpeer' nodes that are gone for good: their ranges come back",
+  },
+  E_CNI_CONFIG_ORDER: {
+    message: "the container runtime takes '{first}', which sorts before {ours}: new pods get another network",
+    remedy: "remove '{first}', and the program that writes it",
+  },
+  E_NO_LOOPBACK_PLUGIN: {
+    message: 'the CNI plugin loopback is not in {folder}: container runtimes start no pod without it',
+    remedy: 'install the CNI plugins (containernetworking-plugins) there',
+  },
+  W_NO_PORTMAP_PLUGIN: {
+    message: 'the CNI plugin portmap is not in {folder}: hostPorts of pods have no effect',
+    remedy: 'install the CNI plugins (containernetworking-plugins) there',
+  },
+  W_CNI_FILES_CONTESTED: {
+    message: 'something removes or changes {config} or {plugin} again and again (put back {repairs} times)',
+    remedy: 'stop that program',
+  },
+  W_UNDERLAY_MTU: {
+    message:
+      'the MTU of the underlay is {now} now, and was {before} when weftd started: packets of pods take a detour until their size is known',
+    remedy: 'restart weftd, so that new pods get one that fits',
+  },
+  W_PEER_NOT_REACHED: { message: 'peer {seed}: {reason} (for {since} s{next})', remedy: '{remedy}' },
+  W_SHARED_NAME: {
+    message: "{count} nodes are called '{name}' ({ids})",
+    remedy: 'give each a name of its own with --name',
+  },
+  W_FOREIGN_ADDRESS: {
+    message: '{container} uses {addresses}, which this node does not own',
+    remedy: 'restart that pod',
+  },
+  W_REMOVAL_PENDING: {
+    message: 'the removal of {peer} is under way',
+    remedy: 'wait: it takes three minutes and more',
+  },
+} as const satisfies WarningTable;

@@ -1,0 +1,46 @@
+// Writes docs/warnings.md from the declarations of all warnings: `bin/weft-node tools/warnings-doc.ts`.
+// A test fails where the file is not what this program makes.
+import { writeFileSync } from 'node:fs';
+import type { WarningTable } from '../base/warning.ts';
+import { DAEMON_WARNINGS } from '../daemon/daemon-warnings.ts';
+import { GROUND_WARNINGS } from '../ground/ground-warnings.ts';
+import { IPAM_WARNINGS } from '../ipam/ipam-warnings.ts';
+import { KUBE_WARNINGS } from '../kube/kube-warnings.ts';
+
+/** Where the file is. */
+export const WARNINGS_DOC = new URL('../docs/warnings.md', import.meta.url);
+
+/** All tables of warnings, with what each is about, in the order of the file. */
+export const WARNING_SECTIONS: readonly { readonly title: string; readonly table: WarningTable }[] = [
+  { title: 'Addresses and the ring', table: IPAM_WARNINGS },
+  { title: "The host's network", table: GROUND_WARNINGS },
+  { title: 'Kubernetes', table: KUBE_WARNINGS },
+  { title: 'The node and its surroundings', table: DAEMON_WARNINGS },
+];
+
+/** The text of docs/warnings.md. */
+export function renderWarnings(sections = WARNING_SECTIONS): string {
+  const parts = sections.map(({ title, table }) => {
+    const rows = Object.entries(table).map(
+      ([code, { message, remedy }]) => `| \`${code}\` | ${cell(message)} | ${cell(remedy)} |`,
+    );
+    return `## ${title}\n\n| code | what is wrong | what to do |\n|---|---|---|\n${rows.join('\n')}\n`;
+  });
+  return `# Warnings
+
+\`weft status\` shows a warning for as long as its cause stands: what is wrong and what to do, in one line. In \`weft status
+--json\` each is also under \`problems\`, with a code that stays. \`E_…\` is an error: something does not work until somebody
+acts. \`W_…\` is a warning: everything works, and that may not last. What stands in braces is filled in. A fault of the
+host that stands, such as a full disk (\`E_DISK_FULL\`), is shown likewise, under the code of the error.
+
+This file is made from the declarations in the code by \`bin/weft-node tools/warnings-doc.ts\`.
+
+${parts.join('\n')}`;
+}
+
+/** Text for a cell of a table, in which a bar would end it. */
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|');
+}
+
+if (import.meta.main) writeFileSync(WARNINGS_DOC, renderWarnings());
