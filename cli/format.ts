@@ -19,7 +19,7 @@ export function formatStatus(status: StatusResult): string {
     `version    ${printable(status.version)}`,
     `addresses  ${status.addresses.map((address) => printable(address)).join(', ') || 'none yet'}`,
     `ipam       ${summaryOf(status.ipam)}`,
-    `peers      ${connected} of ${status.peers.length} connected`,
+    `peers      ${connected} of ${status.peers.length} connected${hiddenText(status.hidden)}`,
   ];
   if (status.peers.length > 0) lines.push('', ...peerTable(status.peers));
   return text(lines);
@@ -34,6 +34,7 @@ export function formatPeers(result: PeersResult): string {
   ]);
   const lines =
     rows.length > 0 ? table([...PEER_COLUMNS, 'SENT', 'RECEIVED', 'ADDRESSES'], rows) : ['no peers'];
+  if (result.hidden !== undefined) lines.push('', `${result.hidden} that left not shown (--all)`);
   const seeds = result.seedStates ?? [];
   if (seeds.length === 0) return text([...lines, '', 'sought  nobody']);
   const seedTable = table(
@@ -65,6 +66,11 @@ export function formatIpam(result: IpamResult): string {
     lines.push('', ...table(['ADDRESS', 'INTERFACE', 'CONTAINER'], rows));
   }
   return text(lines);
+}
+
+/** How many peers are not listed; empty for none. */
+function hiddenText(hidden: number | undefined): string {
+  return hidden === undefined ? '' : `, ${hidden} that left not shown (--all)`;
 }
 
 /** How far the removal of a peer is, in one line. */

@@ -57,6 +57,10 @@ interface GlobalOptions {
   readonly json?: true;
 }
 
+interface AllOption {
+  readonly all?: true;
+}
+
 /** Runs one command line (the arguments after the program's name) and gives the exit code. Never rejects. */
 export async function runProgram(argv: readonly string[], world: World): Promise<number> {
   const program = buildProgram(world);
@@ -97,10 +101,13 @@ function buildProgram(world: World): Command {
     });
   };
 
-  command(program, 'status', "this node, its peers' state, its share of the range").action(() =>
-    query({ op: 'status' }, formatStatus),
-  );
-  command(program, 'peers', 'the peers in full').action(() => query({ op: 'peers' }, formatPeers));
+  const allOption = ['--all', 'also peers that left more than 10 minutes ago'] as const;
+  command(program, 'status', "this node, its peers' state, its share of the range")
+    .option(...allOption)
+    .action((options: AllOption) => query({ op: 'status', ...options }, formatStatus));
+  command(program, 'peers', 'the peers in full')
+    .option(...allOption)
+    .action((options: AllOption) => query({ op: 'peers', ...options }, formatPeers));
   command(program, 'ipam', 'who owns which range, and the addresses given out here').action(() =>
     query({ op: 'ipam' }, formatIpam),
   );
@@ -117,7 +124,11 @@ function buildProgram(world: World): Command {
         return (result.forgotten.length > 0 ? `forgot ${list(result.forgotten)}\n` : '') + unknown;
       }),
     );
-  command(program, 'rmpeer', 'take over the ranges of a peer that is gone for good; takes 3 minutes')
+  command(
+    program,
+    'rmpeer',
+    'forget a peer that is gone for good, and take over its ranges, which takes 3 minutes',
+  )
     .argument('<peer>', 'its name, or the start of its id')
     .action(async (peer: string) => {
       const { json, runDir } = program.opts<GlobalOptions>();

@@ -15,8 +15,9 @@ import type { ProcessPlace } from '../host/own-process.io.ts';
  * A CNI request carries a netlink socket of the pod's namespace, attached to its first byte by SCM_RIGHTS.
  */
 export type ControlRequest =
-  | { readonly op: 'status' }
-  | { readonly op: 'peers' }
+  /** `all`: also peers that left long ago. */
+  | { readonly op: 'status'; readonly all?: boolean }
+  | { readonly op: 'peers'; readonly all?: boolean }
   | { readonly op: 'ipam' }
   | { readonly op: 'report' }
   /** Peers as `--peer` takes them; 1 to {@link MAX_REQUEST_PEERS}. */
@@ -68,6 +69,8 @@ export interface StatusResult {
   /** The node's own overlay addresses, IPv4 first. */
   readonly addresses: readonly string[];
   readonly peers: readonly PeerStatus[];
+  /** How many peers that left long ago are not listed. */
+  readonly hidden?: number;
   readonly ipam: IpamSummary;
   /** What `--peer` and `weft connect` gave. */
   readonly seeds?: readonly SeedStatus[];
@@ -137,6 +140,7 @@ export interface PeersResult {
     readonly endpoints: readonly string[];
     readonly addresses: readonly string[];
   })[];
+  readonly hidden?: number;
   /** What `--peer` and `weft connect` gave, and what came of it. */
   readonly seeds: readonly string[];
   readonly seedStates?: readonly SeedStatus[];
@@ -248,6 +252,7 @@ type RequestFault =
   | 'request-not-json'
   | 'request-unknown-op'
   | 'request-unknown-key'
+  | 'request-bad-all'
   | 'request-bad-peers'
   | 'request-bad-cni'
   | 'request-bad-cluster';
@@ -266,6 +271,11 @@ export function decodeRequest(bytes: Uint8Array): Result<ControlRequest, Request
   if (op !== 'cni' && Object.keys(request).some((key) => key !== 'op' && !keys.includes(key)))
     return fail('request-unknown-key');
   switch (op as ControlRequest['op']) {
+    case 'status':
+    case 'peers': {
+      if (!['undefined', 'boolean'].includes(typeof request.all)) return fail('request-bad-all');
+      return ok({ ...request, op: op as 'status' | 'peers' });
+    }
     case 'connect':
     case 'forget': {
       const { peers } = request;
@@ -276,9 +286,8 @@ export function decodeRequest(bytes: Uint8Array): Result<ControlRequest, Request
     case 'rmpeer':
       return isPeerText(request.peer) ? ok({ op: 'rmpeer', peer: request.peer }) : fail('request-bad-peers');
     case 'locate':
-      return isPeerText(request.target)
-        ? ok({ op: 'locate', target: request.target })
-        : fail('request-bad-peers');
+      if (!isPeerText(request.target)) return fail('request-bad-peers');
+      return ok({ op: 'locate', target: request.target });
     case 'cni': {
       const { env, config } = request;
       if (typeof config !== 'string' || !isCniEnvironment(env)) return fail('request-bad-cni');
@@ -290,7 +299,7 @@ export function decodeRequest(bytes: Uint8Array): Result<ControlRequest, Request
       return ok({ op: 'yield', cluster });
     }
     default:
-      return ok({ op: op as 'status' | 'peers' | 'ipam' | 'report' | 'leave' | 'process' });
+      return ok({ op: op as 'ipam' | 'report' | 'leave' | 'process' });
   }
 }
 
@@ -348,8 +357,8 @@ export function requestError(fault: string, program: string): WeftError {
 }
 
 const KEYS_BY_OP: Readonly<Record<ControlRequest['op'], readonly string[]>> = {
-  status: [],
-  peers: [],
+  status: ['all'],
+  peers: ['all'],
   ipam: [],
   report: [],
   connect: ['peers'],

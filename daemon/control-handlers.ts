@@ -63,8 +63,8 @@ export function controlHandlers(options: {
 }): ControlHandlers {
   const { context, seeds, removals, handover, end, port, now } = options;
   return {
-    status: () => statusView(context),
-    peers: () => peersView(context),
+    status: (request) => statusView(context, request),
+    peers: (request) => peersView(context, request),
     ipam: () => ipamView(context),
     report: async () => reportView(context, await readKernelCounters()),
     connect: async ({ peers }) => {

@@ -1,4 +1,5 @@
 import type { Instant } from '../base/instant.ts';
+import type { PeerId } from '../base/peer-id.ts';
 import { formatRange } from '../base/range.ts';
 import { WeftError } from '../base/weft-error.ts';
 import type { RemovePeerResult } from '../control/control-protocol.ts';
@@ -28,15 +29,29 @@ export class PeerRemovals {
     loop.on('removeFailed', (out) => this.#answer(out));
   }
 
-  /** Removes a peer, given by name or the start of its id. Rejects with E_UNKNOWN_PEER, E_AMBIGUOUS_PEER, E_NOT_REMOVED. */
+  /**
+   * Removes a peer, given by name or the start of its id: its ranges become ours, and all forget it. Who owns nothing is
+   * forgotten at once. Rejects with E_UNKNOWN_PEER, E_AMBIGUOUS_PEER, E_NOT_REMOVED.
+   */
   async begin(who: string, now: Instant): Promise<RemovePeerResult> {
     const peer = findPeer(this.#context, who);
+    if (this.#context.node.ipam.rangesOf(peer).length === 0) return this.#forget(peer, now);
     const waiting = Promise.withResolvers<RemovePeerResult>();
     const request = this.#context.node.ipam.removePeer(peer, now);
     this.#waitingByRequest.set(request, waiting);
     this.#nameByRequest.set(request, nameOf(this.#context, peer));
     this.#loop.wake();
     return waiting.promise;
+  }
+
+  #forget(peer: PeerId, now: Instant): RemovePeerResult {
+    const name = nameOf(this.#context, peer);
+    if (this.#context.node.gossip.forgetPeer(peer, now) === 'present') {
+      const [message, remedy] = REMOVAL_FAULTS['peer-alive'];
+      throw new WeftError('E_NOT_REMOVED', message.replace('PEER', name), remedy);
+    }
+    this.#loop.wake();
+    return { peerId: peer, name, ranges: [] };
   }
 
   #faultOf({ reason, missing }: Output<'removeFailed'>, name: string): WeftError {

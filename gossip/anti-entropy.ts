@@ -160,8 +160,8 @@ export class AntiEntropy {
       const order = held ? compareVersions(entry, held.record) : 1;
       const equivocal =
         held !== undefined && order === 0 && !equalBytes(fingerprint(held), entry.fingerprint);
-      if ((order > 0 || equivocal) && this.#mayAsk(key, now))
-        wanted.push({ origin: entry.origin, slot: entry.slot });
+      const wants = (order > 0 || equivocal) && !this.#options.isUnwanted(entry);
+      if (wants && this.#mayAsk(key, now)) wanted.push({ origin: entry.origin, slot: entry.slot });
       if (order < 0 || equivocal) this.#options.broadcast.push(link, key, now);
       if (order === 0 && !equivocal) this.#options.broadcast.known(link, key);
     }
@@ -250,6 +250,8 @@ interface AntiEntropyOptions {
   readonly broadcast: Broadcast;
   readonly allRumours: () => readonly Rumour[];
   readonly memberCount: () => number;
+  /** Would be refused if it came. */
+  readonly isUnwanted: (entry: VersionEntry) => boolean;
 }
 
 function allBuckets(): number[] {

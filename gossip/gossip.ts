@@ -19,6 +19,7 @@ import { type Link, type LinkSummary, Links } from './overlay/links.ts';
 import { Overlay } from './overlay/overlay.ts';
 import { OverlayGraph } from './overlay/overlay-graph.ts';
 import { RecordFlow } from './record-flow.ts';
+import { Forgotten } from './records/forgotten.ts';
 import { decodeFrame, encodeFrame, type Frame } from './records/frame.ts';
 import { OwnRecords } from './records/own-records.ts';
 import { RecordIntake } from './records/record-intake.ts';
@@ -37,6 +38,7 @@ import { Swim } from './swim/swim.ts';
  * | part | decides |
  * |---|---|
  * | record-intake, record-store | which records are genuine and newest |
+ * | forgotten | which records are to go, since their origin was removed |
  * | record-flow | whom a new record concerns |
  * | broadcast | how news reaches everybody at once |
  * | anti-entropy | how two neighbours find what either lacks |
@@ -52,6 +54,7 @@ export class Gossip {
   readonly #counters: Counters<GossipCounter>;
   readonly #outputs = new OutputQueue<GossipOutput>();
   readonly #store: RecordStore;
+  readonly #forgotten = new Forgotten();
   readonly #own: OwnRecords;
   readonly #links: Links;
   readonly #graph: OverlayGraph;
@@ -82,6 +85,7 @@ export class Gossip {
       clusterId: options.clusterId,
       crypto,
       store: this.#store,
+      forgotten: this.#forgotten,
       counters,
       leastWanted: () => this.#records.leastWanted(),
     });
@@ -110,6 +114,7 @@ export class Gossip {
       graph: this.#graph,
       membership: this.#membership,
       rumours: this.#rumours,
+      forgotten: this.#forgotten,
       allRumours: () => this.#hearsay.all(),
       memberCount: () => this.#membership.presentCount,
       stateOf: (peer: PeerId) => (peer === self ? 'alive' : (this.#membership.stateOf(peer) ?? 'unknown')),
@@ -120,7 +125,12 @@ export class Gossip {
       ...state,
       send: (link, bytes) => this.#upkeep.send(link, bytes, this.#now),
     });
-    this.#antiEntropy = new AntiEntropy({ ...state, broadcast: this.#broadcast });
+    this.#antiEntropy = new AntiEntropy({
+      ...state,
+      broadcast: this.#broadcast,
+      isUnwanted: ({ origin, slot, epoch, sequence }) =>
+        slot === 'node' && this.#forgotten.isGone(origin, { epoch, sequence }),
+    });
     this.#hearsay = new Hearsay({ ...state, swim: this.#swim, broadcast: this.#broadcast });
     this.#overlay = new Overlay({
       ...state,
@@ -172,10 +182,19 @@ export class Gossip {
   }
 
   /** The payload of our `ring` or `paxos` record: signed, held, and spread; several in quick succession as one. */
-  publish(slot: Exclude<Slot, 'node'>, payload: Uint8Array, now: Instant): void {
+  publish(slot: 'ring' | 'paxos', payload: Uint8Array, now: Instant): void {
     this.#enter(now);
     this.#own.set(slot, payload, now);
     this.#records.publishDue(now);
+  }
+
+  /**
+   * Forgets a peer that is gone, here and on all nodes. It is back when it says anything new. `unknown`: nothing is known
+   * of it. `present`: it is not gone. Both change nothing.
+   */
+  forgetPeer(peer: PeerId, now: Instant): 'unknown' | 'present' | undefined {
+    this.#enter(now);
+    return this.#records.forget(peer, now);
   }
 
   /** After `ownRecordAhead`: our epoch from now on, above any of ours that others hold. Lower ones are ignored. */
@@ -369,6 +388,7 @@ export class Gossip {
     }
     if (state === 'dead')
       for (const link of this.#links.to(peer)) this.#upkeep.close(link, 'dead', this.#now);
+    if (state === 'dead' || state === 'left') this.#records.letGoIfListed(peer);
   }
 
   #fault(reason: HandleFault): { readonly ok: false; readonly reason: HandleFault } {

@@ -10,6 +10,7 @@ import { compareVersions, type RecordKey, recordKey, type SignedRecord } from '.
 import type { Link, Links } from './overlay/links.ts';
 import type { Overlay } from './overlay/overlay.ts';
 import type { OverlayGraph } from './overlay/overlay-graph.ts';
+import { encodeForgets, type Forget, type Forgotten, MAX_FORGETS_OF_ISSUER } from './records/forgotten.ts';
 import type { SharedRecord } from './records/frame.ts';
 import type { OwnRecords } from './records/own-records.ts';
 import type { Intake, RecordIntake, RestoreRefusal } from './records/record-intake.ts';
@@ -49,15 +50,16 @@ export class RecordFlow {
     for (const [peer, state] of membership.peers()) {
       const held = store.get(peer, 'node')?.record;
       const info = this.#infoByPeer.get(peer);
-      if (held && info)
-        out.push({ peer, state, version: { epoch: held.epoch, sequence: held.sequence }, info });
+      const since = membership.since(peer);
+      if (held && info && since !== undefined)
+        out.push({ peer, state, since, version: { epoch: held.epoch, sequence: held.sequence }, info });
     }
     return out;
   }
 
   /** Records from our own disk. Nothing is known of the life of their origins. */
   restore(records: readonly SignedRecord[], now: Instant): void {
-    const { self, intake, own, counters, emit } = this.#options;
+    const { self, intake, own, counters, forgotten, emit } = this.#options;
     for (const record of records) {
       const taken = intake.restore(record);
       if (!taken.ok) {
@@ -65,10 +67,12 @@ export class RecordFlow {
         continue;
       }
       emit({ type: 'record', record, restored: true });
+      if (taken.value.forgets) forgotten.set(record.origin, taken.value.forgets);
       if (record.origin === self) {
         if (record.epoch > own.epoch) emit({ type: 'ownRecordAhead', record });
       } else if (taken.value.info) this.#knowNode(record, taken.value.info, 'unknown', now);
     }
+    for (const peer of [...this.#infoByPeer.keys()]) this.letGoIfListed(peer);
   }
 
   /** Records that came over `link`. False where it was closed on the way, for forgeries among them. */
@@ -101,6 +105,36 @@ export class RecordFlow {
     }
   }
 
+  /**
+   * Forgets a peer that is not present, and has all others forget it. It is back as soon as it says anything new.
+   * `unknown`: its `node` record is not held. `present`: it is not gone. Both change nothing.
+   */
+  forget(peer: PeerId, now: Instant): 'unknown' | 'present' | undefined {
+    const { self, store, membership, own, forgotten } = this.#options;
+    const held = store.get(peer, 'node')?.record;
+    if (held === undefined || peer === self) return 'unknown';
+    if (membership.isPresent(peer)) return 'present';
+    const others = forgotten.listOf(self).filter((line) => line.subject !== peer && !this.#isBack(line));
+    const version = { epoch: held.epoch, sequence: held.sequence };
+    const list = [...others, { subject: peer, version }].slice(-MAX_FORGETS_OF_ISSUER);
+    forgotten.set(self, list);
+    own.set('forgotten', encodeForgets(list), now);
+    this.letGoIfListed(peer);
+    this.publishDue(now);
+    return undefined;
+  }
+
+  /** Lets the `node` record of `peer` go where somebody has it forgotten and it is not present. */
+  letGoIfListed(peer: PeerId): void {
+    const { store, membership, intake, forgotten, emit } = this.#options;
+    const held = store.get(peer, 'node')?.record;
+    if (held === undefined || membership.isPresent(peer) || !forgotten.isListed(peer, held)) return;
+    forgotten.letGo(peer, { epoch: held.epoch, sequence: held.sequence });
+    intake.dropNode(peer);
+    this.#forgetNode(peer);
+    emit({ type: 'recordGone', origin: peer, slot: 'node' });
+  }
+
   /** Whom a full store forgets first: longest absent, and nothing of the ring: dead, gone or never heard. */
   leastWanted(): PeerId | undefined {
     const { self, store, membership, links } = this.#options;
@@ -118,11 +152,12 @@ export class RecordFlow {
   }
 
   #took(link: Link, key: RecordKey, taken: Intake, state: MemberState, now: Instant): void {
-    const { self, counters, broadcast, antiEntropy, own, emit } = this.#options;
-    const { record, info } = taken;
+    const { self, counters, broadcast, antiEntropy, own, forgotten, emit } = this.#options;
+    const { record, info, forgets } = taken;
     for (const { origin, slot } of taken.evicted) {
       emit({ type: 'recordGone', origin, slot });
       if (slot === 'node') this.#forgetNode(origin);
+      if (slot === 'forgotten') forgotten.remove(origin);
     }
     if (taken.equivocation) {
       counters.add('gossip.equivocation');
@@ -131,6 +166,7 @@ export class RecordFlow {
     if (record === taken.previous) return; // only the proof was new
     antiEntropy.took(link, key);
     broadcast.spread(key, link.id, now);
+    if (forgets) forgotten.set(record.origin, forgets);
     if (record.origin === self) {
       counters.add('gossip.ownAhead');
       emit({ type: 'ownRecordAhead', record });
@@ -139,6 +175,11 @@ export class RecordFlow {
     }
     emit({ type: 'record', record, restored: false });
     if (info) this.#knowNode(record, info, state, now);
+    if (info) this.letGoIfListed(record.origin);
+    for (const { subject, version } of forgets ?? []) {
+      if (subject === self) own.wasForgotten(version, now);
+      else this.letGoIfListed(subject);
+    }
   }
 
   #knowNode(record: SignedRecord, info: NodeInfo, told: MemberState, now: Instant): void {
@@ -149,6 +190,12 @@ export class RecordFlow {
     graph.setClaims(origin, info.links);
     membership.know(origin, { epoch, sequence }, info.leaving === true, told, now);
     if (isNew && !links.has(origin)) overlay.reviewSoon(now);
+  }
+
+  /** A newer record than the one that was to go is held. */
+  #isBack({ subject, version }: Forget): boolean {
+    const held = this.#options.store.get(subject, 'node')?.record;
+    return held !== undefined && compareVersions(held, version) > 0;
   }
 
   #forgetNode(peer: PeerId): void {
@@ -171,6 +218,7 @@ interface RecordFlowOptions {
   readonly graph: OverlayGraph;
   readonly membership: Membership;
   readonly rumours: RumourQueue;
+  readonly forgotten: Forgotten;
   readonly broadcast: Broadcast;
   readonly antiEntropy: AntiEntropy;
   readonly overlay: Overlay;

@@ -324,6 +324,10 @@ export class WeftNode {
         this.#options.datapath.setRoutes(this.ipam.owners());
         for (const { peer } of this.ipam.status().removed) this.#peers.remove(peer, now);
         return;
+      case 'removed':
+        this.gossip.forgetPeer(out.peer, now);
+        this.#outputs.push(out);
+        return;
       case 'freeChanged':
         this.#publishInfo(now);
         return;
@@ -348,6 +352,7 @@ export class WeftNode {
 
   #takeRecord(record: SignedRecord, now: Instant): void {
     const { origin, slot, payload } = record;
+    if (slot === 'forgotten') return;
     if (slot !== 'node') {
       this.ipam.handleRecord({ origin, slot, payload }, now);
       return;

@@ -6,10 +6,14 @@ import type { TunnelStatus } from '../../router/tunnel/tunnel-status.ts';
 import { seedRows } from './seeds-view.ts';
 import { nameOf, type StatusContext } from './status-context.ts';
 
+/** Who left is shown for so long, unless all are asked for. */
+export const LEFT_SHOWN_MS = 600_000;
+
 /** Answer to `weft peers`. */
-export function peersView(context: StatusContext): PeersResult {
+export function peersView(context: StatusContext, { all = false } = {}): PeersResult {
   const { node, datapath, sought } = context;
-  const peers = peerRows(context).map((row) => {
+  const { rows, hidden } = peerRows(context, { all });
+  const peers = rows.map((row) => {
     const peer = row.peerId;
     const info = node.infoOf(peer);
     const { sentBytes, receivedBytes } = datapath.datapath.stats(peer);
@@ -22,7 +26,12 @@ export function peersView(context: StatusContext): PeersResult {
       addresses: (info?.addresses ?? []).map(formatAddress),
     };
   });
-  return { peers, seeds: sought().map(({ text }) => text), seedStates: seedRows(context) };
+  return {
+    peers,
+    ...(hidden > 0 ? { hidden } : {}),
+    seeds: sought().map(({ text }) => text),
+    seedStates: seedRows(context),
+  };
 }
 
 /** One peer as `weft status` shows it. */
@@ -37,14 +46,22 @@ type RowContext = Pick<StatusContext, 'node' | 'name' | 'datapath'>;
 /** A row of the table of peers, with its id as what it is. */
 type PeerRow = PeerStatus & { readonly peerId: PeerId };
 
-/** The peers other than ourselves, in the order of their names: one look at each, for a cluster may have thousands. */
-export function peerRows(context: RowContext): PeerRow[] {
+/**
+ * The peers other than ourselves, in the order of their names: one look at each, for a cluster may have thousands. Who
+ * left longer ago than {@link LEFT_SHOWN_MS} is only counted, unless `all` are asked for.
+ */
+export function peerRows(
+  context: RowContext & Pick<StatusContext, 'now'>,
+  { all }: { readonly all: boolean },
+): { readonly rows: PeerRow[]; readonly hidden: number } {
   const { node } = context;
-  return node.gossip
-    .members()
-    .filter(({ peer }) => peer !== node.peer)
+  const now = context.now();
+  const others = node.gossip.members().filter(({ peer }) => peer !== node.peer);
+  const shown = others.filter(({ state, since }) => all || state !== 'left' || now - since < LEFT_SHOWN_MS);
+  const rows = shown
     .map(({ peer, state }) => peerRow(context, peer, state))
     .sort((a, b) => (a.name + a.peerId < b.name + b.peerId ? -1 : 1));
+  return { rows, hidden: others.length - shown.length };
 }
 
 function peerRow(context: RowContext, peer: PeerId, member: MemberState): PeerRow {

@@ -9,9 +9,10 @@ import type { StatusContext } from './status-context.ts';
 import { statusWarnings } from './status-warnings.ts';
 
 /** Answer to `weft status`. */
-export function statusView(context: StatusContext): StatusResult {
+export function statusView(context: StatusContext, { all = false } = {}): StatusResult {
   const { node, name, version } = context;
   const seeds = seedRows(context);
+  const { rows, hidden } = peerRows(context, { all });
   const warnings = [
     ...statusWarnings(node, context.warnings()),
     ...seedWarnings(seeds),
@@ -22,7 +23,8 @@ export function statusView(context: StatusContext): StatusResult {
     peerId: node.peer,
     version,
     addresses: node.ownAddresses.map(formatAddress),
-    peers: peerRows(context),
+    peers: rows,
+    ...(hidden > 0 ? { hidden } : {}),
     ipam: withSeeds(ipamSummary(node), seeds),
     ...(seeds.length === 0 ? {} : { seeds }),
     ...(warnings.length === 0 ? {} : { warnings: warnings.map(warningLine), problems: warnings }),

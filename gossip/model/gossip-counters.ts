@@ -9,6 +9,9 @@ export const GOSSIP_COUNTERS = {
   'gossip.recordStale': counts(
     'Records that came again although this node holds them or newer ones. Usual: each record arrives by several ways.',
   ),
+  'gossip.recordForgotten': counts(
+    'Records of nodes that were removed, from a node that did not know it yet. They are not taken again.',
+  ),
   'gossip.recordRateLimited': drops(
     'record',
     'Records of a node that writes more than five a second in the long run. The newest of them comes again later.',

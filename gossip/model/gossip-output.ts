@@ -1,4 +1,5 @@
 import type { Endpoint } from '../../base/endpoint.ts';
+import type { Instant } from '../../base/instant.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { SignedRecord, Slot, Version } from './record.ts';
@@ -16,6 +17,8 @@ export type MemberState = 'unknown' | 'alive' | 'suspect' | 'dead' | 'left';
 export interface Member {
   readonly peer: PeerId;
   readonly state: MemberState;
+  /** When that state began, as far as we saw it. */
+  readonly since: Instant;
   /** Of its `node` record. */
   readonly version: Version;
   readonly info: NodeInfo;
@@ -36,7 +39,7 @@ export type GossipOutput =
    * `restored`: it came from disk by `Gossip.restore`, so it need not be persisted again.
    */
   | { readonly type: 'record'; readonly record: SignedRecord; readonly restored: boolean }
-  /** The record store forgot it for want of room: delete it from disk. Never of slot `ring`. */
+  /** It is not held any more, for want of room or since its origin is forgotten: delete it from disk. Never of slot `ring`. */
   | { readonly type: 'recordGone'; readonly origin: PeerId; readonly slot: Slot }
   /**
    * A peer holds a record of ours that we do not remember: our state folder was rolled back, or our identity runs

@@ -45,20 +45,24 @@ export interface RecordCrypto {
   hash(bytes: Uint8Array): Uint8Array;
 }
 
-/** `node`: see node-info.ts. `ring`: grants and tombstones of the address ring. `paxos`: votes on its genesis. */
-export type Slot = 'node' | 'ring' | 'paxos';
+/**
+ * `node`: see node-info.ts. `ring`: grants and tombstones of the address ring. `paxos`: votes on its genesis.
+ * `forgotten`: peers that are to be forgotten, see forgotten.ts.
+ */
+export type Slot = 'node' | 'ring' | 'paxos' | 'forgotten';
 
 /** All slots of this version. */
-export const SLOTS: readonly Slot[] = ['node', 'ring', 'paxos'];
+export const SLOTS: readonly Slot[] = ['node', 'ring', 'paxos', 'forgotten'];
 
 /** On the wire and under the signature a slot is one byte. */
-export const SLOT_CODE: Readonly<Record<Slot, number>> = { node: 1, ring: 2, paxos: 3 };
+export const SLOT_CODE: Readonly<Record<Slot, number>> = { node: 1, ring: 2, paxos: 3, forgotten: 4 };
 
 /** Bytes. A `ring` record with its envelope must fit one frame of 65,000 bytes, hence 63 KiB and not 64. */
 export const MAX_PAYLOAD_LENGTH: Readonly<Record<Slot, number>> = {
   node: 8 * 1024,
   ring: 63 * 1024,
   paxos: 8 * 1024,
+  forgotten: 8 * 1024,
 };
 
 export const SIGNATURE_LENGTH = 64;

@@ -28,6 +28,8 @@ const OUTSIDE_DIALS = 4;
 const AVOID_MS = 60_000;
 /** Dials to absent endpoints, in the whole cluster: about one in so many milliseconds. */
 const CLUSTER_REDIAL_MS = 300;
+/** Who said goodbye is dialled for so long by a node that is alone: it may be a restart of all. */
+const LEFT_DIALLED_MS = 600_000;
 /** But each node makes one in this time, however many there are. */
 const MAX_RARE_DIAL_MS = 30_000;
 
@@ -245,7 +247,8 @@ export class Overlay {
     this.#nextRevivalAt = after(now, this.#rareDialMs() * (0.5 + randomUnit(this.#random)));
     const absent: PeerId[] = [];
     for (const [peer, state] of membership.peers()) {
-      if (state === 'dead' || state === 'unknown' || (state === 'left' && alone)) absent.push(peer);
+      const leftLately = alone && state === 'left' && now - (membership.since(peer) ?? now) < LEFT_DIALLED_MS;
+      if (state === 'dead' || state === 'unknown' || leftLately) absent.push(peer);
     }
     shuffle(this.#random, absent);
     let wanted = alone ? this.#options.config.maxConcurrentDials : 1;

@@ -121,6 +121,14 @@ export class OwnRecords {
     return true;
   }
 
+  /** Somebody has forgotten us at `version`, while we were away: a newer record will bring us back. */
+  wasForgotten(version: Version, now: Instant): void {
+    const held = this.#store.get(this.#self, 'node')?.record;
+    if (!held || this.#leaving || compareVersions(version, held) < 0 || this.#mustRise) return;
+    const notBefore = this.#refutedAt === undefined ? now : after(this.#refutedAt, REFUTE_INTERVAL_MS);
+    this.#rise(notBefore > now ? notBefore : now);
+  }
+
   /** A peer held a newer record of ours: what we say in that slot has to be said again, above it. */
   behind(slot: Slot, now: Instant): void {
     if (slot === 'node') this.#rise(now);

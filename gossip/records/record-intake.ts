@@ -18,6 +18,7 @@ import {
   type Slot,
   signedBytes,
 } from '../model/record.ts';
+import { decodeForgets, type Forget, type Forgotten } from './forgotten.ts';
 import type { RecordStore } from './record-store.ts';
 
 /** How many updates of one (origin, slot) are taken at once, and how many a second on the long run. */
@@ -32,6 +33,8 @@ export interface Intake {
   readonly record: SignedRecord;
   /** Of a `node` record. */
   readonly info?: NodeInfo;
+  /** Of a `forgotten` record. */
+  readonly forgets?: readonly Forget[];
   /** The record it replaces. */
   readonly previous?: SignedRecord;
   /** Another record of the same version: proof against the origin. Told once for each origin. */
@@ -41,16 +44,17 @@ export interface Intake {
 }
 
 /**
- * `stale`: not newer than what is held; harmless. `rate`: the origin writes too often; the record comes again by
+ * `stale`: not newer than what is held; harmless. `forgotten`: its origin was removed at that version. `rate`: the origin writes too often; the record comes again by
  * anti-entropy. `full`: no room. `payload` and `signature`: whoever passed it on has not checked it, or made it up.
  */
-type IntakeRefusal = 'stale' | 'rate' | 'full' | 'payload' | 'signature';
+type IntakeRefusal = 'stale' | 'forgotten' | 'rate' | 'full' | 'payload' | 'signature';
 
 /** Why a record from our own disk is not taken; no origin is over its rate there. */
-export type RestoreRefusal = Exclude<IntakeRefusal, 'rate'>;
+export type RestoreRefusal = Exclude<IntakeRefusal, 'rate' | 'forgotten'>;
 
 const COUNTER_BY_REFUSAL: Readonly<Record<IntakeRefusal, GossipCounter>> = {
   stale: 'gossip.recordStale',
+  forgotten: 'gossip.recordForgotten',
   rate: 'gossip.recordRateLimited',
   full: 'gossip.recordNoRoom',
   payload: 'gossip.recordBadPayload',
@@ -66,6 +70,7 @@ export class RecordIntake {
   readonly #clusterId: Uint8Array;
   readonly #crypto: RecordCrypto;
   readonly #store: RecordStore;
+  readonly #forgotten: Forgotten;
   readonly #counters: Counters<GossipCounter>;
   /** Only of records held, so it is bounded by the store. */
   readonly #rateByKey = new Map<RecordKey, TokenBucket>();
@@ -79,12 +84,14 @@ export class RecordIntake {
     readonly clusterId: Uint8Array;
     readonly crypto: RecordCrypto;
     readonly store: RecordStore;
+    readonly forgotten: Forgotten;
     readonly counters: Counters<GossipCounter>;
     readonly leastWanted: () => PeerId | undefined;
   }) {
     this.#clusterId = options.clusterId;
     this.#crypto = options.crypto;
     this.#store = options.store;
+    this.#forgotten = options.forgotten;
     this.#counters = options.counters;
     this.#leastWanted = options.leastWanted;
   }
@@ -102,12 +109,19 @@ export class RecordIntake {
     const held = this.#store.get(record.origin, record.slot)?.record;
     if (held && compareVersions(record, held) <= 0) return fail('stale');
     if (!this.#store.hasOriginFor(record) || !this.#store.hasBytesFor(record)) return fail('full');
-    const info = this.#readInfo(record);
-    if (!info) return fail('payload');
+    const read = readPayload(record);
+    if (!read) return fail('payload');
     const message = signedBytes(this.#clusterId, record);
     if (!this.#crypto.verify(record.origin, message, record.signature)) return fail('signature');
     this.#store.put({ record, hash: this.#crypto.hash(message) });
-    return ok({ record, evicted: [], ...info });
+    return ok({ record, evicted: [], ...read });
+  }
+
+  /** Lets the `node` record of `origin` go. */
+  dropNode(origin: PeerId): void {
+    this.#store.drop(origin, 'node');
+    this.#rateByKey.delete(recordKey(origin, 'node'));
+    if (!this.#store.hasOrigin(origin)) this.#proven.delete(origin);
   }
 
   /** Signs and holds a record of our own. The caller sees to a version above what is held. */
@@ -122,6 +136,7 @@ export class RecordIntake {
     const held = this.#store.get(record.origin, record.slot);
     const order = held ? compareVersions(record, held.record) : 1;
     if (order < 0) return fail('stale');
+    if (record.slot === 'node' && this.#forgotten.isGone(record.origin, record)) return fail('forgotten');
     const message = signedBytes(this.#clusterId, record);
     const next: HashedRecord = { record, hash: this.#crypto.hash(message) };
     const wins = !held || compareRecords(next, held) > 0;
@@ -139,8 +154,8 @@ export class RecordIntake {
       victim = this.#evictions.take(now) ? this.#leastWanted() : undefined;
       if (victim === undefined || !this.#store.isEvictable(victim)) return fail('full');
     }
-    const info = this.#readInfo(record);
-    if (!info) return fail('payload');
+    const read = readPayload(record);
+    if (!read) return fail('payload');
     if (!this.#crypto.verify(record.origin, message, record.signature)) return fail('signature');
 
     rate.take(now);
@@ -151,16 +166,10 @@ export class RecordIntake {
     return ok({
       record: wins ? record : held.record,
       evicted,
-      ...(wins ? info : {}),
+      ...(wins ? read : {}),
       ...(held ? { previous: held.record } : {}),
       ...(proves ? { equivocation: wins ? held.record : record } : {}),
     });
-  }
-
-  #readInfo(record: SignedRecord): { readonly info?: NodeInfo } | undefined {
-    if (record.slot !== 'node') return {};
-    const info = decodeNodeInfo(record.payload);
-    return info.ok ? { info: info.value } : undefined;
   }
 
   #evict(origin: PeerId): { origin: PeerId; slot: Slot }[] {
@@ -170,4 +179,15 @@ export class RecordIntake {
       return { origin, slot };
     });
   }
+}
+
+/** What a record says, of the slots whose meaning is gossip's. Undefined where that cannot be read. */
+function readPayload({ slot, payload }: SignedRecord): Pick<Intake, 'info' | 'forgets'> | undefined {
+  if (slot === 'forgotten') {
+    const forgets = decodeForgets(payload);
+    return forgets && { forgets };
+  }
+  if (slot !== 'node') return {};
+  const info = decodeNodeInfo(payload);
+  return info.ok ? { info: info.value } : undefined;
 }

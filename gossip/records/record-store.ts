@@ -66,9 +66,13 @@ export class RecordStore {
     for (const origin of this.#originsByBucket[index] ?? []) yield* this.#recordsOf(origin);
   }
 
+  hasOrigin(origin: PeerId): boolean {
+    return this.#bySlotByOrigin.has(origin);
+  }
+
   /** Whether the origin of `record` is held, or one more origin may be. */
   hasOriginFor(record: SignedRecord): boolean {
-    return this.#bySlotByOrigin.has(record.origin) || this.originCount < this.#limits.maxOrigins;
+    return this.hasOrigin(record.origin) || this.originCount < this.#limits.maxOrigins;
   }
 
   /** Whether the payload of `record`, in place of the one it would replace, stays within the bytes permitted. */
@@ -91,6 +95,19 @@ export class RecordStore {
     bySlot[slot] = next;
     if (held) this.#account(held, -1);
     this.#account(next, 1);
+    return true;
+  }
+
+  /** Forgets one record. False where it is not held. */
+  drop(origin: PeerId, slot: Slot): boolean {
+    const bySlot = this.#bySlotByOrigin.get(origin);
+    const held = bySlot?.[slot];
+    if (!bySlot || !held) return false;
+    this.#account(held, -1);
+    delete bySlot[slot];
+    if (Object.keys(bySlot).length > 0) return true;
+    this.#bySlotByOrigin.delete(origin);
+    this.#originsByBucket[bucketOf(origin)]!.delete(origin);
     return true;
   }
 

@@ -1,6 +1,7 @@
 import { deepEqual } from 'node:assert/strict';
+import { instant } from '../../../../base/instant.ts';
 import { type PeerId, peerIdFromBytes } from '../../../../base/peer-id.ts';
-import { peerRows } from '../../../../daemon/status/peers-view.ts';
+import { LEFT_SHOWN_MS, peerRows } from '../../../../daemon/status/peers-view.ts';
 import type { StatusContext } from '../../../../daemon/status/status-context.ts';
 
 const PEERS = 2_000;
@@ -39,8 +40,9 @@ describe('peerRows', () => {
         return infoByPeer.get(peer);
       },
     };
-    const context = { node, name: 'self', datapath: { name: 'sleeve' } } as unknown as StatusContext;
-    const rows = peerRows(context);
+    const world = { node, name: 'self', datapath: { name: 'sleeve' }, now: () => instant(0) };
+    const context = world as unknown as StatusContext;
+    const { rows } = peerRows(context, { all: false });
     deepEqual(
       rows.map(({ peerId }) => peerId),
       known
@@ -59,5 +61,27 @@ describe('peerRows', () => {
       rttMs: null,
     });
     deepEqual(calls, { members: 1, infoOf: PEERS - 1, tunnel: PEERS - 1 });
+  });
+
+  it('shows who left for ten minutes, and then only where all are asked for', () => {
+    const since = instant(1_000);
+    const members = [
+      { peer: peerOf(1), state: 'left', since },
+      { peer: peerOf(2), state: 'dead', since },
+    ];
+    const node = {
+      peer: peerOf(0),
+      gossip: { members: () => members },
+      tunnels: { status: () => undefined },
+      infoOf: () => undefined,
+    };
+    const shownAt = (ms: number, all: boolean) => {
+      const world = { node, name: 'self', datapath: { name: 'sleeve' }, now: () => instant(ms) };
+      const { rows, hidden } = peerRows(world as unknown as StatusContext, { all });
+      return [...rows.map(({ state }) => state), hidden];
+    };
+    deepEqual(shownAt(1_000 + LEFT_SHOWN_MS - 1, false), ['left', 'dead', 0]);
+    deepEqual(shownAt(1_000 + LEFT_SHOWN_MS, false), ['dead', 1]);
+    deepEqual(shownAt(1_000 + LEFT_SHOWN_MS, true), ['left', 'dead', 0]);
   });
 });

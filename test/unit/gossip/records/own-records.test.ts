@@ -4,6 +4,7 @@ import { instant } from '../../../../base/instant.ts';
 import { GOSSIP_COUNTERS } from '../../../../gossip/model/gossip-counters.ts';
 import { decodeNodeInfo, MAX_LINKS } from '../../../../gossip/model/node-info.ts';
 import { recordKey, type SignedRecord } from '../../../../gossip/model/record.ts';
+import { Forgotten } from '../../../../gossip/records/forgotten.ts';
 import { OwnRecords } from '../../../../gossip/records/own-records.ts';
 import { RecordIntake } from '../../../../gossip/records/record-intake.ts';
 import { RecordStore } from '../../../../gossip/records/record-store.ts';
@@ -30,6 +31,7 @@ function start(epoch = 5) {
     clusterId: CLUSTER_ID,
     crypto,
     store,
+    forgotten: new Forgotten(),
     counters,
     leastWanted: () => undefined,
   });

@@ -5,6 +5,7 @@ import type { PeerId } from '../../../../base/peer-id.ts';
 import { GOSSIP_COUNTERS } from '../../../../gossip/model/gossip-counters.ts';
 import { encodeNodeInfo } from '../../../../gossip/model/node-info.ts';
 import { compareRecords, type SignedRecord, signedBytes } from '../../../../gossip/model/record.ts';
+import { Forgotten } from '../../../../gossip/records/forgotten.ts';
 import { RecordIntake, UPDATE_BURST, UPDATES_PER_SECOND } from '../../../../gossip/records/record-intake.ts';
 import { RecordStore } from '../../../../gossip/records/record-store.ts';
 import { CLUSTER_ID, FakeCrypto, fakeHash, peer, signedRecord } from '../fakes.ts';
@@ -16,11 +17,12 @@ function intakeOf(
   const store = new RecordStore(limits);
   const crypto = new FakeCrypto(peer(0));
   const counters = new Counters(GOSSIP_COUNTERS);
+  const forgotten = new Forgotten();
   return {
     store,
     crypto,
     counters,
-    intake: new RecordIntake({ clusterId: CLUSTER_ID, crypto, store, counters, leastWanted }),
+    intake: new RecordIntake({ clusterId: CLUSTER_ID, crypto, store, forgotten, counters, leastWanted }),
   };
 }
 
