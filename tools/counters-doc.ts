@@ -72,4 +72,10 @@ function kind({ drops }: CounterDeclaration): string {
   return drops === undefined ? 'events' : `dropped ${drops}s`;
 }
 
-if (import.meta.main) writeFileSync(COUNTERS_DOC, renderCounters());
+if (import.meta.main) {
+  if (process.argv.length > 2) {
+    console.error(`tools/counters-doc.ts: unknown argument '${process.argv[2]}'; it takes none`);
+    process.exit(2);
+  }
+  writeFileSync(COUNTERS_DOC, renderCounters());
+}

@@ -12,8 +12,8 @@ const LEFT_OUT = ['.*', 'node_modules', 'test', 'bench', 'tools', 'docs', '**/bu
 /** An import of ours, by `from '…'`, `import '…'` or `import('…')`. */
 const RELATIVE_IMPORT = /((?:\bfrom|\bimport)\s*\(?\s*)'(\.[^']*)\.ts'/g;
 
-const folder = process.argv[2];
-if (folder === undefined) {
+const [folder, ...more] = process.argv.slice(2);
+if (folder === undefined || folder.startsWith('-') || more.length > 0) {
   console.error('usage: node tools/strip-types.ts FOLDER');
   process.exit(2);
 }

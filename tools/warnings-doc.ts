@@ -43,4 +43,10 @@ function cell(text: string): string {
   return text.replaceAll('|', '\\|');
 }
 
-if (import.meta.main) writeFileSync(WARNINGS_DOC, renderWarnings());
+if (import.meta.main) {
+  if (process.argv.length > 2) {
+    console.error(`tools/warnings-doc.ts: unknown argument '${process.argv[2]}'; it takes none`);
+    process.exit(2);
+  }
+  writeFileSync(WARNINGS_DOC, renderWarnings());
+}
