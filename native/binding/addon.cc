@@ -2,7 +2,6 @@
 #include <uv.h>
 
 #include "binding/parts.h"
-#include "binding/values.h"
 
 NAPI_MODULE_INIT() {
   // The headers are Debian's libuv, the code is Node's. Version 1 keeps its ABI; make sure of what we embed.
@@ -19,15 +18,3 @@ NAPI_MODULE_INIT() {
   weft::bindSocketOptions(env, exports);
   return exports;
 }
-
-namespace weft {
-
-void bindAll(napi_env env, napi_value exports, std::span<const Binding> bindings) {
-  for (const Binding& binding : bindings) {
-    napi_value function = nullptr;
-    napi_create_function(env, binding.name, NAPI_AUTO_LENGTH, binding.call, nullptr, &function);
-    setProperty(env, exports, binding.name, function);
-  }
-}
-
-}  // namespace weft

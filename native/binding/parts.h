@@ -2,17 +2,7 @@
 
 #include <node_api.h>
 
-#include <span>
-
 namespace weft {
-
-// A function that JavaScript gets under this name.
-struct Binding {
-  const char* name;
-  napi_callback call;
-};
-
-void bindAll(napi_env env, napi_value exports, std::span<const Binding> bindings);
 
 // The parts of the addon; each binds its own functions.
 void bindTun(napi_env env, napi_value exports);

@@ -42,4 +42,12 @@ void setProperty(napi_env env, napi_value object, const char* name, napi_value v
   napi_set_named_property(env, object, name, value);
 }
 
+void bindAll(napi_env env, napi_value exports, std::span<const Binding> bindings) {
+  for (const Binding& binding : bindings) {
+    napi_value function = nullptr;
+    napi_create_function(env, binding.name, NAPI_AUTO_LENGTH, binding.call, nullptr, &function);
+    setProperty(env, exports, binding.name, function);
+  }
+}
+
 }  // namespace weft
