@@ -4,8 +4,8 @@ import { formatRange } from '../base/range.ts';
 import { WeftError } from '../base/weft-error.ts';
 import type { RemovePeerResult } from '../control/control-protocol.ts';
 import type { RemoveFailure, RequestId } from '../ipam/model/types.ts';
-import { findPeer } from './find-peer.ts';
 import type { NodeLoop, Output } from './node-loop.io.ts';
+import { findPeer } from './status/find-peer.ts';
 import { withState } from './status/removal-view.ts';
 import { nameOf, type StatusContext } from './status/status-context.ts';
 

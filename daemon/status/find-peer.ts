@@ -1,6 +1,6 @@
-import type { PeerId } from '../base/peer-id.ts';
-import { WeftError } from '../base/weft-error.ts';
-import { nameOf, type StatusContext } from './status/status-context.ts';
+import type { PeerId } from '../../base/peer-id.ts';
+import { WeftError } from '../../base/weft-error.ts';
+import { nameOf, type StatusContext } from './status-context.ts';
 
 /** The one peer that `who` means: a name, or the start of an id. Throws E_UNKNOWN_PEER, E_AMBIGUOUS_PEER. */
 export function findPeer(context: Pick<StatusContext, 'node' | 'name'>, who: string): PeerId {

@@ -3,7 +3,7 @@ import type { PeerId } from '../../base/peer-id.ts';
 import { printable } from '../../base/printable.ts';
 import { WeftError } from '../../base/weft-error.ts';
 import type { LocateResult } from '../../control/control-protocol.ts';
-import { findPeer } from '../find-peer.ts';
+import { findPeer } from './find-peer.ts';
 import { peerStatus } from './peers-view.ts';
 import type { StatusContext } from './status-context.ts';
 
