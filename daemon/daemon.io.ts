@@ -29,7 +29,7 @@ import { DAEMON_COUNTERS } from './daemon-counters.ts';
 import { HandoverPolicy } from './handover-policy.ts';
 import { CniFiles } from './kubernetes/cni-files.io.ts';
 import { linkToKubernetes } from './kubernetes/kubernetes-node.io.ts';
-import { answerLastCalls } from './last-calls.io.ts';
+import { answerLastCalls, LAST_CALLS_PATIENCE_MS } from './last-calls.io.ts';
 import { logNodeOutput } from './node-log.ts';
 import { NodeLoop } from './node-loop.io.ts';
 import { OWN_LINKS } from './own-links.ts';
@@ -50,13 +50,7 @@ import { settingsView } from './status/settings-view.ts';
 import type { StatusContext } from './status/status-context.ts';
 import { readUnderlay, type Underlay } from './underlay.io.ts';
 
-/** After SIGTERM: time for calls of the CNI plugin that are under way. A call cut off gets code 11, a DEL is spooled. */
-const SETTLE_MS = 2_000;
-
-/** The same before a successor takes over: packets flow meanwhile, and nobody waits for us to end. */
-const YIELD_SETTLE_MS = 10_000;
-
-/** After that: time for the goodbye to reach the peers. */
+/** At an end: time for the goodbye to reach the peers. */
 const GOODBYE_MS = 100;
 
 /**
@@ -110,7 +104,7 @@ export class Daemon {
 
   /** Ends: shims that come now wait for the next weftd, calls under way get their answers, peers a goodbye. */
   async stop(): Promise<void> {
-    await this.#end(SETTLE_MS, async ({ node, loop }) => {
+    await this.#end(LAST_CALLS_PATIENCE_MS.beforeEnd, async ({ node, loop }) => {
       node.gossip.leave(clock());
       loop.settleNow();
       await delay(GOODBYE_MS);
@@ -119,7 +113,7 @@ export class Daemon {
 
   /** Ends in the same way, but for the goodbye: the node goes on under its successor at once. */
   async yield(): Promise<void> {
-    await this.#end(YIELD_SETTLE_MS, async ({ loop }) => loop.settleNow());
+    await this.#end(LAST_CALLS_PATIENCE_MS.beforeSuccessor, async ({ loop }) => loop.settleNow());
   }
 
   async #end(patienceMs: number, takeLeave: (serving: Serving) => Promise<void>): Promise<void> {

@@ -2,6 +2,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { CniPlugin } from '../cni/plugin.ts';
 import type { LocalSocket } from '../native/local-socket.ts';
 
+/** How long a weftd that goes waits for calls that are under way. */
+export const LAST_CALLS_PATIENCE_MS = {
+  /** After SIGTERM. A call cut off gets code 11, a DEL is spooled. */
+  beforeEnd: 2_000,
+  /** Before a successor takes over: packets flow meanwhile, and nobody waits for us to end. */
+  beforeSuccessor: 10_000,
+} as const;
+
 /** Between two looks whether somebody is still to be heard. */
 const LOOK_MS = 1;
 

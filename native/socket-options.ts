@@ -1,9 +1,6 @@
 import type { Socket } from 'node:dgram';
 import { addon } from './addon.ts';
 
-/** Bytes of socket buffer that keep a tunnel's socket from dropping bursts (wireguard-go's figure). */
-export const TUNNEL_SOCKET_BUFFER_BYTES = 7 * 1024 * 1024;
-
 /**
  * What a socket does about the path's MTU. `do`: sets DF and obeys ICMP "too big", `probe`: sets DF and ignores it
  * (for tunnels, which find the MTU by probes of their own and trust no unvalidated ICMP), `off`: lets routers

@@ -6,7 +6,7 @@ import type { OwnLog } from '../ring/own-log.ts';
 import { ORIGIN_LIMIT, type Ring } from '../ring/ring.ts';
 import type { NewEntry } from '../ring/ring-log.ts';
 import { type Allocator, familiesOf } from './allocator.ts';
-import { chooseBlock } from './free-space.ts';
+import { donatedBlock, donationLimit } from './donated-block.ts';
 
 /** A peer gets at most one grant in this time. */
 const GRANT_INTERVAL_MS = 200;
@@ -73,9 +73,8 @@ export class Donor {
       const own = map.segments.filter(({ owner }) => owner === self);
       let theirs = 0n;
       for (const { start, end, owner } of map.segments) if (owner === peer) theirs += end - start;
-      // Who already has more than we gets little: it may need it, but it cannot drain us.
-      const limit = theirs > space.owned ? space.count / 8n : space.count;
-      const block = limit > 0n ? chooseBlock(space.intervals, own, limit) : undefined;
+      const limit = donationLimit(space.count, space.owned, theirs);
+      const block = limit > 0n ? donatedBlock(space.intervals, own, limit) : undefined;
       const version = block && map.at(block.start)!.version + 1;
       if (block && version) grants.push({ kind: 'grant', range: { family, ...block }, to: peer, version });
     }

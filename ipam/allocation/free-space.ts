@@ -1,7 +1,7 @@
 import type { Range } from '../../base/range.ts';
 
 /** Addresses from `start` up to but not including `end`. */
-interface Interval {
+export interface Interval {
   readonly start: bigint;
   readonly end: bigint;
 }
@@ -127,35 +127,4 @@ export class FreeSpace {
     }
     return low - 1;
   }
-}
-
-/**
- * The block to give away out of `free`: an aligned power of two of addresses, about half (at most 5/8) of the largest
- * chunk that lies in one of `owned` (the grantor's segments: a grant may not cross them), and at most `limit`.
- * The keeper is never left without an address. Undefined where nothing can be given.
- */
-export function chooseBlock(
-  free: readonly Interval[],
-  owned: readonly Interval[],
-  limit: bigint,
-): Interval | undefined {
-  let best: Interval | undefined;
-  let next = 0;
-  for (const segment of owned) {
-    while (next < free.length && free[next]!.end <= segment.start) next++;
-    for (let i = next; i < free.length && free[i]!.start < segment.end; i++) {
-      const start = free[i]!.start > segment.start ? free[i]!.start : segment.start;
-      const end = free[i]!.end < segment.end ? free[i]!.end : segment.end;
-      if (best === undefined || end - start > best.end - best.start) best = { start, end };
-    }
-  }
-  if (best === undefined || best.end - best.start < 2n) return undefined;
-  const most = ((best.end - best.start) * 5n) / 8n;
-  let size = 1n;
-  while (size * 2n <= most && size * 2n <= limit) size *= 2n;
-  for (; size >= 1n; size /= 2n) {
-    const end = best.end - (best.end % size);
-    if (end - size >= best.start) return { start: end - size, end };
-  }
-  return undefined;
 }

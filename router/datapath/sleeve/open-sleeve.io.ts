@@ -1,15 +1,12 @@
 import { SLEEVE_SUITES } from '../../../crypto/suite.ts';
-import {
-  setPathMtuDiscovery,
-  setSocketBuffers,
-  TUNNEL_SOCKET_BUFFER_BYTES,
-} from '../../../native/socket-options.ts';
+import { setPathMtuDiscovery, setSocketBuffers } from '../../../native/socket-options.ts';
 import { openTun, type TunOffloads } from '../../../native/tun.ts';
 import { openUdp } from '../../../native/udp.ts';
 import { PORTABLE_DATAPATH } from '../choose-datapath.ts';
 import type { DatapathFeature, DatapathKind, DatapathOptions, OpenDatapath } from '../datapath.ts';
 import { SleeveIo } from './sleeve.io.ts';
 import { Sleeve } from './sleeve.ts';
+import { SOCKET_BUFFER_BYTES } from './tunnel-socket.ts';
 
 /** The datapath in TypeScript. It runs wherever there is a TUN device; opening says what keeps it from one. */
 export const SLEEVE: DatapathKind = { name: PORTABLE_DATAPATH, unfit: () => undefined, open: openSleeve };
@@ -26,7 +23,7 @@ async function openSleeve(options: DatapathOptions): Promise<OpenDatapath> {
     counters,
     openUdp,
     tuneSocket: (descriptor, family) => {
-      setSocketBuffers(descriptor, TUNNEL_SOCKET_BUFFER_BYTES);
+      setSocketBuffers(descriptor, SOCKET_BUFFER_BYTES);
       setPathMtuDiscovery(descriptor, family, 'probe');
     },
   });

@@ -15,7 +15,7 @@ import type { DatapathCounter } from '../datapath-counters.ts';
 import { BatchSocket, type SleeveUdp } from './batch-socket.io.ts';
 import { DgramSocket } from './dgram-socket.io.ts';
 import type { DatapathSink } from './sleeve-state.ts';
-import type { TunnelSocket } from './tunnel-socket.ts';
+import { SOCKET_BUFFER_BYTES, type TunnelSocket } from './tunnel-socket.ts';
 
 /** The part of a TUN device that the sleeve uses; `native/tun.ts` has one. */
 export interface SleeveTun {
@@ -59,8 +59,6 @@ interface SleeveIoHandlers {
   onTunError?(error: WeftError): void;
 }
 
-/** Buffers asked of each socket where `tuneSocket` is not given or fails; the system limits them. */
-const SOCKET_BUFFER_BYTES = 7 * 1024 * 1024;
 /**
  * The sleeve's shell: its UDP sockets and its TUN. Datagrams that a batch of input gives rise to leave together at
  * its end; all others at once.

@@ -23,6 +23,12 @@ export interface TunnelSocket {
   close(): void;
 }
 
+/**
+ * Receive and send buffer asked of the kernel for each socket, so that it drops no bursts (wireguard-go's figure). The
+ * system limits them for whoever has no CAP_NET_ADMIN.
+ */
+export const SOCKET_BUFFER_BYTES = 7 * 1024 * 1024;
+
 /** Bytes that may wait for room in the kernel before packets are dropped, each socket. */
 export const MAX_SEND_QUEUE_BYTES = 4 * 1024 * 1024;
 

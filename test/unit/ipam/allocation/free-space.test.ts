@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { Allocator } from '../../../../ipam/allocation/allocator.ts';
-import { chooseBlock, FreeSpace } from '../../../../ipam/allocation/free-space.ts';
+import { donatedBlock } from '../../../../ipam/allocation/donated-block.ts';
+import { FreeSpace } from '../../../../ipam/allocation/free-space.ts';
 import { MemoryStore } from '../memory-store.ts';
 import { cidr, V4, V6 } from '../support.ts';
 
@@ -76,7 +77,7 @@ describe('free space', () => {
           { start: range.start, end: border },
           { start: border, end: range.end },
         ].filter(({ start, end }) => start < end);
-        const chosen = chooseBlock(space.intervals, owned, 64n);
+        const chosen = donatedBlock(space.intervals, owned, 64n);
         if (chosen === undefined) {
           for (const { start, end } of space.intervals) assert.ok(end - start < 4n);
           return;
@@ -96,9 +97,9 @@ describe('free space', () => {
   it('gives the upper half of an untouched range', () => {
     const space = spaceOf(V4);
     space.takeNext();
-    const chosen = chooseBlock(space.intervals, [V4], space.count);
+    const chosen = donatedBlock(space.intervals, [V4], space.count);
     assert.deepEqual(chosen, { start: cidr('10.32.128.0/17').start, end: V4.end });
-    assert.deepEqual(chooseBlock(space.intervals, [V4], 256n), {
+    assert.deepEqual(donatedBlock(space.intervals, [V4], 256n), {
       start: cidr('10.32.255.0/24').start,
       end: V4.end,
     });
