@@ -3,6 +3,9 @@ import type { LocateResult } from '../control/control-protocol.ts';
 import type { SizeOutcome } from '../host/size-probe.io.ts';
 import type { ReachOutcome } from '../host/tcp-probe.io.ts';
 
+/** Probes where the user names no number, and the most that may be asked for. */
+export const DEFAULT_PINGS = 5;
+export const MAX_PINGS = 1000;
 /** A port where hardly anybody listens: what is asked for is the answer, open or not. */
 const PROBE_PORT = 1;
 const PROBE_TIMEOUT_MS = 2_000;

@@ -9,7 +9,15 @@ import { readRunDir } from '../daemon/settings/settings.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { formatFinding, formatSummary, isAllWell } from './doctor.ts';
 import { formatIpam, formatPeers, formatRemoval, formatStatus } from './format.ts';
-import { formatPing, formatPlace, formatProbe, type PingWorld, ping } from './ping.ts';
+import {
+  DEFAULT_PINGS,
+  formatPing,
+  formatPlace,
+  formatProbe,
+  MAX_PINGS,
+  type PingWorld,
+  ping,
+} from './ping.ts';
 
 /** What the command line needs of the world around it. */
 export interface World {
@@ -48,9 +56,6 @@ const RUNS_STILL: readonly string[] = ['E_STATE_LOCKED', 'E_SOCKET_TAKEN'];
 /** How often, and how long apart, a weftd that leaves is looked for before a reset gives up. */
 const END_ATTEMPTS = 100;
 const END_PAUSE_MS = 200;
-
-/** Probes of one `weft ping`. */
-const MAX_PINGS = 1000;
 
 interface GlobalOptions {
   readonly runDir: string;
@@ -150,7 +155,7 @@ function buildProgram(world: World): Command {
   );
   command(program, 'ping', 'ask a node or a pod for a sign of life, as packets of pods travel')
     .argument('<target>', 'an address of a pod or a node, the name of a node, or the start of its id')
-    .option('-c, --count <number>', `how often, 1 to ${MAX_PINGS}`, '5')
+    .option('-c, --count <number>', `how often, 1 to ${MAX_PINGS}`, String(DEFAULT_PINGS))
     .action(async (target: string, options: { readonly count: string }) => {
       const globals = program.opts<GlobalOptions>();
       const place = await world.ask(runDirOf(globals), { op: 'locate', target });

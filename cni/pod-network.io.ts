@@ -11,6 +11,7 @@ import { Sysctl } from '../linux/sysctl.io.ts';
 import { DEFAULT_ROUTE, hostRequests, pairRequest, podRequests } from './attach-requests.ts';
 import { type Attachment, GATEWAY, hostLinkName, isHostLinkName, parseLinkAlias } from './attachment.ts';
 import { CNI_CODE, CniFault } from './fault.ts';
+import { setHostEndSysctls } from './host-end-sysctls.io.ts';
 import { type AttachmentKey, keyText } from './key.ts';
 import { LinkReaper } from './link-reaper.io.ts';
 import type { HostLink, Pod, PodNetwork } from './needs.ts';
@@ -91,7 +92,7 @@ export class KernelPodNetwork implements PodNetwork {
       // A process in the pod may have put another link in the place of its end: nothing of the host is named by it.
       if (near === undefined || far === undefined || near.peerIndex !== far.index)
         throw new CniFault(CNI_CODE.io, 'the pair that was just made is gone from the pod');
-      prepareHostEnd(this.#sysctl, attachment);
+      setHostEndSysctls(this.#sysctl, attachment);
       await this.#host.execute(...hostRequests(attachment, far.index, 'new'));
       await inside.execute(...podRequests(attachment, near.index));
     });
@@ -108,7 +109,7 @@ export class KernelPodNetwork implements PodNetwork {
     await explained(async () => {
       const link = await this.#host.link(attachment.hostName);
       if (!link) throw new Error(`link ${attachment.hostName} is gone`);
-      prepareHostEnd(this.#sysctl, attachment);
+      setHostEndSysctls(this.#sysctl, attachment);
       await this.#host.execute(...hostRequests(attachment, link.index, 'repair'));
     });
   }
@@ -218,23 +219,6 @@ function hostLinkOf(link: Link, routes: readonly Address[], neighbours: readonly
       permanent && mac ? [{ address, mac }] : [],
     ),
   };
-}
-
-/**
- * What netlink does not set. IPv6 on the host's end, where the host has it switched off for new interfaces: the pod has
- * an IPv6 address. And a pod must not advertise itself as a router to the host (CVE-2020-10749). Where /proc/sys may not be
- * written, two other things keep it from that: a host that forwards ignores advertisements, and the packet rules drop them.
- *
- * @throws WeftError E_SYSCTL where IPv6 is off and may not be switched on.
- */
-function prepareHostEnd(sysctl: Sysctl, { hostName, addresses }: Attachment): void {
-  const settings = `net/ipv6/conf/${hostName}`;
-  if (addresses.some(({ family }) => family === 6)) sysctl.ensure(`${settings}/disable_ipv6`, '0');
-  try {
-    sysctl.ensure(`${settings}/accept_ra`, '0');
-  } catch {
-    // See above.
-  }
 }
 
 /** What the kernel refuses, as the runtime shall read it. */

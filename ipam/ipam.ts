@@ -18,15 +18,12 @@ import { faultsOf, isBlocking } from './faults.ts';
 import { KnownPeers } from './known-peers.ts';
 import { Authority, type RemovalState } from './model/authority.ts';
 import { decodeGenesis } from './model/genesis.ts';
+import { DEFAULT_IPAM_CONFIG, type IpamConfig } from './model/ipam-config.ts';
 import { decodeMessage, encodeMessage, type IpamMessage } from './model/messages.ts';
 import {
   type Allocation,
   type AllocationKey,
-  DEFAULT_ALLOCATE_TIMEOUT_MS,
-  DEFAULT_SAFE_WAIT_MS,
-  DEFAULT_SEED_WAIT_MS,
   type FreeHints,
-  type IpamConfig,
   type IpamFault,
   type IpamOptions,
   type IpamOutput,
@@ -81,12 +78,7 @@ export class Ipam {
   constructor(options: IpamOptions) {
     this.#options = options;
     this.#self = options.self;
-    this.#config = {
-      seedWaitMs: DEFAULT_SEED_WAIT_MS,
-      allocateTimeoutMs: DEFAULT_ALLOCATE_TIMEOUT_MS,
-      safeWaitMs: DEFAULT_SAFE_WAIT_MS,
-      ...options.config,
-    };
+    this.#config = { ...DEFAULT_IPAM_CONFIG, ...options.config };
     const { store, random, self, name } = options;
     const authority = new Authority(store);
     const ring = new Ring(self, authority, () => options.counters.add('ipam.ringEvaluated'));

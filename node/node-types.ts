@@ -10,8 +10,9 @@ import type { Suite } from '../crypto/suite.ts';
 import type { GossipConfig } from '../gossip/model/gossip-config.ts';
 import type { MemberState } from '../gossip/model/gossip-output.ts';
 import type { SignedRecord, Slot } from '../gossip/model/record.ts';
+import type { GivenIpamConfig } from '../ipam/model/ipam-config.ts';
 import type { IpamStore } from '../ipam/model/store.ts';
-import type { IpamConfig, IpamOutput } from '../ipam/model/types.ts';
+import type { IpamOutput } from '../ipam/model/types.ts';
 import type { Datapath, Path } from '../router/datapath/datapath.ts';
 import type { LinkOutput } from '../router/link/control-links.ts';
 import type { TunnelState } from '../router/tunnel/tunnel-status.ts';
@@ -36,7 +37,7 @@ export interface NodeOptions {
   /** Its events are to be sent to `WeftNode.datapathEvents`. */
   readonly datapath: Datapath;
   readonly store: IpamStore;
-  readonly ipam: Pick<IpamConfig, 'ranges' | 'init'> & Partial<IpamConfig>;
+  readonly ipam: GivenIpamConfig;
   readonly gossip?: Partial<GossipConfig>;
   readonly random: RandomSource;
   readonly counters: Counters<NodeCounter>;

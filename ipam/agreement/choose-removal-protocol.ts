@@ -1,8 +1,9 @@
 import type { PeerId } from '../../base/peer-id.ts';
 import type { Authority, RemovalState } from '../model/authority.ts';
+import type { IpamConfig } from '../model/ipam-config.ts';
 import type { IpamMessage } from '../model/messages.ts';
 import type { IpamStore } from '../model/store.ts';
-import type { IpamConfig, IpamOutput } from '../model/types.ts';
+import type { IpamOutput } from '../model/types.ts';
 import type { OwnLog } from '../ring/own-log.ts';
 import type { Ring } from '../ring/ring.ts';
 import type { NewEntry } from '../ring/ring-log.ts';

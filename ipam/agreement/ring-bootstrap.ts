@@ -15,8 +15,8 @@ import {
   sameUniverses,
   shareEvenly,
 } from '../model/genesis.ts';
+import type { IpamConfig, RingInit } from '../model/ipam-config.ts';
 import type { IpamStore } from '../model/store.ts';
-import type { IpamConfig, RingInit } from '../model/types.ts';
 import type { OwnLog } from '../ring/own-log.ts';
 import type { Ring } from '../ring/ring.ts';
 import { GENESIS_ENTRY_LIMIT, RING_LOG_GRANT_LIMIT } from '../ring/ring-log.ts';

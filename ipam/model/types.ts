@@ -6,6 +6,7 @@ import type { RandomSource } from '../../base/random.ts';
 import type { Range } from '../../base/range.ts';
 import type { Warning } from '../../base/warning.ts';
 import type { RemovalState } from './authority.ts';
+import type { GivenIpamConfig } from './ipam-config.ts';
 import type { IpamCounter } from './ipam-counters.ts';
 import type { IpamStore } from './store.ts';
 
@@ -29,36 +30,6 @@ export interface Allocation {
   readonly bootId: string;
 }
 
-/** How this node comes to a ring where its store holds none. A ring that peers show is adopted in every mode. */
-export type RingInit =
-  /** This node starts the ring, unless a peer shows one within `seedWaitMs`. */
-  | { readonly mode: 'seed' }
-  /** The listed nodes, by name, agree on one ring; a majority of the list has to take part. */
-  | { readonly mode: 'consensus'; readonly electorate: readonly string[] }
-  /** An object outside that can be created only once decides: see `genesisWanted` and `Ipam.genesisDecided`. */
-  | { readonly mode: 'authority' }
-  /** Waits for a ring made by others. */
-  | { readonly mode: 'observer' }
-  /** As observer; the status tells the user that nobody was told to start the ring. */
-  | { readonly mode: 'none' };
-
-export interface IpamConfig {
-  /** The whole pod range: at most one of each family, each at least 4 addresses. */
-  readonly ranges: readonly Range[];
-  readonly init: RingInit;
-  /** How long a seed listens for an existing ring before it starts one. Milliseconds; 0 where it knows no peer. */
-  readonly seedWaitMs: number;
-  /** How long an allocation may wait for a range from another node. Milliseconds. */
-  readonly allocateTimeoutMs: number;
-  /** How long a fenced peer's sessions and views get to die before its ranges move. Milliseconds. */
-  readonly safeWaitMs: number;
-}
-
-export const DEFAULT_SEED_WAIT_MS = 1500;
-export const DEFAULT_ALLOCATE_TIMEOUT_MS = 10_000;
-/** Twice the life of a session after which WireGuard-like peers refuse it, rounded down to its reject time. */
-export const DEFAULT_SAFE_WAIT_MS = 180_000;
-
 /** What a node hands to its Ipam. */
 export interface IpamOptions {
   readonly self: PeerId;
@@ -71,7 +42,7 @@ export interface IpamOptions {
   readonly store: IpamStore;
   /** A message to the peer arrives as things are, without anything to be opened first. Default: all do. */
   readonly hasWayTo?: (peer: PeerId) => boolean;
-  readonly config: Pick<IpamConfig, 'ranges' | 'init'> & Partial<IpamConfig>;
+  readonly config: GivenIpamConfig;
 }
 
 /** Numbers a call of {@link Ipam.allocate} or {@link Ipam.removePeer}; unique within one process. */

@@ -12,7 +12,8 @@ import { DAEMON_COUNTERS } from '../../daemon/daemon-counters.ts';
 import { KeptRecords } from '../../daemon/state/kept-records.ts';
 import type { GossipConfig } from '../../gossip/model/gossip-config.ts';
 import type { LinkId } from '../../gossip/model/gossip-output.ts';
-import { type AllocationKey, type IpamConfig, NODE_KEY, type RequestId } from '../../ipam/model/types.ts';
+import type { GivenIpamConfig } from '../../ipam/model/ipam-config.ts';
+import { type AllocationKey, NODE_KEY, type RequestId } from '../../ipam/model/types.ts';
 import type { NodeOutput } from '../../node/node-types.ts';
 import { WeftNode } from '../../node/weft-node.ts';
 import type { Datapath } from '../../router/datapath/datapath.ts';
@@ -54,7 +55,7 @@ export interface NodeWatch {
 
 export interface VirtualNodeOptions {
   readonly name: string;
-  readonly ipam: Pick<IpamConfig, 'ranges' | 'init'> & Partial<IpamConfig>;
+  readonly ipam: GivenIpamConfig;
   readonly gossip?: Partial<GossipConfig>;
   /** Virtual milliseconds of its clock in one of the world's; default 1. */
   readonly clockRate?: number;
