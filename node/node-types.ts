@@ -18,24 +18,35 @@ import type { LinkOutput } from '../router/link/control-links.ts';
 import type { TunnelState } from '../router/tunnel/tunnel-status.ts';
 import type { NodeCounter } from './node-counters.ts';
 
-/** What a `WeftNode` is made of. */
-export interface NodeOptions {
+/** Who a node is, in its cluster and over time. */
+interface NodeSelf {
   readonly identity: Identity;
   readonly clusterKeys: ClusterKeys;
-  /** Rises with every start. */
-  readonly bootEpoch: number;
-  readonly bootId: string;
   readonly name: string;
   readonly version: string;
-  /** Where peers may reach us, TCP and UDP alike. */
-  readonly endpoints: readonly Endpoint[];
-  /** Bytes: of the underlay, and the largest packet of the overlay. */
-  readonly underlayMtu: number;
-  readonly overlayMtu: number;
-  /** What `datapath` can seal with. */
-  readonly suites: readonly Suite[];
-  /** Its events are to be sent to `WeftNode.datapathEvents`. */
-  readonly datapath: Datapath;
+  /** Rises with every start of the node. */
+  readonly bootEpoch: number;
+  /** Another one with every boot of the host. */
+  readonly bootId: string;
+}
+
+/** What a `WeftNode` is made of. */
+export interface NodeOptions {
+  readonly self: NodeSelf;
+  readonly underlay: {
+    /** Where peers may reach us, TCP and UDP alike. */
+    readonly endpoints: readonly Endpoint[];
+    /** Bytes. */
+    readonly mtu: number;
+  };
+  readonly overlay: {
+    /** Bytes of the largest packet. */
+    readonly mtu: number;
+    /** Its events are to be sent to `WeftNode.datapathEvents`. */
+    readonly datapath: Datapath;
+    /** What `datapath` can seal with. */
+    readonly suites: readonly Suite[];
+  };
   readonly store: IpamStore;
   readonly ipam: GivenIpamConfig;
   readonly gossip?: Partial<GossipConfig>;

@@ -8,21 +8,20 @@ import type { NodeOptions } from './node-types.ts';
 
 /** What a node tells its peers of itself, beside its links. */
 export function ownInfoOf(
-  options: NodeOptions,
+  { self, underlay, overlay, ipam }: NodeOptions,
   now: {
     readonly endpoints: readonly Endpoint[];
     readonly addresses: readonly Address[];
     readonly free: FreeHints;
   },
 ): OwnInfo {
-  const { name, identity, version, suites, underlayMtu, ipam } = options;
   return {
     ...now,
-    name,
-    noiseKey: identity.noise.publicKey,
-    version,
-    suites: suiteBitmap(suites),
-    mtu: Math.min(Math.max(underlayMtu, MTU_MIN), MTU_MAX),
+    name: self.name,
+    noiseKey: self.identity.noise.publicKey,
+    version: self.version,
+    suites: suiteBitmap(overlay.suites),
+    mtu: Math.min(Math.max(underlay.mtu, MTU_MIN), MTU_MAX),
     ...(ipam.init.mode === 'authority' ? { authority: true } : {}),
   };
 }

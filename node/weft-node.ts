@@ -52,9 +52,10 @@ export class WeftNode {
   readonly #relays: RelayChoice;
 
   constructor(options: NodeOptions) {
-    const { identity, clusterKeys, bootEpoch, random, counters, datapath } = options;
+    const { underlay, overlay, random, counters } = options;
+    const { identity, clusterKeys, bootEpoch, bootId, name } = options.self;
     this.#options = options;
-    this.#ownEndpoints = new OwnEndpoints(options.endpoints);
+    this.#ownEndpoints = new OwnEndpoints(underlay.endpoints);
     this.#gate = new FlushGate(options.store, (fault) => this.#outputs.push({ type: 'disk', fault }));
     this.gossip = new Gossip({
       self: identity.peer,
@@ -71,8 +72,8 @@ export class WeftNode {
     });
     this.ipam = new Ipam({
       self: identity.peer,
-      name: options.name,
-      bootId: options.bootId,
+      name,
+      bootId,
       random,
       counters,
       store: options.store,
@@ -84,11 +85,11 @@ export class WeftNode {
       identity,
       clusterKeys,
       bootEpoch,
-      suites: options.suites,
+      suites: overlay.suites,
       random,
       counters,
-      datapath,
-      config: { mtu: options.overlayMtu },
+      datapath: overlay.datapath,
+      config: { mtu: overlay.mtu },
     });
     this.#relays = new RelayChoice(this.gossip, this.tunnels);
     this.#peers = new KnownPeers(this.tunnels, counters);
@@ -117,7 +118,7 @@ export class WeftNode {
   }
 
   get peer(): PeerId {
-    return this.#options.identity.peer;
+    return this.#options.self.identity.peer;
   }
 
   /** What the datapath is to tell its events to. */
@@ -321,7 +322,7 @@ export class WeftNode {
         this.#sendToIpam(out.to, out.bytes, now);
         return;
       case 'ringChanged':
-        this.#options.datapath.setRoutes(this.ipam.owners());
+        this.#options.overlay.datapath.setRoutes(this.ipam.owners());
         for (const { peer } of this.ipam.status().removed) this.#peers.remove(peer, now);
         return;
       case 'removed':

@@ -24,17 +24,16 @@ export function makeNode(options: {
   const { config, cluster, underlay, state, datapath, counters } = options;
   const { folder, store } = state;
   return new WeftNode({
-    identity: folder.identity,
-    clusterKeys: cluster.keys,
-    bootEpoch: folder.epoch,
-    bootId: folder.bootId,
-    name: config.name,
-    version: ownVersion(),
-    endpoints: underlay.endpoints,
-    underlayMtu: underlay.mtu,
-    overlayMtu: underlay.overlayMtu,
-    suites: datapath.suites,
-    datapath: datapath.datapath,
+    self: {
+      identity: folder.identity,
+      clusterKeys: cluster.keys,
+      name: config.name,
+      version: ownVersion(),
+      bootEpoch: folder.epoch,
+      bootId: folder.bootId,
+    },
+    underlay: { endpoints: underlay.endpoints, mtu: underlay.mtu },
+    overlay: { mtu: underlay.overlayMtu, datapath: datapath.datapath, suites: datapath.suites },
     store,
     ipam: {
       ranges: cluster.ranges,

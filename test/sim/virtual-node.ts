@@ -166,17 +166,23 @@ export class VirtualNode {
     this.#sleeve = sleeve;
     this.#records = new KeptRecords(this.store);
     const core = new WeftNode({
-      identity: this.identity,
-      clusterKeys,
-      bootEpoch: this.epoch,
-      bootId: this.#bootId,
-      name: this.name,
-      version: '0.0.0-sim',
-      endpoints: this.options.endpoints?.(this.host.published) ?? [this.host.published],
-      underlayMtu: this.options.underlayMtu ?? UNDERLAY_MTU,
-      overlayMtu: OVERLAY_MTU,
-      suites: SLEEVE_SUITES,
-      datapath: this.options.tamper?.(sleeve) ?? sleeve,
+      self: {
+        identity: this.identity,
+        clusterKeys,
+        name: this.name,
+        version: '0.0.0-sim',
+        bootEpoch: this.epoch,
+        bootId: this.#bootId,
+      },
+      underlay: {
+        endpoints: this.options.endpoints?.(this.host.published) ?? [this.host.published],
+        mtu: this.options.underlayMtu ?? UNDERLAY_MTU,
+      },
+      overlay: {
+        mtu: OVERLAY_MTU,
+        datapath: this.options.tamper?.(sleeve) ?? sleeve,
+        suites: SLEEVE_SUITES,
+      },
       store: this.store,
       ipam: this.options.ipam,
       ...(this.options.gossip === undefined ? {} : { gossip: this.options.gossip }),
