@@ -1,6 +1,7 @@
 import { formatAddress, parseAddress } from '../base/address.ts';
 import { type Endpoint, endpointHost } from '../base/endpoint.ts';
 import type { Instant } from '../base/instant.ts';
+import { TokenBucket } from '../base/token-bucket.ts';
 
 /** Handshakes a second that one source may ask for in the long run. */
 export const SOURCE_RATE_PER_SECOND = 20;
@@ -9,13 +10,12 @@ export const SOURCE_BURST = 5;
 /** Sources remembered at a time. Beyond that, new ones are refused until an old one has been quiet. */
 export const SOURCES_MAX = 4096;
 
-const REFILL_MS = 1000 / SOURCE_RATE_PER_SECOND;
 /** After this long without a packet a bucket is full, so that forgetting it changes nothing. */
-const FULL_AFTER_MS = SOURCE_BURST * REFILL_MS;
+const FULL_AFTER_MS = (SOURCE_BURST * 1000) / SOURCE_RATE_PER_SECOND;
 
-interface Bucket {
-  tokens: number;
-  at: Instant;
+interface Source {
+  readonly bucket: TokenBucket;
+  usedAt: Instant;
 }
 
 /**
@@ -24,37 +24,33 @@ interface Bucket {
  * passed it is no invented address, so nobody can fill the table with names of others.
  */
 export class SourceLimit {
-  readonly #bucketBySource = new Map<string, Bucket>();
+  readonly #sources = new Map<string, Source>();
 
   /** Sources remembered just now; at most {@link SOURCES_MAX}. */
   get size(): number {
-    return this.#bucketBySource.size;
+    return this.#sources.size;
   }
 
   /** Whether `source` (see {@link sourceOf}) may do one more thing; takes a token if so. */
   allow(source: string, now: Instant): boolean {
-    const bucket = this.#bucketBySource.get(source);
-    if (bucket === undefined) {
+    let known = this.#sources.get(source);
+    if (known === undefined) {
       if (!this.#makeRoom(now)) return false;
-      this.#bucketBySource.set(source, { tokens: SOURCE_BURST - 1, at: now });
-      return true;
+      known = { bucket: new TokenBucket(SOURCE_BURST, SOURCE_RATE_PER_SECOND), usedAt: now };
     }
-    bucket.tokens = Math.min(SOURCE_BURST, bucket.tokens + (now - bucket.at) / REFILL_MS);
-    bucket.at = now;
-    this.#bucketBySource.delete(source);
-    this.#bucketBySource.set(source, bucket);
-    if (bucket.tokens < 1) return false;
-    bucket.tokens--;
-    return true;
+    known.usedAt = now;
+    this.#sources.delete(source);
+    this.#sources.set(source, known);
+    return known.bucket.take(now);
   }
 
   /** Forgets quiet sources at the front. False where the table stays full. */
   #makeRoom(now: Instant): boolean {
-    for (const [source, bucket] of this.#bucketBySource) {
-      if (now - bucket.at < FULL_AFTER_MS) break;
-      this.#bucketBySource.delete(source);
+    for (const [source, { usedAt }] of this.#sources) {
+      if (now - usedAt < FULL_AFTER_MS) break;
+      this.#sources.delete(source);
     }
-    return this.#bucketBySource.size < SOURCES_MAX;
+    return this.#sources.size < SOURCES_MAX;
   }
 }
 

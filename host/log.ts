@@ -1,5 +1,6 @@
 import type { Instant } from '../base/instant.ts';
 import { printable } from '../base/printable.ts';
+import { TokenBucket } from '../base/token-bucket.ts';
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
@@ -24,9 +25,9 @@ export const MAX_LOG_KEYS = 1024;
 
 const SEVERITY: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, info: 2, debug: 3 };
 
-interface Bucket {
-  tokens: number;
-  filledAt: Instant;
+interface Rate {
+  readonly bucket: TokenBucket;
+  /** Lines left out since the last one that was written. */
   suppressed: number;
 }
 
@@ -41,7 +42,7 @@ export class Log {
   readonly #sink: LogSink;
   readonly #level: number;
   readonly #format: 'text' | 'json';
-  readonly #bucketByKey = new Map<string, Bucket>();
+  readonly #rateByKey = new Map<string, Rate>();
 
   constructor(sink: LogSink, options: { readonly level: LogLevel; readonly format: 'text' | 'json' }) {
     this.#sink = sink;
@@ -82,27 +83,23 @@ export class Log {
   /** How many lines of the key were left out since its last one, or undefined where this one is left out too. */
   #admit(key: string): number | undefined {
     const now = this.#sink.now();
-    const bucket = this.#bucketByKey.get(key) ?? { tokens: LOG_BURST, filledAt: now, suppressed: 0 };
+    const rate = this.#rateByKey.get(key) ?? {
+      bucket: new TokenBucket(LOG_BURST, 1000 / LOG_REFILL_MS),
+      suppressed: 0,
+    };
     // Moved to the end of the map: its order is that of last use.
-    this.#bucketByKey.delete(key);
-    this.#bucketByKey.set(key, bucket);
-    if (this.#bucketByKey.size > MAX_LOG_KEYS) {
-      const oldest = this.#bucketByKey.keys().next().value;
-      if (oldest !== undefined) this.#bucketByKey.delete(oldest);
+    this.#rateByKey.delete(key);
+    this.#rateByKey.set(key, rate);
+    if (this.#rateByKey.size > MAX_LOG_KEYS) {
+      const oldest = this.#rateByKey.keys().next().value;
+      if (oldest !== undefined) this.#rateByKey.delete(oldest);
     }
-    const refill = Math.floor((now - bucket.filledAt) / LOG_REFILL_MS);
-    if (refill > 0) {
-      bucket.tokens = Math.min(LOG_BURST, bucket.tokens + refill);
-      bucket.filledAt = (bucket.filledAt + refill * LOG_REFILL_MS) as Instant;
-    }
-    if (bucket.tokens === 0) {
-      bucket.suppressed++;
+    if (!rate.bucket.take(now)) {
+      rate.suppressed++;
       return undefined;
     }
-    if (bucket.tokens === LOG_BURST) bucket.filledAt = now;
-    bucket.tokens--;
-    const { suppressed } = bucket;
-    bucket.suppressed = 0;
+    const { suppressed } = rate;
+    rate.suppressed = 0;
     return suppressed;
   }
 }
