@@ -71,7 +71,7 @@ export function noiseHkdf3(chainingKey: Uint8Array, input: Uint8Array): [Uint8Ar
   return [first, second, third];
 }
 
-/** A key of 32 bytes for the use that `label` names, from a secret. `context` binds it to what else it serves. */
+/** A key of 32 bytes for the use that `label` names, from a secret. Another `context` gives another key. */
 export function deriveKey(
   secret: Uint8Array,
   label: Uint8Array,

@@ -132,7 +132,7 @@ export class Daemon {
     const counters = new Counters(DAEMON_COUNTERS);
     const loopDelay = this.#open(new EventLoopDelay());
 
-    // What needs no state folder comes first: the weftd that serves this node meanwhile goes on for so long.
+    // First what needs no state folder: until we ask for that, the weftd that serves this node goes on.
     const { keys, ranges: settledRanges } = await readCluster(config);
     const client = this.#open(RouteClient.open());
     const sysctl = new Sysctl(config.sysctlDir);

@@ -61,7 +61,7 @@ async function run(config: Config): Promise<void> {
   }
 }
 
-/** Stands by until nobody serves the node, then serves it again; tries for as long as that fails. */
+/** Stands by until no weftd serves the node, then serves it again. Where that start fails, it stands by once more. */
 async function returnWhenVacant(config: Config, log: Log): Promise<Daemon> {
   for (;;) {
     await untilVacant(config.stateDir);

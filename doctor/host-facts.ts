@@ -2,7 +2,7 @@ import type { Address } from '../base/address.ts';
 import type { Range } from '../base/range.ts';
 import type { Overlap } from '../linux/host-survey.ts';
 
-/** The settings of a weftd that concern its host: of the one that runs, else those that one would start with. */
+/** The settings of weftd that concern its host: those of the weftd that runs, or, where none runs, those it would start with. */
 export interface HostSettings {
   /** The cluster's pod ranges, as far as they are known. */
   readonly ranges: readonly Range[];

@@ -3,9 +3,9 @@ import { familyOf } from './interface-address.ts';
 import { attributeU32, type NetlinkMessage, parseAttributes } from './netlink-message.ts';
 
 /**
- * Settings of /proc/sys/net/ipv4|ipv6/conf/… whose changes the kernel tells by itself. It tells of no other: for the
- * rest (`accept_local`, `arp_ignore`, `disable_ipv6`, `route_localnet`, …) somebody has to look. What is undefined was
- * not in the message, which names only what changed.
+ * Settings of /proc/sys/net/ipv4|ipv6/conf/… whose changes the kernel announces. Changes of all other settings
+ * (`accept_local`, `arp_ignore`, `disable_ipv6`, `route_localnet`, …) are found only by reading them. A message names what
+ * changed; a field that it does not name is undefined.
  */
 export interface Netconf {
   readonly family: 4 | 6;

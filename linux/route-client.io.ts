@@ -76,8 +76,8 @@ export class RouteClient {
   }
 
   /**
-   * Carries out `requests` in order. All of them are tried; rejects with the error of the first that failed.
-   * Those before it are then done, and so may those after it be.
+   * Carries out `requests` in order. All of them are tried. Where some fail, rejects with the error of
+   * the first of them; all others are done, before it and after it.
    */
   async execute(...requests: readonly NetlinkRequest[]): Promise<void> {
     for (const error of await this.attempt(...requests)) if (error) throw error;

@@ -9,7 +9,7 @@ export type Reach =
   /** `since`: from when on it failed for this reason each time. */
   | { readonly kind: 'failed'; readonly failure: DialFailure; readonly since: Instant };
 
-/** What came of the dials to the seeds, and only to them: so it is bounded as they are. */
+/** What came of the dials to the seeds. Of other dials nothing is kept, so there are never more entries than seeds. */
 export class SeedReach {
   readonly #reachBySeed = new Map<Endpoint, Reach | undefined>();
 

@@ -20,7 +20,7 @@ static uint64_t hash_of(uint64_t hash, const char *container_id, const char *int
     return hash;
 }
 
-/* A folder that others can write to would let them delete pods. EPERM for such a one. */
+/* Whoever can write to the spool can delete pods. So it must be root's or ours, and nobody else's to write; else EPERM. */
 static bool is_trusted(int folder) {
     struct stat found;
     if (fstat(folder, &found) != 0) return false;

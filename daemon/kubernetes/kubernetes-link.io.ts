@@ -172,8 +172,8 @@ export class KubernetesLink {
   }
 
   /**
-   * Creates the object that begins the ring, unless somebody else did; which one it is comes as an event. Tries until
-   * there is a good one.
+   * Creates the object that begins the ring, unless another node created it before. Either way the genesis that it holds
+   * comes as an event. Tries until there is an object that is in order.
    */
   async proposeGenesis(genesis: Uint8Array, ranges: readonly string[]): Promise<void> {
     if (this.#isProposingGenesis) return;
@@ -188,7 +188,7 @@ export class KubernetesLink {
       } catch (error) {
         if (!(error instanceof ApiError) || error.reason !== 'AlreadyExists') throw error;
       }
-      // What is there now counts, whoever made it: also where the answer to our own request was lost.
+      // Read it back: another node may have made it, or we did and the answer to our request was lost.
       const object = readConfigMap(await this.#client.request(`${this.#configMaps}/${GENESIS_NAME}`));
       if (object === undefined || !this.#takeGenesis(object))
         throw new ApiError(0, DAMAGED, 'somebody wrote something else there');

@@ -99,7 +99,7 @@ export class Overlay {
       this.#dialler.markOwn(endpoint);
       return;
     }
-    // Somebody else lives there now: that address is not the way to whom we meant.
+    // Another peer answers at this address, so it does not lead to the peer that we wanted to dial.
     if (expected !== undefined && expected !== peer) this.dialFailed(endpoint, now);
     this.#seeds.met(endpoint, peer);
   }
@@ -147,8 +147,8 @@ export class Overlay {
   }
 
   /**
-   * Seeds that have not been met yet, while links are missing. Who has enough tries one of them now and then: no member
-   * may know of those who are there.
+   * Dials seeds that have not been met yet, while links are missing. A node with enough links tries one of them now and
+   * then, for the peers behind a seed may be unknown to all members.
    */
   #dialSeeds(now: Instant): void {
     const enough = this.#missing() <= this.#dialler.pendingCount;

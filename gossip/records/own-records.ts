@@ -19,7 +19,7 @@ import {
 import type { RecordIntake } from './record-intake.ts';
 import type { RecordStore } from './record-store.ts';
 
-/** Own updates of a slot: beneath what others take of one origin (record-intake.ts), so that none is refused. */
+/** How often a slot of ours is published: less often than others accept from one origin (record-intake.ts). */
 const PUBLISH_BURST = 15;
 const PUBLISHES_PER_SECOND = 4;
 const RETRY_MS = 250;
@@ -153,8 +153,7 @@ export class OwnRecords {
       if (held && equalBytes(held.payload, payload) && held.epoch === next.epoch && !forced) {
         this.#wishBySlot.delete(slot);
       } else if (held && compareVersions(held, next) > 0) {
-        // Others hold a record of ours from a later boot, or a longer log: they would take nothing from this one. See
-        // raiseEpoch.
+        // Others hold a newer record of ours (of a later boot, or a longer log) and would refuse this one. See raiseEpoch.
         this.#counters.add('gossip.ownBehind');
       } else if (this.#rateBySlot.get(slot)!.take(now) || this.#leaving) {
         this.#wishBySlot.delete(slot);

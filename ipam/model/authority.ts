@@ -7,7 +7,7 @@ import type { IpamStore } from './store.ts';
 interface Decree {
   readonly heir: PeerId;
   readonly cut: number;
-  /** Those bytes of the log, so that whoever reads the decree can tell what counts, though nobody else has them. */
+  /** These bytes themselves. A node that never got the log from its author reads here what counts. */
   readonly log?: Uint8Array;
 }
 
@@ -29,7 +29,7 @@ export interface RemovalState extends Decree {
 export interface AuthorityView {
   readonly decreeBySubject: ReadonlyMap<PeerId, Decree>;
   readonly fenced: ReadonlySet<PeerId>;
-  /** The ring that there is by its word, where it has told. */
+  /** The genesis that the authority has shown; undefined until it shows one. */
   readonly genesis: Genesis | undefined;
 }
 
@@ -84,12 +84,12 @@ export class Authority implements AuthorityView {
     return this.#genesis;
   }
 
-  /** It tells which ring there is. What it tells first counts while this process runs. */
+  /** The authority shows the genesis. The first that it shows counts until this process ends. */
   tell(genesis: Genesis): void {
     this.#genesis ??= genesis;
   }
 
-  /** It has shown something since this process runs, if only that there is nothing. */
+  /** Whether the authority has been read since this process began, even if it holds nothing. */
   get shown(): boolean {
     return this.#shown;
   }
@@ -98,7 +98,7 @@ export class Authority implements AuthorityView {
     return this.#stateBySubject.get(subject);
   }
 
-  /** All that it shows now. The first decree about a subject counts: a later one can only be somebody's tampering. */
+  /** All removals that the authority shows now. The first decree about a subject counts; a later one can only be tampering. */
   show(states: readonly RemovalState[]): void {
     this.#shown = true;
     this.#stateBySubject = new Map(states.map((state) => [state.subject, state]));

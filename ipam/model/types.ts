@@ -93,7 +93,7 @@ export type LeaveFailure =
   /** Its log has no room for the grants. */
   | 'log-full';
 
-/** Votes on a removal: so many of so many are needed, and those of these peers are not there. */
+/** The votes that a removal lacks: how many are needed, of how many peers, and which peers have not voted. */
 export interface MissingVotes {
   readonly needed: number;
   readonly of: number;

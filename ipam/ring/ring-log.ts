@@ -71,7 +71,7 @@ export interface Accept {
   readonly ballot: Ballot;
   /** Who gets all that the subject owns. */
   readonly heir: PeerId;
-  /** How many bytes of the subject's log count; what it wrote behind them is void. */
+  /** How many bytes of the subject's log count; entries after them are void. */
   readonly cut: number;
 }
 
@@ -156,9 +156,9 @@ export function appendToLog(log: RingLog, entries: readonly NewEntry[]): RingLog
 export type JoinChange = 'same' | 'extended' | 'rolled-back' | 'forked';
 
 /**
- * The join of what is known of an origin with a payload of it: the longer one where one extends the other, else
- * their common prefix, marked as forked. Idempotent, commutative and associative, and never larger than its parts.
- * `change` says what happened to `known`.
+ * Joins the log of an origin as it is known with one that arrives. Where one extends the other, that is the longer one;
+ * else the prefix that both share, marked as forked. Idempotent, commutative and associative,
+ * and never larger than its parts. `change` says what happened to `known`.
  */
 export function joinLogs(known: RingLog | undefined, other: RingLog): { log: RingLog; change: JoinChange } {
   if (known === undefined) return { log: other, change: 'extended' };
@@ -168,7 +168,7 @@ export function joinLogs(known: RingLog | undefined, other: RingLog): { log: Rin
     if (known.forked || !other.forked) return { log: known, change: 'same' };
     return { log: other, change: 'forked' };
   }
-  // A forked log stands for the set of all contradicting continuations: whatever extends it is one of them.
+  // A forked log is the beginning that contradicting logs share. A longer log with that beginning adds nothing to it.
   if (otherIsPrefix && !other.forked) return { log: known, change: known.forked ? 'same' : 'rolled-back' };
   if (knownIsPrefix && !known.forked) return { log: other, change: other.forked ? 'forked' : 'extended' };
   if (knownIsPrefix) return { log: known, change: 'same' };

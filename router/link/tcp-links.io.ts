@@ -12,7 +12,10 @@ const MAX_CONNECTIONS = 512;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** From our end of a link to the end of its socket, whatever the peer sends or leaves unread meanwhile. */
 const CLOSE_WITHIN_MS = 2_000;
-/** What one peer may send us in the long run, and at once: beyond it its bytes wait in the kernel, and so does it. */
+/**
+ * What one peer may send us in the long run, and at once. Above that we do not read: its bytes fill the kernel's buffers,
+ * and then the peer has to wait.
+ */
 const INBOUND_BYTES_PER_S = 2 * 1024 * 1024;
 const INBOUND_BURST_BYTES = 8 * 1024 * 1024;
 /** The system notices a peer that vanished without a word within about this (gossip does it sooner). */

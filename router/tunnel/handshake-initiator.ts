@@ -85,8 +85,9 @@ export class HandshakeInitiator {
   }
 
   /**
-   * The peer's own initiation came from `path` while ours is under way: ours goes there, once in
-   * {@link CALL_BACK_INTERVAL_MS}. It is no longer than what came, so that it amplifies nothing.
+   * The peer's own initiation came from `path` while ours is under way: we send ours there as well, at
+   * most once in {@link CALL_BACK_INTERVAL_MS}. Ours has no more bytes than the one that came,
+   * so nobody can use us to amplify a flood.
    */
   callBack(path: Path, now: Instant): void {
     if (this.#attempt === undefined || this.#initiation === undefined) return;
@@ -259,7 +260,7 @@ export class HandshakeInitiator {
 }
 
 const NO_MACS = new Uint8Array(MACS_LENGTH);
-/** As many as there can be paths, and some that are gone. */
+/** Cookies are kept for so many paths: more than there can be at once, so also for some that are gone. */
 const JARS_MAX = 16;
 /** No echo of a token (handshake-guard.ts). */
 const NO_TOKEN = new Uint8Array(GUARD_TOKEN_LENGTH);

@@ -14,7 +14,7 @@ export type OpenFault = 'counter' | 'replay' | 'forged' | 'dead';
  * tag verified (RFC 6479); past its limits a session neither seals nor opens.
  */
 export class SleeveSession<Peer> {
-  /** Whose session it is, as its owner keeps it. */
+  /** The far end, in whatever form the owner of the session keeps its peers. */
   readonly peer: Peer;
   readonly localIndex: number;
   readonly remoteIndex: number;
