@@ -17,6 +17,16 @@ interface SeenSecret extends ObjectMeta {
   readonly clusterId: string | undefined;
 }
 
+/** The cluster that this node belongs to, as its secret tells. */
+export interface OwnCluster {
+  /** Hex. */
+  readonly id: string;
+  /** Hex of the cluster that a secret names. Throws a WeftError where it is no secret. */
+  readonly idOf: (secret: string) => string;
+  /** The text of this node's own secret. Read only when it is to be put back. */
+  readonly secret: () => string;
+}
+
 /** What a {@link Caretaker} works with. */
 interface CaretakerOptions {
   readonly client: ApiClient;
@@ -25,12 +35,7 @@ interface CaretakerOptions {
   readonly now: () => Instant;
   readonly log: Log;
   readonly warnings: KubernetesWarnings;
-  /** Of this node's cluster, in hex. */
-  readonly clusterId: string;
-  /** Hex of the cluster that a secret names. Throws where it is none. */
-  readonly clusterIdOf: (text: string) => string;
-  /** The text of this node's own secret. Read only when it is to be put back. */
-  readonly ownSecret: () => string;
+  readonly cluster: OwnCluster;
   /** The genesis of the ring that this node has a part in. */
   readonly ownGenesis: () => Uint8Array | undefined;
   /** In words, for people who read the object. */
@@ -117,7 +122,7 @@ export class Caretaker {
 
   /** Puts back what is missing. `hasGenesisObject`: the object that began the ring is there, or may be. */
   async putBack(hasGenesisObject: boolean): Promise<void> {
-    const { client, namespace, log, warnings, now, ownGenesis, ownSecret, clusterId } = this.#options;
+    const { client, namespace, log, warnings, now, ownGenesis, cluster } = this.#options;
     const genesis = hasGenesisObject ? undefined : ownGenesis();
     if (this.#isPuttingBack || now() < this.#restsUntil) return;
     const isSecretGone = this.#isSecretKnown && this.#seen === undefined;
@@ -127,12 +132,12 @@ export class Caretaker {
     try {
       if (genesis !== undefined) {
         const { nodeName, ranges } = this.#options;
-        const body = genesisObject(namespace, genesis, { clusterId, founder: nodeName, ranges });
+        const body = genesisObject(namespace, genesis, { clusterId: cluster.id, founder: nodeName, ranges });
         if (await createOnce(client, `${at}/configmaps`, body))
           log.warn('somebody deleted the object that began the ring; put it back', { object: GENESIS_NAME });
       }
       if (isSecretGone) {
-        if (await createOnce(client, `${at}/secrets`, secretObject(namespace, ownSecret().trim())))
+        if (await createOnce(client, `${at}/secrets`, secretObject(namespace, cluster.secret().trim())))
           log.warn("somebody deleted the cluster's Secret; put it back", { object: SECRET_NAME });
       }
       warnings.granted('put-back');
@@ -151,15 +156,15 @@ export class Caretaker {
     const meta = readMeta(value);
     if (meta === undefined) return undefined;
     try {
-      return { ...meta, clusterId: this.#options.clusterIdOf(secretOf(value)) };
+      return { ...meta, clusterId: this.#options.cluster.idOf(secretOf(value)) };
     } catch {
       return { ...meta, clusterId: undefined };
     }
   }
 
   #judgeSecret(): void {
-    const { warnings, clusterId } = this.#options;
-    const isOther = this.#seen !== undefined && this.#seen.clusterId !== clusterId;
+    const { warnings, cluster } = this.#options;
+    const isOther = this.#seen !== undefined && this.#seen.clusterId !== cluster.id;
     warnings.secretSeen(isOther ? 'other' : 'ours');
   }
 }

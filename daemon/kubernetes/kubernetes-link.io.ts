@@ -25,7 +25,7 @@ import { Reflector, type ReflectorOptions } from '../../kube/reflector.io.ts';
 import { type RemovalData, removalName, removalObject, removalOf } from '../../kube/removal-object.ts';
 import { clusterIdOf, GENESIS_NAME, genesisObject, genesisOf, PART_OF_WEFT } from '../../kube/ring-object.ts';
 import { untilGranted } from '../../kube/until-granted.io.ts';
-import { Caretaker } from './caretaker.io.ts';
+import { Caretaker, type OwnCluster } from './caretaker.io.ts';
 import { ClusterChecks } from './cluster-checks.io.ts';
 import { KubernetesWarnings } from './kubernetes-warnings.ts';
 
@@ -71,14 +71,7 @@ interface KubernetesOptions {
   readonly nodeName: string;
   /** Who enforces NetworkPolicies on this host, as far as that can be seen. */
   readonly policyEngine: () => Promise<string | undefined>;
-  readonly cluster: {
-    /** Hex. */
-    readonly id: string;
-    /** Hex of the cluster that a secret names. Throws a WeftError where it is no secret. */
-    readonly idOf: (secret: string) => string;
-    /** The text of this node's own secret. */
-    readonly secret: () => string;
-  };
+  readonly cluster: OwnCluster;
   /** The port of peers whose addresses alone the API knows. */
   readonly port: number;
   /** The cluster's pod ranges. */
@@ -282,9 +275,7 @@ export class KubernetesLink {
       now,
       log,
       warnings: this.#warnings,
-      clusterId: cluster.id,
-      clusterIdOf: cluster.idOf,
-      ownSecret: cluster.secret,
+      cluster,
       ownGenesis: () => events.ownGenesis(),
       nodeName,
       ranges: ranges.map(formatRange),
