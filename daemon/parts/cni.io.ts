@@ -6,21 +6,17 @@ import { CniPlugin } from '../../cni/plugin.ts';
 import { KernelPodNetwork } from '../../cni/pod-network.io.ts';
 import { clock } from '../../host/clock.io.ts';
 import type { Readiness } from '../../host/health-server.io.ts';
-import { NODE_KEY } from '../../ipam/model/types.ts';
 import type { Sysctl } from '../../linux/sysctl.io.ts';
 import type { WeftNode } from '../../node/weft-node.ts';
 import { RingAddressPool } from '../address-pool.ts';
 import { DAEMON_WARNINGS } from '../daemon-warnings.ts';
 import type { NodeLoop } from '../node-loop.io.ts';
+import { readinessOf } from '../readiness.ts';
 
 /** The daemon's side of the CNI plugin. */
 interface Cni {
   readonly plugin: CniPlugin;
-  /**
-   * Whether this weftd serves its node: pods that run have their network, and calls of the runtime are heard. Neither a
-   * full pool nor a full disk nor a fault of the ring is a reason not to: all nodes may have that at once, and a rollout
-   * would take away each weftd that is not ready, before its successor is there.
-   */
+  /** Whether this weftd serves its node. */
   serves(): Readiness;
   /** What a user should know: pods wait for addresses. */
   warnings(): Warning[];
@@ -67,13 +63,7 @@ export function openCni(options: {
   });
   return {
     plugin,
-    serves: () => {
-      if (!plugin.ready) return { ready: false, reason: 'weftd is starting' };
-      const { state, detail } = node.ipam.status();
-      const hasAddress = node.ipam.allocation(NODE_KEY) !== undefined;
-      if (hasAddress && state !== 'removed') return { ready: true };
-      return { ready: false, reason: detail || 'this node has no address yet' };
-    },
+    serves: () => readinessOf(node, plugin.ready),
     warnings: () => {
       const shortage = pool.shortage();
       return shortage === undefined ? [] : [warningOf(DAEMON_WARNINGS, 'E_NO_POD_ADDRESS', { shortage })];
