@@ -17,7 +17,7 @@ import { parseCidr } from '../base/range.ts';
 import { parseClusterSecret } from '../crypto/cluster-secret.ts';
 import { generateIdentity } from '../crypto/identity.ts';
 import { cryptoReady } from '../crypto/ready.ts';
-import { SLEEVE_SUITES } from '../crypto/suite.ts';
+import { PORTABLE_SUITES } from '../crypto/suite.ts';
 import { DAEMON_COUNTERS } from '../daemon/daemon-counters.ts';
 import { clock } from '../host/clock.io.ts';
 import { osRandom } from '../host/os-random.io.ts';
@@ -109,7 +109,7 @@ async function end(onDelivered: () => void): Promise<End> {
     identity,
     clusterKeys: keys,
     bootEpoch: 1,
-    suites: SLEEVE_SUITES,
+    suites: PORTABLE_SUITES,
     random: osRandom,
     counters,
     datapath: sleeve,
@@ -117,7 +117,7 @@ async function end(onDelivered: () => void): Promise<End> {
   });
   sleeve.setEvents(tunnels);
   io.start({
-    onDatagram: (sender, bytes) => sleeve.handleDatagram(sender, bytes, clock()),
+    onDatagrams: (sender, bytes, segment) => sleeve.handleDatagrams(sender, bytes, clock(), segment),
     onFrame: (frame) => sleeve.handleTunPacket(frame, clock()),
     onBatchEnd: () => sleeve.endBatch(clock()),
   });

@@ -29,7 +29,9 @@ const endpointB = parseEndpoint('192.0.2.2:6783')!;
 interface Bench {
   readonly sender: Sleeve;
   readonly receiver: Sleeve;
-  readonly datagrams: Uint8Array[];
+  /** Runs of datagrams, and how many there have been. */
+  readonly datagrams: { readonly bytes: Uint8Array; readonly segment: number }[];
+  packets: number;
   delivered: number;
   deliveredBytes: number;
 }
@@ -45,17 +47,18 @@ interface Measured {
 
 /** Two sleeves; what the first transmits is copied to `datagrams`, as a kernel would. */
 function makePair(): Bench {
-  const slots = Array.from({ length: 1500 }, () => new Uint8Array(2048));
-  const bench = { datagrams: [] as Uint8Array[], delivered: 0, deliveredBytes: 0 };
+  const slots = Array.from({ length: 300 }, () => new Uint8Array(65_536));
+  const bench = { datagrams: [] as Bench['datagrams'], packets: 0, delivered: 0, deliveredBytes: 0 };
   const sender = new Sleeve({
     self: A,
     counters: new Counters(DATAPATH_COUNTERS),
     overlayMtu: OVERLAY_MTU,
     sink: {
-      transmit: (_to, bytes) => {
+      transmit: (_to, bytes, segment = bytes.length) => {
         const slot = slots[bench.datagrams.length]!;
         slot.set(bytes);
-        bench.datagrams.push(slot.subarray(0, bytes.length));
+        bench.datagrams.push({ bytes: slot.subarray(0, bytes.length), segment });
+        bench.packets += Math.ceil(bytes.length / segment);
       },
       deliver: () => {},
     },
@@ -120,29 +123,28 @@ function measure(input: Uint8Array, framesPerBatch: number, ms: number): Measure
   const bench = makePair();
   let sendNs = 0n;
   let receiveNs = 0n;
-  let packets = 0;
   let bytes = 0;
   const round = (): void => {
     const t0 = process.hrtime.bigint();
     for (let i = 0; i < framesPerBatch; i++) bench.sender.handleTunPacket(input, instant(1));
     const t1 = process.hrtime.bigint();
-    for (const [i, datagram] of bench.datagrams.entries()) {
-      bench.receiver.handleDatagram(endpointA, datagram, instant(1));
+    for (const [i, { bytes: run, segment }] of bench.datagrams.entries()) {
+      bench.receiver.handleDatagrams(endpointA, run, instant(1), segment);
       if (i % BATCH === BATCH - 1) bench.receiver.endBatch(instant(1));
     }
     bench.receiver.endBatch(instant(1));
     const t2 = process.hrtime.bigint();
     sendNs += t1 - t0;
     receiveNs += t2 - t1;
-    packets += bench.datagrams.length;
     bytes += framesPerBatch * (input.length - 10);
     bench.datagrams.length = 0;
   };
   for (let i = 0; i < 200; i++) round();
   sendNs = receiveNs = 0n;
-  packets = bytes = bench.delivered = 0;
+  bytes = bench.packets = bench.delivered = 0;
   const end = process.hrtime.bigint() + BigInt(ms) * 1_000_000n;
   while (process.hrtime.bigint() < end) round();
+  const { packets } = bench;
   const round2 = (value: number): number => Math.round(value * 100) / 100;
   return {
     packetsPerSecond: Math.round(packets / (Number(sendNs + receiveNs) / 1e9)),

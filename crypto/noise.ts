@@ -2,7 +2,7 @@ import { assert } from '../base/assert.ts';
 import { concat } from '../base/bytes.ts';
 import type { RandomSource } from '../base/random.ts';
 import { fail, ok, type Result } from '../base/result.ts';
-import { TAG_LENGTH } from './aead.ts';
+import { TAG_LENGTH } from './aead-engine.ts';
 import { type HandshakePattern, handshakePattern, type Token } from './noise-patterns.ts';
 import { erase } from './secret-bytes.ts';
 import { SymmetricState } from './symmetric-state.ts';

@@ -9,8 +9,8 @@ export type Suite = 'chacha20-poly1305' | 'aes-256-gcm';
 /** All suites, the preferred first: who offers AES-GCM has it in hardware, where it is the faster one. */
 export const SUITES: readonly Suite[] = ['aes-256-gcm', 'chacha20-poly1305'];
 
-/** What the TypeScript datapath can do: libsodium has no AES-GCM in WebAssembly. */
-export const SLEEVE_SUITES: readonly Suite[] = ['chacha20-poly1305'];
+/** What can be had wherever Node runs: libsodium has no AES-GCM in WebAssembly. */
+export const PORTABLE_SUITES: readonly Suite[] = ['chacha20-poly1305'];
 
 /** Suites of a cluster that sets no floor of its own: all. */
 export const DEFAULT_FLOOR: readonly Suite[] = SUITES;

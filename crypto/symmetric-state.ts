@@ -1,6 +1,6 @@
 import { assert } from '../base/assert.ts';
 import { utf8 } from '../base/bytes.ts';
-import { TAG_LENGTH } from './aead.ts';
+import { TAG_LENGTH } from './aead-engine.ts';
 import { chachaOpen, chachaSeal } from './chacha20-poly1305.ts';
 import { blake2b512, HASH_LENGTH, noiseHkdf2, noiseHkdf3 } from './hash.ts';
 import { erase } from './secret-bytes.ts';

@@ -3,7 +3,7 @@ import { concat, utf8 } from '../../base/bytes.ts';
 import { type PeerId, peerIdBytes, peerIdFromBytes } from '../../base/peer-id.ts';
 import type { RandomSource } from '../../base/random.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
-import { TAG_LENGTH } from '../../crypto/aead.ts';
+import { TAG_LENGTH } from '../../crypto/aead-engine.ts';
 import type { ClusterKeys } from '../../crypto/cluster-secret.ts';
 import { type Identity, SIGNATURE_LENGTH, sign, verifySignature } from '../../crypto/identity.ts';
 import {

@@ -1,7 +1,7 @@
 import { assert } from '../../base/assert.ts';
 import { utf8, writeU16LE } from '../../base/bytes.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
-import { KEY_LENGTH, TAG_LENGTH } from '../../crypto/aead.ts';
+import { KEY_LENGTH, TAG_LENGTH } from '../../crypto/aead-engine.ts';
 import { chachaOpen, chachaSeal } from '../../crypto/chacha20-poly1305.ts';
 import { deriveKey, hkdf } from '../../crypto/hash.ts';
 import type { SplitKeys } from '../../crypto/noise.ts';

@@ -67,9 +67,9 @@ export function writeOuterHeader(out: Uint8Array, at: number, receiverIndex: num
   writeU64LE(out, at + 8, counter);
 }
 
-/** Whether `packet` has the form of a data packet: type, zero fields, at least an inner header in it. */
-export function isDataPacket(packet: Uint8Array): boolean {
-  return packet.length >= DATA_OVERHEAD && readU32LE(packet, 0) === PACKET_DATA;
+/** Whether the `length` bytes at `at` have the form of a data packet: type, zero fields, room for an inner header. */
+export function isDataPacket(bytes: Uint8Array, at = 0, length = bytes.length - at): boolean {
+  return length >= DATA_OVERHEAD && readU32LE(bytes, at) === PACKET_DATA;
 }
 
 /** Whether `packet` may be a handshake or cookie message, which the control core judges. */
@@ -77,15 +77,18 @@ export function isForeignPacket(packet: Uint8Array): boolean {
   return packet.length > 0 && packet[0]! >= PACKET_INITIATION && packet[0]! <= PACKET_COOKIE;
 }
 
-/** The receiver index of a packet of at least 8 bytes. */
-export function receiverIndexOf(packet: Uint8Array): number {
-  return readU32LE(packet, 4);
+/** The receiver index of the packet at `at`, of at least 8 bytes. */
+export function receiverIndexOf(bytes: Uint8Array, at = 0): number {
+  return readU32LE(bytes, at + 4);
 }
 
-/** The counter; −1 where it exceeds 2^53 − 1, which JavaScript cannot hold exactly and no sender reaches. */
-export function counterOf(packet: Uint8Array): number {
-  const high = readU32LE(packet, 12);
-  return high >= 2 ** 21 ? -1 : high * 2 ** 32 + readU32LE(packet, 8);
+/**
+ * The counter of the packet at `at`; −1 where it exceeds 2^53 − 1, which JavaScript cannot hold exactly and no sender
+ * reaches.
+ */
+export function counterOf(bytes: Uint8Array, at = 0): number {
+  const high = readU32LE(bytes, at + 12);
+  return high >= 2 ** 21 ? -1 : high * 2 ** 32 + readU32LE(bytes, at + 8);
 }
 
 /**

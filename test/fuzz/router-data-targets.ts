@@ -96,7 +96,10 @@ class Rig {
       overlayMtu: 1364,
       config: { coalesceUdp: true },
       sink: {
-        transmit: (_to, bytes) => ensure(bytes.length <= 65_507, 'a datagram that fits'),
+        transmit: (_to, bytes, segment) => {
+          ensure(bytes.length <= 65_507, 'datagrams that fit');
+          ensure(segment === undefined || bytes.length <= 64 * segment, 'no more than go at once');
+        },
         deliver: (frame) => this.#judge(frame),
       },
     });
@@ -119,7 +122,7 @@ class Rig {
 
   receive(bytes: Uint8Array): void {
     this.now = instant(this.now + 1);
-    this.sleeve.handleDatagram(FROM, bytes, this.now);
+    this.sleeve.handleDatagrams(FROM, bytes, this.now);
     if (this.now % 8 === 0) this.sleeve.endBatch(this.now);
   }
 

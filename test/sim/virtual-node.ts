@@ -7,7 +7,7 @@ import type { PeerId } from '../../base/peer-id.ts';
 import type { RandomSource } from '../../base/random.ts';
 import type { ClusterKeys } from '../../crypto/cluster-secret.ts';
 import { generateIdentity, type Identity } from '../../crypto/identity.ts';
-import { SLEEVE_SUITES } from '../../crypto/suite.ts';
+import { PORTABLE_SUITES } from '../../crypto/suite.ts';
 import { DAEMON_COUNTERS } from '../../daemon/daemon-counters.ts';
 import { KeptRecords } from '../../daemon/state/kept-records.ts';
 import type { GossipConfig } from '../../gossip/model/gossip-config.ts';
@@ -19,6 +19,7 @@ import { WeftNode } from '../../node/weft-node.ts';
 import type { Datapath } from '../../router/datapath/datapath.ts';
 import { Sleeve } from '../../router/datapath/sleeve/sleeve.ts';
 import { seededRandom } from '../seeded-random.ts';
+import { datagramsOf } from '../unit/router/datapath/sleeve/datagrams-of.ts';
 import type { EventQueue } from './event-queue.ts';
 import type { Host, VirtualNetwork } from './virtual-network.ts';
 import { VirtualStore } from './virtual-store.ts';
@@ -115,7 +116,7 @@ export class VirtualNode {
     );
     this.host.datagram = (from, bytes) => {
       if (this.#paused !== undefined && ++this.#pausedDatagrams > SOCKET_QUEUE) return;
-      this.#input((_core, now) => this.#sleeve!.handleDatagram(from, bytes, now));
+      this.#input((_core, now) => this.#sleeve!.handleDatagrams(from, bytes.slice(), now));
     };
     this.identity = generateIdentity(this.#random);
     this.store = this.#newDisk();
@@ -157,8 +158,9 @@ export class VirtualNode {
       counters: this.counters,
       overlayMtu: OVERLAY_MTU,
       sink: {
-        transmit: (to, bytes) => {
-          if (this.#life === life) network.transmit(this.host, to, bytes.slice());
+        transmit: (to, run, segment) => {
+          if (this.#life !== life) return;
+          for (const bytes of datagramsOf(run, segment)) network.transmit(this.host, to, bytes);
         },
         deliver: (frame) => watch.delivered(this, frame),
       },
@@ -181,7 +183,7 @@ export class VirtualNode {
       overlay: {
         mtu: OVERLAY_MTU,
         datapath: this.options.tamper?.(sleeve) ?? sleeve,
-        suites: SLEEVE_SUITES,
+        suites: PORTABLE_SUITES,
       },
       store: this.store,
       ipam: this.options.ipam,

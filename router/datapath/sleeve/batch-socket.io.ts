@@ -57,9 +57,9 @@ interface Queued {
 }
 
 /**
- * A tunnel's socket over {@link SleeveUdp}. Consecutive datagrams of one size to one endpoint, the last perhaps
- * shorter, gather in a run that leaves as one call; anything else, a full run and {@link flush} end it. So datagrams
- * keep their order. What the kernel has no room for waits, bounded by {@link MAX_SEND_QUEUE_BYTES}.
+ * A tunnel's socket over {@link SleeveUdp}. A run of datagrams leaves by one call, as it comes. Single ones of one size
+ * to one endpoint, the last perhaps shorter, gather in such a run; anything else, a full run and {@link flush} end it.
+ * So datagrams keep their order. What the kernel has no room for waits, bounded by {@link MAX_SEND_QUEUE_BYTES}.
  */
 export class BatchSocket implements TunnelSocket {
   readonly #udp: SleeveUdp;
@@ -110,8 +110,13 @@ export class BatchSocket implements TunnelSocket {
     );
   }
 
-  send(to: Endpoint, bytes: Uint8Array): void {
+  send(to: Endpoint, bytes: Uint8Array, segment = bytes.length): void {
     const { length } = bytes;
+    if (length > segment) {
+      this.flush();
+      this.#sendRun(this.#target(to), bytes, length, segment);
+      return;
+    }
     if (this.#runCount > 0 && !this.#mayJoin(to, length)) this.flush();
     if (this.#runCount === 0) {
       this.#runTo = to;
@@ -123,24 +128,11 @@ export class BatchSocket implements TunnelSocket {
   }
 
   flush(): void {
-    const count = this.#runCount;
-    if (count === 0) return;
+    if (this.#runCount === 0) return;
     const length = this.#runLength;
     this.#runCount = 0;
     this.#runLength = 0;
-    if (this.#closed) return;
-    const target = this.#target(this.#runTo!);
-    const data = this.#run;
-    const segment = this.#runSegment;
-    if (this.#queue.length > 0) {
-      this.#keep(target, data.slice(0, length), segment);
-      return;
-    }
-    const outcome = this.#udp.send(target.address, target.port, data, length, segment);
-    if (outcome >= 0) return;
-    if (outcome === -EAGAIN) this.#keep(target, data.slice(0, length), segment);
-    else if (count === 1) this.#failed(outcome);
-    else this.#sendSingly(target, data, length, segment, outcome);
+    this.#sendRun(this.#target(this.#runTo!), this.#run, length, this.#runSegment);
   }
 
   close(): void {
@@ -156,20 +148,39 @@ export class BatchSocket implements TunnelSocket {
     return this.#runLength === this.#runCount * this.#runSegment; // no shorter one closed it
   }
 
-  /** A run that was refused may hold datagrams that are not; and a device without checksums refuses all runs. */
-  #sendSingly(target: Target, data: Uint8Array, length: number, segment: number, outcome: number): void {
-    if (outcome === -EIO) {
-      this.#segments = false;
-      this.#counters.add('datapath.segmentsOff');
+  #sendRun(target: Target, data: Uint8Array, length: number, segment: number): void {
+    if (this.#closed) return;
+    if (length > segment && !this.#segments) {
+      this.#sendSingly(target, data, length, segment);
+      return;
     }
+    if (this.#queue.length > 0) {
+      this.#keep(target, data.slice(0, length), segment);
+      return;
+    }
+    const outcome = this.#udp.send(target.address, target.port, data, length, segment);
+    if (outcome >= 0) return;
+    if (outcome === -EAGAIN) this.#keep(target, data.slice(0, length), segment);
+    else if (length <= segment) this.#failed(outcome);
+    else {
+      // A run that was refused may hold datagrams that are not; a device without checksums refuses all runs.
+      if (outcome === -EIO) {
+        this.#segments = false;
+        this.#counters.add('datapath.segmentsOff');
+      }
+      this.#sendSingly(target, data, length, segment);
+    }
+  }
+
+  #sendSingly(target: Target, data: Uint8Array, length: number, segment: number): void {
     for (let at = 0; at < length; at += segment) {
       const one = data.subarray(at, Math.min(at + segment, length));
       if (this.#queue.length > 0) {
-        this.#keep(target, one.slice(), segment);
+        this.#keep(target, one.slice(), one.length);
         continue;
       }
       const sent = this.#udp.send(target.address, target.port, one, one.length, one.length);
-      if (sent === -EAGAIN) this.#keep(target, one.slice(), segment);
+      if (sent === -EAGAIN) this.#keep(target, one.slice(), one.length);
       else if (sent < 0) this.#failed(sent);
     }
   }
@@ -210,11 +221,9 @@ export class BatchSocket implements TunnelSocket {
         this.#counters.add('datapath.badOrigin');
         continue;
       }
-      const end = i * UDP_SLOT_BYTES + words[i * UDP_WORDS]!;
-      const segment = words[i * UDP_WORDS + 1]! || UDP_SLOT_BYTES;
-      for (let at = i * UDP_SLOT_BYTES; at < end; at += segment) {
-        handlers.onDatagram(origin, buffer.subarray(at, Math.min(at + segment, end)));
-      }
+      const at = i * UDP_SLOT_BYTES;
+      const length = words[i * UDP_WORDS]!;
+      handlers.onDatagrams(origin, buffer.subarray(at, at + length), words[i * UDP_WORDS + 1]! || length);
     }
     if (!this.#closed) handlers.onBatchEnd();
   }

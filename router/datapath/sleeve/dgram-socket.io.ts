@@ -99,7 +99,20 @@ export class DgramSocket implements TunnelSocket {
     this.#socket.on('message', (bytes, from) => this.#receive(bytes, from));
   }
 
-  send(to: Endpoint, bytes: Uint8Array): void {
+  send(to: Endpoint, bytes: Uint8Array, segment = bytes.length): void {
+    for (let at = 0; at < bytes.length; at += segment) this.#sendOne(to, bytes.subarray(at, at + segment));
+  }
+
+  /** Nothing is held back. */
+  flush(): void {}
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#socket.close();
+  }
+
+  #sendOne(to: Endpoint, bytes: Uint8Array): void {
     if (this.#closed) return;
     const { port, host } = this.#target(to);
     const socket = this.#socket;
@@ -113,15 +126,6 @@ export class DgramSocket implements TunnelSocket {
     if (socket.getSendQueueCount() > 0) this.#slot = new Uint8Array(MAX_DATAGRAM);
   }
 
-  /** Nothing is held back. */
-  flush(): void {}
-
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#socket.close();
-  }
-
   #receive(bytes: Uint8Array, from: RemoteInfo): void {
     const origin = this.#origin(from);
     if (origin === undefined) {
@@ -133,7 +137,7 @@ export class DgramSocket implements TunnelSocket {
       // The check phase follows the poll phase, in which libuv has read what the socket had (up to 32 datagrams).
       setImmediate(this.#endBatch);
     }
-    this.#handlers?.onDatagram(origin, plainBytes(bytes));
+    this.#handlers?.onDatagrams(origin, plainBytes(bytes), bytes.length);
   }
 
   readonly #endBatch = (): void => {

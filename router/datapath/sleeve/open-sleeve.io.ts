@@ -1,4 +1,4 @@
-import { SLEEVE_SUITES } from '../../../crypto/suite.ts';
+import { PORTABLE_SUITES } from '../../../crypto/suite.ts';
 import { setPathMtuDiscovery, setSocketBuffers } from '../../../native/socket-options.ts';
 import { openTun, type TunOffloads } from '../../../native/tun.ts';
 import { openUdp } from '../../../native/udp.ts';
@@ -36,13 +36,13 @@ async function openSleeve(options: DatapathOptions): Promise<OpenDatapath> {
   });
   return {
     name: SLEEVE.name,
-    suites: SLEEVE_SUITES,
+    suites: PORTABLE_SUITES,
     features: featuresOf(tun.offloads),
     datapath: sleeve,
     start: (events, onFault) => {
       sleeve.setEvents(events);
       io.start({
-        onDatagram: (from, bytes) => sleeve.handleDatagram(from, bytes, clock()),
+        onDatagrams: (from, bytes, segment) => sleeve.handleDatagrams(from, bytes, clock(), segment),
         onFrame: (frame) => sleeve.handleTunPacket(frame, clock()),
         onBatchEnd: () => sleeve.endBatch(clock()),
         onTunError: onFault,

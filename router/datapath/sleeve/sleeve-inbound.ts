@@ -5,6 +5,7 @@ import { TokenBucket } from '../../../base/token-bucket.ts';
 import { Coalescer } from '../../packet/coalescing.ts';
 import {
   bodyLength,
+  counterOf,
   INNER_HEADER_LENGTH,
   isDataPacket,
   isForeignPacket,
@@ -13,8 +14,10 @@ import {
   KIND_KEEPALIVE,
   KIND_RELAY,
   MAX_RELAYS,
+  OUTER_HEADER_LENGTH,
   RELAY_ID_LENGTH,
   receiverIndexOf,
+  TAG_LENGTH,
 } from '../../packet/data-packet.ts';
 import { quotedAddresses } from '../../packet/icmp.ts';
 import {
@@ -30,7 +33,6 @@ import {
   sourceAt,
 } from '../../packet/ip-packet.ts';
 import { TCP_CHECKSUM, UDP_CHECKSUM } from '../../packet/segmentation.ts';
-import { VNET_HEADER_LENGTH } from '../../packet/vnet-header.ts';
 import type { Origin } from '../datapath.ts';
 import type { DatapathCounter } from '../datapath-counters.ts';
 import type { PeerSession, SleevePeer } from './sleeve-peer.ts';
@@ -46,10 +48,8 @@ const MOVED_AGAIN_MS = 50;
 const UNKNOWN_PER_SECOND = 10;
 const UNKNOWN_BURST = 10;
 
-/** Where a plaintext's body begins in its buffer: the vnet header takes the inner header's place on delivery. */
-const BODY_AT = VNET_HEADER_LENGTH;
-const PLAINTEXT_AT = BODY_AT - INNER_HEADER_LENGTH;
-const MAX_PLAINTEXT = 65_536;
+/** From the beginning of an outer packet to its body. */
+const BODY_OFFSET = OUTER_HEADER_LENGTH + INNER_HEADER_LENGTH;
 
 const UNOPENED: Readonly<Record<OpenFault, DatapathCounter>> = {
   counter: 'datapath.inCounter',
@@ -69,8 +69,17 @@ const DENIED: Readonly<Record<IpFault, DatapathCounter>> = {
   transport: 'datapath.inTransport',
 };
 
+/** Outer packets, one behind the other, of `segment` bytes each; the last may be shorter. */
+interface OuterPackets {
+  readonly bytes: Uint8Array;
+  readonly at: number;
+  readonly end: number;
+  readonly segment: number;
+}
+
 /**
- * From the tunnels to the TUN: opens a datagram, and lets an IP packet pass only from an address of the peer that
+ * From the tunnels to the TUN: opens datagrams where they lie, those of one session that follow each other by one call,
+ * and lets an IP packet pass only from an address of the peer that
  * sealed it to an address of ours. Nothing is ever forwarded in the clear for others; an envelope for another peer
  * goes on sealed, and we cannot read what is in it.
  *
@@ -82,10 +91,6 @@ export class SleeveInbound {
   readonly #sender: SleeveSender;
   readonly #coalescer: Coalescer;
   readonly #ip = emptyIpPacket();
-  readonly #verdict = { newest: false };
-  readonly #plaintext = new Uint8Array(PLAINTEXT_AT + MAX_PLAINTEXT);
-  /** A second one for what comes out of an envelope, which lies in the first. */
-  readonly #relayedPlaintext = new Uint8Array(PLAINTEXT_AT + MAX_PLAINTEXT);
   readonly #unknowns = new TokenBucket(UNKNOWN_BURST, UNKNOWN_PER_SECOND);
 
   constructor(state: SleeveState, sender: SleeveSender) {
@@ -98,17 +103,26 @@ export class SleeveInbound {
     });
   }
 
-  /** Handles one outer packet: `from` an endpoint, or out of an envelope of the peer `via`. It is not kept. */
-  handlePacket(packet: Uint8Array, from: Endpoint, via: SleevePeer | undefined): void {
+  /** Handles outer packets `from` an endpoint, or out of an envelope of the peer `via`. Their bytes are changed. */
+  handlePackets(packets: OuterPackets, from: Endpoint, via: SleevePeer | undefined): void {
     const state = this.#state;
-    if (!isDataPacket(packet)) {
-      const fault = this.#handleForeign(packet, from, via);
-      if (fault !== undefined) state.drop(fault);
-      return;
+    const { bytes, end, segment } = packets;
+    for (let at = packets.at; at < end; ) {
+      const length = Math.min(segment, end - at);
+      const data = isDataPacket(bytes, at, length);
+      const session = data ? state.session(receiverIndexOf(bytes, at)) : undefined;
+      if (session !== undefined) {
+        at = this.#handleRun(session, packets, at, from, via);
+        continue;
+      }
+      const packet = bytes.subarray(at, at + length);
+      if (data) this.#handleUnknown(packet, from, via);
+      else {
+        const fault = this.#handleForeign(packet, from, via);
+        if (fault !== undefined) state.drop(fault);
+      }
+      at += length;
     }
-    const session = state.session(receiverIndexOf(packet));
-    if (session === undefined) this.#handleUnknown(packet, from, via);
-    else this.#handleData(session, packet, from, via);
   }
 
   /** Delivers what was held back to be coalesced. */
@@ -116,66 +130,117 @@ export class SleeveInbound {
     this.#coalescer.flush();
   }
 
-  #handleData(session: PeerSession, packet: Uint8Array, from: Endpoint, via: SleevePeer | undefined): void {
-    const peer = session.peer;
-    const plaintext = via === undefined ? this.#plaintext : this.#relayedPlaintext;
-    const outcome = session.open(packet, plaintext, PLAINTEXT_AT, this.#verdict);
-    let fault: DatapathCounter | undefined;
-    if (typeof outcome === 'string') fault = UNOPENED[outcome];
+  /** Handles the packet at `at` and those that follow it in its session; where the next one begins. */
+  #handleRun(
+    session: PeerSession,
+    packets: OuterPackets,
+    at: number,
+    from: Endpoint,
+    via: SleevePeer | undefined,
+  ): number {
+    const { bytes, segment } = packets;
+    const first = counterOf(bytes, at);
+    const refused = session.refusal(first);
+    const end =
+      refused === undefined ? runEnd(session, packets, at, first) : Math.min(at + segment, packets.end);
+    if (refused !== undefined) this.#state.drop(UNOPENED[refused], session.peer);
     else {
-      peer.receivedPackets++;
-      peer.receivedBytes += packet.length;
-      peer.lastReceivedAt = this.#state.now;
-      this.#noticeOrigin(session, from, via);
-      const length = bodyLength(plaintext, PLAINTEXT_AT, outcome);
-      fault = length < 0 ? 'datapath.inPadding' : this.#dispatch(session, plaintext, length, from, via);
+      const run = { bytes, at, length: end - at, segment, aadLength: OUTER_HEADER_LENGTH };
+      const opened = session.openRun(first, run);
+      for (let i = 0; i < opened; i++) {
+        const start = at + i * segment;
+        this.#handleOpened(session, first + i, bytes, start, Math.min(segment, end - start), from, via);
+      }
+      const failed = at + opened * segment;
+      if (failed < end) {
+        this.#state.drop('datapath.inForged', session.peer);
+        this.#tellExhausted(session);
+        return Math.min(failed + segment, end);
+      }
     }
-    if (fault !== undefined) this.#state.drop(fault, peer);
-    if (session.isWorn) this.#tellExhausted(session);
+    this.#tellExhausted(session);
+    return end;
   }
 
+  /** Takes the packet of `length` bytes at `at`, which opened. */
+  #handleOpened(
+    session: PeerSession,
+    counter: number,
+    bytes: Uint8Array,
+    at: number,
+    length: number,
+    from: Endpoint,
+    via: SleevePeer | undefined,
+  ): void {
+    const state = this.#state;
+    const peer = session.peer;
+    // What a packet before this one gave rise to may have ended the session.
+    if (session.erased) {
+      state.drop('datapath.inUnknownIndex');
+      return;
+    }
+    const order = session.accept(counter);
+    if (order === undefined) {
+      state.drop('datapath.inReplay', peer);
+      return;
+    }
+    peer.receivedPackets++;
+    peer.receivedBytes += length;
+    peer.lastReceivedAt = state.now;
+    this.#noticeOrigin(session, order === 'newest', from, via);
+    const bodyBytes = bodyLength(bytes, at + OUTER_HEADER_LENGTH, length - OUTER_HEADER_LENGTH - TAG_LENGTH);
+    const fault =
+      bodyBytes < 0 ? 'datapath.inPadding' : this.#dispatch(session, bytes, at, bodyBytes, from, via);
+    if (fault !== undefined) state.drop(fault, peer);
+  }
+
+  /** Handles what the packet at `at` holds: a body of `length` bytes. */
   #dispatch(
     session: PeerSession,
-    plaintext: Uint8Array,
+    bytes: Uint8Array,
+    at: number,
     length: number,
     from: Endpoint,
     via: SleevePeer | undefined,
   ): DatapathCounter | undefined {
-    const kind = plaintext[PLAINTEXT_AT]!;
-    const a = plaintext[PLAINTEXT_AT + 2]!;
-    const b = plaintext[PLAINTEXT_AT + 3]!;
+    const kind = bytes[at + OUTER_HEADER_LENGTH]!;
+    const a = bytes[at + OUTER_HEADER_LENGTH + 2]!;
+    const b = bytes[at + OUTER_HEADER_LENGTH + 3]!;
+    const body = at + BODY_OFFSET;
     if (b !== 0 && kind !== KIND_IP) return 'datapath.inInnerHeader';
     switch (kind) {
       case KIND_KEEPALIVE:
         return length === 0 && a === 0 ? undefined : 'datapath.inInnerHeader';
       case KIND_IP:
-        return this.#handleIp(session.peer, plaintext, length, a, b);
+        return this.#handleIp(session.peer, bytes, body, length, a, b);
       case KIND_CONTROL: {
-        const body = plaintext.slice(BODY_AT, BODY_AT + length);
+        const message = bytes.slice(body, body + length);
         const { events, now } = this.#state;
-        events?.control(session.peer.id, body, session.localIndex, originOf(from, via), now);
+        events?.control(session.peer.id, message, session.localIndex, originOf(from, via), now);
         return undefined;
       }
       case KIND_RELAY:
         if (a > MAX_RELAYS) return 'datapath.inInnerHeader';
         // Honest peers send envelopes over direct paths only, so none is ever within another.
         if (via !== undefined) return 'datapath.inNestedEnvelope';
-        return this.#handleEnvelope(session.peer, plaintext, length, a, from);
+        return this.#handleEnvelope(session.peer, bytes, body, length, a, from);
       default:
         return 'datapath.inKind';
     }
   }
 
+  /** Delivers the IP packet of `length` bytes at `at`. The outer and inner header before it make room for a vnet header. */
   #handleIp(
     peer: SleevePeer,
     bytes: Uint8Array,
+    at: number,
     length: number,
     csumStart: number,
     csumOffset: number,
   ): DatapathCounter | undefined {
     const state = this.#state;
     const ip = this.#ip;
-    const fault = parseIpPacket(bytes, BODY_AT, BODY_AT + length, ip);
+    const fault = parseIpPacket(bytes, at, at + length, ip);
     if (fault !== undefined) return DENIED[fault];
     if (isMulticast(bytes, ip)) return 'datapath.inMulticast';
     if (isLinkControl(bytes, ip)) return 'datapath.inLinkControl';
@@ -212,18 +277,21 @@ export class SleeveInbound {
   #handleEnvelope(
     sender: SleevePeer,
     bytes: Uint8Array,
+    at: number,
     length: number,
     relaysLeft: number,
     from: Endpoint,
   ): DatapathCounter | undefined {
     const state = this.#state;
     if (length <= RELAY_ID_LENGTH) return 'datapath.inEnvelope';
-    const relayId = hex(bytes.subarray(BODY_AT, BODY_AT + RELAY_ID_LENGTH));
-    const packet = bytes.subarray(BODY_AT + RELAY_ID_LENGTH, BODY_AT + length);
+    const relayId = hex(bytes.subarray(at, at + RELAY_ID_LENGTH));
+    const start = at + RELAY_ID_LENGTH;
+    const end = at + length;
     if (relayId === relayIdOf(state.self)) {
-      this.handlePacket(packet, from, sender);
+      this.handlePackets({ bytes, at: start, end, segment: end - start }, from, sender);
       return undefined;
     }
+    const packet = bytes.subarray(start, end);
     if (!state.config.relay || !(isDataPacket(packet) || isForeignPacket(packet))) {
       return 'datapath.relayRefused';
     }
@@ -244,13 +312,13 @@ export class SleeveInbound {
   }
 
   /** Tells the control core of a session's first packet, and of a peer that sends from elsewhere than we send to. */
-  #noticeOrigin(session: PeerSession, from: Endpoint, via: SleevePeer | undefined): void {
+  #noticeOrigin(session: PeerSession, newest: boolean, from: Endpoint, via: SleevePeer | undefined): void {
     const state = this.#state;
     if (!session.confirmed) {
       session.confirmed = true;
       state.events?.confirmed(session.localIndex, originOf(from, via), state.now);
     }
-    if (!this.#verdict.newest) return;
+    if (!newest) return;
     const path = session.peer.path;
     if (via === undefined && path?.kind === 'direct' && path.endpoint === from) return;
     const reportedAt = session.movedReportedAt;
@@ -281,9 +349,26 @@ export class SleeveInbound {
   }
 
   #tellExhausted(session: PeerSession): void {
+    if (!session.isWorn) return;
     const limit = session.takeExhausted();
     if (limit !== undefined) this.#state.events?.exhausted(session.localIndex, limit, this.#state.now);
   }
+}
+
+/**
+ * Where the packets end that can be opened along with the one at `at`, whose counter is `first`: of the same session,
+ * counted up one by one.
+ */
+function runEnd(session: PeerSession, packets: OuterPackets, at: number, first: number): number {
+  const { bytes, end, segment } = packets;
+  let next = Math.min(at + segment, end);
+  for (let counter = first + 1; next < end; counter++) {
+    const length = Math.min(segment, end - next);
+    if (!isDataPacket(bytes, next, length) || receiverIndexOf(bytes, next) !== session.localIndex) break;
+    if (counterOf(bytes, next) !== counter || session.refusal(counter) !== undefined) break;
+    next += length;
+  }
+  return next;
 }
 
 function originOf(from: Endpoint, via: SleevePeer | undefined): Origin {

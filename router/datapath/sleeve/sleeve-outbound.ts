@@ -24,7 +24,7 @@ import {
 } from '../../packet/vnet-header.ts';
 import type { DatapathCounter } from '../datapath-counters.ts';
 import type { SleevePeer } from './sleeve-peer.ts';
-import { BODY_AT, type SleeveSender } from './sleeve-sender.ts';
+import type { SleeveSender } from './sleeve-sender.ts';
 import type { SleeveState } from './sleeve-state.ts';
 
 /** The control core is told of packets that wait for one peer at most this often. */
@@ -129,7 +129,8 @@ export class SleeveOutbound {
     const ip = this.#ip;
     if (ip.length > peer.mtu && ip.dontFragment) return this.#tooBig(peer, frame);
     const buffer = this.#sender.buffer;
-    buffer.set(frame.subarray(ip.start), BODY_AT);
+    const at = this.#sender.room();
+    buffer.set(frame.subarray(ip.start), at);
     let csumStart = 0;
     let csumOffset = 0;
     if (this.#vnet.flags & VNET_NEEDS_CSUM) {
@@ -140,14 +141,14 @@ export class SleeveOutbound {
       const transport = csumStart === ip.transport - ip.start && csumOffset === usual;
       // The receiver completes TCP and UDP; anything else, and what does not fit the header's bytes, we do here.
       if (!known || !transport || ip.fragment || csumStart > 255) {
-        if (!completeUnusual(buffer, ip.length, csumStart, csumOffset)) {
+        if (!completeUnusual(buffer, at, ip.length, csumStart, csumOffset)) {
           return 'datapath.outChecksumOffset';
         }
         csumStart = 0;
         csumOffset = 0;
       }
     }
-    return this.#sealOrFragment(peer, ip.length, csumStart, csumOffset);
+    return this.#sealOrFragment(peer, at, ip.length, csumStart, csumOffset);
   }
 
   #sendSegments(peer: SleevePeer, frame: Uint8Array): DatapathCounter | undefined {
@@ -160,17 +161,25 @@ export class SleeveOutbound {
     const { csumStart, csumOffset } = segmenter;
     const complete = csumStart > 255;
     for (;;) {
-      const length = segmenter.next(buffer, BODY_AT);
+      const at = this.#sender.room();
+      const length = segmenter.next(buffer, at);
       if (length === 0) return undefined;
-      if (complete) completeChecksum(buffer, BODY_AT + csumStart, csumOffset, BODY_AT + length, protocol);
-      const reason = this.#sealOrFragment(peer, length, complete ? 0 : csumStart, complete ? 0 : csumOffset);
+      if (complete) completeChecksum(buffer, at + csumStart, csumOffset, at + length, protocol);
+      const reason = this.#sealOrFragment(
+        peer,
+        at,
+        length,
+        complete ? 0 : csumStart,
+        complete ? 0 : csumOffset,
+      );
       if (reason !== undefined) return reason;
     }
   }
 
-  /** Seals the packet at BODY_AT, in fragments where it is larger than the path's MTU and may be cut. */
+  /** Seals the packet at `at` of the sender's buffer, in fragments where it is larger than the path's MTU and may be cut. */
   #sealOrFragment(
     peer: SleevePeer,
+    at: number,
     length: number,
     csumStart: number,
     csumOffset: number,
@@ -178,14 +187,14 @@ export class SleeveOutbound {
     if (length <= peer.mtu) {
       return this.#sender.sealIp(peer, length, csumStart, csumOffset) ? undefined : 'datapath.outUnsent';
     }
-    const packet = this.#sender.buffer.slice(BODY_AT, BODY_AT + length);
+    const packet = this.#sender.buffer.slice(at, at + length);
     const ip = emptyIpPacket();
     const fault = parseIpPacket(packet, 0, length, ip);
     if (fault !== undefined || ip.dontFragment || peer.mtu < MIN_IPV4_MTU) return 'datapath.outTooBig';
     if (csumStart !== 0) completeChecksum(packet, csumStart, csumOffset, length, ip.protocol);
     let sent = true;
     fragmentIpv4(packet, ip, peer.mtu, (fragment) => {
-      this.#sender.buffer.set(fragment, BODY_AT);
+      this.#sender.buffer.set(fragment, this.#sender.room());
       sent &&= this.#sender.sealIp(peer, fragment.length, 0, 0);
     });
     this.#state.counters.add('datapath.outFragmented');
@@ -208,11 +217,17 @@ export class SleeveOutbound {
   }
 }
 
-/** Completes a partial checksum at offsets from the kernel in the packet at BODY_AT; false when out of bounds. */
-function completeUnusual(buffer: Uint8Array, length: number, csumStart: number, csumOffset: number): boolean {
+/** Completes a partial checksum at offsets from the kernel in the packet at `at`; false when out of bounds. */
+function completeUnusual(
+  buffer: Uint8Array,
+  at: number,
+  length: number,
+  csumStart: number,
+  csumOffset: number,
+): boolean {
   if (csumStart < 20 || csumStart + csumOffset + 2 > length) return false;
-  const start = BODY_AT + csumStart;
-  const sum = checksum(buffer, start, BODY_AT + length);
+  const start = at + csumStart;
+  const sum = checksum(buffer, start, at + length);
   writeU16BE(buffer, start + csumOffset, sum === 0 ? 0xffff : sum); // as the kernel's CSUM_MANGLED_0
   return true;
 }

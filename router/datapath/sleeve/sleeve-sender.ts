@@ -20,32 +20,73 @@ import type { Path } from '../datapath.ts';
 import type { PeerSession, SleevePeer } from './sleeve-peer.ts';
 import { relayIdOf, type SleeveState } from './sleeve-state.ts';
 
-/** Where an outer packet begins in the buffer: before it is room for an envelope around it. */
-const OUTER_AT = OUTER_HEADER_LENGTH + INNER_HEADER_LENGTH + RELAY_ID_LENGTH;
-/** Where the body of a plaintext begins. */
-export const BODY_AT = OUTER_AT + OUTER_HEADER_LENGTH + INNER_HEADER_LENGTH;
+/** Room for an envelope, which is put before the packet that it wraps. */
+const ENVELOPE_ROOM = OUTER_HEADER_LENGTH + INNER_HEADER_LENGTH + RELAY_ID_LENGTH;
+/** From the beginning of an outer packet to its body. */
+const BODY_OFFSET = OUTER_HEADER_LENGTH + INNER_HEADER_LENGTH;
 const MAX_BODY_LENGTH = 65_535;
+/** The longest packet with the longest padding, and the tag of an envelope behind it. */
+const MAX_PACKET_LENGTH = BODY_OFFSET + MAX_BODY_LENGTH + 256 + 2 * TAG_LENGTH;
+/** Packets in a run, which every kernel with UDP_SEGMENT takes, and their bytes, below an IPv4 packet's length. */
+const MAX_RUN_PACKETS = 64;
+const MAX_RUN_BYTES = 65_000;
 
 /**
- * The way out of a sleeve: seals one plaintext after the other in one buffer, in place, and transmits it.
+ * The way out of a sleeve: plaintexts are written one behind the other in one buffer, and sealed there. Consecutive
+ * ones of one session and size, the last perhaps shorter, for one endpoint are a *run*: they are sealed by one call and
+ * transmitted by one.
  *
  * ```
- * 0                    36             52             56
- * | room for envelope  | outer header | inner header | body … | padding | room for two tags
- * | outer | inner | id | ← the packet for the peer →
+ * 0                    36
+ * | room for envelope  | outer header | inner header | body … | padding | tag | outer header | inner header | …
+ * | outer | inner | id | ← the packet for the peer, which an envelope wraps → | ← the next of the run →
  * ```
  *
- * Whoever writes a body writes it to `buffer` from {@link BODY_AT}, then calls `sealIp`. There is no function here
- * that transmits anything of a body unsealed.
+ * Whoever has a body asks for {@link room}, writes it there and calls `sealIp`. There is no function here that
+ * transmits anything of a body unsealed. Nothing has left before {@link flush}.
  */
 export class SleeveSender {
-  readonly buffer = new Uint8Array(BODY_AT + MAX_BODY_LENGTH + 256 + 2 * TAG_LENGTH);
+  readonly buffer = new Uint8Array(ENVELOPE_ROOM + MAX_RUN_BYTES + MAX_PACKET_LENGTH);
   readonly #state: SleeveState;
   /** Sessions that sealed since the last {@link takeWorn}, where that reached a limit. */
   #worn: PeerSession[] = [];
+  /** Where the next outer packet begins. */
+  #next = ENVELOPE_ROOM;
+
+  /** The run that is under way; none while its count is 0. */
+  #runSession: PeerSession | undefined;
+  #runTo: Endpoint | undefined;
+  /** The counter of its first packet. */
+  #runCounter = 0;
+  #runCount = 0;
+  /** Where it begins, and the bytes of each packet but the last. */
+  #runAt = 0;
+  #runSegment = 0;
 
   constructor(state: SleeveState) {
     this.#state = state;
+  }
+
+  /** Where in {@link buffer} the next body is to be written. Of a run that leaves too little room nothing is kept. */
+  room(): number {
+    if (this.#next + MAX_PACKET_LENGTH > this.buffer.length) this.flush();
+    return this.#next + BODY_OFFSET;
+  }
+
+  /** Seals and transmits the run that is under way. */
+  flush(): void {
+    const count = this.#runCount;
+    const at = this.#runAt;
+    const length = this.#next - at;
+    this.#next = ENVELOPE_ROOM;
+    if (count === 0) return;
+    this.#runCount = 0;
+    const session = this.#runSession!;
+    if (session.erased) return;
+    const { buffer } = this;
+    const segment = this.#runSegment;
+    session.sealRun(this.#runCounter, { bytes: buffer, at, length, segment, aadLength: OUTER_HEADER_LENGTH });
+    this.#state.sink.transmit(this.#runTo!, buffer.subarray(at, at + length), segment);
   }
 
   /** Whether a packet for `peer` can go out now. */
@@ -53,7 +94,7 @@ export class SleeveSender {
     return peer.current?.canSeal === true && this.#reachable(peer.path);
   }
 
-  /** Seals the IP packet of `length` bytes at {@link BODY_AT} for `peer`. False when it cannot go out. */
+  /** Seals the IP packet of `length` bytes in the {@link room} for `peer`. False when it cannot go out. */
   sealIp(peer: SleevePeer, length: number, csumStart: number, csumOffset: number): boolean {
     const padding = paddingFor(length, peer.mtu);
     const sent = this.#sealAndSend(peer, peer.path, KIND_IP, length, padding, csumStart, csumOffset);
@@ -69,7 +110,7 @@ export class SleeveSender {
     padTo: number | undefined,
   ): boolean {
     if (body.length > MAX_BODY_LENGTH - RELAY_OVERHEAD) return false;
-    this.buffer.set(body, BODY_AT);
+    this.buffer.set(body, this.room());
     const overhead = DATA_OVERHEAD + (path?.kind === 'relay' ? RELAY_OVERHEAD : 0);
     let padding = paddingFor(body.length, peer.mtu);
     if (padTo !== undefined)
@@ -83,17 +124,17 @@ export class SleeveSender {
    */
   sendForeign(path: Path, to: SleevePeer['id'] | undefined, packet: Uint8Array): boolean {
     if (path.kind === 'direct') {
-      this.#transmit(path.endpoint, packet);
+      this.#state.sink.transmit(path.endpoint, packet);
       return true;
     }
     if (to === undefined || packet.length > MAX_OUTER_LENGTH - RELAY_OVERHEAD) return false;
-    this.buffer.set(packet, OUTER_AT);
+    this.#wrap(packet);
     return this.#sendThrough(this.#state.knownPeer(path.via), relayIdOf(to), MAX_RELAYS, packet.length);
   }
 
   /** Passes on the outer packet `packet` for the peer `relayId` (32 hex digits) in an envelope to `next`. */
   forward(next: SleevePeer, relayId: string, relaysLeft: number, packet: Uint8Array): boolean {
-    this.buffer.set(packet, OUTER_AT);
+    this.#wrap(packet);
     return this.#sendThrough(next, relayId, relaysLeft, packet.length);
   }
 
@@ -126,42 +167,79 @@ export class SleeveSender {
       return false;
     const total = DATA_OVERHEAD + length + padding;
     if (total + (path.kind === 'relay' ? RELAY_OVERHEAD : 0) > MAX_OUTER_LENGTH) return false;
-    const buffer = this.buffer;
-    const bodyEnd = BODY_AT + length;
+    const { buffer } = this;
+    const at = this.#next;
+    const bodyEnd = at + BODY_OFFSET + length;
     for (let i = 0; i < padding; i++) buffer[bodyEnd + i] = 0;
-    writeInnerHeader(buffer, BODY_AT - INNER_HEADER_LENGTH, kind, padding, a, b);
-    const packet = buffer.subarray(OUTER_AT, OUTER_AT + total);
-    this.#seal(session, packet);
+    writeInnerHeader(buffer, at + OUTER_HEADER_LENGTH, kind, padding, a, b);
     if (path.kind === 'direct') {
-      this.#transmit(path.endpoint, packet);
+      this.#join(session, path.endpoint, total);
       return true;
     }
+    this.flush();
+    if (at !== ENVELOPE_ROOM) buffer.copyWithin(ENVELOPE_ROOM, at, at + total);
+    this.#sealAlone(session, ENVELOPE_ROOM, total);
     return this.#sendThrough(this.#state.knownPeer(path.via), relayIdOf(peer.id), MAX_RELAYS, total);
   }
 
-  /** Wraps the outer packet of `length` bytes at {@link OUTER_AT} into an envelope for `relay` and transmits it. */
+  /** Makes the plaintext of `total` bytes at `#next` a part of the run under way, or the first of a new one. */
+  #join(session: PeerSession, to: Endpoint, total: number): void {
+    const at = this.#next;
+    const fits =
+      this.#runCount > 0 &&
+      this.#runCount < MAX_RUN_PACKETS &&
+      session === this.#runSession &&
+      to === this.#runTo &&
+      total <= this.#runSegment &&
+      at === this.#runAt + this.#runCount * this.#runSegment && // no shorter one closed it
+      at + total - this.#runAt <= MAX_RUN_BYTES;
+    if (!fits) this.flush();
+    const counter = this.#stamp(session, at, total);
+    if (!fits) {
+      this.#runSession = session;
+      this.#runTo = to;
+      this.#runCounter = counter;
+      this.#runAt = at;
+      this.#runSegment = total;
+    }
+    this.#runCount++;
+    this.#next = at + total;
+  }
+
+  /** Lays `packet` where an envelope can be put before it. */
+  #wrap(packet: Uint8Array): void {
+    this.flush();
+    this.buffer.set(packet, ENVELOPE_ROOM);
+  }
+
+  /** Wraps the outer packet of `length` bytes behind the room for it into an envelope for `relay` and transmits it. */
   #sendThrough(relay: SleevePeer | undefined, relayId: string, relaysLeft: number, length: number): boolean {
     const session = relay?.current;
     if (relay?.path?.kind !== 'direct' || session === undefined || !session.canSeal) return false;
     if (length + RELAY_OVERHEAD > MAX_OUTER_LENGTH) return false;
     writeInnerHeader(this.buffer, OUTER_HEADER_LENGTH, KIND_RELAY, 0, relaysLeft, 0);
     this.buffer.set(fromHex(relayId)!, OUTER_HEADER_LENGTH + INNER_HEADER_LENGTH);
-    const envelope = this.buffer.subarray(0, length + RELAY_OVERHEAD);
-    this.#seal(session, envelope);
-    this.#transmit(relay.path.endpoint, envelope);
+    const total = length + RELAY_OVERHEAD;
+    this.#sealAlone(session, 0, total);
+    this.#state.sink.transmit(relay.path.endpoint, this.buffer.subarray(0, total));
     return true;
   }
 
-  #seal(session: PeerSession, packet: Uint8Array): void {
-    session.seal(packet);
-    const peer = session.peer;
-    peer.sentPackets++;
-    peer.sentBytes += packet.length;
-    peer.lastSentAt = this.#state.now;
-    if (session.isWorn && !this.#worn.includes(session)) this.#worn.push(session);
+  /** Seals the plaintext in the packet of `total` bytes at `at`. */
+  #sealAlone(session: PeerSession, at: number, total: number): void {
+    const counter = this.#stamp(session, at, total);
+    const run = { bytes: this.buffer, at, length: total, segment: total, aadLength: OUTER_HEADER_LENGTH };
+    session.sealRun(counter, run);
   }
 
-  #transmit(to: Endpoint, packet: Uint8Array): void {
-    this.#state.sink.transmit(to, packet);
+  /** Writes the outer header of the packet of `total` bytes at `at` and counts it; its counter. */
+  #stamp(session: PeerSession, at: number, total: number): number {
+    const counter = session.stamp(this.buffer, at);
+    const peer = session.peer;
+    peer.sentPackets++;
+    peer.sentBytes += total;
+    peer.lastSentAt = this.#state.now;
+    if (session.isWorn && !this.#worn.includes(session)) this.#worn.push(session);
+    return counter;
   }
 }

@@ -1,7 +1,8 @@
 import type { Instant } from '../../../base/instant.ts';
-import { type Aead, createAead, type SuiteLimits } from '../../../crypto/aead.ts';
+import type { Aead, CreateAead, SuiteLimits } from '../../../crypto/aead.ts';
+import type { PacketRun } from '../../../crypto/aead-engine.ts';
 import { ReplayWindow } from '../../../crypto/replay-window.ts';
-import { counterOf, OUTER_HEADER_LENGTH, TAG_LENGTH, writeOuterHeader } from '../../packet/data-packet.ts';
+import { writeOuterHeader } from '../../packet/data-packet.ts';
 import type { DataSession } from '../datapath.ts';
 
 /** Why a packet of a session was dropped. */
@@ -24,6 +25,7 @@ export class SleeveSession<Peer> {
   readonly #window = new ReplayWindow();
   #sendCounter = 0;
   #failedOpens = 0;
+  #erased = false;
   #reported: 'rekey' | 'dead' | undefined;
 
   /** Whether a packet of the peer has opened yet. */
@@ -31,7 +33,7 @@ export class SleeveSession<Peer> {
   /** When the control core last heard that packets come from elsewhere. */
   movedReportedAt: Instant | undefined;
 
-  constructor(session: DataSession, peer: Peer, limits: SuiteLimits) {
+  constructor(session: DataSession, peer: Peer, limits: SuiteLimits, createAead: CreateAead) {
     this.peer = peer;
     this.localIndex = session.localIndex;
     this.remoteIndex = session.remoteIndex;
@@ -40,50 +42,53 @@ export class SleeveSession<Peer> {
     this.#receiveAead = createAead(session.suite, session.receiveKey);
   }
 
+  /** Whether its keys are wiped. */
+  get erased(): boolean {
+    return this.#erased;
+  }
+
   /** Whether it may seal another packet. */
   get canSeal(): boolean {
     return this.#sendCounter < this.#limits.stopAfterMessages && !this.#tooManyFailures;
   }
 
   /**
-   * Seals in place: `packet` begins with room for the outer header, then holds the plaintext, and ends with room
-   * for the tag. Requires {@link canSeal}.
+   * Writes the outer header of the next packet to `bytes` at `at`; the counter that is in it. It must be sealed under
+   * that counter or not at all. Requires {@link canSeal}.
    */
-  seal(packet: Uint8Array): void {
+  stamp(bytes: Uint8Array, at: number): number {
     const counter = this.#sendCounter++;
-    writeOuterHeader(packet, 0, this.remoteIndex, counter);
-    this.#sendAead.sealInto(
-      counter,
-      packet.subarray(0, OUTER_HEADER_LENGTH),
-      packet.subarray(OUTER_HEADER_LENGTH, packet.length - TAG_LENGTH),
-      packet,
-      OUTER_HEADER_LENGTH,
-    );
+    writeOuterHeader(bytes, at, this.remoteIndex, counter);
+    return counter;
+  }
+
+  /** Seals packets that were stamped one after the other, the first with `counter`. */
+  sealRun(counter: number, run: PacketRun): void {
+    this.#sendAead.sealRun(counter, run);
+  }
+
+  /** Why a packet with this counter will not be opened; undefined where it is worth a try. Changes nothing. */
+  refusal(counter: number): OpenFault | undefined {
+    if (this.#tooManyFailures) return 'dead';
+    if (counter < 0 || counter >= this.#limits.stopAfterMessages) return 'counter';
+    return this.#window.check(counter) ? undefined : 'replay';
   }
 
   /**
-   * Opens a data packet into `out` from `at`; the plaintext's length, or why not. A failed open changes nothing but
-   * the count of failures. `newest` tells whether its counter is above all that opened before.
+   * Opens packets of this session, numbered from `counter` on, where they lie: those from the first up to the first
+   * that is forged, which is counted and lost. How many opened. What opened is not taken before {@link accept}.
    */
-  open(packet: Uint8Array, out: Uint8Array, at: number, verdict: { newest: boolean }): number | OpenFault {
-    if (this.#tooManyFailures) return 'dead';
-    const counter = counterOf(packet);
-    if (counter < 0 || counter >= this.#limits.stopAfterMessages) return 'counter';
-    if (!this.#window.check(counter)) return 'replay';
-    const length = this.#receiveAead.openInto(
-      counter,
-      packet.subarray(0, OUTER_HEADER_LENGTH),
-      packet.subarray(OUTER_HEADER_LENGTH),
-      out,
-      at,
-    );
-    if (length < 0) {
-      this.#failedOpens++;
-      return 'forged';
-    }
-    verdict.newest = counter > this.#window.newest;
-    this.#window.accept(counter);
-    return length;
+  openRun(counter: number, run: PacketRun): number {
+    const opened = this.#receiveAead.openRun(counter, run);
+    if (opened * run.segment < run.length) this.#failedOpens++;
+    return opened;
+  }
+
+  /** Takes a packet that opened: whether its counter is above all that were taken before. Undefined: a replay. */
+  accept(counter: number): 'newest' | 'older' | undefined {
+    const newest = counter > this.#window.newest;
+    if (!this.#window.accept(counter)) return undefined;
+    return newest ? 'newest' : 'older';
   }
 
   /** Whether a limit was reached that {@link takeExhausted} has not told yet. */
@@ -100,8 +105,9 @@ export class SleeveSession<Peer> {
     return limit;
   }
 
-  /** Wipes the keys. */
+  /** Wipes the keys. What was stamped and not sealed yet is never sealed. */
   erase(): void {
+    this.#erased = true;
     this.#sendAead.erase();
     this.#receiveAead.erase();
     // Past the limit for good: a call that still holds this session cannot seal with an erased key.

@@ -2,7 +2,7 @@ import type { Counters } from '../../../base/counters.ts';
 import type { Endpoint } from '../../../base/endpoint.ts';
 import { type Instant, instant } from '../../../base/instant.ts';
 import type { PeerId } from '../../../base/peer-id.ts';
-import { SUITE_LIMITS, type SuiteLimits } from '../../../crypto/aead.ts';
+import { type CreateAead, SUITE_LIMITS, type SuiteLimits } from '../../../crypto/aead.ts';
 import type { Suite } from '../../../crypto/suite.ts';
 import { RELAY_ID_LENGTH } from '../../packet/data-packet.ts';
 import type { DatapathEvents, DataSession, Path, Route } from '../datapath.ts';
@@ -14,8 +14,11 @@ import type { WaitingBudget } from './waiting-packets.ts';
 
 /** Where a sleeve's output goes. Neither may call back into the sleeve; both read the bytes before they return. */
 export interface DatapathSink {
-  /** Sends an outer packet as one UDP datagram. The bytes are valid only during the call. */
-  transmit(to: Endpoint, bytes: Uint8Array): void;
+  /**
+   * Sends outer packets, each as one UDP datagram: they lie one behind the other and have `segment` bytes each, the
+   * last may be shorter; without `segment` it is one. The bytes are valid only during the call.
+   */
+  transmit(to: Endpoint, bytes: Uint8Array, segment?: number): void;
   /** Hands a frame (vnet header, IP packet) to the TUN. The bytes are valid only during the call. */
   deliver(frame: Uint8Array): void;
 }
@@ -26,6 +29,8 @@ export interface SleeveConfig {
   readonly coalesceUdp: boolean;
   /** Forward sealed packets for other peers. Default true. */
   readonly relay: boolean;
+  /** What makes the keys of sessions work. Default: what works everywhere, in one suite. */
+  readonly createAead: CreateAead;
   /** Limits of a session in place of its suite's, for tests. */
   readonly limits?: SuiteLimits;
 }
@@ -103,9 +108,10 @@ export class SleeveState {
   addSession(session: DataSession): void {
     const peer = this.peer(session.peer);
     this.removeSession(session.localIndex);
+    const { createAead } = this.config;
     this.#sessionByIndex.set(
       session.localIndex,
-      new SleeveSession(session, peer, this.#limits(session.suite)),
+      new SleeveSession(session, peer, this.#limits(session.suite), createAead),
     );
     peer.sessions++;
   }

@@ -51,7 +51,8 @@ interface SleeveIoOptions {
 
 /** Whom the input goes to. The bytes are valid only during the call. */
 interface SleeveIoHandlers {
-  onDatagram(from: Endpoint, bytes: Uint8Array): void;
+  /** Datagrams of one sender, of `segment` bytes each, the last may be shorter. The bytes may be changed. */
+  onDatagrams(from: Endpoint, bytes: Uint8Array, segment: number): void;
   onFrame(frame: Uint8Array): void;
   /** What one wake-up of a socket or of the TUN yielded has been handed over: time to flush. */
   onBatchEnd(): void;
@@ -99,11 +100,11 @@ export class SleeveIo implements DatapathSink {
   start(handlers: SleeveIoHandlers): void {
     assert(this.#handlers === undefined, 'a shell is started once');
     this.#handlers = handlers;
-    const onDatagram = (from: Endpoint, bytes: Uint8Array): void => {
+    const onDatagrams = (from: Endpoint, bytes: Uint8Array, segment: number): void => {
       this.#inBatch = true;
-      handlers.onDatagram(from, bytes);
+      handlers.onDatagrams(from, bytes, segment);
     };
-    for (const socket of this.#sockets) socket.start({ onDatagram, onBatchEnd: () => this.#endBatch() });
+    for (const socket of this.#sockets) socket.start({ onDatagrams, onBatchEnd: () => this.#endBatch() });
     this.#tun?.start(
       (buffer, offsets, lengths, count) => this.#readBatch(buffer, offsets, lengths, count),
       (error) => this.#handlers?.onTunError?.(error),
@@ -115,14 +116,14 @@ export class SleeveIo implements DatapathSink {
     return this.#sockets[0]!.port;
   }
 
-  transmit(to: Endpoint, bytes: Uint8Array): void {
+  transmit(to: Endpoint, bytes: Uint8Array, segment = bytes.length): void {
     const family = to.startsWith('[') ? 6 : 4;
     const socket = this.#closed ? undefined : this.#sockets.find((one) => one.family === family);
     if (socket === undefined) {
       this.#counters.add('datapath.noSocket');
       return;
     }
-    socket.send(to, bytes);
+    socket.send(to, bytes, segment);
     if (!this.#inBatch) socket.flush();
   }
 

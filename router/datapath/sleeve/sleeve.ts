@@ -3,6 +3,7 @@ import type { Counters } from '../../../base/counters.ts';
 import type { Endpoint } from '../../../base/endpoint.ts';
 import { after, type Instant } from '../../../base/instant.ts';
 import type { PeerId } from '../../../base/peer-id.ts';
+import { createAead } from '../../../crypto/aead.ts';
 import {
   type Datapath,
   type DatapathEvents,
@@ -24,7 +25,7 @@ const EXPIRE_EVERY_MS = 1000;
 /** The overlay MTU that leaves an IPv4 minimum datagram to IP; real ones are {@link OVERLAY_OVERHEAD} below the underlay's. */
 const MIN_OVERLAY_MTU = 576;
 
-const DEFAULT_CONFIG: SleeveConfig = { coalesceTcp: true, coalesceUdp: false, relay: true };
+const DEFAULT_CONFIG: SleeveConfig = { coalesceTcp: true, coalesceUdp: false, relay: true, createAead };
 
 /** What a {@link Sleeve} is made of. */
 interface SleeveOptions {
@@ -43,12 +44,12 @@ interface SleeveOptions {
  *
  * ```
  *  TUN ──handleTunPacket──▶ outbound: judge, route, cut ──▶ sender: seal, wrap ──▶ sink.transmit ──▶ UDP
- *  TUN ◀──sink.deliver── coalescer ◀── inbound: open, judge, forward ◀──handleDatagram── UDP
+ *  TUN ◀──sink.deliver── coalescer ◀── inbound: open, judge, forward ◀──handleDatagrams── UDP
  * ```
  *
- * It reads no clock and no socket. Buffers: what goes in is not kept past the call and never changed (frames that
- * wait for a session are copied); what comes out of the sink is valid only during that call. It must not be called
- * from within the sink; from within an event it may.
+ * It reads no clock and no socket. Buffers: what goes in is not kept past the call (frames that wait for a session are
+ * copied); frames are not changed, datagrams are opened where they lie; what comes out of the sink is valid only
+ * during that call. It must not be called from within the sink; from within an event it may.
  *
  * Invariants: no byte of a TUN frame reaches `transmit` unsealed; a packet is delivered only if its source belongs
  * to the peer whose session opened it and its destination to us; every buffer, queue and report is bounded.
@@ -75,18 +76,22 @@ export class Sleeve implements Datapath {
     this.#state.events = events;
   }
 
-  /** Takes in one UDP datagram. */
-  handleDatagram(from: Endpoint, bytes: Uint8Array, now: Instant): void {
+  /**
+   * Takes in UDP datagrams of one sender: they lie one behind the other and have `segment` bytes each, the last may be
+   * shorter. They are opened where they lie, so their bytes are the sleeve's to change.
+   */
+  handleDatagrams(from: Endpoint, bytes: Uint8Array, now: Instant, segment = bytes.length): void {
     this.#state.now = now;
-    this.#inbound.handlePacket(bytes, from, undefined);
-    this.#tellWorn();
+    if (bytes.length === 0) this.#state.drop('datapath.inMalformed');
+    this.#inbound.handlePackets({ bytes, at: 0, end: bytes.length, segment }, from, undefined);
+    this.#afterInput();
   }
 
   /** Takes in one frame of the TUN: a vnet header of 10 bytes, then an IP packet. */
   handleTunPacket(frame: Uint8Array, now: Instant): void {
     this.#state.now = now;
     this.#outbound.handleFrame(frame);
-    this.#tellWorn();
+    this.#afterInput();
   }
 
   /** The end of what one wake-up yielded: delivers the packets that were held back to be coalesced. */
@@ -109,6 +114,7 @@ export class Sleeve implements Datapath {
 
   install(session: DataSession): void {
     assert(session.localIndex > 0 && session.localIndex < 2 ** 32, 'a session index of 32 bits, not 0');
+    this.#sender.flush();
     this.#state.addSession(session);
   }
 
@@ -117,10 +123,11 @@ export class Sleeve implements Datapath {
     if (session === undefined) return;
     session.peer.current = session;
     this.#outbound.flush(session.peer);
-    this.#tellWorn();
+    this.#afterInput();
   }
 
   remove(localIndex: number): void {
+    this.#sender.flush();
     this.#state.removeSession(localIndex);
   }
 
@@ -132,7 +139,7 @@ export class Sleeve implements Datapath {
       this.#outbound.flush(known);
     }
     this.#state.forgetIfIdle(known);
-    this.#tellWorn();
+    this.#afterInput();
   }
 
   setMtu(peer: PeerId, bytes: number): void {
@@ -151,13 +158,13 @@ export class Sleeve implements Datapath {
     const known = this.#state.knownPeer(peer);
     if (known === undefined) return false;
     const sent = this.#sender.sealControl(known, body, options.via ?? known.path, options.padTo);
-    this.#tellWorn();
+    this.#afterInput();
     return sent;
   }
 
   sendForeign(path: Path, to: PeerId | undefined, packet: Uint8Array): boolean {
     const sent = this.#sender.sendForeign(path, to, packet);
-    this.#tellWorn();
+    this.#afterInput();
     return sent;
   }
 
@@ -166,10 +173,11 @@ export class Sleeve implements Datapath {
   }
 
   /**
-   * Sessions whose keys wore out by sealing are told when no packet is in work: what the control core then does may
-   * send packets itself.
+   * Sends what was sealed in runs. Sessions whose keys wore out by sealing are told when no packet is in work: what the
+   * control core then does may send packets itself.
    */
-  #tellWorn(): void {
+  #afterInput(): void {
+    this.#sender.flush();
     for (const session of this.#sender.takeWorn()) {
       const limit = session.takeExhausted();
       if (limit !== undefined) this.#state.events?.exhausted(session.localIndex, limit, this.#state.now);

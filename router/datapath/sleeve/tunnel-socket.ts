@@ -2,9 +2,10 @@ import type { Family } from '../../../base/address.ts';
 import type { Endpoint } from '../../../base/endpoint.ts';
 import type { DatapathCounter } from '../datapath-counters.ts';
 
-/** Whom a socket's datagrams go to. The bytes are valid only during the call. */
+/** Whom a socket's datagrams go to. The bytes are valid only during the call, in which they may be changed. */
 export interface TunnelSocketHandlers {
-  onDatagram(from: Endpoint, bytes: Uint8Array): void;
+  /** Datagrams of one sender, one behind the other, of `segment` bytes each; the last may be shorter. */
+  onDatagrams(from: Endpoint, bytes: Uint8Array, segment: number): void;
   /** What one wake-up yielded has been handed over. */
   onBatchEnd(): void;
 }
@@ -16,8 +17,11 @@ export interface TunnelSocket {
   readonly descriptor: number | undefined;
   /** Begins to hand on datagrams, once. */
   start(handlers: TunnelSocketHandlers): void;
-  /** Sends a datagram to an endpoint of this socket's family, at the latest with {@link flush}. Bytes are copied. */
-  send(to: Endpoint, bytes: Uint8Array): void;
+  /**
+   * Sends datagrams of `segment` bytes each, the last may be shorter, to an endpoint of this socket's family, at the
+   * latest with {@link flush}. What is not sent at once is copied. Without `segment` it is one datagram.
+   */
+  send(to: Endpoint, bytes: Uint8Array, segment?: number): void;
   flush(): void;
   /** Harmless when repeated. */
   close(): void;

@@ -45,17 +45,41 @@ describe('aead', () => {
     const plaintext = packet.slice(16, 116);
     const header = packet.subarray(0, 16);
     const expected = aead.seal(5, header, plaintext);
-    aead.sealInto(5, header, packet.subarray(16, 116), packet, 16);
+    const run = { bytes: packet, at: 0, length: 132, segment: 132, aadLength: 16 };
+    aead.sealRun(5, run);
     assert.deepEqual(packet.slice(16), expected);
-    assert.equal(aead.openInto(5, header, packet.subarray(16), packet, 16), 100);
+    assert.equal(aead.openRun(5, run), 1);
     assert.deepEqual(packet.slice(16, 116), plaintext);
   });
 
-  it('leaves the output alone when it cannot open', () => {
+  it('opens a run up to the first packet that is forged, and leaves those behind it as they are', () => {
+    const aead = createAead('chacha20-poly1305', new Uint8Array(32).fill(2));
+    const bytes = new Uint8Array(40 + 3 * 100 + 50).fill(3);
+    const run = { bytes, at: 40, length: 350, segment: 100, aadLength: 20 };
+    aead.sealRun(2 ** 32 - 2, run);
+    assert.ok(bytes.subarray(0, 40).every((byte) => byte === 3));
+    const sealed = bytes.slice();
+    bytes[40 + 2 * 100 + 30]! ^= 1;
+    assert.equal(aead.openRun(2 ** 32 - 2, run), 2);
+    for (const at of [60, 160]) assert.ok(bytes.subarray(at, at + 64).every((byte) => byte === 3));
+    assert.deepEqual(bytes.slice(340), sealed.slice(340));
+    assert.equal(aead.openRun(2 ** 32 + 1, { ...run, at: 340, length: 50 }), 1);
+  });
+
+  it('opens no run that is too short for its tags', () => {
     const aead = createAead('chacha20-poly1305', new Uint8Array(32));
-    const out = new Uint8Array(50).fill(7);
-    assert.equal(aead.openInto(0, new Uint8Array(0), new Uint8Array(60), out, 0), -1);
-    assert.ok(out.every((byte) => byte === 7));
+    const bytes = new Uint8Array(200);
+    for (const [length, segment] of [
+      [0, 10],
+      [31, 100],
+      [131, 100],
+      [300, 100],
+      [64, 31],
+    ] as const) {
+      const run = { bytes, at: 0, length, segment, aadLength: 16 };
+      assert.equal(aead.openRun(0, run), 0);
+      assert.throws(() => aead.sealRun(0, run));
+    }
   });
 
   it('refuses hostile sizes and counters quietly', () => {

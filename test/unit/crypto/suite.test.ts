@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import {
   chooseSuite,
   DEFAULT_FLOOR,
-  SLEEVE_SUITES,
+  PORTABLE_SUITES,
   SUITES,
   suiteBitmap,
   suiteFromId,
@@ -30,7 +30,7 @@ describe('suite', () => {
     assert.equal(chooseSuite(all, all, all), 'aes-256-gcm');
     assert.equal(chooseSuite(all, chacha, all), 'chacha20-poly1305');
     assert.equal(
-      chooseSuite(suiteBitmap(SLEEVE_SUITES), all, suiteBitmap(DEFAULT_FLOOR)),
+      chooseSuite(suiteBitmap(PORTABLE_SUITES), all, suiteBitmap(DEFAULT_FLOOR)),
       'chacha20-poly1305',
     );
   });

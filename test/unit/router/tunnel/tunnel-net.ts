@@ -14,13 +14,14 @@ import type { SuiteLimits } from '../../../../crypto/aead.ts';
 import { type ClusterKeys, parseClusterSecret } from '../../../../crypto/cluster-secret.ts';
 import { generateIdentity, type Identity } from '../../../../crypto/identity.ts';
 import { cryptoReady } from '../../../../crypto/ready.ts';
-import { SLEEVE_SUITES } from '../../../../crypto/suite.ts';
+import { PORTABLE_SUITES } from '../../../../crypto/suite.ts';
 import { DAEMON_COUNTERS } from '../../../../daemon/daemon-counters.ts';
 import { Sleeve } from '../../../../router/datapath/sleeve/sleeve.ts';
 import { checksum } from '../../../../router/packet/checksum.ts';
 import type { TunnelEvent } from '../../../../router/tunnel/tunnel-status.ts';
 import { Tunnels, type TunnelsConfig } from '../../../../router/tunnel/tunnels.ts';
 import { seededRandom } from '../../../seeded-random.ts';
+import { datagramsOf } from '../datapath/sleeve/datagrams-of.ts';
 
 await cryptoReady;
 
@@ -102,7 +103,7 @@ export class Net {
 
   #deliver({ from, to, bytes }: Flight): void {
     for (const node of this.nodes) {
-      if (node.endpoints.includes(to)) node.sleeve.handleDatagram(from, bytes, this.now);
+      if (node.endpoints.includes(to)) node.sleeve.handleDatagrams(from, bytes.slice(), this.now);
     }
   }
 }
@@ -160,9 +161,10 @@ export class Node {
       overlayMtu: 1364,
       config: this.#limits === undefined ? {} : { limits: this.#limits },
       sink: {
-        transmit: (to, bytes) => {
+        transmit: (to, run, segment) => {
           const from = this.endpoints.find((own) => own.startsWith('[') === to.startsWith('['));
-          if (from !== undefined) net.send({ from, to, bytes: bytes.slice() });
+          if (from === undefined) return;
+          for (const bytes of datagramsOf(run, segment)) net.send({ from, to, bytes });
         },
         deliver: (frame) => {
           this.delivered.push(new TextDecoder().decode(frame.subarray(10 + 28)));
@@ -173,7 +175,7 @@ export class Node {
       identity: this.identity,
       clusterKeys: this.#clusterKeys,
       bootEpoch: epoch,
-      suites: SLEEVE_SUITES,
+      suites: PORTABLE_SUITES,
       random,
       counters,
       datapath: this.sleeve,

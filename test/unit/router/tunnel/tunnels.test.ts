@@ -433,7 +433,7 @@ describe('tunnels: hostile handshakes', () => {
           ? real[i % real.length]!.map((byte, k) => (k === (i >> 2) % 200 ? byte ^ (1 + (i % 255)) : byte))
           : random.bytes(sizes[i % sizes.length]!);
       if (i % 4 !== 0 && bytes.length > 0) bytes.fill(1 + (i % 4), 0, 1).fill(0, 1, 4);
-      b.sleeve.handleDatagram(at(`203.0.113.${1 + (i % 200)}:${1 + (i % 60_000)}`), bytes, net.now);
+      b.sleeve.handleDatagrams(at(`203.0.113.${1 + (i % 200)}:${1 + (i % 60_000)}`), bytes, net.now);
       if (i === 2000) kinds = names();
       if (i % 5000 === 0) net.run(20);
     }

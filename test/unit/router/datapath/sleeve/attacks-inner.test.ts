@@ -29,7 +29,7 @@ function target(): { net: SleeveNet; offer: (packet: Uint8Array) => string } {
     const inner = new Uint8Array(4);
     writeInnerHeader(inner, 0, 1, 0, 0, 0);
     const sealed = aead.seal(counter++, header, concat(inner, packet));
-    sleeve.handleDatagram(net.nodes[0]!.endpoint, concat(header, sealed), net.now);
+    sleeve.handleDatagrams(net.nodes[0]!.endpoint, concat(header, sealed), net.now);
     sleeve.endBatch(net.now);
     if (delivered.length > had) return 'delivered';
     const rose = Object.entries(counters.snapshot()).find(

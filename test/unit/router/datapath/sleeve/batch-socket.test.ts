@@ -53,7 +53,7 @@ function started(udp = new FakeUdp()): {
 } {
   const counters = new Counters(DATAPATH_COUNTERS);
   const socket = new BatchSocket(udp, counters);
-  socket.start({ onDatagram: () => {}, onBatchEnd: () => {} });
+  socket.start({ onDatagrams: () => {}, onBatchEnd: () => {} });
   return { udp, socket, counters };
 }
 
@@ -79,6 +79,29 @@ describe('a socket that sends in runs', () => {
       [A, 3, [4, 4, 4]],
       [B, 3, [5, 5, 5]],
       [B, 4, [6, 6, 6, 6]],
+    ]);
+  });
+
+  it('sends a run as it comes, behind what had gathered', () => {
+    const { udp, socket } = started();
+    socket.send(A, bytes(2, 1));
+    socket.send(A, Uint8Array.of(2, 2, 3, 3, 4), 2);
+    assert.deepEqual(udp.sent, [
+      [A, 2, [1, 1]],
+      [A, 2, [2, 2, 3, 3, 4]],
+    ]);
+    socket.send(B, bytes(2, 5));
+    socket.flush();
+    assert.deepEqual(udp.sent.at(-1), [B, 2, [5, 5]]);
+  });
+
+  it('takes a run apart where the kernel has none', () => {
+    const { udp, socket } = started(new FakeUdp(false));
+    socket.send(A, Uint8Array.of(2, 2, 3, 3, 4), 2);
+    assert.deepEqual(udp.sent, [
+      [A, 2, [2, 2]],
+      [A, 2, [3, 3]],
+      [A, 1, [4]],
     ]);
   });
 
@@ -164,13 +187,16 @@ describe('a socket that sends in runs', () => {
     assert.equal(counters.get('datapath.sendTooLarge'), Math.floor((4 * 1024 * 1024) / 65_000));
   });
 
-  it('takes apart what came together, and names the sender', () => {
+  it('hands on what came together, and names the sender', () => {
     const udp = new FakeUdp();
     const counters = new Counters(DATAPATH_COUNTERS);
     const socket = new BatchSocket(udp, counters);
-    const received: [Endpoint, number[]][] = [];
+    const received: [Endpoint, number, number[]][] = [];
     let ended = 0;
-    socket.start({ onDatagram: (from, one) => received.push([from, [...one]]), onBatchEnd: () => ended++ });
+    socket.start({
+      onDatagrams: (from, bytes, segment) => received.push([from, segment, [...bytes]]),
+      onBatchEnd: () => ended++,
+    });
     const buffer = new Uint8Array(4 * 65_536);
     buffer.set([1, 1, 2, 2, 3], 0);
     buffer.set([4, 4, 4], 65_536);
@@ -179,11 +205,9 @@ describe('a socket that sends in runs', () => {
     const words = [5, 2, 1000, address, 0, 0, 0, 3, 0, 1000, address + 1, 0, 0, 0, 9, 0, 0, address, 0, 0, 0];
     udp.onBatch(buffer, Uint32Array.of(...words, 1, 0, 1000, address, 0, 0, 0), 4);
     assert.deepEqual(received, [
-      [A, [1, 1]],
-      [A, [2, 2]],
-      [A, [3]],
-      [B, [4, 4, 4]],
-      [A, [5]],
+      [A, 2, [1, 1, 2, 2, 3]],
+      [B, 3, [4, 4, 4]],
+      [A, 1, [5]],
     ]);
     assert.equal(ended, 1);
     assert.equal(counters.get('datapath.badOrigin'), 1, 'port 0');

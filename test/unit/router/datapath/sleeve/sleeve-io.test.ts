@@ -7,6 +7,7 @@ import { DATAPATH_COUNTERS, type DatapathCounter } from '../../../../../router/d
 import { canonicalEndpoint } from '../../../../../router/datapath/sleeve/dgram-socket.io.ts';
 import { SleeveIo, type SleeveTun } from '../../../../../router/datapath/sleeve/sleeve.io.ts';
 import { checksumsHold, frameOf, pattern, udpPacket } from '../../packet/ip-packets.ts';
+import { datagramsOf } from './datagrams-of.ts';
 
 const V4 = { source: '10.32.0.1', destination: '10.33.0.1' };
 
@@ -80,9 +81,11 @@ describe('the shell of the sleeve', () => {
       let ended = 0;
       await new Promise<void>((resolve) => {
         right.io.start({
-          onDatagram: (from, bytes) => {
-            assert.ok(bytes.every((byte) => byte === bytes[0]));
-            received.push([from, bytes.length, bytes[0]!]);
+          onDatagrams: (from, run, segment) => {
+            for (const bytes of datagramsOf(run, segment)) {
+              assert.ok(bytes.every((byte) => byte === bytes[0]));
+              received.push([from, bytes.length, bytes[0]!]);
+            }
           },
           onFrame: () => {},
           onBatchEnd: () => {
@@ -108,15 +111,17 @@ describe('the shell of the sleeve', () => {
       const received: number[] = [];
       await new Promise<void>((resolve) => {
         right.io.start({
-          onDatagram: (_from, bytes) => {
-            assert.ok(bytes.every((byte) => byte === received.length % 256));
-            received.push(bytes.length);
+          onDatagrams: (_from, run, segment) => {
+            for (const bytes of datagramsOf(run, segment)) {
+              assert.ok(bytes.every((byte) => byte === received.length % 256));
+              received.push(bytes.length);
+            }
           },
           onFrame: () => {},
           onBatchEnd: () => received.length === lengths.length && resolve(),
         });
         left.io.start({
-          onDatagram: () => {},
+          onDatagrams: () => {},
           onFrame: () => {
             for (const [i, length] of lengths.entries()) {
               left.io.transmit(right.at, new Uint8Array(length).fill(i));
@@ -133,7 +138,7 @@ describe('the shell of the sleeve', () => {
       const left = await open({ listen: ['::1'], ...openSocket });
       const right = await open({ listen: ['::1'], ...openSocket });
       const from = await new Promise<Endpoint>((resolve) => {
-        right.io.start({ onDatagram: resolve, onFrame: () => {}, onBatchEnd: () => {} });
+        right.io.start({ onDatagrams: resolve, onFrame: () => {}, onBatchEnd: () => {} });
         left.io.transmit(parseEndpoint(`[::1]:${right.io.port}`)!, new Uint8Array(9));
       });
       assert.equal(from, `[::1]:${left.io.port}`);
@@ -142,7 +147,7 @@ describe('the shell of the sleeve', () => {
 
   it('counts what the batched socket cannot send', async () => {
     const { io, counters, at } = await open({ openUdp });
-    io.start({ onDatagram: () => {}, onFrame: () => {}, onBatchEnd: () => {} });
+    io.start({ onDatagrams: () => {}, onFrame: () => {}, onBatchEnd: () => {} });
     io.transmit(at, new Uint8Array(65_535));
     assert.equal(counters.get('datapath.sendTooLarge'), 1);
     const fails = (code: string) => (error: unknown) => error instanceof WeftError && error.code === code;
@@ -152,7 +157,7 @@ describe('the shell of the sleeve', () => {
 
   it('counts what cannot be sent and never throws', async () => {
     const { io, counters, at } = await open();
-    io.start({ onDatagram: () => {}, onFrame: () => {}, onBatchEnd: () => {} });
+    io.start({ onDatagrams: () => {}, onFrame: () => {}, onBatchEnd: () => {} });
     io.transmit(parseEndpoint('[2001:db8::1]:1')!, new Uint8Array(9));
     assert.equal(counters.get('datapath.noSocket'), 1);
     io.transmit(at, new Uint8Array(65_535));
@@ -179,7 +184,7 @@ describe('the shell of the sleeve', () => {
     const frames: Uint8Array[] = [];
     let ended = 0;
     io.start({
-      onDatagram: () => {},
+      onDatagrams: () => {},
       onFrame: (frame) => frames.push(frame.slice()),
       onBatchEnd: () => ended++,
     });
@@ -196,7 +201,7 @@ describe('the shell of the sleeve', () => {
     const tun = fakeTun(false);
     const { io } = await open({ tun });
     const frames: Uint8Array[] = [];
-    io.start({ onDatagram: () => {}, onFrame: (frame) => frames.push(frame.slice()), onBatchEnd: () => {} });
+    io.start({ onDatagrams: () => {}, onFrame: (frame) => frames.push(frame.slice()), onBatchEnd: () => {} });
     const packet = udpPacket(V4, pattern(20));
     tun.emit([packet]);
     assert.deepEqual(frames, [frameOf(packet)]);

@@ -3,10 +3,12 @@ import { type Endpoint, parseEndpoint } from '../../../../../base/endpoint.ts';
 import { type Instant, instant } from '../../../../../base/instant.ts';
 import type { PeerId } from '../../../../../base/peer-id.ts';
 import { parseCidr } from '../../../../../base/range.ts';
-import type { SuiteLimits } from '../../../../../crypto/aead.ts';
+import { type CreateAead, createAead, type SuiteLimits } from '../../../../../crypto/aead.ts';
+import type { Suite } from '../../../../../crypto/suite.ts';
 import type { DatapathEvents, Route } from '../../../../../router/datapath/datapath.ts';
 import { DATAPATH_COUNTERS, type DatapathCounter } from '../../../../../router/datapath/datapath-counters.ts';
 import { Sleeve } from '../../../../../router/datapath/sleeve/sleeve.ts';
+import { datagramsOf } from './datagrams-of.ts';
 
 /** One sleeve with everything it put out. */
 export interface Node {
@@ -23,6 +25,9 @@ export interface NodeOptions {
   readonly overlayMtu?: number;
   readonly limits?: SuiteLimits;
   readonly coalesceUdp?: boolean;
+  /** Default: chacha20-poly1305, by what works everywhere. */
+  readonly suite?: Suite;
+  readonly createAead?: CreateAead;
 }
 
 /**
@@ -33,9 +38,11 @@ export class SleeveNet {
   now: Instant = instant(1000);
   readonly nodes: Node[] = [];
   readonly wire: Uint8Array[] = [];
+  readonly #suite: Suite;
   #nextIndex = 1;
 
   constructor(count: number, options: NodeOptions = {}) {
+    this.#suite = options.suite ?? 'chacha20-poly1305';
     for (let i = 0; i < count; i++) this.nodes.push(this.#node(i, options));
     const routes: Route[] = this.nodes.flatMap(({ id }, i) => [
       { range: parseCidr(`10.${32 + i}.0.0/16`)!, owner: id },
@@ -49,8 +56,7 @@ export class SleeveNet {
     const [atA, atB] = [this.#nextIndex++, this.#nextIndex++];
     const keys = [new Uint8Array(32).fill(atA), new Uint8Array(32).fill(atB)] as const;
     const [left, right] = [this.nodes[a]!, this.nodes[b]!];
-    const suite = 'chacha20-poly1305';
-    const common = { suite } as const;
+    const common = { suite: this.#suite } as const;
     left.sleeve.install({
       ...common,
       peer: right.id,
@@ -93,7 +99,7 @@ export class SleeveNet {
         for (const { to, bytes } of node.transmitted.splice(0)) {
           moved = true;
           const receiver = this.nodes.find((one) => one.endpoint === to);
-          receiver?.sleeve.handleDatagram(node.endpoint, bytes, this.now);
+          receiver?.sleeve.handleDatagrams(node.endpoint, bytes, this.now);
         }
       }
     }
@@ -120,12 +126,15 @@ export class SleeveNet {
       overlayMtu: options.overlayMtu ?? 1364,
       config: {
         coalesceUdp: options.coalesceUdp ?? false,
+        createAead: options.createAead ?? createAead,
         ...(options.limits === undefined ? {} : { limits: options.limits }),
       },
       sink: {
-        transmit: (to, bytes) => {
-          this.wire.push(bytes.slice());
-          node.transmitted.push({ to, bytes: bytes.slice() });
+        transmit: (to, bytes, segment) => {
+          for (const datagram of datagramsOf(bytes, segment)) {
+            this.wire.push(datagram.slice());
+            node.transmitted.push({ to, bytes: datagram });
+          }
         },
         deliver: (frame) => node.delivered.push(frame.slice()),
       },

@@ -154,7 +154,7 @@ describe('a pair of sleeves', () => {
       udpPacket({ ...V6, destination: 'fd00:2::1' }, CANARY),
     ];
     for (const [i, body] of bodies.entries()) {
-      net.nodes[1]!.sleeve.handleDatagram(net.nodes[0]!.endpoint, forge(1, 0, 0, body, i), net.now);
+      net.nodes[1]!.sleeve.handleDatagrams(net.nodes[0]!.endpoint, forge(1, 0, 0, body, i), net.now);
     }
     net.run();
     assert.equal(count(net, 1, 'datapath.inForeignSource'), 4);
@@ -209,7 +209,7 @@ describe('a pair of sleeves', () => {
     const net = pair();
     for (const [i, [name, kind, a, b, body, padding]] of cases.entries()) {
       const before = count(net, 1, name);
-      net.nodes[1]!.sleeve.handleDatagram(
+      net.nodes[1]!.sleeve.handleDatagrams(
         net.nodes[0]!.endpoint,
         forge(kind, a, b, body, i, padding),
         net.now,
@@ -226,7 +226,7 @@ describe('a pair of sleeves', () => {
     net.send(0, plain(udpPacket(V4, CANARY)));
     const { bytes } = net.nodes[0]!.transmitted[0]!;
     const receive = (packet: Uint8Array): void => {
-      net.nodes[1]!.sleeve.handleDatagram(net.nodes[0]!.endpoint, packet, net.now);
+      net.nodes[1]!.sleeve.handleDatagrams(net.nodes[0]!.endpoint, packet, net.now);
     };
     for (let i = 0; i < bytes.length; i++) {
       receive(bytes.subarray(0, i));
@@ -375,15 +375,15 @@ describe('a pair of sleeves', () => {
     }
     const { sleeve, events } = net.nodes[1]!;
     const names = (): string[] => events.map(({ name }) => name);
-    sleeve.handleDatagram(net.nodes[0]!.endpoint, packets[0]!, net.now);
-    sleeve.handleDatagram(net.nodes[0]!.endpoint, packets[2]!, net.now);
-    sleeve.handleDatagram(elsewhere, packets[1]!, net.now); // valid, but older than the newest
+    sleeve.handleDatagrams(net.nodes[0]!.endpoint, packets[0]!, net.now);
+    sleeve.handleDatagrams(net.nodes[0]!.endpoint, packets[2]!, net.now);
+    sleeve.handleDatagrams(elsewhere, packets[1]!, net.now); // valid, but older than the newest
     assert.deepEqual(names(), ['confirmed']);
-    sleeve.handleDatagram(elsewhere, packets[3]!, net.now);
-    sleeve.handleDatagram(elsewhere, packets[4]!, after(net.now, 49));
+    sleeve.handleDatagrams(elsewhere, packets[3]!, net.now);
+    sleeve.handleDatagrams(elsewhere, packets[4]!, after(net.now, 49));
     assert.deepEqual(names(), ['confirmed', 'moved']);
     assert.deepEqual(events[1]!.args, [2, { kind: 'direct', endpoint: elsewhere }, net.now]);
-    sleeve.handleDatagram(elsewhere, packets[5]!, after(net.now, 50));
+    sleeve.handleDatagrams(elsewhere, packets[5]!, after(net.now, 50));
     assert.deepEqual(names(), ['confirmed', 'moved', 'moved']);
     // Moving is for the control core to decide: we still send to where we sent.
     net.send(1, plain(udpPacket({ source: '10.33.0.1', destination: '10.32.0.1' }, pattern(3))));
@@ -447,7 +447,7 @@ describe('a pair of sleeves', () => {
 
     const forged = net.wire[0]!.slice();
     forged[20]! ^= 1;
-    for (let i = 0; i < 9; i++) net.nodes[1]!.sleeve.handleDatagram(net.nodes[0]!.endpoint, forged, net.now);
+    for (let i = 0; i < 9; i++) net.nodes[1]!.sleeve.handleDatagrams(net.nodes[0]!.endpoint, forged, net.now);
     assert.equal(count(net, 1, 'datapath.inForged'), 4);
     assert.equal(count(net, 1, 'datapath.inDeadSession'), 5);
   });
@@ -473,7 +473,7 @@ describe('a pair of sleeves', () => {
     const net = pair();
     const { sleeve, events } = net.nodes[1]!;
     const from = parseEndpoint('203.0.113.5:9')!;
-    const give = (bytes: Uint8Array): void => sleeve.handleDatagram(from, bytes, net.now);
+    const give = (bytes: Uint8Array): void => sleeve.handleDatagrams(from, bytes, net.now);
     give(Uint8Array.of(1, 2, 3));
     give(new Uint8Array(2049).fill(1));
     for (const type of [0, 4, 5, 255]) give(Uint8Array.of(type));
@@ -576,7 +576,7 @@ describe('sleeves with a relay', () => {
     const envelope = (id: number, body: Uint8Array): Uint8Array => concat(new Uint8Array(16).fill(id), body);
     // Node 2 hears from node 0 on its session 2 (indices 1 and 2), as in `forge`.
     const relayed = (a: number, body: Uint8Array, counter: number): void =>
-      net.nodes[2]!.sleeve.handleDatagram(net.nodes[0]!.endpoint, forge(3, a, 0, body, counter), net.now);
+      net.nodes[2]!.sleeve.handleDatagrams(net.nodes[0]!.endpoint, forge(3, a, 0, body, counter), net.now);
     relayed(2, envelope(0x77, Uint8Array.of(1)), 0);
     relayed(2, envelope(0x11, Uint8Array.of(1)), 1);
     relayed(2, envelope(0x22, Uint8Array.of(9)), 2);

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { concat } from '../../../../../base/bytes.ts';
+import { Aead, type CreateAead } from '../../../../../crypto/aead.ts';
+import { ChaChaEngine } from '../../../../../crypto/chacha-engine.ts';
+import { cryptoReady } from '../../../../../crypto/ready.ts';
+import type { DatapathEvents } from '../../../../../router/datapath/datapath.ts';
+import { VNET_HEADER_LENGTH } from '../../../../../router/packet/vnet-header.ts';
+import { frameOf, pattern, tcpPacket, udpPacket } from '../../packet/ip-packets.ts';
+import { type NodeOptions, SleeveNet } from './sleeve-net.ts';
+
+const V4 = { source: '10.32.0.1', destination: '10.33.0.1' };
+
+function pair(options: NodeOptions = {}): SleeveNet {
+  const net = new SleeveNet(2, options);
+  net.connect(0, 1);
+  net.link(0, 1);
+  return net;
+}
+
+const packetsAt = (net: SleeveNet, node: number): Uint8Array[] =>
+  net.nodes[node]!.delivered.map((frame) => frame.slice(VNET_HEADER_LENGTH));
+
+describe('runs of packets', () => {
+  before(() => cryptoReady);
+
+  it('seals what a super-packet becomes by one call, and opens it by one', () => {
+    const calls: string[] = [];
+    const counting: CreateAead = (suite, key) => {
+      const engine = new ChaChaEngine(key);
+      return new Aead(suite, {
+        sealRun: (nonce, run) => {
+          calls.push(`seal ${Math.ceil(run.length / run.segment)}`);
+          engine.sealRun(nonce, run);
+        },
+        openRun: (nonce, run) => {
+          calls.push(`open ${Math.ceil(run.length / run.segment)}`);
+          return engine.openRun(nonce, run);
+        },
+        close: () => engine.close(),
+      });
+    };
+    const net = pair({ createAead: counting });
+    const packet = tcpPacket({ ...V4, flags: 0x18, partial: true }, pattern(30_000));
+    const header = { flags: 1, gsoType: 1, headerLength: 40, gsoSize: 1300, csumStart: 20, csumOffset: 16 };
+    net.send(0, frameOf(packet, header));
+    const datagrams = net.nodes[0]!.transmitted.splice(0).map(({ bytes }) => bytes);
+    net.nodes[1]!.sleeve.handleDatagrams(
+      net.nodes[0]!.endpoint,
+      concat(...datagrams),
+      net.now,
+      datagrams[0]!.length,
+    );
+    net.run();
+    assert.deepEqual(net.nodes[1]!.delivered, [frameOf(packet, header)]);
+    assert.deepEqual(calls, ['seal 24', 'open 24']);
+  });
+
+  it('takes each packet of a run for itself: forged ones, repeated ones, those of other sessions and strangers', () => {
+    const net = new SleeveNet(2);
+    net.connect(0, 1);
+    net.link(0, 1);
+    const sent = Array.from({ length: 8 }, (_, i) => udpPacket(V4, pattern(100, i)));
+    for (const packet of sent.slice(0, 5)) net.send(0, frameOf(packet));
+    net.connect(0, 1);
+    for (const packet of sent.slice(5)) net.send(0, frameOf(packet));
+    const datagrams = net.nodes[0]!.transmitted.splice(0).map(({ bytes }) => bytes);
+    datagrams[2]![40]! ^= 1;
+    datagrams.splice(4, 0, datagrams[0]!.slice(), new Uint8Array(datagrams[0]!.length).fill(4));
+    const unknown = datagrams[0]!.slice();
+    unknown[4] = 99;
+    datagrams.splice(1, 0, unknown);
+    const from = net.nodes[0]!.endpoint;
+    net.nodes[1]!.sleeve.handleDatagrams(from, concat(...datagrams), net.now, datagrams[0]!.length);
+    net.run();
+    assert.deepEqual(
+      packetsAt(net, 1),
+      sent.filter((_, i) => i !== 2),
+    );
+    assert.deepEqual(
+      (['inForged', 'inReplay', 'inMalformed', 'inUnknownIndex'] as const).map((name) =>
+        net.nodes[1]!.counters.get(`datapath.${name}`),
+      ),
+      [1, 1, 1, 1],
+    );
+  });
+
+  it('opens no more of a run when its session ends within it', () => {
+    const net = pair();
+    const { sleeve, endpoint } = net.nodes[1]!;
+    const events = new Proxy({} as DatapathEvents, {
+      get: (_none, name) => (): void => {
+        if (name === 'confirmed') sleeve.remove(2);
+      },
+    });
+    sleeve.setEvents(events);
+    for (let i = 0; i < 3; i++) net.send(0, frameOf(udpPacket(V4, pattern(100, i))));
+    const datagrams = net.nodes[0]!.transmitted.splice(0).map(({ bytes }) => bytes);
+    sleeve.handleDatagrams(endpoint, concat(...datagrams), net.now, datagrams[0]!.length);
+    net.run();
+    assert.equal(net.nodes[1]!.delivered.length, 1);
+    assert.equal(net.nodes[1]!.counters.get('datapath.inUnknownIndex'), 2);
+  });
+});
