@@ -1,6 +1,6 @@
 /**
- * What the sleeve's TypeScript and WebAssembly cost a packet, without kernel and sockets: frames go into one sleeve,
- * its datagrams into another, in one process; five times. Prints one JSON line.
+ * What the sleeve's TypeScript and each of its ciphers cost a packet, without kernel and sockets: frames go into one
+ * sleeve, its datagrams into another, in one process; five times. Prints one JSON line.
  *
  * `bin/weft-node bench/sleeve-core.ts [seconds per case and run, default 0.3]`
  */
@@ -10,8 +10,12 @@ import { parseEndpoint } from '../base/endpoint.ts';
 import { instant } from '../base/instant.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import { parseCidr } from '../base/range.ts';
+import { Aead } from '../crypto/aead.ts';
+import type { AeadMaker } from '../crypto/choose-aeads.ts';
 import { cryptoReady } from '../crypto/ready.ts';
+import type { Suite } from '../crypto/suite.ts';
 import { DATAPATH_COUNTERS } from '../router/datapath/datapath-counters.ts';
+import { AEAD_MAKERS } from '../router/datapath/sleeve/aead-makers.io.ts';
 import { Sleeve } from '../router/datapath/sleeve/sleeve.ts';
 import { foldSum, sumWords, writeIpv4Checksum } from '../router/packet/checksum.ts';
 import { report, spread } from './report.ts';
@@ -45,14 +49,16 @@ interface Measured {
   readonly packetsPerDelivery: number;
 }
 
-/** Two sleeves; what the first transmits is copied to `datagrams`, as a kernel would. */
-function makePair(): Bench {
+/** Two sleeves that seal by `maker`; what the first transmits is copied to `datagrams`, as a kernel would. */
+function makePair(maker: AeadMaker): Bench {
   const slots = Array.from({ length: 300 }, () => new Uint8Array(65_536));
   const bench = { datagrams: [] as Bench['datagrams'], packets: 0, delivered: 0, deliveredBytes: 0 };
+  const config = { createAead: (suite: Suite, key: Uint8Array) => new Aead(suite, maker.create(key)) };
   const sender = new Sleeve({
     self: A,
     counters: new Counters(DATAPATH_COUNTERS),
     overlayMtu: OVERLAY_MTU,
+    config,
     sink: {
       transmit: (_to, bytes, segment = bytes.length) => {
         const slot = slots[bench.datagrams.length]!;
@@ -67,6 +73,7 @@ function makePair(): Bench {
     self: B,
     counters: new Counters(DATAPATH_COUNTERS),
     overlayMtu: OVERLAY_MTU,
+    config,
     sink: {
       transmit: () => {},
       deliver: (frame) => {
@@ -80,7 +87,7 @@ function makePair(): Bench {
     { range: parseCidr('10.33.0.0/16')!, owner: B },
   ];
   const [there, back] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
-  const suite = 'chacha20-poly1305';
+  const { suite } = maker;
   sender.setRoutes(routes);
   receiver.setRoutes(routes);
   sender.setPath(B, { kind: 'direct', endpoint: endpointB });
@@ -119,8 +126,8 @@ function frame(protocol: 6 | 17, payload: number, gsoSize: number): Uint8Array {
 }
 
 /** Runs frames through for `ms` milliseconds; µs per packet on the wire at each side. */
-function measure(input: Uint8Array, framesPerBatch: number, ms: number): Measured {
-  const bench = makePair();
+function measure(maker: AeadMaker, input: Uint8Array, framesPerBatch: number, ms: number): Measured {
+  const bench = makePair(maker);
   let sendNs = 0n;
   let receiveNs = 0n;
   let bytes = 0;
@@ -164,9 +171,13 @@ const cases: Readonly<Record<string, readonly [input: Uint8Array, framesPerBatch
   udp64: [frame(17, 64, 0), 128],
 };
 const taken = new Map<string, Measured[]>();
+const makers = AEAD_MAKERS.filter((maker) => maker.unfit() === undefined);
 for (let run = 0; run < RUNS; run++) {
-  for (const [name, [input, framesPerBatch]] of Object.entries(cases)) {
-    taken.set(name, [...(taken.get(name) ?? []), measure(input, framesPerBatch, ms)]);
+  for (const maker of makers) {
+    for (const [name, [input, framesPerBatch]] of Object.entries(cases)) {
+      const key = `${maker.suite} by ${maker.by}, ${name}`;
+      taken.set(key, [...(taken.get(key) ?? []), measure(maker, input, framesPerBatch, ms)]);
+    }
   }
 }
 const figures = [...taken].map(([name, measured]) => {

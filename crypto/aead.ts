@@ -28,7 +28,8 @@ export const SUITE_LIMITS: Record<Suite, SuiteLimits> = {
 };
 
 /**
- * Makes an AEAD of a key of 32 bytes, of which it takes a copy.
+ * Makes an AEAD of a key of 32 bytes, of which it takes a copy. Whoever has better engines than {@link createAead}
+ * makes one of these (`choose-aeads.ts`).
  */
 export type CreateAead = (suite: Suite, key: Uint8Array) => Aead;
 

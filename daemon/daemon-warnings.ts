@@ -47,6 +47,10 @@ export const DAEMON_WARNINGS = {
     remedy: 'restart weftd, so that new pods get one that fits',
   },
   W_PEER_NOT_REACHED: { message: 'peer {seed}: {reason} (for {since} s{next})', remedy: '{remedy}' },
+  W_FEATURE_WRONG: {
+    message: 'the datapath does without {feature}: {fault}',
+    remedy: 'nothing is lost but speed; another kernel, Node.js or processor may have it right',
+  },
   W_SHARED_NAME: {
     message: "{count} nodes are called '{name}' ({ids})",
     remedy: 'give each a name of its own with --name',

@@ -10,6 +10,28 @@ export type Handle = object & { readonly __brand: 'Handle' };
  * says what its functions mean. A failed call throws {@link SystemError} unless the face says otherwise.
  */
 interface Addon {
+  aeadSupport(): { readonly openssl: boolean; readonly aesHardware: boolean };
+  aeadOpen(cipher: 0 | 1, key: Uint8Array): Handle;
+  aeadSealRun(
+    handle: Handle,
+    nonce: Uint8Array,
+    bytes: Uint8Array,
+    at: number,
+    length: number,
+    segment: number,
+    aadLength: number,
+  ): void;
+  aeadOpenRun(
+    handle: Handle,
+    nonce: Uint8Array,
+    bytes: Uint8Array,
+    at: number,
+    length: number,
+    segment: number,
+    aadLength: number,
+  ): number;
+  aeadClose(handle: Handle): void;
+
   tunOpen(
     name: string,
     vnetHeader: 0 | 1,

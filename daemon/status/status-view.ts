@@ -1,6 +1,7 @@
 import { formatAddress } from '../../base/address.ts';
 import { warningLine } from '../../base/warning.ts';
 import type { IpamSummary, SeedStatus, StatusResult } from '../../control/control-protocol.ts';
+import { datapathWarnings } from './datapath-warnings.ts';
 import { ipamSummary } from './ipam-view.ts';
 import { peerRows } from './peers-view.ts';
 import { seedRows, seedWarnings } from './seeds-view.ts';
@@ -10,11 +11,12 @@ import { statusWarnings } from './status-warnings.ts';
 
 /** Answer to `weft status`. */
 export function statusView(context: StatusContext, { all = false } = {}): StatusResult {
-  const { node, name, version } = context;
+  const { node, name, version, datapath } = context;
   const seeds = seedRows(context);
   const { rows, hidden } = peerRows(context, { all });
   const warnings = [
     ...statusWarnings(node, context.warnings()),
+    ...datapathWarnings(datapath.features),
     ...seedWarnings(seeds),
     ...sharedNames(namedMembers(context)),
   ];

@@ -9,6 +9,7 @@ NAPI_MODULE_INIT() {
     napi_throw_error(env, nullptr, "libuv of this Node has another layout than the headers weft was built with");
     return nullptr;
   }
+  weft::bindAead(env, exports);
   weft::bindTun(env, exports);
   weft::bindUdp(env, exports);
   weft::bindNetlinkRequests(env, exports);

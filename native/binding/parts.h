@@ -5,6 +5,7 @@
 namespace weft {
 
 // The parts of the addon; each binds its own functions.
+void bindAead(napi_env env, napi_value exports);
 void bindTun(napi_env env, napi_value exports);
 void bindUdp(napi_env env, napi_value exports);
 void bindNetlinkRequests(napi_env env, napi_value exports);

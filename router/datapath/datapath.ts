@@ -171,10 +171,12 @@ export interface OpenDatapath {
   close(): void;
 }
 
-/** A part of a datapath that a kernel may lack. */
+/** A part of a datapath that a host may lack. */
 export interface DatapathFeature {
   /** In words: `TCP super-packets to the TUN`. */
   readonly name: string;
+  /** Whether the host says that it has it, and then got it wrong when it was tried. */
+  readonly wrong: boolean;
   /** Why it does not work here; undefined where it does. */
   readonly fault: string | undefined;
 }

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { parseEndpoint } from '../../base/endpoint.ts';
 import { instant } from '../../base/instant.ts';
 import { createAead } from '../../crypto/aead.ts';
+import { chooseAeads } from '../../crypto/choose-aeads.ts';
 import { parseClusterSecret } from '../../crypto/cluster-secret.ts';
 import { CookieJar, CookieJudge, macKeysOf } from '../../crypto/cookie.ts';
 import { generateIdentity, verifySignature } from '../../crypto/identity.ts';
 import { HandshakeState } from '../../crypto/noise.ts';
 import { cryptoReady } from '../../crypto/ready.ts';
 import { ReplayWindow } from '../../crypto/replay-window.ts';
+import { AEAD_MAKERS } from '../../router/datapath/sleeve/aead-makers.io.ts';
 import { FrameReader } from '../../router/link/frame-reader.ts';
 import { LINK_HANDSHAKE_FRAME_MAX, LinkHandshake } from '../../router/link/link-handshake.ts';
 import { SecureChannel } from '../../router/link/secure-channel.ts';
@@ -29,7 +31,11 @@ const cluster = parseClusterSecret('6b1f0c2d9e8a7b5c4d3e2f1a0b9c8d7e6f5a4b3c2d1e
 const keys = { send: random.bytes(32), receive: random.bytes(32), handshakeHash: random.bytes(64) };
 const macKeys = macKeysOf(cluster.mac1Key, us.noise.publicKey);
 const judge = new CookieJudge(macKeys, random, now);
-const aead = createAead('chacha20-poly1305', random.bytes(32));
+const suites = chooseAeads(AEAD_MAKERS);
+const aeads = [
+  createAead('chacha20-poly1305', random.bytes(32)),
+  ...suites.suites.map((suite) => suites.create(suite, random.bytes(32))),
+];
 const source = parseEndpoint('192.0.2.1:6783')!;
 
 const responder = new HandshakeState({
@@ -137,7 +143,8 @@ export const cryptoFuzzTargets: readonly FuzzTarget[] = [
       const window = new ReplayWindow();
       const counter = bytes.length >= 8 ? new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0) : -1;
       if (window.check(counter)) {
-        assert.equal(aead.open(counter, bytes.subarray(0, 16), bytes.subarray(16)), undefined);
+        for (const aead of aeads)
+          assert.equal(aead.open(counter, bytes.subarray(0, 16), bytes.subarray(16)), undefined);
       }
     },
   },

@@ -5,9 +5,9 @@ import { ROOT } from './source.ts';
 
 /**
  * The rooms of the C++ addon, the lowest first, and the foreign headers that each may include. A room uses those before
- * it. `device` and `netlink` are for threads of our own as well, so they use neither N-API nor libuv's event loop.
+ * it. `aead`, `device` and `netlink` are for threads of our own as well, so they use neither N-API nor libuv's event loop.
  */
-const ROOMS = ['device', 'netlink', 'loop', 'binding'] as const;
+const ROOMS = ['aead', 'device', 'netlink', 'loop', 'binding'] as const;
 const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   'uv.h': ['loop', 'binding'],
   'node_api.h': ['binding'],

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { concat, fromHex, hex } from '../../base/bytes.ts';
 import { peerIdFromBytes } from '../../base/peer-id.ts';
+import { Aead } from '../../crypto/aead.ts';
 import { chachaOpen, chachaSeal } from '../../crypto/chacha20-poly1305.ts';
 import { verifySignature } from '../../crypto/identity.ts';
 import { cryptoReady } from '../../crypto/ready.ts';
 import { x25519 } from '../../crypto/x25519.ts';
+import { NativeAead } from '../../native/aead.ts';
 
 interface AeadVector {
   readonly tcId: number;
@@ -67,6 +69,19 @@ describe('Wycheproof', () => {
       assert.deepEqual(again, sealed);
     }
     assert.ok(seen.valid >= 256 && seen.invalid >= 60, JSON.stringify(seen));
+  });
+
+  it('ChaCha20-Poly1305 in native code: the same', () => {
+    for (const vector of load<AeadVector>('chacha20-poly1305.json')) {
+      const [iv, aad] = [bytes(vector.iv), bytes(vector.aad)];
+      const sealed = concat(bytes(vector.ct), bytes(vector.tag));
+      const aead = new Aead('chacha20-poly1305', new NativeAead('chacha20-poly1305', bytes(vector.key)));
+      const opened = aead.open(iv, aad, sealed);
+      const expected = vector.result === 'valid' ? bytes(vector.msg) : undefined;
+      assert.deepEqual(opened, expected, `${vector.tcId} ${vector.comment}`);
+      if (expected !== undefined) assert.deepEqual(aead.seal(iv, aad, expected), sealed);
+      aead.erase();
+    }
   });
 
   it('X25519: agrees everywhere and refuses exactly the zero results', () => {

@@ -1,9 +1,10 @@
-import { PORTABLE_SUITES } from '../../../crypto/suite.ts';
+import { type ChosenAeads, chooseAeads } from '../../../crypto/choose-aeads.ts';
 import { setPathMtuDiscovery, setSocketBuffers } from '../../../native/socket-options.ts';
 import { openTun, type TunOffloads } from '../../../native/tun.ts';
 import { openUdp } from '../../../native/udp.ts';
 import { PORTABLE_DATAPATH } from '../choose-datapath.ts';
 import type { DatapathFeature, DatapathKind, DatapathOptions, OpenDatapath } from '../datapath.ts';
+import { AEAD_MAKERS } from './aead-makers.io.ts';
 import { SleeveIo } from './sleeve.io.ts';
 import { Sleeve } from './sleeve.ts';
 import { SOCKET_BUFFER_BYTES } from './tunnel-socket.ts';
@@ -14,6 +15,7 @@ export const SLEEVE: DatapathKind = { name: PORTABLE_DATAPATH, unfit: () => unde
 /** A sleeve between a TUN device and UDP sockets, all opened here. */
 async function openSleeve(options: DatapathOptions): Promise<OpenDatapath> {
   const { self, port, listen, tunName, overlayMtu, counters, clock } = options;
+  const aeads = chooseAeads(AEAD_MAKERS);
   const tun = openTun(tunName);
   // Closes the TUN where it fails.
   const io = await SleeveIo.open({
@@ -32,12 +34,16 @@ async function openSleeve(options: DatapathOptions): Promise<OpenDatapath> {
     counters,
     sink: io,
     overlayMtu,
-    config: { coalesceTcp: tun.offloads.writeTcp, coalesceUdp: tun.offloads.writeUdp },
+    config: {
+      coalesceTcp: tun.offloads.writeTcp,
+      coalesceUdp: tun.offloads.writeUdp,
+      createAead: aeads.create,
+    },
   });
   return {
     name: SLEEVE.name,
-    suites: PORTABLE_SUITES,
-    features: featuresOf(tun.offloads),
+    suites: aeads.suites,
+    features: [...aeadFeatures(aeads), ...featuresOf(tun.offloads)],
     datapath: sleeve,
     start: (events, onFault) => {
       sleeve.setEvents(events);
@@ -52,12 +58,17 @@ async function openSleeve(options: DatapathOptions): Promise<OpenDatapath> {
   };
 }
 
+function aeadFeatures({ tried }: ChosenAeads): DatapathFeature[] {
+  return tried.map(({ maker, fault, wrong }) => ({ name: `${maker.suite} by ${maker.by}`, fault, wrong }));
+}
+
 function featuresOf(offloads: TunOffloads): DatapathFeature[] {
   const refused = 'this kernel does not grant it';
-  const wrong = 'this kernel refuses such packets, though it granted them';
+  const broken = 'this kernel refuses such packets, though it granted them';
   const feature = (name: string, granted: boolean, works: boolean): DatapathFeature => ({
     name,
-    fault: works ? undefined : granted ? wrong : refused,
+    fault: works ? undefined : granted ? broken : refused,
+    wrong: granted && !works,
   });
   const { vnetHeader, tcp, udp, writeTcp, writeUdp } = offloads;
   return [

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { nativeCipherFault } from '../../../native/aead.ts';
+import type { OpenDatapath } from '../../../router/datapath/datapath.ts';
 import { Cluster } from '../../cluster/cluster.ts';
 import type { ClusterNode } from '../../cluster/cluster-node.ts';
 import { run, until } from '../../cluster/command.ts';
@@ -52,6 +54,25 @@ describe('weftd in a network that is not as it seems', function () {
     const [here, there] = [await b.attachPod('here'), await c.attachPod('there')];
     await until('a pod to reach the other', () => here.ping(there.v4), { timeoutMs: 20_000 });
     assert.notEqual(await there.ping(here.v6), undefined);
+  });
+
+  it('seals with AES where both processors have it, and says what it can do', async () => {
+    const [a, b] = (await cluster.startNodes(2)) as [ClusterNode, ClusterNode];
+    await b.ready(30_000);
+    await a.connected([b], 20_000);
+    const best = nativeCipherFault('aes-256-gcm') === undefined ? 'aes-256-gcm' : 'chacha20-poly1305';
+    for (const node of [a, b]) {
+      const { datapath, status } = await node.ask('report');
+      assert.deepEqual(
+        status.peers.map(({ suite }) => suite),
+        [best],
+      );
+      const { features: all } = datapath as Pick<OpenDatapath, 'features'>;
+      const features = all.filter(({ name }) => name.startsWith(best));
+      assert.deepEqual(features, [{ name: `${best} by OpenSSL`, wrong: false }]);
+    }
+    const [here, there] = [await a.attachPod('here'), await b.attachPod('there')];
+    await until('a pod to reach the other', () => here.ping(there.v6), { timeoutMs: 20_000 });
   });
 
   it('carries on with a transfer when the path becomes narrower and nobody says so', async () => {

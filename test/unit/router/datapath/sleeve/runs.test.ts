@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
-import { concat } from '../../../../../base/bytes.ts';
+import { concat, utf8 } from '../../../../../base/bytes.ts';
 import { Aead, type CreateAead } from '../../../../../crypto/aead.ts';
 import { ChaChaEngine } from '../../../../../crypto/chacha-engine.ts';
+import { chooseAeads } from '../../../../../crypto/choose-aeads.ts';
 import { cryptoReady } from '../../../../../crypto/ready.ts';
 import type { DatapathEvents } from '../../../../../router/datapath/datapath.ts';
+import { AEAD_MAKERS } from '../../../../../router/datapath/sleeve/aead-makers.io.ts';
 import { VNET_HEADER_LENGTH } from '../../../../../router/packet/vnet-header.ts';
 import { frameOf, pattern, tcpPacket, udpPacket } from '../../packet/ip-packets.ts';
 import { type NodeOptions, SleeveNet } from './sleeve-net.ts';
 
 const V4 = { source: '10.32.0.1', destination: '10.33.0.1' };
+const CANARY = utf8('weft canary: nobody on the underlay may read this');
 
 function pair(options: NodeOptions = {}): SleeveNet {
   const net = new SleeveNet(2, options);
@@ -99,5 +102,17 @@ describe('runs of packets', () => {
     net.run();
     assert.equal(net.nodes[1]!.delivered.length, 1);
     assert.equal(net.nodes[1]!.counters.get('datapath.inUnknownIndex'), 2);
+  });
+
+  it('carries packets under both suites by native code', () => {
+    const aeads = chooseAeads(AEAD_MAKERS);
+    for (const suite of aeads.suites) {
+      const net = pair({ suite, createAead: aeads.create });
+      const sent = [20, 64, 700, 1300].map((length) => udpPacket(V4, concat(CANARY, pattern(length - 20))));
+      for (const packet of sent) net.send(0, frameOf(packet));
+      net.run();
+      assert.deepEqual(packetsAt(net, 1), sent, suite);
+      assert.ok(net.wire.every((bytes) => !Buffer.from(bytes).includes(Buffer.from(CANARY.subarray(0, 8)))));
+    }
   });
 });
