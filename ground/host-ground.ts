@@ -128,8 +128,14 @@ export function hostRepairs(observed: ObservedHost, ground: HostGround): Repair[
   return repairs;
 }
 
-/** What is ours of `observed` and does not belong to `ground`: of a start with other settings, or all at a reset. */
-export function staleRoutes(observed: ObservedHost, ground: HostGround): RouteSettings[] {
+/**
+ * What is ours of `observed` and does not belong to `ground`: of a start with other settings, or at a reset, which has no
+ * ranges, all.
+ */
+export function staleRoutes(
+  observed: Pick<ObservedHost, 'tun' | 'routes'>,
+  ground: Pick<HostGround, 'ranges'>,
+): RouteSettings[] {
   const wanted = blocks(ground.ranges);
   return observed.routes
     .filter((route) => isOurs(route) && (route.kind === 'blackhole' || route.link === observed.tun?.index))
@@ -141,7 +147,7 @@ export function staleRoutes(observed: ObservedHost, ground: HostGround): RouteSe
 }
 
 /** What names a route of ours for its deletion. */
-export function asSettings(route: HostRoute): RouteSettings {
+function asSettings(route: HostRoute): RouteSettings {
   const kind = route.kind === 'blackhole' ? 'blackhole' : 'unicast';
   // An IPv6 blackhole is listed as on the loopback interface, but is not deleted by that.
   const link = kind === 'unicast' && route.link !== undefined ? { link: route.link } : {};

@@ -5,18 +5,18 @@ import { deleteLink } from '../linux/link.ts';
 import { isNetlinkError, type NetlinkRequest } from '../linux/netlink-request.ts';
 import { applyRules, removeRules } from '../linux/nftables.io.ts';
 import type { PacketRules } from '../linux/nftables.ts';
-import { deleteRoute, ROUTE_PROTOCOL_WEFT, ROUTE_TABLE_MAIN, replaceRoute } from '../linux/route.ts';
+import { deleteRoute, type HostRoute, ROUTE_TABLE_MAIN, replaceRoute } from '../linux/route.ts';
 import type { RouteClient } from '../linux/route-client.io.ts';
 import type { Sysctl } from '../linux/sysctl.io.ts';
 import {
   acceptRa,
-  asSettings,
   blackholesOf,
   type HostGround,
   hostRepairs,
   IPV6_FORWARDING,
   type ObservedHost,
   settingsOfHost,
+  staleRoutes,
 } from './host-ground.ts';
 import { masksOf } from './masks.ts';
 import type { Repair } from './repair.ts';
@@ -36,10 +36,7 @@ export interface HostKernel {
 /** What the kernel has now. */
 async function observeHost({ client, sysctl }: HostKernel, ground: HostGround): Promise<ObservedHost> {
   const tun = await client.link(ground.tun);
-  const routes = [
-    ...(await client.routes(4, ROUTE_TABLE_MAIN)),
-    ...(await client.routes(6, ROUTE_TABLE_MAIN)),
-  ];
+  const routes = await mainRoutes(client);
   const announcedBy: string[] = [];
   const valueByPath = new Map<string, string | undefined>();
   for (const { path } of settingsOfHost(ground)) valueByPath.set(path, sysctl.read(path));
@@ -97,8 +94,8 @@ export async function readMasks({ client }: HostKernel, ground: HostGround): Pro
 }
 
 /**
- * Takes away all that weft made: routes, blackholes, the TUN interface, packet rules, and the host ends of pods whose
- * names `pods` knows. Kernel settings stay, others may rely on them. Succeeds where there is nothing. Resolves with the
+ * Brings the host to a ground of no ranges: takes away routes, blackholes, the TUN interface, packet rules, and the host
+ * ends of pods whose names `pods` knows. Kernel settings stay, others may rely on them. Succeeds where there is nothing. Resolves with the
  * names of the interfaces that went.
  */
 export async function removeGround(
@@ -107,22 +104,25 @@ export async function removeGround(
   options: { readonly pods: (name: string) => boolean },
 ): Promise<string[]> {
   const links = await client.links();
-  const podLinks = links.filter((link) => link.name.startsWith(own.podPrefix) && link.kind === 'veth');
-  const doomed = [...links.filter((link) => link.name === own.tun && link.kind === 'tun')];
-  doomed.push(...podLinks.filter(({ name }) => options.pods(name)));
+  const tun = links.find((link) => link.name === own.tun && link.kind === 'tun');
+  const pods = links.filter(
+    ({ name, kind }) => kind === 'veth' && name.startsWith(own.podPrefix) && options.pods(name),
+  );
+  const routes = await mainRoutes(client);
+  for (const route of staleRoutes({ tun, routes }, { ranges: [] }))
+    await tolerate(client, deleteRoute(route));
+  const doomed = tun === undefined ? pods : [tun, ...pods];
   for (const link of doomed) await tolerate(client, deleteLink(link.index));
-  for (const family of [4, 6] as const) {
-    for (const route of await client.routes(family, ROUTE_TABLE_MAIN)) {
-      if (route.protocol !== ROUTE_PROTOCOL_WEFT) continue;
-      if (podLinks.some((link) => link.index === route.link)) continue;
-      await tolerate(client, deleteRoute(asSettings(route)));
-    }
-  }
+  // Last, so that nothing for a pod leaves in clear while the routes go.
   await removeRules();
   return doomed.map(({ name }) => name);
 }
 
 // -- parts ----------------------------------------------------------------------------------------------------
+
+async function mainRoutes(client: RouteClient): Promise<HostRoute[]> {
+  return [...(await client.routes(4, ROUTE_TABLE_MAIN)), ...(await client.routes(6, ROUTE_TABLE_MAIN))];
+}
 
 async function carryOut(
   { client, sysctl }: HostKernel,

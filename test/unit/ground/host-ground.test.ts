@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { parseAddress } from '../../../base/address.ts';
-import { parseCidr } from '../../../base/range.ts';
+import { formatRange, parseCidr } from '../../../base/range.ts';
 import {
   type HostGround,
   hostRepairs,
@@ -137,6 +137,22 @@ describe('the ground of a host', () => {
         ['blackhole', 100_000],
         ['unicast', 50],
         ['blackhole', 100_000],
+      ],
+    );
+  });
+
+  it('loses all of its routes at a reset, and no other', () => {
+    deepEqual(
+      staleRoutes(sound(), { ranges: [] }).map(({ destination, kind, metric }) => [
+        formatRange(destination),
+        kind,
+        metric,
+      ]),
+      [
+        ['10.32.0.0/12', 'unicast', 50],
+        ['10.32.0.0/12', 'blackhole', 100_000],
+        ['fd00:77::/64', 'unicast', 50],
+        ['fd00:77::/64', 'blackhole', 100_000],
       ],
     );
   });
