@@ -27,6 +27,8 @@ export interface NetworkConfig {
    * same as an empty list. Entries that cannot be an attachment of ours are left out.
    */
   readonly validAttachments: readonly AttachmentKey[] | undefined;
+  /** How long a call waits for a weftd that is being replaced; 0 where the key is missing. The shim checks it. */
+  readonly addWaitSeconds: number;
 }
 
 /** Longest GC list that is taken: far more pods than a node can hold. */
@@ -65,6 +67,7 @@ export function parseConfig(config: JsonObject): NetworkConfig {
     dns: dnsOf(config.dns),
     prevResult: config.prevResult,
     validAttachments: validAttachments(config),
+    addWaitSeconds: typeof config.addWaitSeconds === 'number' ? config.addWaitSeconds : 0,
   };
 }
 

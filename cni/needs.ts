@@ -18,7 +18,7 @@ export interface AddressPool {
   /** Everything allocated. */
   keys(): readonly AttachmentKey[];
   addressesOf(key: AttachmentKey): PodAddresses | undefined;
-  /** Whether an `allocate` would find an address now. STATUS hangs on it. */
+  /** Whether an `allocate` would find an address now. */
   state(): PoolState;
 }
 

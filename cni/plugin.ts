@@ -24,6 +24,9 @@ interface CniPluginOptions extends AttachmentsOptions {
 /** Calls under way or waiting; more are told to try later. Runtimes start pods in parallel without limit. */
 export const MAX_CALLS = 1024;
 
+/** A STATUS waits at most so long for a daemon that starts; the shim waits as long for one that is not there. */
+const STATUS_WAIT_MS = 10_000;
+
 /** Time for an ADD to get its address. Under the shim's 60 s, so that the answer still arrives. */
 const ADD_TIMEOUT_MS = 45_000;
 
@@ -44,8 +47,8 @@ const FAILED_COUNTER: Readonly<Record<CniCommand | 'unknown', CniCounter>> = {
 };
 
 /**
- * The daemon's side of CNI: carries out what the shim hands over. Nothing but STATUS is answered before {@link start}
- * has ended: it carries out old deletions and compares the pool with the kernel.
+ * The daemon's side of CNI: carries out what the shim hands over. Nothing is answered before {@link start}
+ * has ended, but a STATUS that has waited long enough: it carries out old deletions and compares the pool with the kernel.
  */
 export class CniPlugin {
   readonly #options: CniPluginOptions;
@@ -127,7 +130,7 @@ export class CniPlugin {
     const { command, config, key } = request;
     needVersion(command, config.cniVersion);
     if (command === 'STATUS') {
-      this.#status();
+      await this.#status(config.addWaitSeconds);
       return null;
     }
     await this.#started.promise;
@@ -148,11 +151,25 @@ export class CniPlugin {
     }
   }
 
-  #status(): void {
-    const state = this.#options.pool.state();
+  /**
+   * Kubernetes takes a node whose STATUS fails out of service, and after some minutes the pods that run there. So a node
+   * with pods does not fail for want of addresses: its pods have their network, and `weft status` warns.
+   */
+  async #status(addWaitSeconds: number): Promise<void> {
+    const { pool, timeout } = this.#options;
+    const waitMs = Math.min(1000 * addWaitSeconds, STATUS_WAIT_MS);
+    if (!this.#ready && waitMs > 0) await Promise.race([this.#started.promise, aborted(timeout(waitMs))]);
     if (!this.#ready) throw new CniFault(CNI_CODE.notAvailable, 'weftd is starting');
-    if (!state.ready) throw new CniFault(CNI_CODE.notAvailable, state.reason);
+    const state = pool.state();
+    if (!state.ready && pool.keys().length === 0) throw new CniFault(CNI_CODE.notAvailable, state.reason);
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
 
 function keyOf(key: AttachmentKey | undefined): AttachmentKey {

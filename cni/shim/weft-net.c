@@ -38,6 +38,7 @@
 #define STDIN_MS 5000                      /* for the runtime to hand over the config */
 #define CONNECT_MS 800                     /* time for weftd to accept */
 #define ADD_WAIT_S_MAX 45                  /* longest addWaitSeconds; the answer to an ADD is due within a minute */
+#define STATUS_WAIT_S_MAX 10               /* of a STATUS: the kubelet misses its runtime after 30 s */
 #define PRINT_MS 2000                      /* for the runtime to take more of a long answer */
 #define BACKSTOP_S 3                       /* behind the deadline, for calls that poll(2) cannot bound */
 #define LATEST_VERSION "1.1.0"
@@ -88,7 +89,7 @@ static const char *const versions[] = {"0.3.1", "0.4.0", "1.0.0", LATEST_VERSION
 struct call {
     const struct command *command;
     int64_t deadline_ms;
-    int64_t patience_ms; /* of an ADD, CHECK or GC, while nobody serves the socket */
+    int64_t patience_ms; /* of all but a DEL, while nobody serves the socket */
     const char *version; /* for error documents */
     char run_dir[SPOOL_PATH_SIZE];
     char socket_path[SPOOL_PATH_SIZE + 16];
@@ -276,7 +277,13 @@ static int read_config(struct call *call, struct json_span *config) {
         if (seconds < 0 || seconds > ADD_WAIT_S_MAX)
             return fail(call->version, CODE_CONFIG, "addWaitSeconds in the network config is no integer from 0 to 45",
                         NULL);
+        bool status = strcmp(call->command->name, "STATUS") == 0;
+        if (status && seconds > STATUS_WAIT_S_MAX) seconds = STATUS_WAIT_S_MAX;
         if (seconds > 0) call->patience_ms = 1000 * seconds;
+        if (status && seconds > 0) {
+            call->deadline_ms += call->patience_ms;
+            start_backstop(call->command->deadline_ms + call->patience_ms);
+        }
     }
     return 0;
 }
@@ -426,9 +433,11 @@ static int run(struct call *call) {
     if ((status = read_config(call, &config)) != 0 || (status = write_request(call, config)) != 0) return status;
     if (strcmp(call->command->name, "DEL") == 0) return delete(call);
     if (call->command->enters_pod && (status = open_pod(call, &netns)) != 0) return status;
-    /* A call that comes while weftd is being replaced waits for the new one, as long as addWaitSeconds says. A STATUS does
-     * not wait: it tells the present state. */
-    int connection = connect_daemon(call, strcmp(call->command->name, "STATUS") != 0);
+    /* A call that comes while weftd is being replaced waits for the new one, as long as addWaitSeconds says. A STATUS
+     * waits too, but for 10 s at most and only where that is asked for: a node is not to be called unready for a restart
+     * of weftd. */
+    bool patient = strcmp(call->command->name, "STATUS") != 0 || call->patience_ms > CONNECT_MS;
+    int connection = connect_daemon(call, patient);
     if (connection < 0) return fail_without_daemon(call, errno);
     if (call->command->enters_pod && (status = enter_pod(call, netns, &route_socket)) != 0) return status;
     if (!exchange(call, connection, route_socket, &answer)) return fail_without_daemon(call, errno);

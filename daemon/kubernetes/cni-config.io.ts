@@ -14,9 +14,14 @@ type CniConfigChange = 'none' | 'removed' | 'changed' | 'adapted';
  *
  * @param path of the file: `/etc/cni/net.d/10-weft.conflist`.
  * @param binDir where the runtime looks for plugins, as we see it.
+ * @param latest those of them that speak the latest version of CNI.
  */
-export function writeCniConfig(path: string, runDir: string, binDir: string): CniConfigChange {
-  const text = cniConfigList({ runDir, present: new Set(namesIn(binDir)) });
+export function writeCniConfig(
+  path: string,
+  options: { readonly runDir: string; readonly binDir: string; readonly latest: ReadonlySet<string> },
+): CniConfigChange {
+  const { runDir, binDir, latest } = options;
+  const text = cniConfigList({ runDir, present: new Set(namesIn(binDir)), latest });
   const temporary = path + TEMPORARY_SUFFIX;
   try {
     const before = readOrNothing(path);
@@ -35,7 +40,7 @@ export function writeCniConfig(path: string, runDir: string, binDir: string): Cn
 function isOfOtherPlugins(text: string, runDir: string): boolean {
   const types = CHAINED.map(({ type }) => type);
   const present = new Set(types.filter((type) => text.includes(`"${type}"`)));
-  return text === cniConfigList({ runDir, present });
+  return [present, new Set<string>()].some((latest) => text === cniConfigList({ runDir, present, latest }));
 }
 
 /** Names in a folder; none where it cannot be read. */

@@ -17,6 +17,7 @@ import { fileFault, TEMPORARY_SUFFIX } from '../../host/durable-file.io.ts';
 import type { Log } from '../../host/log.ts';
 import { DAEMON_WARNINGS } from '../daemon-warnings.ts';
 import type { Config } from '../settings/config.ts';
+import { ChainedPlugins } from './chained-plugins.io.ts';
 import { namesIn, writeCniConfig } from './cni-config.io.ts';
 import { cniWarnings } from './cni-warnings.ts';
 import { RepairPace } from './repair-pace.ts';
@@ -50,6 +51,7 @@ interface CniFilesOptions {
 export class CniFiles {
   readonly #options: CniFilesOptions;
   readonly #pace: RepairPace;
+  readonly #chained: ChainedPlugins;
   #isPublished = false;
   #isClosed = false;
   /** The plugin as it was last seen. */
@@ -61,12 +63,17 @@ export class CniFiles {
   constructor(options: CniFilesOptions) {
     this.#options = options;
     this.#pace = new RepairPace(options.random);
+    this.#chained = new ChainedPlugins(options.config.cniBinDir);
   }
 
   /** To be called whenever weftd may have begun to serve. */
   update(): void {
     if (this.#isPublished || this.#isClosed || this.#options.config.cniConfig === undefined) return;
     if (!this.#options.ready()) return;
+    if (!this.#chained.isKnown) {
+      this.#chained.learn(() => this.update());
+      return;
+    }
     if (!this.#tryTo(() => this.#write())) {
       this.#lookAfter(RETRY_MS);
       return;
@@ -148,6 +155,10 @@ export class CniFiles {
   #look(): void {
     const { now } = this.#options;
     this.#watch();
+    if (!this.#chained.isKnown) {
+      this.#chained.learn(() => this.#lookAfter(0));
+      return;
+    }
     const rests = this.#pace.restsUntil(now());
     if (rests !== undefined) {
       this.#lookAfter(rests - now());
@@ -163,7 +174,8 @@ export class CniFiles {
   #write(): void {
     const { config, log, now } = this.#options;
     const { cniConfig, cniBinDir, runDir } = config;
-    const change = writeCniConfig(cniConfig!, runDir, cniBinDir);
+    const { latest } = this.#chained;
+    const change = writeCniConfig(cniConfig!, { runDir, binDir: cniBinDir, latest });
     if (change === 'none' || !this.#isPublished) return;
     this.#pace.repaired(now());
     if (change === 'adapted')

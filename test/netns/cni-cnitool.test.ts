@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cniConfigList } from '../../daemon/kubernetes/cni-config.ts';
 import { type PluginDocument, WEFT_NET } from './cni-runner.ts';
 import { SmallDaemon } from './cni-small-daemon.ts';
 import { connect, Namespace, type Outcome } from './namespaces.ts';
@@ -127,6 +128,32 @@ describe('weft-net with cnitool', function () {
     } finally {
       await outside.delete();
     }
+  });
+
+  it('takes version 1.1 of the list that weftd writes, where the chain speaks it', async () => {
+    for (const latest of [new Set<string>(), new Set(['weft-net'])]) {
+      const chain = latest.size > 0 ? [] : ['portmap'];
+      const list = JSON.parse(cniConfigList({ runDir: folder, present: new Set(chain), latest })) as object;
+      const name = `list-${chain.length}`;
+      writeFileSync(join(folder, 'net.d', `${name}.conflist`), JSON.stringify({ ...list, name }));
+      const result = JSON.parse(await succeed('add', name)) as PluginDocument;
+      assert.equal(result.cniVersion, chain.length > 0 ? '1.0.0' : '1.1.0');
+      await succeed('status', name);
+      await succeed('del', name);
+    }
+    assert.deepEqual(await daemon.allocations(), []);
+  });
+
+  it('has a status wait for a weftd that is being started, where the list asks for that', async () => {
+    await daemon.stop('SIGKILL');
+    const list = JSON.parse(
+      cniConfigList({ runDir: folder, present: new Set(), latest: new Set() }),
+    ) as object;
+    writeFileSync(join(folder, 'net.d', 'wait.conflist'), JSON.stringify({ ...list, name: 'wait' }));
+    const asked = cnitool('status', 'wait');
+    await daemon.start();
+    const outcome = await asked;
+    assert.equal(outcome.code, 0, outcome.stdout + outcome.stderr);
   });
 
   it('tells a user who asks for a fixed address that there is none', async () => {

@@ -47,7 +47,7 @@ describe('the health port', () => {
         code = outcome.code === 0 ? 0 : outcome.json?.code;
         if (code !== 0) equal(code, CNI_CODE.tryLater, outcome.stdout);
       }
-      equal((await cni('STATUS', pods[0]!)).json?.code, CNI_CODE.notAvailable);
+      equal((await cni('STATUS', pods[0]!)).code, 0, 'its pods run');
       equal(await ready(), 'ok\n 200');
       const { warnings = [] } = await askDaemon<'status'>(host.path('run'), { op: 'status' });
       match(

@@ -34,6 +34,7 @@ describe('parseConfig', () => {
       dns: { domain: 'd' },
       prevResult: 7,
       validAttachments: undefined,
+      addWaitSeconds: 0,
     });
   });
 

@@ -100,6 +100,17 @@ describe('CniPlugin', () => {
     assert.equal(codeOf(await plugin.handle(request('STATUS'), [])), 50);
   });
 
+  it('does not have a node taken out of service that runs pods and has no address for more', async () => {
+    const { plugin, pool } = await startedWorld();
+    pool.capacity = 1;
+    assert.equal(codeOf(await plugin.handle(request('ADD'), [7])), 0);
+    assert.equal(pool.state().ready, false);
+    assert.equal(codeOf(await plugin.handle(request('STATUS'), [])), 0);
+    assert.equal(codeOf(await plugin.handle(request('DEL'), [])), 0);
+    pool.capacity = 0;
+    assert.equal(codeOf(await plugin.handle(request('STATUS'), [])), 50);
+  });
+
   it('refuses an ADD without a netlink socket', async () => {
     const { plugin } = await startedWorld();
     assert.equal(codeOf(await plugin.handle(request('ADD'), [])), 5);
@@ -205,7 +216,20 @@ describe('CniPlugin', () => {
     assert.equal(pool.keys().length, 0);
   });
 
-  it('makes requests wait until it has started, but not STATUS', async () => {
+  it('has a STATUS wait for its start as long as the config says, and no longer', async () => {
+    const patient = request('STATUS', { config: { addWaitSeconds: 30 } });
+    const late = fakeWorld();
+    const refused = late.plugin.handle(patient, []);
+    await new Promise(setImmediate);
+    late.expire();
+    assert.equal(codeOf(await refused), 50);
+    const { plugin } = fakeWorld();
+    const waiting = plugin.handle(patient, []);
+    await plugin.start();
+    assert.equal(codeOf(await waiting), 0);
+  });
+
+  it('makes requests wait until it has started, but not a STATUS that is to wait for nothing', async () => {
     const { plugin } = fakeWorld();
     assert.equal(codeOf(await plugin.handle(request('STATUS'), [])), 50);
     let answered = false;

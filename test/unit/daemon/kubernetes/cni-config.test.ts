@@ -13,9 +13,10 @@ function plugins(text: string): string[] {
 describe('cniConfigList', () => {
   it('chains the plugins that the host has, and no other', () => {
     const runDir = '/run/weft';
-    const all = cniConfigList({ runDir, present: new Set(['bandwidth', 'portmap', 'bridge']) });
+    const none = new Set<string>();
+    const all = cniConfigList({ runDir, present: new Set(['bandwidth', 'portmap', 'bridge']), latest: none });
     deepEqual(plugins(all), ['weft-net', 'portmap', 'bandwidth']);
-    deepEqual(plugins(cniConfigList({ runDir, present: new Set() })), ['weft-net']);
+    deepEqual(plugins(cniConfigList({ runDir, present: none, latest: none })), ['weft-net']);
   });
 });
 
@@ -28,23 +29,24 @@ describe('writeCniConfig', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
+  const options = () => ({ runDir: '/run/weft', binDir: join(folder, 'bin'), latest: new Set<string>() });
   const path = (): string => join(folder, 'net.d', '10-weft.conflist');
 
   it('writes the file whole, and leaves one alone that is right', () => {
     writeFileSync(join(folder, 'bin', 'portmap'), '');
-    writeCniConfig(path(), '/run/weft', join(folder, 'bin'));
+    writeCniConfig(path(), options());
     deepEqual(plugins(readFileSync(path(), 'utf8')), ['weft-net', 'portmap']);
     deepEqual(readdirSync(join(folder, 'net.d')), ['10-weft.conflist']);
     const { ino } = statSync(path());
-    writeCniConfig(path(), '/run/weft', join(folder, 'bin'));
+    writeCniConfig(path(), options());
     equal(statSync(path()).ino, ino);
     writeFileSync(join(folder, 'bin', 'bandwidth'), '');
-    writeCniConfig(path(), '/run/weft', join(folder, 'bin'));
+    writeCniConfig(path(), options());
     deepEqual(plugins(readFileSync(path(), 'utf8')), ['weft-net', 'portmap', 'bandwidth']);
   });
 
   it('says so where the folder is missing', () => {
-    throws(() => writeCniConfig(join(folder, 'none', 'x.conflist'), '/run/weft', join(folder, 'bin')), {
+    throws(() => writeCniConfig(join(folder, 'none', 'x.conflist'), options()), {
       code: 'E_CNI_CONFIG',
       message: /none\/x\.conflist cannot be written/,
     });

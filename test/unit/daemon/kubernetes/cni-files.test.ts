@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from 'node:assert/strict';
+import { deepEqual, doesNotMatch, equal, match } from 'node:assert/strict';
 import {
   existsSync,
   mkdirSync,
@@ -58,18 +58,33 @@ describe('CniFiles', () => {
   const chains = (...wanted: string[]): Promise<unknown> =>
     until(`a chain of ${wanted}`, () => existsSync(config) && chain().join() === wanted.join());
 
-  it('writes the configuration once pods can be attached, and not before', () => {
+  /** Pods can be attached; waits for the configuration. */
+  const publish = async (): Promise<void> => {
+    files.update();
+    await until('the configuration', () => existsSync(config));
+  };
+  const cniVersions = (): unknown =>
+    (JSON.parse(readFileSync(config, 'utf8')) as { cniVersions?: unknown }).cniVersions;
+  const install = (name: string, ...versions: string[]): void => {
+    const answer = JSON.stringify({ cniVersion: '1.0.0', supportedVersions: versions });
+    writeFileSync(join(bin, `.${name}`), `#!/bin/sh\n[ $CNI_COMMAND = VERSION ] && echo '${answer}'\n`, {
+      mode: 0o755,
+    });
+    renameSync(join(bin, `.${name}`), join(bin, name));
+  };
+
+  it('writes the configuration once pods can be attached, and not before', async () => {
     isReady = false;
     files.update();
     equal(existsSync(config), false);
     isReady = true;
-    files.update();
+    await publish();
     deepEqual(chain(), ['weft-net', 'portmap']);
     deepEqual(files.warnings(), []);
   });
 
   it('puts the configuration back when it is removed, renamed, or changed', async () => {
-    files.update();
+    await publish();
     const text = readFileSync(config, 'utf8');
     for (const harm of [
       () => rmSync(config),
@@ -84,7 +99,7 @@ describe('CniFiles', () => {
   });
 
   it('puts the plugin back, whole and executable, when a package upgrade removes it', async () => {
-    files.update();
+    await publish();
     rmSync(join(bin, 'weft-net'));
     await until('it to be back', () => existsSync(join(bin, 'weft-net')));
     equal(readFileSync(join(bin, 'weft-net'), 'utf8'), PLUGIN_BYTES);
@@ -93,7 +108,7 @@ describe('CniFiles', () => {
   });
 
   it('lets a newer plugin be that somebody installs, and puts back that one', async () => {
-    files.update();
+    await publish();
     writeFileSync(join(bin, '.new'), 'newer');
     renameSync(join(bin, '.new'), join(bin, 'weft-net'));
     rmSync(join(bin, 'portmap')); // what shows that it has looked since
@@ -104,7 +119,7 @@ describe('CniFiles', () => {
   });
 
   it('lets the chain follow the plugins that come and go, and says what is missing', async () => {
-    files.update();
+    await publish();
     rmSync(join(bin, 'portmap'));
     await chains('weft-net');
     match(told(), /hostPorts of pods have no effect/);
@@ -114,8 +129,30 @@ describe('CniFiles', () => {
     deepEqual(files.warnings(), []);
   });
 
+  it('offers CNI 1.1 where each plugin of the chain speaks it, also one that is replaced, and else does not', async () => {
+    install('portmap', '0.4.0', '1.0.0', '1.1.0');
+    await publish();
+    deepEqual(cniVersions(), ['1.0.0', '1.1.0']);
+    install('bandwidth', '0.4.0', '1.0.0');
+    await chains('weft-net', 'portmap', 'bandwidth');
+    equal(cniVersions(), undefined);
+    install('bandwidth', '1.0.0', '1.1.0');
+    await until('CNI 1.1 to be offered', () => cniVersions() !== undefined);
+    rmSync(join(bin, 'bandwidth'));
+    rmSync(join(bin, 'portmap'));
+    await chains('weft-net');
+    deepEqual(cniVersions(), ['1.0.0', '1.1.0']);
+  });
+
+  it('does not offer CNI 1.1 where a plugin of the chain cannot be asked', async () => {
+    await publish();
+    deepEqual(chain(), ['weft-net', 'portmap']);
+    equal(cniVersions(), undefined);
+    doesNotMatch(logged.join('\n'), /put it back/);
+  });
+
   it('warns of the configuration of another network that sorts first, and touches it not', async () => {
-    files.update();
+    await publish();
     const other = join(folder, 'net.d', '05-other.conflist');
     writeFileSync(other, '{}');
     match(told(), /takes '05-other\.conflist', which sorts before 10-weft/);
@@ -125,7 +162,7 @@ describe('CniFiles', () => {
   });
 
   it('slows down where something removes it again and again, and says so', async () => {
-    files.update();
+    await publish();
     for (let i = 0; i < 4; i++) {
       await until('it to be back', () => existsSync(config));
       rmSync(config);
@@ -135,7 +172,7 @@ describe('CniFiles', () => {
 
   it('watches a folder that was made anew', async function () {
     this.timeout(60_000);
-    files.update();
+    await publish();
     rmSync(join(folder, 'net.d'), { recursive: true });
     mkdirSync(join(folder, 'net.d'));
     writeFileSync(join(bin, 'bandwidth'), ''); // the other folder's event is one to look at both
@@ -145,7 +182,7 @@ describe('CniFiles', () => {
   });
 
   it('leaves the files to its successor once it is closed', async () => {
-    files.update();
+    await publish();
     files.close();
     rmSync(config);
     files.update();
@@ -156,6 +193,7 @@ describe('CniFiles', () => {
   it('says why the configuration cannot be written, for as long', async () => {
     rmSync(join(folder, 'net.d'), { recursive: true });
     files.update();
+    await until('the fault', () => files.warnings().length > 0);
     match(told(), /10-weft\.conflist cannot be written/);
     mkdirSync(join(folder, 'net.d'));
     files.update();
