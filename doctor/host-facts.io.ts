@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram';
 import { closeSync, constants, openSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { WeftError } from '../base/weft-error.ts';
+import { readForwardHindrances, readLegacyHindrances, readMasks } from '../ground/hindrances.io.ts';
 import { surveyHost } from '../linux/host-survey.io.ts';
 import { advertisableAddresses, findOverlap, type OwnLinks } from '../linux/host-survey.ts';
 import { checkRules } from '../linux/nftables.io.ts';
@@ -19,7 +20,11 @@ export async function readHostFacts(
 ): Promise<HostFacts> {
   const sysctl = new Sysctl(settings.sysctlDir);
   const client = RouteClient.open();
-  const survey = await surveyHost(client).finally(() => client.close());
+  const look = async () => ({
+    survey: await surveyHost(client),
+    others: serving ? undefined : await readOthers(client, settings, own),
+  });
+  const { survey, others } = await look().finally(() => client.close());
   return {
     serving,
     root: process.geteuid?.() === 0,
@@ -35,11 +40,28 @@ export async function readHostFacts(
       HostSetting,
       string | undefined
     >,
+    others,
     overlap: findOverlap(survey, settings.ranges, own),
     addresses: advertisableAddresses(survey, settings.ranges, own),
     portErrors: serving ? {} : { udp: await bindUdp(settings.port), tcp: await bindTcp(settings.port) },
     dateMs: Date.now(),
   };
+}
+
+/** Undefined where this user may not look. */
+async function readOthers(
+  client: RouteClient,
+  { ranges }: HostSettings,
+  own: OwnLinks,
+): Promise<HostFacts['others']> {
+  try {
+    const { drops, unread } = await readLegacyHindrances(own);
+    const masks = await readMasks(client, { ...own, ranges });
+    return { hindrances: [...masks, ...(await readForwardHindrances(own)), ...drops], unread };
+  } catch (error) {
+    if (error instanceof WeftError) return undefined; // nft says why by the packet rules
+    throw error;
+  }
 }
 
 function openError(path: string): string | undefined {

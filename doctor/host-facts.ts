@@ -1,5 +1,6 @@
 import type { Address } from '../base/address.ts';
 import type { Range } from '../base/range.ts';
+import type { Warning } from '../base/warning.ts';
 import type { Overlap } from '../linux/host-survey.ts';
 
 /** The settings of weftd that concern its host: those of the weftd that runs, or, where none runs, those it would start with. */
@@ -34,6 +35,13 @@ export interface HostFacts {
   /** Values of kernel settings by path below /proc/sys; undefined where this kernel does not have one. */
   readonly settings: Readonly<Record<HostSetting, string | undefined>>;
   readonly overlap: Overlap | undefined;
+  /**
+   * What other programs do to packets of pods. Undefined where weftd runs, which warns of it itself, and where it could
+   * not be looked at.
+   */
+  readonly others:
+    | { readonly hindrances: readonly Warning[]; readonly unread: readonly string[] }
+    | undefined;
   /** Where peers may find this host. */
   readonly addresses: readonly Address[];
   /** Error codes of binding the port, where no weftd has it. */

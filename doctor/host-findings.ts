@@ -15,6 +15,7 @@ export function hostFindings(facts: HostFacts, settings: HostSettings): Finding[
     ...([4, 6] as const)
       .filter((family) => settings.ranges.some((range) => range.family === family))
       .map((family) => forwardingFinding(facts, family)),
+    ...othersFindings(facts),
     overlapFinding(facts, settings.ranges),
     addressesFinding(facts),
     ...portFindings(facts, settings.port),
@@ -77,6 +78,18 @@ function forwardingFinding(facts: HostFacts, family: Family): Finding {
   return serving
     ? fault(check, 'off: nothing reaches a pod', remedy)
     : fine(check, 'off; weftd switches it on');
+}
+
+function othersFindings({ others, serving }: HostFacts): Finding[] {
+  const check = 'other programs';
+  if (serving) return [];
+  if (others === undefined) return [skipped(check, 'their packet filters cannot be read')];
+  const unread = others.unread.map((program) =>
+    skipped(check, `rules of ${program} are there, and ${program}-save cannot read them here`),
+  );
+  const found = others.hindrances.map(({ message, remedy }) => fault(check, message, remedy));
+  if (found.length + unread.length > 0) return [...found, ...unread];
+  return [fine(check, 'none takes or drops packets of pods')];
 }
 
 function overlapFinding({ overlap }: HostFacts, ranges: readonly Range[]): Finding {

@@ -1,19 +1,19 @@
 import type { Address } from '../base/address.ts';
 import type { Counters } from '../base/counters.ts';
-import type { Instant } from '../base/instant.ts';
+import { after, type Instant, instant } from '../base/instant.ts';
 import { type Warning, warningLine, warningOf, warningOfError } from '../base/warning.ts';
 import { WeftError } from '../base/weft-error.ts';
-import type { ForwardDrop } from '../linux/forward-drops.ts';
-import { applyRules, readForwardDrops, readRules } from '../linux/nftables.io.ts';
+import { applyRules, readRules } from '../linux/nftables.io.ts';
 import type { PacketRules } from '../linux/nftables.ts';
 import { NFNLGRP_NFTABLES, type RulesetChange, RulesetChanges } from '../linux/nftables-event.ts';
 import { parseRouteEvents, ROUTE_GROUP } from '../linux/route-event.ts';
 import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkEvents } from '../native/netlink-events.ts';
 import { COUNTER_BY_REPAIR, type GroundCounter } from './ground-counters.ts';
 import { GROUND_WARNINGS } from './ground-warnings.ts';
+import { readForwardHindrances, readLegacyHindrances, readMasks } from './hindrances.io.ts';
 import type { HostGround } from './host-ground.ts';
-import { type HostKernel, readMasks, repairHost } from './host-kernel.io.ts';
-import { LookSchedule } from './look-schedule.ts';
+import { type HostKernel, repairHost } from './host-kernel.io.ts';
+import { LookSchedule, SLOW_LOOK_MS } from './look-schedule.ts';
 import { concernOf, concernsRules } from './relevance.ts';
 import type { Repaired } from './repair.ts';
 
@@ -82,6 +82,9 @@ export class GroundKeeper {
   #othersStirred = true;
   /** Chains of other programs that drop what is forwarded between pods. */
   #forwardDrops: readonly Warning[] = [];
+  /** The same of the old iptables, of whose changes no event tells. */
+  #legacyDrops: readonly Warning[] = [];
+  #legacyDueAt = instant(Number.NEGATIVE_INFINITY);
   /** What leads packets for pods elsewhere. */
   #masks: readonly Warning[] = [];
   /** What the last look could not put right. */
@@ -139,6 +142,7 @@ export class GroundKeeper {
       }),
       ...this.#masks,
       ...this.#forwardDrops,
+      ...this.#legacyDrops,
       ...(this.#fault === undefined ? [] : [warningOfFault(this.#fault)]),
     ];
   }
@@ -266,17 +270,21 @@ export class GroundKeeper {
 
   /** What is others' is only told. */
   readonly #lookAround = async (): Promise<readonly Repaired[]> => {
-    const { kernel, listener } = this.#options;
-    const { tun, podPrefix } = this.#ground;
-    const masks = await readMasks(kernel, this.#ground);
-    for (const mask of newOf(masks, this.#masks)) listener.hindered(mask);
-    this.#masks = masks;
-    if (!this.#othersStirred) return [];
-    this.#othersStirred = false;
-    const drops = await readForwardDrops({ tun, podPrefix });
-    const warnings = drops.map((drop) => warningOfForwardDrop(drop, this.#ground));
-    for (const warning of newOf(warnings, this.#forwardDrops)) listener.hindered(warning);
-    this.#forwardDrops = warnings;
+    const { kernel, listener, clock } = this.#options;
+    const told = (now: readonly Warning[], before: readonly Warning[]): readonly Warning[] => {
+      for (const warning of newOf(now, before)) listener.hindered(warning);
+      return now;
+    };
+    this.#masks = told(await readMasks(kernel.client, this.#ground), this.#masks);
+    if (this.#othersStirred) {
+      this.#othersStirred = false;
+      this.#forwardDrops = told(await readForwardHindrances(this.#ground), this.#forwardDrops);
+    }
+    if (clock() >= this.#legacyDueAt) {
+      this.#legacyDueAt = after(clock(), SLOW_LOOK_MS);
+      const { drops } = await readLegacyHindrances(this.#ground);
+      this.#legacyDrops = told(drops, this.#legacyDrops);
+    }
     return [];
   };
 
@@ -291,24 +299,6 @@ export class GroundKeeper {
     this.#last = mine.catch(() => undefined);
     return mine;
   }
-}
-
-/** Names the chain and the command that lets pods pass. */
-function warningOfForwardDrop(
-  { family, table, chain }: ForwardDrop,
-  { tun, podPrefix }: HostGround,
-): Warning {
-  const isIptables = table === 'filter' && chain === 'FORWARD' && family !== 'inet';
-  const program = family === 'ip6' ? 'ip6tables' : 'iptables';
-  const commands = isIptables
-    ? ['-i', '-o'].flatMap((way) =>
-        [`${podPrefix}+`, tun].map((name) => `${program} -I ${chain} ${way} ${name} -j ACCEPT`),
-      )
-    : ['iifname', 'oifname'].map(
-        (way) => `nft insert rule ${family} ${table} ${chain} ${way} '{ "${podPrefix}*", "${tun}" }' accept`,
-      );
-  const values = { chain, table: `${family} ${table}`, commands: commands.join('; ') };
-  return warningOf(GROUND_WARNINGS, 'E_FORWARD_DROPPED', values);
 }
 
 function warningOfFault(error: unknown): Warning {

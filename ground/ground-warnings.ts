@@ -16,7 +16,7 @@ export const GROUND_WARNINGS = {
     remedy: 'let the main table come first: ip -{family} rule add to {range} lookup main pref {before}',
   },
   E_FORWARD_DROPPED: {
-    message: 'the chain {chain} of the nftables table {table} drops what is forwarded between pods',
+    message: 'the chain {chain} of the {filter} table {table} drops what is forwarded between pods',
     remedy: 'let them pass: {commands}',
   },
   E_HOST_NETWORK: {

@@ -1,4 +1,3 @@
-import type { Warning } from '../base/warning.ts';
 import { WeftError } from '../base/weft-error.ts';
 import type { OwnLinks } from '../linux/host-survey.ts';
 import { deleteLink } from '../linux/link.ts';
@@ -18,7 +17,6 @@ import {
   settingsOfHost,
   staleRoutes,
 } from './host-ground.ts';
-import { masksOf } from './masks.ts';
 import type { Repair } from './repair.ts';
 
 const RTPROT_RA = 9;
@@ -80,17 +78,6 @@ export async function repairHost(kernel: HostKernel, ground: HostGround): Promis
 export async function guardRanges(client: RouteClient, rules: PacketRules): Promise<void> {
   await applyRules(rules);
   await client.execute(...blackholesOf(rules).map(replaceRoute));
-}
-
-/** What leads packets for pods elsewhere, one line each. */
-export async function readMasks({ client }: HostKernel, ground: HostGround): Promise<Warning[]> {
-  const links = await client.links();
-  const routes = [...(await client.routes(4)), ...(await client.routes(6))];
-  const rules = [...(await client.rules(4)), ...(await client.rules(6))];
-  return masksOf(
-    { routes, rules, linkNameByIndex: new Map(links.map(({ index, name }) => [index, name])) },
-    ground,
-  );
 }
 
 /**

@@ -5,6 +5,9 @@ import type { PolicyRule } from '../linux/rule.ts';
 import { GROUND_WARNINGS } from './ground-warnings.ts';
 import type { HostGround } from './host-ground.ts';
 
+/** What of the ground leads packets to pods. */
+type PodRouting = Pick<HostGround, 'tun' | 'podPrefix' | 'ranges'>;
+
 /** What decides where packets go. */
 interface Routing {
   /** Of all tables, both families. */
@@ -26,7 +29,7 @@ const OWN_METRIC = 50;
  * specific than that of a pod range, and rules of policy routing that come before the main table. The packet rules drop
  * what would leave by them; only who made them can know what they are for, so they are left alone.
  */
-export function masksOf({ routes, rules, linkNameByIndex }: Routing, ground: HostGround): Warning[] {
+export function masksOf({ routes, rules, linkNameByIndex }: Routing, ground: PodRouting): Warning[] {
   const masks: Warning[] = [];
   const isOwnLink = (index: number | undefined): boolean => {
     const name = index === undefined ? undefined : linkNameByIndex.get(index);
@@ -94,7 +97,7 @@ function isForAll(rule: PolicyRule): boolean {
 }
 
 /** Whether packets of pods, or of the host for pods, may fall under the rule. Marked ones are others'. */
-function concernsPods(rule: PolicyRule, { tun, podPrefix, ranges }: HostGround): boolean {
+function concernsPods(rule: PolicyRule, { tun, podPrefix, ranges }: PodRouting): boolean {
   if (rule.action !== 'lookup' || rule.table === ROUTE_TABLE_MAIN || rule.outgoingInterface !== undefined)
     return false;
   if (rule.mark !== undefined && !rule.inverted) return false;

@@ -7,6 +7,8 @@ export interface ForwardDrop {
   readonly family: 'ip' | 'ip6' | 'inet';
   readonly table: string;
   readonly chain: string;
+  /** Of the old iptables, which nftables does not show. */
+  readonly legacy?: true;
 }
 
 /** A base chain at the hook `forward`, as `nft --json list chains` tells it. */
@@ -32,25 +34,35 @@ export function forwardChains(json: string): ForwardChain[] {
 }
 
 /** Whether `chain` of the table in `json` drops what is forwarded between pods of this node, or by the tunnel. */
-export function dropsPods(json: string, chain: ForwardChain, { tun, podPrefix }: PodInterfaces): boolean {
-  const objects = objectsOf(json);
+export function dropsPods(json: string, { chain }: ForwardChain, pods: PodInterfaces): boolean {
+  return objectsDropPods(objectsOf(json), chain, pods);
+}
+
+/** The same of the chains and rules that `objects` has. */
+export function objectsDropPods(
+  objects: readonly NftObject[],
+  chain: string,
+  { tun, podPrefix }: PodInterfaces,
+): boolean {
   const pod = `${podPrefix}00000000000`;
   const ways = [
     [pod, tun],
     [tun, pod],
     [pod, `${podPrefix}00000000001`],
   ] as const;
-  const base = objects.map((object) => object.chain).find((one) => isObject(one) && one.name === chain.chain);
+  const base = objects.map((object) => object.chain).find((one) => isObject(one) && one.name === chain);
   const policy = isObject(base) && base.policy === 'drop' ? 'drop' : 'accept';
-  return ways.some(([from, to]) => (verdictOf(objects, chain.chain, from, to, 0) ?? policy) === 'drop');
+  return ways.some(([from, to]) => (verdictOf(objects, chain, from, to, 0) ?? policy) === 'drop');
 }
 
-type Json = Readonly<Record<string, unknown>>;
+/** A chain or a rule, in the form in which nft writes it. */
+export type NftObject = Readonly<Record<string, unknown>>;
+
 type Verdict = 'accept' | 'drop';
 
 /** What the rules of a chain say; undefined where they end without a word. */
 function verdictOf(
-  objects: readonly Json[],
+  objects: readonly NftObject[],
   chain: string,
   from: string,
   to: string,
@@ -68,7 +80,7 @@ function verdictOf(
       else if ('return' in statement) return undefined;
       else if ('jump' in statement || 'goto' in statement) {
         const target = isObject(statement.jump ?? statement.goto) ? (statement.jump ?? statement.goto) : {};
-        const verdict = verdictOf(objects, String((target as Json).target), from, to, depth + 1);
+        const verdict = verdictOf(objects, String((target as NftObject).target), from, to, depth + 1);
         if (verdict !== undefined || 'goto' in statement) return verdict;
       } else if (!('counter' in statement || 'log' in statement)) break;
     }
@@ -91,7 +103,7 @@ function matches(match: unknown, from: string, to: string): boolean {
   return match.op === '!=' ? !found : found;
 }
 
-function objectsOf(json: string): Json[] {
+function objectsOf(json: string): NftObject[] {
   try {
     const parsed: unknown = JSON.parse(json);
     const objects = isObject(parsed) ? parsed.nftables : undefined;
@@ -101,6 +113,6 @@ function objectsOf(json: string): Json[] {
   }
 }
 
-function isObject(value: unknown): value is Json {
+function isObject(value: unknown): value is NftObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

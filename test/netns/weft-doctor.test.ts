@@ -114,4 +114,36 @@ describe('weft doctor', function () {
       faults.join('\n'),
     );
   });
+
+  it('names what of other programs takes or drops packets of pods, before the first start as after it', async () => {
+    await far.stop();
+    await far.run(['sh', '-c', HOST_OF_OTHERS]);
+    const flags = ['--', '--secret-file', cluster.secretFile, '--state-dir', far.stateDir];
+    const before = await doctor(far, ...flags);
+    const found = before.findings.filter(({ check }) => check === 'other programs');
+    const expected = [
+      /the route 10\.33\.0\.0\/16 by other0 takes packets for pods/,
+      /the chain FORWARD of the nftables table ip6 filter drops .* ip6tables -I FORWARD -i wv\+ -j ACCEPT/,
+      /the chain FORWARD of the iptables-legacy table ip filter drops .* iptables-legacy -I FORWARD -i wv\+/,
+    ];
+    equal(found.length, expected.length, JSON.stringify(found));
+    for (const [i, { seen, remedy }] of found.entries()) match(`${seen}; ${remedy}`, expected[i]!);
+    // No weftd starts with a route of another in its range.
+    await far.run(['ip', 'link', 'del', 'other0']);
+    await far.start();
+    await until('weftd to warn of the rest', async () => {
+      const warnings = (await far.ask('status')).warnings ?? [];
+      return expected.slice(1).every((each) => warnings.some((warning) => each.test(warning)))
+        ? true
+        : undefined;
+    });
+  });
 });
+
+/** A host with a VPN, and firewalls of both kinds. */
+const HOST_OF_OTHERS = `set -e
+ip link add other0 type bridge
+ip link set other0 up
+ip route add 10.33.0.0/16 dev other0
+ip6tables-nft -P FORWARD DROP
+iptables-legacy -P FORWARD DROP`;

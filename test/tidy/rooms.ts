@@ -25,7 +25,7 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   kube: ['base'],
   host: ['base', 'native'],
   control: ['base', 'host', 'native'],
-  doctor: ['base', 'control', 'host', 'linux', 'native'],
+  doctor: ['base', 'control', 'ground', 'host', 'linux', 'native'],
   node: ['base', 'crypto', 'gossip', 'ipam', 'router'],
   'router/packet': ['base'],
   'router/datapath': ['base', 'crypto', 'router/packet'],

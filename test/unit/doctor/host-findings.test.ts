@@ -26,6 +26,7 @@ const SOUND: HostFacts = {
     'net/ipv6/conf/all/disable_ipv6': '0',
     'net/ipv6/conf/default/disable_ipv6': '0',
   },
+  others: { hindrances: [], unread: [] },
   overlap: undefined,
   addresses: [parseAddress('192.0.2.1')!],
   portErrors: {},
@@ -47,6 +48,14 @@ describe('the doctor of hosts', () => {
     const settings = { ...SOUND.settings, 'net/ipv4/ip_forward': '0' };
     deepEqual(unwell({ settings }), { 'IPv4 forwarding': 'fault' });
     deepEqual(unwell({ settings, serving: false }), {});
+  });
+
+  it('finds what other programs do to pods before the first start, and what it cannot read of it', () => {
+    const hindrances = [{ code: 'E_X', severity: 'error', message: 'm', remedy: 'r' }] as const;
+    const before = (others: HostFacts['others']) => unwell({ serving: false, others });
+    deepEqual(before({ hindrances, unread: [] }), { 'other programs': 'fault' });
+    deepEqual(before({ hindrances: [], unread: ['iptables-legacy'] }), { 'other programs': 'skipped' });
+    deepEqual(before(undefined), { 'other programs': 'skipped' });
   });
 
   it('finds IPv6 that is switched off, or not in the kernel', () => {
