@@ -1,12 +1,6 @@
 import { printable } from '../base/printable.ts';
-import type {
-  IpamResult,
-  IpamSummary,
-  PeerStatus,
-  PeersResult,
-  RemovalStatus,
-  StatusResult,
-} from '../control/control-protocol.ts';
+import type { IpamResult, IpamSummary, RemovalStatus, StatusResult } from '../control/control-protocol.ts';
+import type { PeerStatus, PeersResult } from '../control/peer-status.ts';
 
 /** Texts for people: the results of the control socket as lines and tables. Names of peers are not trusted. */
 

@@ -3,6 +3,7 @@ import { fail, ok, type Result } from '../base/result.ts';
 import type { Warning } from '../base/warning.ts';
 import { WeftError } from '../base/weft-error.ts';
 import type { ProcessPlace } from '../host/own-process.io.ts';
+import type { PeerStatus, PeersResult, SeedStatus } from './peer-status.ts';
 
 /**
  * What is said over the control socket, RUN_DIR/weft.sock: one request and one answer a connection, each a frame
@@ -80,43 +81,6 @@ export interface StatusResult {
   readonly problems?: readonly Warning[];
 }
 
-export interface PeerStatus {
-  readonly name: string;
-  readonly peerId: string;
-  /**
-   * connected: packets flow, directly or by a relay. connecting: a handshake is under way. idle: alive, and nothing
-   * was sent there yet. unreachable: alive, but no way leads there. suspect, dead, left: what gossip says.
-   */
-  readonly state: 'connected' | 'connecting' | 'idle' | 'unreachable' | 'suspect' | 'dead' | 'left';
-  /** `192.0.2.1:6783` of the direct path, or null. */
-  readonly endpoint: string | null;
-  /** Name or id of the relay, or null. */
-  readonly via: string | null;
-  readonly datapath: string | null;
-  readonly suite: string | null;
-  readonly rttMs: number | null;
-}
-
-/** A peer that this node was told to look for, by `--peer` or `weft connect`. */
-export interface SeedStatus {
-  /** As it was given, in canonical text. */
-  readonly seed: string;
-  /**
-   * connected: a peer was met there. no-udp: it was, but tunnels to it are not answered. trying: nothing came of it yet, or it is not needed at present.
-   * self: it is this node. failed: it is not reached.
-   */
-  readonly state: 'connected' | 'no-udp' | 'trying' | 'self' | 'failed';
-  /** Of the peer that was met there. */
-  readonly name: string | null;
-  /** What is wrong, and what to do. */
-  readonly reason: string | null;
-  readonly remedy: string | null;
-  /** Seconds for which that has been so. */
-  readonly sinceS: number | null;
-  /** Seconds until it is tried again. */
-  readonly nextTryS: number | null;
-}
-
 export interface IpamSummary {
   readonly state: 'waiting' | 'ready' | 'removed' | 'fault';
   /** One sentence: what is waited for or wrong, and what to do. Empty when ready. */
@@ -128,22 +92,6 @@ export interface IpamSummary {
   readonly used: number;
   /** The same for each family that the cluster has; `owned` in decimal, for it may exceed 2^53. */
   readonly families: Readonly<Partial<Record<'4' | '6', { readonly owned: string; readonly used: number }>>>;
-}
-
-export interface PeersResult {
-  readonly peers: readonly (PeerStatus & {
-    readonly sentBytes: number;
-    readonly receivedBytes: number;
-    /** Of its weftd; empty where it has not told yet. */
-    readonly version: string;
-    /** Endpoints that the peer announces. */
-    readonly endpoints: readonly string[];
-    readonly addresses: readonly string[];
-  })[];
-  readonly hidden?: number;
-  /** What `--peer` and `weft connect` gave, and what came of it. */
-  readonly seeds: readonly string[];
-  readonly seedStates?: readonly SeedStatus[];
 }
 
 export interface IpamResult extends IpamSummary {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { setTimeout as delay } from 'node:timers/promises';
 import { printable } from '../base/printable.ts';
-import type { PeersResult } from '../control/control-protocol.ts';
+import type { PeersResult } from '../control/peer-status.ts';
 import type { OwnLinks } from '../linux/host-survey.ts';
 import { RouteClient } from '../linux/route-client.io.ts';
 import { isSystemError } from '../native/addon.ts';

@@ -3,7 +3,8 @@ import { endpointHost, endpointPort, parseEndpoint } from '../base/endpoint.ts';
 import { parseCidr } from '../base/range.ts';
 import { WeftError } from '../base/weft-error.ts';
 import { askDaemon } from '../control/control-client.io.ts';
-import type { PeersResult, ReportResult } from '../control/control-protocol.ts';
+import type { ReportResult } from '../control/control-protocol.ts';
+import type { PeersResult } from '../control/peer-status.ts';
 import { probeTcp, type ReachOutcome } from '../host/tcp-probe.io.ts';
 import type { OwnLinks } from '../linux/host-survey.ts';
 import { canaryFinding } from './canary.io.ts';
@@ -59,7 +60,8 @@ export async function* doctor(options: DoctorOptions): AsyncGenerator<Finding> {
   const versionByPeer = new Map(
     peers.peers.flatMap(({ peerId, version }) => (version === '' ? [] : [[peerId, version] as const])),
   );
-  const facts = { status, tcpByPeer: await tryPeers(peers), versionByPeer, ownVersion };
+  const wayByPeer = new Map(peers.peers.map((peer) => [peer.peerId, peer]));
+  const facts = { status, tcpByPeer: await tryPeers(peers), wayByPeer, versionByPeer, ownVersion };
   yield* weftdFindings(facts);
   yield* versionFindings(facts);
   yield* peerFindings(facts);

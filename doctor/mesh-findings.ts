@@ -1,5 +1,6 @@
 import { printable } from '../base/printable.ts';
-import type { PeerStatus, StatusResult } from '../control/control-protocol.ts';
+import type { StatusResult } from '../control/control-protocol.ts';
+import type { PeerStatus, PeersResult } from '../control/peer-status.ts';
 import type { ReachOutcome } from '../host/tcp-probe.io.ts';
 import { type Finding, fault, fine, skipped, warning } from './finding.ts';
 
@@ -9,11 +10,16 @@ export interface TcpAttempt {
   readonly outcome: ReachOutcome;
 }
 
+/** A way to a peer, as `weft peers` tells it. */
+export type PeerWay = Pick<PeersResult['peers'][number], 'mtu' | 'mtuConfirmed' | 'link'>;
+
 /** What was asked of the weftd of this node, and what was tried of its peers from here. */
 export interface MeshFacts {
   readonly status: StatusResult;
   /** How each peer's TCP port answered, by peer id: of all its endpoints the best. */
   readonly tcpByPeer: ReadonlyMap<string, TcpAttempt>;
+  /** What weftd knows of the ways to peers, by peer id. */
+  readonly wayByPeer: ReadonlyMap<string, PeerWay>;
   /** Version of the `weft` that asks. */
   readonly ownVersion: string;
   /** Versions that the peers tell, by peer id. */
@@ -43,14 +49,19 @@ export function peerFindings(facts: MeshFacts): Finding[] {
   return peers.filter(({ state }) => state !== 'left').map((peer) => peerFinding(peer, facts));
 }
 
-function peerFinding(peer: PeerStatus, { tcpByPeer }: MeshFacts): Finding {
+function peerFinding(peer: PeerStatus, { tcpByPeer, wayByPeer }: MeshFacts): Finding {
   const check = `peer ${printable(peer.name)}`;
   const tcp = tcpByPeer.get(peer.peerId);
+  const way = wayByPeer.get(peer.peerId);
   const tcpAnswers = tcp !== undefined && 'rttMs' in tcp.outcome && tcp.outcome.outcome === 'open';
   const openUdp = 'let UDP of that port through, both ways, in the firewalls of both nodes and between them';
   if (peer.state === 'connected' && peer.via === null) {
     const rtt = peer.rttMs === null ? '' : `, round trip ${peer.rttMs.toFixed(1)} ms`;
-    return fine(check, `direct tunnel to ${peer.endpoint}${rtt}`);
+    const seen = `direct tunnel to ${peer.endpoint}${rtt}, UDP both ways${sizeText(way)}`;
+    if (tcp === undefined || tcpAnswers) return fine(check, `${seen}; ${tcpText(tcp !== undefined, way)}`);
+    const fromThere = way?.link === 'theirs' ? ', from there it is' : '';
+    const tried = `TCP to ${tcp.endpoint} ${WORDS[tcp.outcome.outcome]}${fromThere}`;
+    return warning(check, `${seen}; ${tried}`, 'let TCP of that port through, both ways');
   }
   if (peer.state === 'connected') {
     const seen = `packets are relayed by ${printable(peer.via!)}, since UDP does not get through directly`;
@@ -70,6 +81,19 @@ function peerFinding(peer: PeerStatus, { tcpByPeer }: MeshFacts): Finding {
     return fault(check, `no tunnel (${peer.state}): UDP is not answered, while ${tried}`, openUdp);
   const remedy = 'see that it runs, and that UDP and TCP of that port are open between the nodes';
   return fault(check, `no tunnel (${peer.state}); ${tried}`, remedy);
+}
+
+function sizeText(way: PeerWay | undefined): string {
+  if (way?.mtu === undefined) return ''; // an older weftd does not tell
+  return way.mtuConfirmed
+    ? `, packets of ${way.mtu} bytes proven`
+    : `, packets of ${way.mtu} bytes not proven yet`;
+}
+
+/** Which ways TCP is known to work: a connection of theirs that stands is one that came in. */
+function tcpText(answers: boolean, way: PeerWay | undefined): string {
+  if (way?.link === 'theirs') return answers ? 'TCP both ways' : 'TCP from there';
+  return answers ? 'TCP to there' : 'TCP not tried';
 }
 
 const WORDS = {

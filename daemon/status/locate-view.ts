@@ -4,7 +4,7 @@ import { printable } from '../../base/printable.ts';
 import { WeftError } from '../../base/weft-error.ts';
 import type { LocateResult } from '../../control/control-protocol.ts';
 import { findPeer } from './find-peer.ts';
-import { peerStatus } from './peers-view.ts';
+import { pathSize, peerStatus } from './peers-view.ts';
 import type { StatusContext } from './status-context.ts';
 
 /**
@@ -32,8 +32,8 @@ export function locateView(context: StatusContext, target: string): LocateResult
   return {
     address: formatAddress(found),
     peer: own ? null : peerStatus(context, peer),
-    mtu: Math.min(overlayMtu, tunnel?.mtu ?? overlayMtu),
-    mtuConfirmed: tunnel?.mtuConfirmed ?? own,
+    ...pathSize(tunnel, overlayMtu),
+    ...(own ? { mtuConfirmed: true } : {}),
   };
 }
 

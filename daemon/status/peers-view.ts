@@ -1,6 +1,6 @@
 import { formatAddress } from '../../base/address.ts';
 import type { PeerId } from '../../base/peer-id.ts';
-import type { PeerStatus, PeersResult } from '../../control/control-protocol.ts';
+import type { PeerStatus, PeersResult } from '../../control/peer-status.ts';
 import type { MemberState } from '../../gossip/model/gossip-output.ts';
 import type { TunnelStatus } from '../../router/tunnel/tunnel-status.ts';
 import { seedRows } from './seeds-view.ts';
@@ -11,7 +11,8 @@ export const LEFT_SHOWN_MS = 600_000;
 
 /** Answer to `weft peers`. */
 export function peersView(context: StatusContext, { all = false } = {}): PeersResult {
-  const { node, datapath, sought } = context;
+  const { node, datapath, sought, overlayMtu } = context;
+  const dialledByPeer = new Map(node.gossip.links().map((link) => [link.peer, link.initiatedByUs]));
   const { rows, hidden } = peerRows(context, { all });
   const peers = rows.map((row) => {
     const peer = row.peerId;
@@ -24,6 +25,8 @@ export function peersView(context: StatusContext, { all = false } = {}): PeersRe
       version: info?.version ?? '',
       endpoints: info?.endpoints ?? [],
       addresses: (info?.addresses ?? []).map(formatAddress),
+      ...pathSize(node.tunnels.status(peer), overlayMtu),
+      link: linkOf(dialledByPeer.get(peer)),
     };
   });
   return {
@@ -32,6 +35,21 @@ export function peersView(context: StatusContext, { all = false } = {}): PeersRe
     seeds: sought().map(({ text }) => text),
     seedStates: seedRows(context),
   };
+}
+
+/** The largest packet of the overlay that the way takes, and whether that is proven. */
+export function pathSize(
+  tunnel: TunnelStatus | undefined,
+  overlayMtu: number,
+): { readonly mtu: number; readonly mtuConfirmed: boolean } {
+  return {
+    mtu: Math.min(overlayMtu, tunnel?.mtu ?? overlayMtu),
+    mtuConfirmed: tunnel?.mtuConfirmed ?? false,
+  };
+}
+
+function linkOf(initiatedByUs: boolean | undefined): 'ours' | 'theirs' | null {
+  return initiatedByUs === undefined ? null : initiatedByUs ? 'ours' : 'theirs';
 }
 
 /** One peer as `weft status` shows it. */

@@ -2,7 +2,7 @@ import type { Endpoint } from '../../base/endpoint.ts';
 import type { Instant } from '../../base/instant.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import { type Warning, warningOf } from '../../base/warning.ts';
-import type { SeedStatus } from '../../control/control-protocol.ts';
+import type { SeedStatus } from '../../control/peer-status.ts';
 import type { Reach } from '../../node/seed-reach.ts';
 import type { DialFailure } from '../../router/link/dial-failure.ts';
 import { DAEMON_WARNINGS } from '../daemon-warnings.ts';

@@ -1,6 +1,7 @@
 import { formatAddress } from '../../base/address.ts';
 import { warningLine } from '../../base/warning.ts';
-import type { IpamSummary, SeedStatus, StatusResult } from '../../control/control-protocol.ts';
+import type { IpamSummary, StatusResult } from '../../control/control-protocol.ts';
+import type { SeedStatus } from '../../control/peer-status.ts';
 import { datapathWarnings } from './datapath-warnings.ts';
 import { ipamSummary } from './ipam-view.ts';
 import { peerRows } from './peers-view.ts';

@@ -1,5 +1,5 @@
 import { doesNotMatch, equal, match, ok } from 'node:assert/strict';
-import type { SeedStatus } from '../../../control/control-protocol.ts';
+import type { SeedStatus } from '../../../control/peer-status.ts';
 import { Cluster } from '../../cluster/cluster.ts';
 import type { ClusterNode } from '../../cluster/cluster-node.ts';
 import { until } from '../../cluster/command.ts';

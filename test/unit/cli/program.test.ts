@@ -1,7 +1,8 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { WeftError } from '../../../base/weft-error.ts';
 import { EXIT, runProgram, type World } from '../../../cli/program.ts';
-import type { ControlResults, PeerStatus } from '../../../control/control-protocol.ts';
+import type { ControlResults } from '../../../control/control-protocol.ts';
+import type { PeerStatus } from '../../../control/peer-status.ts';
 import type { ResetOptions } from '../../../daemon/reset.io.ts';
 import { type Finding, fault, fine } from '../../../doctor/finding.ts';
 import type { ReachOutcome } from '../../../host/tcp-probe.io.ts';
@@ -41,6 +42,9 @@ const PEERS: ControlResults['peers'] = {
       version: '0.1.0',
       endpoints: [],
       addresses: ['10.40.0.1'],
+      mtu: 1364,
+      mtuConfirmed: true,
+      link: 'ours',
     },
   ],
   seeds: ['node-b:6783'],

@@ -1,7 +1,10 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
-import type { PeerStatus, StatusResult } from '../../../control/control-protocol.ts';
+import type { StatusResult } from '../../../control/control-protocol.ts';
+import type { PeerStatus } from '../../../control/peer-status.ts';
+import type { Finding } from '../../../doctor/finding.ts';
 import {
   type MeshFacts,
+  type PeerWay,
   peerFindings,
   versionFindings,
   weftdFindings,
@@ -27,6 +30,7 @@ function facts(
     ownVersion: '1',
     versionByPeer: new Map(),
     tcpByPeer: new Map(),
+    wayByPeer: new Map(),
     ...rest,
     status: {
       name: 'a',
@@ -49,6 +53,26 @@ const silent = new Map([
 
 describe('the doctor of peers', () => {
   it('is content with a direct tunnel', () => equal(peerFindings(facts({}))[0]!.verdict, 'ok'));
+
+  it('tells the path MTU, and which ways UDP and TCP are known to work', () => {
+    const way = { mtu: 1364, mtuConfirmed: true, link: 'theirs' } as const;
+    const of = (more: Partial<PeerWay>, tcpByPeer: MeshFacts['tcpByPeer']) => {
+      const [{ verdict, seen }] = peerFindings(
+        facts({}, { wayByPeer: new Map([[PEER.peerId, { ...way, ...more }]]), tcpByPeer }),
+      ) as [Finding];
+      return `${verdict}: ${seen.replace(/^.*UDP/, 'UDP')}`;
+    };
+    equal(of({}, open), 'ok: UDP both ways, packets of 1364 bytes proven; TCP both ways');
+    equal(of({ link: 'ours' }, open), 'ok: UDP both ways, packets of 1364 bytes proven; TCP to there');
+    equal(
+      of({ link: null, mtuConfirmed: false }, open),
+      'ok: UDP both ways, packets of 1364 bytes not proven yet; TCP to there',
+    );
+    equal(
+      of({}, silent),
+      'warning: UDP both ways, packets of 1364 bytes proven; TCP to 192.0.2.2:6783 is not answered, from there it is',
+    );
+  });
 
   it('finds UDP that is blocked while TCP works', () => {
     const [finding] = peerFindings(facts({ state: 'unreachable', endpoint: null }, { tcpByPeer: open }));
