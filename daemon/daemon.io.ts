@@ -43,7 +43,7 @@ import { openState } from './parts/state.io.ts';
 import { UnderlayWatch } from './parts/underlay-watch.io.ts';
 import { PeerRemovals } from './peer-removals.ts';
 import { PeerSeeds } from './peer-seeds.io.ts';
-import { podRanges, refuseOtherRanges } from './pod-ranges.ts';
+import { adoptableRanges, podRanges, refuseOtherRanges } from './pod-ranges.ts';
 import { type Config, listenHosts } from './settings/config.ts';
 import { readDaemonGauges } from './status/daemon-gauges.ts';
 import { settingsView } from './status/settings-view.ts';
@@ -68,7 +68,7 @@ export class Daemon {
   /** Whether the kernel held nothing of ours before: a start that fails then leaves nothing there. */
   #firstHere = false;
   #serving: Serving | undefined;
-  readonly #succeeded = Promise.withResolvers<void>();
+  readonly #outlived = Promise.withResolvers<Outlived>();
 
   private constructor(log: Log) {
     this.#log = log;
@@ -76,14 +76,9 @@ export class Daemon {
 
   /**
    * Starts a weftd; resolves when it serves. `onFault` is told what ends it later (a disk that fails, the TUN gone).
-   * `returned`: it made room for a successor, and the successor failed.
    * Rejects with a WeftError that says what is wrong and what to do.
    */
-  static async start(
-    config: Config,
-    log: Log,
-    events: { readonly returned: boolean; readonly onFault: (error: unknown) => void },
-  ): Promise<Daemon> {
+  static async start(config: Config, log: Log, events: StartEvents): Promise<Daemon> {
     const daemon = new Daemon(log);
     // What is under way when it closes may fail on what is closed then.
     const onFault = (error: unknown): unknown => daemon.#opened.disposed || events.onFault(error);
@@ -97,9 +92,9 @@ export class Daemon {
     return daemon;
   }
 
-  /** Resolves when it was told to make room for another weftd, which waits now for {@link yield}. */
-  get succeeded(): Promise<void> {
-    return this.#succeeded.promise;
+  /** Resolves when another weftd is to serve in its place, for which it is to be ended by {@link yield}. */
+  get outlived(): Promise<Outlived> {
+    return this.#outlived.promise;
   }
 
   /** Ends: shims that come now wait for the next weftd, calls under way get their answers, peers a goodbye. */
@@ -124,16 +119,14 @@ export class Daemon {
     this.#opened.dispose();
   }
 
-  async #start(
-    config: Config,
-    { returned, onFault }: { readonly returned: boolean; readonly onFault: (error: unknown) => void },
-  ): Promise<void> {
+  async #start(config: Config, { returned, ringRanges, onFault }: StartEvents): Promise<void> {
     const log = this.#log;
     const counters = new Counters(DAEMON_COUNTERS);
     const loopDelay = this.#open(new EventLoopDelay());
 
     // First what needs no state folder: until we ask for that, the weftd that serves this node goes on.
-    const { keys, ranges: settledRanges } = await readCluster(config);
+    const { keys } = await readCluster(config);
+    const settledRanges = podRanges(config, keys, ringRanges);
     const client = this.#open(RouteClient.open());
     const sysctl = new Sysctl(config.sysctlDir);
     const surveyHost = async (ranges: readonly Range[]): Promise<Underlay> => {
@@ -145,7 +138,8 @@ export class Daemon {
 
     const { clusterId } = keys;
     const state = this.#open(await openState(config, { clusterId, log, returned }));
-    const ranges = podRanges(config, keys, rangesInStore(state.store));
+    const ownRing = rangesInStore(state.store);
+    const ranges = podRanges(config, keys, ownRing ?? ringRanges);
     const cluster = { keys, ranges };
     // The ring of this node may have another range than a new one would get.
     const underlay = sameUniverses(ranges, settledRanges) ? firstSurvey : await surveyHost(ranges);
@@ -167,6 +161,12 @@ export class Daemon {
 
     // All of these take outputs of the node, and are there before anything can cause one.
     loop.onEach((out) => logNodeOutput(log, out));
+    if (ownRing === undefined)
+      loop.on('fault', ({ fault }) => {
+        if (fault.code !== 'E_RANGE_MISMATCH') return;
+        const adopted = adoptableRanges(config, keys, node.ipam.status().ringRanges ?? []);
+        if (adopted !== undefined) this.#outlived.resolve({ by: 'other-ranges', ranges: adopted });
+      });
     loop.on('keepRecord', ({ record }) => state.records.put(record));
     loop.on('dropRecord', (out) => state.records.remove(out));
     guardIdentity({ config, node, loop, folder: state.folder, log, onFault });
@@ -248,7 +248,7 @@ export class Daemon {
       clusterId: hex(clusterId),
       returnedAt: returned ? clock() : undefined,
       rehearse: () => state.folder.rehearseStart(),
-      onYield: this.#succeeded.resolve,
+      onYield: () => this.#outlived.resolve({ by: 'successor' }),
     });
     const end = (): void => {
       loop.wake();
@@ -294,6 +294,24 @@ export class Daemon {
     return this.#opened.adopt(part, (it) => it.close());
   }
 }
+
+/** How a weftd starts. */
+interface StartEvents {
+  /** It made room for a successor, and the successor failed. */
+  readonly returned: boolean;
+  /** Of the ring that it is to join, where its settings name none. */
+  readonly ringRanges?: readonly Range[];
+  /** Told what ends it later. */
+  readonly onFault: (error: unknown) => void;
+}
+
+/**
+ * Why a weftd is to be ended. `successor`: another one waits to serve the node. `other-ranges`: the ring that it is to
+ * join has these ranges, and its settings name none, so it is to start anew with them.
+ */
+export type Outlived =
+  | { readonly by: 'successor' }
+  | { readonly by: 'other-ranges'; readonly ranges: readonly Range[] };
 
 /** What the end of a daemon needs of its parts. */
 interface Serving {

@@ -3,12 +3,13 @@ import { concat } from '../base/bytes.ts';
 import { parseCidr, type Range } from '../base/range.ts';
 import { WeftError } from '../base/weft-error.ts';
 import type { ClusterKeys } from '../crypto/cluster-secret.ts';
+import { sameUniverses } from '../ipam/model/genesis.ts';
 import type { IpamFault } from '../ipam/model/types.ts';
 import { type Config, DEFAULT_RANGE4 } from './settings/config.ts';
 
 /**
  * The cluster's pod ranges, IPv4 first: those of the settings. By default IPv4 is that of `ring`, the ranges of the ring
- * to which the node belongs already, if any, and IPv6 comes from the cluster's own prefix.
+ * to which the node belongs already or which it joins, if any, and IPv6 comes from the cluster's own prefix.
  */
 export function podRanges(
   config: Pick<Config, 'range4' | 'range6'>,
@@ -19,6 +20,18 @@ export function podRanges(
   const range4 = config.range4 === 'default' ? default4 : config.range4;
   const range6 = config.range6 === 'derived' ? uniqueLocalRange(keys.ula) : config.range6;
   return [range4, range6].filter((range) => range !== undefined);
+}
+
+/**
+ * The ranges of a ring, where a node that names none may go by them: it has no part in a ring, and its settings leave
+ * them open. Undefined where its settings say otherwise.
+ */
+export function adoptableRanges(
+  config: Pick<Config, 'range4' | 'range6'>,
+  keys: Pick<ClusterKeys, 'ula'>,
+  ring: readonly Range[],
+): readonly Range[] | undefined {
+  return sameUniverses(podRanges(config, keys, ring), ring) ? ring : undefined;
 }
 
 /**

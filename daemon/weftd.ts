@@ -1,10 +1,11 @@
+import { formatRange } from '../base/range.ts';
 import { WeftError } from '../base/weft-error.ts';
 import { guardRanges } from '../ground/host-kernel.io.ts';
 import { stderrLog } from '../host/log.io.ts';
 import type { Log } from '../host/log.ts';
 import { ownVersion } from '../host/version.io.ts';
 import { RouteClient } from '../linux/route-client.io.ts';
-import { Daemon } from './daemon.io.ts';
+import { Daemon, type Outlived } from './daemon.io.ts';
 import { OWN_LINKS } from './own-links.ts';
 import { readCluster } from './parts/cluster.io.ts';
 import { loadConfig } from './settings/config.io.ts';
@@ -50,9 +51,16 @@ async function run(config: Config): Promise<void> {
   try {
     daemon = await Daemon.start(config, log, { returned: false, onFault: end });
     for (;;) {
-      await daemon.succeeded;
+      const outlived: Outlived = await daemon.outlived;
       await daemon.yield();
       daemon = undefined;
+      if (outlived.by === 'other-ranges') {
+        const { ranges: ringRanges } = outlived;
+        const ranges = ringRanges.map(formatRange).join(' ');
+        log.info('the ring has other ranges than a new one would get; starting again with them', { ranges });
+        daemon = await Daemon.start(config, log, { returned: false, ringRanges, onFault: end });
+        continue;
+      }
       log.info('another weftd serves this node now; standing by');
       daemon = await returnWhenVacant(config, log);
     }

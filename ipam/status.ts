@@ -34,6 +34,7 @@ export function statusOf(node: {
     detail: blocking ? `${blocking.message}; ${blocking.remedy}` : ready ? '' : waitingFor,
     faults,
     ring: ring.view.genesis?.id,
+    ringRanges: ring.view.genesis?.universes,
     revision: ring.revision,
     ranges: ring.rangesOf(self),
     owned: { 4: size(4), 6: size(6) },

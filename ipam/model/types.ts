@@ -172,6 +172,8 @@ export interface IpamStatus {
   readonly faults: readonly IpamFault[];
   /** Hex of the ring's genesis id. */
   readonly ring: string | undefined;
+  /** The pod ranges of that ring, whether this node has a part in it or not. */
+  readonly ringRanges: readonly Range[] | undefined;
   readonly revision: number;
   /** What this node owns. */
   readonly ranges: readonly Range[];

@@ -20,6 +20,7 @@ const READY: IpamStatus = {
   detail: '',
   faults: [],
   ring: 'aa',
+  ringRanges: [],
   revision: 1,
   ranges: [],
   owned: { 4: 4n, 6: 4n },

@@ -1,7 +1,7 @@
-import { deepEqual } from 'node:assert/strict';
+import { deepEqual, equal } from 'node:assert/strict';
 import { fromHex } from '../../../base/bytes.ts';
 import { formatRange, parseCidr } from '../../../base/range.ts';
-import { podRanges } from '../../../daemon/pod-ranges.ts';
+import { adoptableRanges, podRanges } from '../../../daemon/pod-ranges.ts';
 
 const ula = fromHex('0102030405')!;
 const range4 = parseCidr('10.32.0.0/12')!;
@@ -29,5 +29,16 @@ describe('podRanges', () => {
     deepEqual(podRanges({ range4: other, range6: undefined }, { ula }, [range4]).map(formatRange), [
       '10.40.0.0/16',
     ]);
+  });
+
+  it('are those of a ring that is joined, where the settings name no other', () => {
+    const byDefault = { range4: 'default', range6: 'derived' } as const;
+    const own6 = parseCidr('fd01:203:405::/64')!;
+    const ring = [range4, own6];
+    deepEqual(adoptableRanges(byDefault, { ula }, ring), ring);
+    deepEqual(adoptableRanges({ ...byDefault, range4 }, { ula }, ring), ring);
+    equal(adoptableRanges({ ...byDefault, range4: parseCidr('10.32.0.0/13') }, { ula }, ring), undefined);
+    equal(adoptableRanges(byDefault, { ula }, [range4, parseCidr('fd00:1::/64')!]), undefined);
+    equal(adoptableRanges(byDefault, { ula }, []), undefined);
   });
 });
