@@ -17,6 +17,8 @@ export interface PoolSource {
   allocations(): readonly { readonly key: AllocationKey; readonly addresses: readonly Address[] }[];
   addressesOf(key: AllocationKey): readonly Address[] | undefined;
   status(): IpamStatus;
+  /** What the ring waits for, or what is wrong with it. */
+  ringDetail(): string;
   /** Why nothing can be written to disk at present. */
   diskFault(): WeftError | undefined;
 }
@@ -67,8 +69,8 @@ export class RingAddressPool implements AddressPool {
   state(): PoolState {
     const fault = this.#source.diskFault();
     if (fault !== undefined) return { ready: false, reason: fault.line };
-    const { state, detail, owned } = this.#source.status();
-    if (state !== 'ready') return { ready: false, reason: detail };
+    const { state, owned } = this.#source.status();
+    if (state !== 'ready') return { ready: false, reason: this.#source.ringDetail() };
     const used = this.shortage();
     if (used !== undefined) return { ready: false, reason: used };
     if (owned[4] === 0n && owned[6] === 0n) {

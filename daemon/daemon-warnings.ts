@@ -46,6 +46,14 @@ export const DAEMON_WARNINGS = {
       'the MTU of the underlay is {now} now, and was {before} when weftd started: packets of pods take a detour until their size is known',
     remedy: 'restart weftd, so that new pods get one that fits',
   },
+  W_PEER_RECORD_REFUSED: {
+    message: 'what the peer {name} says of itself is refused, since a field is out of bounds',
+    remedy: 'run the same version on both nodes; weft report there says what it tells',
+  },
+  W_STRANGER_REFUSED: {
+    message: '{from} connected {seconds} s ago and does not hold the secret of this cluster',
+    remedy: 'if that is a host of yours, give it the secret file of this one',
+  },
   W_PEER_NOT_REACHED: { message: 'peer {seed}: {reason} (for {since} s{next})', remedy: '{remedy}' },
   W_FEATURE_WRONG: {
     message: 'the datapath does without {feature}: {fault}',

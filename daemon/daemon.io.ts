@@ -44,10 +44,12 @@ import { UnderlayWatch } from './parts/underlay-watch.io.ts';
 import { PeerRemovals } from './peer-removals.ts';
 import { PeerSeeds } from './peer-seeds.io.ts';
 import { adoptableRanges, podRanges, refuseOtherRanges } from './pod-ranges.ts';
+import { RefusedPeers } from './refused-peers.ts';
 import { type Config, listenHosts } from './settings/config.ts';
 import { readDaemonGauges } from './status/daemon-gauges.ts';
+import { ringDetail } from './status/ring-detail.ts';
 import { settingsView } from './status/settings-view.ts';
-import type { StatusContext } from './status/status-context.ts';
+import { nameOf, type StatusContext } from './status/status-context.ts';
 import { readUnderlay, type Underlay } from './underlay.io.ts';
 
 /** At an end: time for the goodbye to reach the peers. */
@@ -181,7 +183,15 @@ export class Daemon {
       : undefined;
     const removals = new PeerRemovals({ node, name: config.name }, loop);
     const { runDir } = config;
-    const cni = this.#open(openCni({ node, loop, sysctl, runDir, mtu: () => overlayMtu, counters }));
+    const { name } = config;
+    const looked = { node, name, sought: () => seeds.sought, now: clock };
+    const cni = this.#open(
+      openCni({
+        ...{ node, loop, sysctl, runDir, mtu: () => overlayMtu, counters },
+        ringDetail: () => ringDetail(looked),
+      }),
+    );
+    const refused = new RefusedPeers(loop, (peer) => nameOf(looked, peer), clock);
     const ready = (): boolean => cni.serves().ready;
     const cniFiles = this.#open(new CniFiles({ config, log, ready, now: clock, random: osRandom }));
     const addresses = node.ipam.allocation(NODE_KEY)?.addresses ?? [];
@@ -224,20 +234,18 @@ export class Daemon {
     if (config.healthListen !== undefined)
       this.#open(await HealthServer.listen(config.healthListen, { readiness: () => cni.serves(), counters }));
     const context: StatusContext = {
-      node,
-      name: config.name,
+      ...looked,
       version: ownVersion(),
       datapath,
       overlayMtu,
       counters,
       gauges: () => readDaemonGauges(node, loopDelay),
-      sought: () => seeds.sought,
-      now: clock,
       settings: settingsView(config, ranges),
       runtime: ownRuntime,
       warnings: () => [
         ...hostNetwork.warnings(),
         ...underlayWatch.warnings(),
+        ...refused.warnings(clock()),
         ...cni.warnings(),
         ...cniFiles.warnings(),
         ...(kubernetes?.warnings() ?? []),

@@ -32,7 +32,7 @@ const CODE_BY_STATUS: Readonly<Record<number, ApiWarningCode>> = {
 
 interface Fault {
   readonly error: ApiError;
-  /** When the first of the failures in a row came, and the last. */
+  /** When the first of the failures of this kind in a row came, and the last. */
   readonly since: Instant;
   readonly lastAt: Instant;
 }
@@ -46,7 +46,8 @@ export class ApiFaults {
 
   /** A request failed. */
   failed(asked: Asked, error: ApiError, now: Instant): void {
-    const since = this.#faultByAsked.get(asked)?.since ?? now;
+    const before = this.#faultByAsked.get(asked);
+    const since = before && kindOf(before.error) === kindOf(error) ? before.since : now;
     this.#faultByAsked.set(asked, { error, since, lastAt: now });
   }
 

@@ -6,6 +6,7 @@ import { CniPlugin } from '../../cni/plugin.ts';
 import { KernelPodNetwork } from '../../cni/pod-network.io.ts';
 import { clock } from '../../host/clock.io.ts';
 import type { Readiness } from '../../host/health-server.io.ts';
+import type { AllocationKey } from '../../ipam/model/types.ts';
 import type { Sysctl } from '../../linux/sysctl.io.ts';
 import type { WeftNode } from '../../node/weft-node.ts';
 import { RingAddressPool } from '../address-pool.ts';
@@ -34,8 +35,10 @@ export function openCni(options: {
   /** Bytes: of new pods' interfaces. */
   readonly mtu: () => number;
   readonly counters: Counters<CniCounter>;
+  /** What the ring waits for, or what is wrong with it. */
+  readonly ringDetail: () => string;
 }): Cni {
-  const { node, loop, sysctl, runDir, mtu, counters } = options;
+  const { node, loop, sysctl, runDir, mtu, counters, ringDetail } = options;
   const pool = new RingAddressPool({
     allocate: loop.waking((key) => node.allocate(key, clock())),
     release: (key) => {
@@ -45,6 +48,7 @@ export function openCni(options: {
     allocations: () => node.ipam.allocations(),
     addressesOf: (key) => node.ipam.allocation(key)?.addresses,
     status: () => node.ipam.status(),
+    ringDetail,
     diskFault: () => node.diskFault,
   });
   loop.on('allocated', (out) => pool.answer(out));
@@ -61,9 +65,15 @@ export function openCni(options: {
     counters,
     timeout: (ms) => AbortSignal.timeout(ms),
   });
+  const judged = {
+    ipam: {
+      status: () => ({ ...node.ipam.status(), detail: ringDetail() }),
+      allocation: (key: AllocationKey) => node.ipam.allocation(key),
+    },
+  };
   return {
     plugin,
-    serves: () => readinessOf(node, plugin.ready),
+    serves: () => readinessOf(judged, plugin.ready),
     warnings: () => {
       const shortage = pool.shortage();
       return shortage === undefined ? [] : [warningOf(DAEMON_WARNINGS, 'E_NO_POD_ADDRESS', { shortage })];

@@ -43,7 +43,8 @@ const NOT_TRIED_MS = 10_000;
 /** Peers that are alive, by their ids and by the endpoints at which they say to live. */
 type AlivePeers = ReadonlyMap<PeerId | Endpoint, PeerId>;
 
-type SeedsContext = Pick<StatusContext, 'node' | 'name' | 'sought' | 'now'>;
+/** What is looked at to know what came of the peers that are sought. */
+export type SeedsContext = Pick<StatusContext, 'node' | 'name' | 'sought' | 'now'>;
 
 /** The peers that this node was told to look for: each with what came of it, for how long, and what to do. */
 export function seedRows(context: SeedsContext): SeedStatus[] {

@@ -1,10 +1,10 @@
 import { formatAddress } from '../../base/address.ts';
 import { warningLine } from '../../base/warning.ts';
-import type { IpamSummary, StatusResult } from '../../control/control-protocol.ts';
-import type { SeedStatus } from '../../control/peer-status.ts';
+import type { StatusResult } from '../../control/control-protocol.ts';
 import { datapathWarnings } from './datapath-warnings.ts';
 import { ipamSummary } from './ipam-view.ts';
 import { peerRows } from './peers-view.ts';
+import { ringDetail } from './ring-detail.ts';
 import { seedRows, seedWarnings } from './seeds-view.ts';
 import { type NamedMember, sharedNames } from './shared-names.ts';
 import type { StatusContext } from './status-context.ts';
@@ -28,21 +28,10 @@ export function statusView(context: StatusContext, { all = false } = {}): Status
     addresses: node.ownAddresses.map(formatAddress),
     peers: rows,
     ...(hidden > 0 ? { hidden } : {}),
-    ipam: withSeeds(ipamSummary(node), seeds),
+    ipam: { ...ipamSummary(node), detail: ringDetail(context, seeds) },
     ...(seeds.length === 0 ? {} : { seeds }),
     ...(warnings.length === 0 ? {} : { warnings: warnings.map(warningLine), problems: warnings }),
   };
-}
-
-/**
- * Where peers were given and none is reached, the node waits for them. To start a ring instead, as a node without peers
- * is told, would make a second one.
- */
-function withSeeds(ipam: IpamSummary, seeds: readonly SeedStatus[]): IpamSummary {
-  const others = seeds.filter(({ state }) => state !== 'self');
-  const reached = others.some(({ state }) => state === 'connected' || state === 'no-udp');
-  if (ipam.state !== 'waiting' || others.length === 0 || reached) return ipam;
-  return { ...ipam, detail: `waits for a ring of its peers, of which none is reached; see 'weft peers'` };
 }
 
 /** This node and all that gossip knows, by the names that they gave themselves. */

@@ -7,6 +7,7 @@ import { newSecret } from '../weftd-host.ts';
 
 /** A tunnel that does not come up counts as unanswered after 10 s. */
 const PATIENCE_MS = 40_000;
+const HEALTH = '127.0.0.1:6799';
 
 describe('peers that a node is told to look for', () => {
   let cluster: Cluster;
@@ -37,7 +38,7 @@ describe('peers that a node is told to look for', () => {
     ['there is no host', 'nohost', () => '198.51.100.1', /no route leads there|TCP is not answered/],
   ] as const) {
     it(`are told with the reason where ${what}, and what to do is not to begin another ring`, async () => {
-      const node = await cluster.addNode(name, { args: ['--peer', peer()] });
+      const node = await cluster.addNode(name, { args: ['--peer', peer(), '--health-listen', HEALTH] });
       await node.start();
       const row = await rowOf(node, 'failed');
       match(row.reason ?? '', reason);
@@ -47,6 +48,8 @@ describe('peers that a node is told to look for', () => {
       match(ipam.detail, /waits for a ring of its peers, of which none is reached/);
       doesNotMatch(ipam.detail, /--ipalloc-init seed/);
       match(warnings.join('\n'), reason);
+      const ready = (await node.run(['curl', '-s', `http://${HEALTH}/readyz`])).stdout;
+      match(ready, /waits for a ring of its peers, of which none is reached/);
       const { stdout } = await node.weft('peers');
       match(stdout, /SOUGHT +STATE/);
       match(stdout, reason);
@@ -63,6 +66,11 @@ describe('peers that a node is told to look for', () => {
     match(row.remedy ?? '', /compare the secret files/);
     await until('the seed to say so', async () =>
       /somebody connected who does not hold the secret of this cluster/.test(await seed.log()),
+    );
+    const { warnings = [] } = await seed.ask('status');
+    match(
+      warnings.join('\n'),
+      new RegExp(`${node.host.v4} connected \\d+ s ago and does not hold the secret`),
     );
     await node.stop();
   });

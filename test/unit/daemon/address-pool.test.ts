@@ -49,6 +49,7 @@ function source(
     allocations: () => allocations,
     addressesOf: (wanted) => (wanted.containerId === 'pod' ? [v4, v6] : undefined),
     status: () => ({ ...READY, ...status }),
+    ringDetail: () => status.detail ?? '',
     diskFault: () => diskFault(),
   };
 }

@@ -41,12 +41,13 @@ describe('ApiFaults', () => {
     deepEqual(more, []);
   });
 
-  it('goes on counting where a fault turns into another one', () => {
+  it('counts anew where a fault turns into one of another kind, and not where it stays', () => {
     const faults = new ApiFaults();
     faults.failed('objects', away, instant(0));
     faults.failed('objects', busy, instant(5_000));
+    faults.failed('objects', busy, instant(6_000));
     const [line, ...more] = faults.lines(instant(9_000));
-    equal(/answers 429 \(TooManyRequests\), for 9 s now/.test(line!), true, line);
+    equal(/answers 429 \(TooManyRequests\), for 4 s now/.test(line!), true, line);
     deepEqual(more, []);
   });
 
