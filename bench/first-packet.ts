@@ -110,6 +110,7 @@ async function end(onDelivered: () => void): Promise<End> {
     clusterKeys: keys,
     bootEpoch: 1,
     suites: PORTABLE_SUITES,
+    takesMarks: true,
     random: osRandom,
     counters,
     datapath: sleeve,

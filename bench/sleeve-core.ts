@@ -92,8 +92,24 @@ function makePair(maker: AeadMaker): Bench {
   receiver.setRoutes(routes);
   sender.setPath(B, { kind: 'direct', endpoint: endpointB });
   receiver.setPath(A, { kind: 'direct', endpoint: endpointA });
-  sender.install({ peer: B, localIndex: 1, remoteIndex: 2, suite, sendKey: there, receiveKey: back });
-  receiver.install({ peer: A, localIndex: 2, remoteIndex: 1, suite, sendKey: back, receiveKey: there });
+  sender.install({
+    peer: B,
+    localIndex: 1,
+    remoteIndex: 2,
+    suite,
+    peerTakesMarks: true,
+    sendKey: there,
+    receiveKey: back,
+  });
+  receiver.install({
+    peer: A,
+    localIndex: 2,
+    remoteIndex: 1,
+    suite,
+    peerTakesMarks: true,
+    sendKey: back,
+    receiveKey: there,
+  });
   sender.use(1);
   return Object.assign(bench, { sender, receiver });
 }

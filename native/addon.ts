@@ -74,6 +74,7 @@ interface Addon {
     data: Uint8Array,
     length: number,
     segment: number,
+    tos: number,
   ): number;
   udpAwaitWritable(handle: Handle): void;
   udpClose(handle: Handle): void;

@@ -5,7 +5,7 @@ import { addon, type Handle } from './addon.ts';
 export const UDP_SLOT_BYTES = 65_536;
 
 /** 32-bit words that describe one message of a batch. */
-export const UDP_WORDS = 7;
+export const UDP_WORDS = 8;
 
 /** Datagrams in one send: what every kernel with UDP_SEGMENT takes. */
 export const UDP_MAX_SEGMENTS = 64;
@@ -15,12 +15,12 @@ export const UDP_MAX_SEGMENTS = 64;
  * from `i * UDP_WORDS`:
  *
  * ```
- *   0        1         2      3 … 6
- *   | length | segment | port | address |   IPv4 in word 3, network order read as numbers
+ *   0        1         2      3 … 6     7
+ *   | length | segment | port | address | tos |   IPv4 in word 3, network order read as numbers
  * ```
  *
  * `segment` is 0 where the message is one datagram; else it is datagrams of `segment` bytes from one sender, the last
- * may be shorter. All arrays are reused: they are valid until the callback returns.
+ * may be shorter. `tos` is the byte of DSCP and ECN that all of them came with. All arrays are reused: they are valid until the callback returns.
  */
 type OnUdpBatch = (buffer: Uint8Array, words: Uint32Array, count: number) => void;
 
@@ -39,10 +39,17 @@ export interface UdpSocket {
   start(onBatch: OnUdpBatch, onWritable: () => void, onError: (errno: number) => void): void;
   /**
    * Sends `data[0, length)` to `address` (4 or 16 bytes) as datagrams of `segment` bytes, the last may be shorter; at
-   * most {@link UDP_MAX_SEGMENTS}. Bytes sent, or −errno: −EAGAIN (−11) where the kernel has no room, −EMSGSIZE (−90)
+   * most {@link UDP_MAX_SEGMENTS}; `tos` is the byte of DSCP and ECN in their IP headers. Bytes sent, or −errno: −EAGAIN (−11) where the kernel has no room, −EMSGSIZE (−90)
    * where a datagram is too large, −EIO (−5) or −EINVAL (−22) where it cannot send several at once after all.
    */
-  send(address: Uint8Array, port: number, data: Uint8Array, length: number, segment: number): number;
+  send(
+    address: Uint8Array,
+    port: number,
+    data: Uint8Array,
+    length: number,
+    segment: number,
+    tos: number,
+  ): number;
   /** Calls `onWritable` once, as soon as the kernel has room again. */
   awaitWritable(): void;
   /** Harmless when repeated. */
@@ -80,8 +87,15 @@ class NativeUdp implements UdpSocket {
     addon().udpStart(this.#handle, onBatch, onWritable, onError);
   }
 
-  send(address: Uint8Array, port: number, data: Uint8Array, length: number, segment: number): number {
-    return this.#send(this.#handle, address, port, data, length, segment);
+  send(
+    address: Uint8Array,
+    port: number,
+    data: Uint8Array,
+    length: number,
+    segment: number,
+    tos: number,
+  ): number {
+    return this.#send(this.#handle, address, port, data, length, segment, tos);
   }
 
   awaitWritable(): void {

@@ -46,6 +46,8 @@ export interface NodeOptions {
     readonly datapath: Datapath;
     /** What `datapath` can seal with. */
     readonly suites: readonly Suite[];
+    /** Whether `datapath` takes over congestion marks of outer headers. */
+    readonly takesMarks: boolean;
   };
   readonly store: IpamStore;
   readonly ipam: GivenIpamConfig;

@@ -86,6 +86,7 @@ export class WeftNode {
       clusterKeys,
       bootEpoch,
       suites: overlay.suites,
+      takesMarks: overlay.takesMarks,
       random,
       counters,
       datapath: overlay.datapath,

@@ -33,7 +33,12 @@ export function makeNode(options: {
       bootId: folder.bootId,
     },
     underlay: { endpoints: underlay.endpoints, mtu: underlay.mtu },
-    overlay: { mtu: underlay.overlayMtu, datapath: datapath.datapath, suites: datapath.suites },
+    overlay: {
+      mtu: underlay.overlayMtu,
+      datapath: datapath.datapath,
+      suites: datapath.suites,
+      takesMarks: datapath.takesMarks,
+    },
     store,
     ipam: {
       ranges: cluster.ranges,

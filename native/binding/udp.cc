@@ -143,7 +143,7 @@ napi_value udpStart(napi_env env, napi_callback_info info) {
   return failed != 0 ? throwSystemError(env, failed, "start") : undefined(env);
 }
 
-// udpSend(handle, address bytes, port, data, length, segment) → bytes sent or −errno. Sends data[0, length).
+// udpSend(handle, address bytes, port, data, length, segment, tos) → bytes sent or −errno. Sends data[0, length).
 napi_value udpSend(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   Udp* udp = readHandle<Udp>(env, arguments.raw(0));
@@ -154,17 +154,19 @@ napi_value udpSend(napi_env env, napi_callback_info info) {
   size_t available = 0;
   int64_t length = 0;
   int64_t segment = 0;
+  int64_t tos = 0;
   if (udp == nullptr || !arguments.bytes(1, &address, &addressLength) || !arguments.integer(2, 1, 65535, &port) ||
       !arguments.bytes(3, &data, &available) ||
       !arguments.integer(4, 0, static_cast<int64_t>(available), &length) ||
-      !arguments.integer(5, 0, 65535, &segment)) {
+      !arguments.integer(5, 0, 65535, &segment) || !arguments.integer(6, 0, 255, &tos)) {
     return nullptr;
   }
   const UdpSocket& socket = udp->socket();
   if (!socket.valid()) return number(env, -EBADF);
   SocketAddress to(socket.family(), address, addressLength, static_cast<uint16_t>(port));
   if (!to.valid()) return number(env, -EAFNOSUPPORT);
-  ssize_t sent = sendUdp(socket, to, data, static_cast<size_t>(length), static_cast<uint16_t>(segment));
+  ssize_t sent = sendUdp(socket, to, data, static_cast<size_t>(length), static_cast<uint16_t>(segment),
+                         static_cast<uint8_t>(tos));
   return number(env, static_cast<double>(sent));
 }
 

@@ -6,22 +6,37 @@
 namespace weft {
 namespace {
 
-// The size of the datagrams in a message, from its control data; 0 where it is a single one.
-uint32_t segmentOf(msghdr* message) {
-  for (cmsghdr* header = CMSG_FIRSTHDR(message); header != nullptr; header = CMSG_NXTHDR(message, header)) {
-    if (header->cmsg_level != SOL_UDP || header->cmsg_type != UDP_GRO) continue;
-    int size = 0;
-    std::memcpy(&size, CMSG_DATA(header), sizeof size);
-    return size > 0 ? static_cast<uint32_t>(size) : 0;
-  }
-  return 0;
+// What the control data of a message says.
+struct Told {
+  uint32_t segment = 0;
+  uint32_t tos = 0;
+};
+
+// The int of an item of control data; 0 where it is none.
+uint32_t intOf(cmsghdr* header) {
+  int value = 0;
+  if (header->cmsg_len < CMSG_LEN(sizeof value)) return 0;
+  std::memcpy(&value, CMSG_DATA(header), sizeof value);
+  return value > 0 ? static_cast<uint32_t>(value) : 0;
 }
 
-void describe(uint32_t* out, uint32_t length, uint32_t segment, const SocketAddress& from) {
+Told toldBy(msghdr* message) {
+  Told told;
+  for (cmsghdr* header = CMSG_FIRSTHDR(message); header != nullptr; header = CMSG_NXTHDR(message, header)) {
+    if (header->cmsg_level == SOL_UDP && header->cmsg_type == UDP_GRO) told.segment = intOf(header);
+    // IPv4 tells one byte, IPv6 an int.
+    if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_TOS) told.tos = *CMSG_DATA(header);
+    if (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_TCLASS) told.tos = intOf(header) & 0xff;
+  }
+  return told;
+}
+
+void describe(uint32_t* out, uint32_t length, const Told& told, const SocketAddress& from) {
   std::memset(out, 0, UdpBatch::kWords * sizeof *out);
   out[0] = length;
-  out[1] = segment;
+  out[1] = told.segment;
   out[2] = from.port();
+  out[7] = told.tos;
   if (from.family() == AF_INET) {
     out[3] = ntohl(from.v4.sin_addr.s_addr);
     return;
@@ -37,7 +52,7 @@ int receiveSome(int fd, uint8_t* buffer, uint32_t* words, int first, size_t* byt
   mmsghdr messages[count];
   iovec parts[count];
   SocketAddress from[count];
-  alignas(cmsghdr) char control[count][CMSG_SPACE(sizeof(int))];
+  alignas(cmsghdr) char control[count][2 * CMSG_SPACE(sizeof(int))];
   std::memset(messages, 0, sizeof messages);
   for (int i = 0; i < count; i++) {
     parts[i] = {buffer + static_cast<size_t>(first + i) * UdpBatch::kSlotBytes, UdpBatch::kSlotBytes};
@@ -52,7 +67,7 @@ int receiveSome(int fd, uint8_t* buffer, uint32_t* words, int first, size_t* byt
   int got = ::recvmmsg(fd, messages, count, MSG_DONTWAIT, nullptr);
   for (int i = 0; i < got; i++) {
     uint32_t* out = words + (first + i) * UdpBatch::kWords;
-    describe(out, messages[i].msg_len, segmentOf(&messages[i].msg_hdr), from[i]);
+    describe(out, messages[i].msg_len, toldBy(&messages[i].msg_hdr), from[i]);
     *bytes += messages[i].msg_len;
   }
   return got;

@@ -10,9 +10,10 @@ namespace weft {
 // Several messages received at once (recvmmsg), each perhaps a run of datagrams that the kernel left together (UDP_GRO).
 // Message `i` lies at `i * kSlotBytes` of the buffer, and these words from `i * kWords` describe it:
 //
-//   0        1         2      3 … 6
-//   | length | segment | port | address |      segment: bytes of each datagram, the last may be shorter; 0: just one
+//   0        1         2      3 … 6     7
+//   | length | segment | port | address | tos |
 //
+// segment: bytes of each datagram, the last may be shorter; 0: just one. tos: the byte of DSCP and ECN, of all of them.
 // The address is in network order, read as numbers; an IPv4 address is in the first of the four, the others are 0.
 struct UdpBatch {
   // A batch holds at most this many messages, and no further call is made past this many bytes, so that a flood leaves
@@ -22,7 +23,7 @@ struct UdpBatch {
   static constexpr size_t kBatchBytes = 256 * 1024;
   static constexpr size_t kSlotBytes = 65536;
   static constexpr size_t kBufferBytes = kMessages * kSlotBytes;
-  static constexpr int kWords = 7;
+  static constexpr int kWords = 8;
 
   int count = 0;  // messages
   int error = 0;  // an errno, after the messages

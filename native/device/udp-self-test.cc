@@ -23,7 +23,7 @@ SegmentsSeen tryUdpSegments() {
   constexpr size_t segment = 100;
   uint8_t sent[length];
   for (size_t i = 0; i < length; i++) sent[i] = static_cast<uint8_t>(i * 7);
-  ssize_t wrote = sendUdp(from, at, sent, length, segment);
+  ssize_t wrote = sendUdp(from, at, sent, length, segment, 0);
   if (wrote < 0) return wrote == -ENETUNREACH || wrote == -EPERM ? SegmentsSeen::kUnknown : SegmentsSeen::kFail;
   size_t offset = 0;
   while (offset < length) {

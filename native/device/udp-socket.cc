@@ -4,6 +4,17 @@
 #include <utility>
 
 namespace weft {
+namespace {
+
+// Has each message that is received tell its TOS byte. 0 or an errno.
+int tellTos(int fd, int family) {
+  int on = 1;
+  int failed = family == AF_INET ? ::setsockopt(fd, IPPROTO_IP, IP_RECVTOS, &on, sizeof on)
+                                 : ::setsockopt(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, &on, sizeof on);
+  return failed == 0 ? 0 : errno;
+}
+
+}  // namespace
 
 Failure UdpSocket::open(const SocketAddress& at, UdpSocket* out) {
   Descriptor descriptor(::socket(at.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -13,6 +24,7 @@ Failure UdpSocket::open(const SocketAddress& at, UdpSocket* out) {
       ::setsockopt(descriptor.get(), IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) != 0) {
     return {errno, "setsockopt IPV6_V6ONLY"};
   }
+  if (int failed = tellTos(descriptor.get(), at.family())) return {failed, "setsockopt RECVTOS"};
   if (::bind(descriptor.get(), &at.any, at.length) != 0) return {errno, "bind"};
   out->descriptor_ = std::move(descriptor);
   out->family_ = at.family();

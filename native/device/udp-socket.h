@@ -19,7 +19,7 @@
 namespace weft {
 
 // A UDP socket of IPv4 alone or IPv6 alone, and what its kernel can do for runs of equal datagrams. Runs are sent by
-// sendUdp (udp-send.h) and received by receiveUdp (udp-receive.h).
+// sendUdp (udp-send.h) and received by receiveUdp (udp-receive.h), each with the TOS byte (IPv6: traffic class) of its datagrams, that is DSCP and ECN.
 class UdpSocket {
  public:
   // Binds a socket to `at`; port 0 is any.

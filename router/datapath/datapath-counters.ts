@@ -118,6 +118,10 @@ export const DATAPATH_COUNTERS = {
     'packet',
     'Incoming packets whose checksum is said to be where it cannot be.',
   ),
+  'datapath.inCongestion': drops(
+    'packet',
+    'Incoming packets whose datagrams were marked as having met congestion, though their senders know no such marks.',
+  ),
   'datapath.relayForwarded': counts('Sealed datagrams of other nodes that were passed on.'),
   'datapath.relayRefused': drops('datagram', 'Sealed datagrams for others that this node does not pass on.'),
   'datapath.relayTooFar': drops(

@@ -57,6 +57,8 @@ export interface DataSession {
   /** Index that the peer chose and we write into ours. */
   readonly remoteIndex: number;
   readonly suite: Suite;
+  /** Whether the peer takes over congestion marks of outer headers, so that the network may set some. */
+  readonly peerTakesMarks: boolean;
   /** 32 bytes each. */
   readonly sendKey: Uint8Array;
   readonly receiveKey: Uint8Array;
@@ -159,6 +161,8 @@ export interface OpenDatapath {
   readonly name: string;
   /** What it can seal with here. */
   readonly suites: readonly Suite[];
+  /** Whether it takes over congestion marks of outer headers (`router/packet/ecn.ts`). */
+  readonly takesMarks: boolean;
   /** What of it works on this host, and why not where it does not; for `weft report`. */
   readonly features: readonly DatapathFeature[];
   /** Its side of the border. */

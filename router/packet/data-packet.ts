@@ -20,10 +20,7 @@ import { readU16LE, readU32LE, writeU32LE, writeU64LE } from '../../base/bytes.t
  * | 2 control | a = high byte of the pad length (probes are long), b = 0 | a control message |
  * | 3 relay envelope | a = relays still allowed (≤ 2), b = 0 | destination (first 16 bytes of its PeerId), outer packet |
  *
- * ECN: RFC 6040 normal mode would copy the inner ECN field to the outer header and merge congestion marks back.
- * A `dgram` socket can neither set the TOS byte per packet nor read it, so the sleeve works in that RFC's
- * *compatibility mode* (§4.3): outer packets leave as Not-ECT, the inner field passes through untouched, and a
- * congested router on the underlay drops where it would have marked. That is always safe, just less gentle.
+ * DSCP and ECN of the IP header around it: ecn.ts.
  */
 
 export const PACKET_INITIATION = 1;

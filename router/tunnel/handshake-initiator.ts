@@ -148,7 +148,14 @@ export class HandshakeInitiator {
     }
     const proven = this.#attempt?.provenBy(from) ?? false;
     this.#sessions.installInitiated(
-      { peer: this.#key.peer, localIndex, remoteIndex: payload.index, suite: payload.suite, ...keys! },
+      {
+        peer: this.#key.peer,
+        localIndex,
+        remoteIndex: payload.index,
+        suite: payload.suite,
+        peerTakesMarks: payload.takesMarks,
+        ...keys!,
+      },
       { peerEpoch: payload.epoch, peerMtu: payload.mtu },
       now,
     );

@@ -111,6 +111,7 @@ export class HandshakeResponder {
       mtu: offer.mtu,
       suite,
       index: localIndex,
+      takesMarks: offer.takesMarks,
     });
     if (!response.ok) {
       indices.release(localIndex);
@@ -119,7 +120,7 @@ export class HandshakeResponder {
     }
     const keys = response.value.keys!;
     this.#sessions.installResponded(
-      { peer, localIndex, remoteIndex, suite, ...keys },
+      { peer, localIndex, remoteIndex, suite, peerTakesMarks: payload.takesMarks, ...keys },
       { peerEpoch: payload.epoch, peerMtu: payload.mtu },
       now,
     );

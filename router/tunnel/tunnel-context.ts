@@ -28,6 +28,8 @@ interface TunnelOffer {
   /** Bitmaps: what our datapath has, and what the cluster permits. */
   readonly suites: number;
   readonly suiteFloor: number;
+  /** Whether our datapath takes over congestion marks of outer headers. */
+  readonly takesMarks: boolean;
   /** The largest inner packet we take, bytes. */
   readonly mtu: number;
 }

@@ -69,12 +69,13 @@ export class Tunnels implements DatapathEvents {
   readonly #reported = new Map<PeerId, TunnelStatus>();
   #sequence = 0;
 
-  /** `suites`: what the datapath can do. `bootEpoch` rises with each start of this node. */
+  /** `suites`, `takesMarks`: what the datapath can do. `bootEpoch` rises with each start of this node. */
   constructor(options: {
     readonly identity: Identity;
     readonly clusterKeys: ClusterKeys;
     readonly bootEpoch: number;
     readonly suites: readonly Suite[];
+    readonly takesMarks: boolean;
     readonly random: RandomSource;
     readonly counters: Counters<TunnelCounter>;
     readonly datapath: Datapath;
@@ -110,6 +111,7 @@ export class Tunnels implements DatapathEvents {
       offer: {
         suites: suiteBitmap(options.suites),
         suiteFloor: suiteBitmap(config.suiteFloor),
+        takesMarks: options.takesMarks,
         mtu: config.mtu,
       },
       indices: this.#indices,
@@ -290,12 +292,13 @@ export class Tunnels implements DatapathEvents {
 
   #initiate(to: PeerKey, localIndex: number, token: Uint8Array): Initiation | undefined {
     const { self, offer } = this.#context;
-    const { suites, mtu } = offer;
+    const { suites, takesMarks, mtu } = offer;
     const payload = {
       epoch: self.epoch,
       sequence: ++this.#sequence,
       peer: this.#self.identity.peer,
       suites,
+      takesMarks,
       mtu,
       token,
     };

@@ -48,6 +48,7 @@ const initiationPayload = {
   sequence: 1,
   peer: them.peer,
   suites: 1,
+  takesMarks: true,
   mtu: 1364,
   token: new Uint8Array(16),
 };
@@ -77,6 +78,7 @@ const tunnels = new Tunnels({
   clusterKeys,
   bootEpoch: 1,
   suites: ['chacha20-poly1305'],
+  takesMarks: true,
   random,
   counters,
   datapath,
@@ -127,6 +129,7 @@ export const routerControlTargets: readonly FuzzTarget[] = [
       encodeInitiationPayload(initiationPayload),
       encodeResponsePayload({
         outcome: 'accepted',
+        takesMarks: true,
         epoch: 1,
         mtu: 1364,
         suite: 'chacha20-poly1305',

@@ -115,7 +115,15 @@ class Rig {
     ] as const) {
       const suite = 'chacha20-poly1305';
       this.sleeve.setPath(peer, { kind: 'direct', endpoint: FROM });
-      this.sleeve.install({ peer, localIndex: index, remoteIndex: 9, suite, sendKey: key, receiveKey: key });
+      this.sleeve.install({
+        peer,
+        localIndex: index,
+        remoteIndex: 9,
+        suite,
+        peerTakesMarks: true,
+        sendKey: key,
+        receiveKey: key,
+      });
       this.sleeve.use(index);
     }
   }

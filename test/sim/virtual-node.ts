@@ -184,6 +184,7 @@ export class VirtualNode {
         mtu: OVERLAY_MTU,
         datapath: this.options.tamper?.(sleeve) ?? sleeve,
         suites: PORTABLE_SUITES,
+        takesMarks: true,
       },
       store: this.store,
       ipam: this.options.ipam,

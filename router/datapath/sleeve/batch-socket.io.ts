@@ -25,10 +25,21 @@ export interface SleeveUdp {
     onError: (errno: number) => void,
   ): void;
   /** Bytes sent, or −errno. */
-  send(address: Uint8Array, port: number, data: Uint8Array, length: number, segment: number): number;
+  send(
+    address: Uint8Array,
+    port: number,
+    data: Uint8Array,
+    length: number,
+    segment: number,
+    tos: number,
+  ): number;
   awaitWritable(): void;
   close(): void;
 }
+
+/** The words of port and address are those from 2 to here; the TOS byte follows. */
+const ORIGIN_END = 7;
+const TOS_WORD = 7;
 
 /** Bytes sent at once, below an IPv4 packet's length. */
 const MAX_RUN_BYTES = 65_000;
@@ -54,11 +65,12 @@ interface Queued {
   readonly target: Target;
   readonly bytes: Uint8Array;
   readonly segment: number;
+  readonly tos: number;
 }
 
 /**
  * A tunnel's socket over {@link SleeveUdp}. A run of datagrams leaves by one call, as it comes. Single ones of one size
- * to one endpoint, the last perhaps shorter, gather in such a run; anything else, a full run and {@link flush} end it.
+ * and TOS byte to one endpoint, the last perhaps shorter, gather in such a run; anything else, a full run and {@link flush} end it.
  * So datagrams keep their order. What the kernel has no room for waits, bounded by {@link MAX_SEND_QUEUE_BYTES}.
  */
 export class BatchSocket implements TunnelSocket {
@@ -76,6 +88,7 @@ export class BatchSocket implements TunnelSocket {
   #runCount = 0;
   /** Bytes of every datagram of the run but the last. */
   #runSegment = 0;
+  #runTos = 0;
 
   readonly #queue: Queued[] = [];
   #queuedBytes = 0;
@@ -110,17 +123,18 @@ export class BatchSocket implements TunnelSocket {
     );
   }
 
-  send(to: Endpoint, bytes: Uint8Array, segment = bytes.length): void {
+  send(to: Endpoint, bytes: Uint8Array, segment = bytes.length, tos = 0): void {
     const { length } = bytes;
     if (length > segment) {
       this.flush();
-      this.#sendRun(this.#target(to), bytes, length, segment);
+      this.#sendRun(this.#target(to), bytes, length, segment, tos);
       return;
     }
-    if (this.#runCount > 0 && !this.#mayJoin(to, length)) this.flush();
+    if (this.#runCount > 0 && !this.#mayJoin(to, length, tos)) this.flush();
     if (this.#runCount === 0) {
       this.#runTo = to;
       this.#runSegment = length;
+      this.#runTos = tos;
     }
     this.#run.set(bytes, this.#runLength);
     this.#runLength += length;
@@ -132,7 +146,7 @@ export class BatchSocket implements TunnelSocket {
     const length = this.#runLength;
     this.#runCount = 0;
     this.#runLength = 0;
-    this.#sendRun(this.#target(this.#runTo!), this.#run, length, this.#runSegment);
+    this.#sendRun(this.#target(this.#runTo!), this.#run, length, this.#runSegment, this.#runTos);
   }
 
   close(): void {
@@ -142,25 +156,32 @@ export class BatchSocket implements TunnelSocket {
     this.#udp.close();
   }
 
-  #mayJoin(to: Endpoint, length: number): boolean {
-    if (!this.#segments || to !== this.#runTo || length > this.#runSegment || length === 0) return false;
+  #mayJoin(to: Endpoint, length: number, tos: number): boolean {
+    if (
+      !this.#segments ||
+      to !== this.#runTo ||
+      tos !== this.#runTos ||
+      length > this.#runSegment ||
+      length === 0
+    )
+      return false;
     if (this.#runCount === UDP_MAX_SEGMENTS || this.#runLength + length > MAX_RUN_BYTES) return false;
     return this.#runLength === this.#runCount * this.#runSegment; // no shorter one closed it
   }
 
-  #sendRun(target: Target, data: Uint8Array, length: number, segment: number): void {
+  #sendRun(target: Target, data: Uint8Array, length: number, segment: number, tos: number): void {
     if (this.#closed) return;
     if (length > segment && !this.#segments) {
-      this.#sendSingly(target, data, length, segment);
+      this.#sendSingly(target, data, length, segment, tos);
       return;
     }
     if (this.#queue.length > 0) {
-      this.#keep(target, data.slice(0, length), segment);
+      this.#keep({ target, bytes: data.slice(0, length), segment, tos });
       return;
     }
-    const outcome = this.#udp.send(target.address, target.port, data, length, segment);
+    const outcome = this.#udp.send(target.address, target.port, data, length, segment, tos);
     if (outcome >= 0) return;
-    if (outcome === -EAGAIN) this.#keep(target, data.slice(0, length), segment);
+    if (outcome === -EAGAIN) this.#keep({ target, bytes: data.slice(0, length), segment, tos });
     else if (length <= segment) this.#failed(outcome);
     else {
       // A run that was refused may hold datagrams that are not; a device without checksums refuses all runs.
@@ -168,38 +189,39 @@ export class BatchSocket implements TunnelSocket {
         this.#segments = false;
         this.#counters.add('datapath.segmentsOff');
       }
-      this.#sendSingly(target, data, length, segment);
+      this.#sendSingly(target, data, length, segment, tos);
     }
   }
 
-  #sendSingly(target: Target, data: Uint8Array, length: number, segment: number): void {
+  #sendSingly(target: Target, data: Uint8Array, length: number, segment: number, tos: number): void {
     for (let at = 0; at < length; at += segment) {
       const one = data.subarray(at, Math.min(at + segment, length));
       if (this.#queue.length > 0) {
-        this.#keep(target, one.slice(), one.length);
+        this.#keep({ target, bytes: one.slice(), segment: one.length, tos });
         continue;
       }
-      const sent = this.#udp.send(target.address, target.port, one, one.length, one.length);
-      if (sent === -EAGAIN) this.#keep(target, one.slice(), one.length);
+      const sent = this.#udp.send(target.address, target.port, one, one.length, one.length, tos);
+      if (sent === -EAGAIN) this.#keep({ target, bytes: one.slice(), segment: one.length, tos });
       else if (sent < 0) this.#failed(sent);
     }
   }
 
-  #keep(target: Target, bytes: Uint8Array, segment: number): void {
+  #keep(run: Queued): void {
+    const { bytes, segment } = run;
     if (this.#queuedBytes + bytes.length > MAX_SEND_QUEUE_BYTES) {
       this.#counters.add('datapath.sendQueueFull', datagramsIn(bytes.length, segment));
       return;
     }
     if (this.#queue.length === 0) this.#udp.awaitWritable();
-    this.#queue.push({ target, bytes, segment });
+    this.#queue.push(run);
     this.#queuedBytes += bytes.length;
   }
 
   /** The kernel has room again. */
   #drain(): void {
     let done = 0;
-    for (const { target, bytes, segment } of this.#queue) {
-      const outcome = this.#udp.send(target.address, target.port, bytes, bytes.length, segment);
+    for (const { target, bytes, segment, tos } of this.#queue) {
+      const outcome = this.#udp.send(target.address, target.port, bytes, bytes.length, segment, tos);
       if (outcome === -EAGAIN) break;
       if (outcome < 0) this.#failed(outcome, datagramsIn(bytes.length, segment));
       this.#queuedBytes -= bytes.length;
@@ -223,7 +245,13 @@ export class BatchSocket implements TunnelSocket {
       }
       const at = i * UDP_SLOT_BYTES;
       const length = words[i * UDP_WORDS]!;
-      handlers.onDatagrams(origin, buffer.subarray(at, at + length), words[i * UDP_WORDS + 1]! || length);
+      const segment = words[i * UDP_WORDS + 1]! || length;
+      handlers.onDatagrams(
+        origin,
+        buffer.subarray(at, at + length),
+        segment,
+        words[i * UDP_WORDS + TOS_WORD]!,
+      );
     }
     if (!this.#closed) handlers.onBatchEnd();
   }
@@ -232,9 +260,9 @@ export class BatchSocket implements TunnelSocket {
   #origin(words: Uint32Array, at: number): Endpoint | undefined {
     const last = this.#lastWords;
     let same = true;
-    for (let i = 2; i < UDP_WORDS; i++) same &&= words[at + i] === last[i];
+    for (let i = 2; i < ORIGIN_END; i++) same &&= words[at + i] === last[i];
     if (same) return this.#lastOrigin;
-    const key = words.subarray(at + 2, at + UDP_WORDS).join(' ');
+    const key = words.subarray(at + 2, at + ORIGIN_END).join(' ');
     let origin = this.#originByWords.get(key);
     if (origin === undefined && !this.#originByWords.has(key)) {
       origin = originOf(words, at, this.family);
@@ -264,7 +292,7 @@ function datagramsIn(length: number, segment: number): number {
 function originOf(words: Uint32Array, at: number, family: Family): Endpoint | undefined {
   const port = words[at + 2]!;
   let value = BigInt(words[at + 3]!);
-  if (family === 6) for (let i = 4; i < UDP_WORDS; i++) value = (value << 32n) | BigInt(words[at + i]!);
+  if (family === 6) for (let i = 4; i < ORIGIN_END; i++) value = (value << 32n) | BigInt(words[at + i]!);
   const address: Address = { family, value };
   const linkLocal = family === 6 && value >> 118n === 0x3fan;
   return port === 0 || linkLocal ? undefined : endpoint(address, port);

@@ -19,7 +19,8 @@ interface Target {
 }
 
 /**
- * A tunnel's socket by `node:dgram`: works everywhere, and says what the batched one has to do.
+ * A tunnel's socket by `node:dgram`: works everywhere, and says what the batched one has to do, but that `dgram` can
+ * neither set nor tell the DSCP and ECN of a datagram.
  *
  * Copies: `dgram` sends at once while the kernel has room (libuv's try-send) and otherwise keeps the buffer until it
  * has. So packets are copied to one slot; should the socket keep it, it is left to the socket and replaced, and while
@@ -137,7 +138,7 @@ export class DgramSocket implements TunnelSocket {
       // The check phase follows the poll phase, in which libuv has read what the socket had (up to 32 datagrams).
       setImmediate(this.#endBatch);
     }
-    this.#handlers?.onDatagrams(origin, plainBytes(bytes), bytes.length);
+    this.#handlers?.onDatagrams(origin, plainBytes(bytes), bytes.length, 0);
   }
 
   readonly #endBatch = (): void => {

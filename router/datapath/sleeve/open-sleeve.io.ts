@@ -43,12 +43,14 @@ async function openSleeve(options: DatapathOptions): Promise<OpenDatapath> {
   return {
     name: SLEEVE.name,
     suites: aeads.suites,
+    takesMarks: true,
     features: [...aeadFeatures(aeads), ...featuresOf(tun.offloads)],
     datapath: sleeve,
     start: (events, onFault) => {
       sleeve.setEvents(events);
       io.start({
-        onDatagrams: (from, bytes, segment) => sleeve.handleDatagrams(from, bytes, clock(), segment),
+        onDatagrams: (from, bytes, segment, tos) =>
+          sleeve.handleDatagrams(from, bytes, clock(), segment, tos),
         onFrame: (frame) => sleeve.handleTunPacket(frame, clock()),
         onBatchEnd: () => sleeve.endBatch(clock()),
         onTunError: onFault,

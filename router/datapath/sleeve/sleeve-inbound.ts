@@ -19,6 +19,7 @@ import {
   receiverIndexOf,
   TAG_LENGTH,
 } from '../../packet/data-packet.ts';
+import { takeMarks } from '../../packet/ecn.ts';
 import { quotedAddresses } from '../../packet/icmp.ts';
 import {
   destinationAt,
@@ -75,6 +76,8 @@ interface OuterPackets {
   readonly at: number;
   readonly end: number;
   readonly segment: number;
+  /** The byte of DSCP and ECN that they came with. */
+  readonly tos: number;
 }
 
 /**
@@ -84,7 +87,7 @@ interface OuterPackets {
  * goes on sealed, and we cannot read what is in it.
  *
  * Packets are judged in this order, each fault counted: form, session, counter, tag, replay, padding, kind; for IP
- * packets headers, source, destination, what an ICMP error quotes, checksum offsets.
+ * packets headers, source, destination, what an ICMP error quotes, checksum offsets, congestion marks.
  */
 export class SleeveInbound {
   readonly #state: SleeveState;
@@ -149,7 +152,7 @@ export class SleeveInbound {
       const opened = session.openRun(first, run);
       for (let i = 0; i < opened; i++) {
         const start = at + i * segment;
-        this.#handleOpened(session, first + i, bytes, start, Math.min(segment, end - start), from, via);
+        this.#handleOpened(session, first + i, packets, start, Math.min(segment, end - start), from, via);
       }
       const failed = at + opened * segment;
       if (failed < end) {
@@ -166,7 +169,7 @@ export class SleeveInbound {
   #handleOpened(
     session: PeerSession,
     counter: number,
-    bytes: Uint8Array,
+    packets: OuterPackets,
     at: number,
     length: number,
     from: Endpoint,
@@ -174,6 +177,7 @@ export class SleeveInbound {
   ): void {
     const state = this.#state;
     const peer = session.peer;
+    const { bytes } = packets;
     // What a packet before this one gave rise to may have ended the session.
     if (session.erased) {
       state.drop('datapath.inUnknownIndex');
@@ -190,19 +194,20 @@ export class SleeveInbound {
     this.#noticeOrigin(session, order === 'newest', from, via);
     const bodyBytes = bodyLength(bytes, at + OUTER_HEADER_LENGTH, length - OUTER_HEADER_LENGTH - TAG_LENGTH);
     const fault =
-      bodyBytes < 0 ? 'datapath.inPadding' : this.#dispatch(session, bytes, at, bodyBytes, from, via);
+      bodyBytes < 0 ? 'datapath.inPadding' : this.#dispatch(session, packets, at, bodyBytes, from, via);
     if (fault !== undefined) state.drop(fault, peer);
   }
 
   /** Handles what the packet at `at` holds: a body of `length` bytes. */
   #dispatch(
     session: PeerSession,
-    bytes: Uint8Array,
+    packets: OuterPackets,
     at: number,
     length: number,
     from: Endpoint,
     via: SleevePeer | undefined,
   ): DatapathCounter | undefined {
+    const { bytes } = packets;
     const kind = bytes[at + OUTER_HEADER_LENGTH]!;
     const a = bytes[at + OUTER_HEADER_LENGTH + 2]!;
     const b = bytes[at + OUTER_HEADER_LENGTH + 3]!;
@@ -212,7 +217,7 @@ export class SleeveInbound {
       case KIND_KEEPALIVE:
         return length === 0 && a === 0 ? undefined : 'datapath.inInnerHeader';
       case KIND_IP:
-        return this.#handleIp(session.peer, bytes, body, length, a, b);
+        return this.#handleIp(session.peer, packets, body, length, a, b);
       case KIND_CONTROL: {
         const message = bytes.slice(body, body + length);
         const { events, now } = this.#state;
@@ -232,7 +237,7 @@ export class SleeveInbound {
   /** Delivers the IP packet of `length` bytes at `at`. The outer and inner header before it make room for a vnet header. */
   #handleIp(
     peer: SleevePeer,
-    bytes: Uint8Array,
+    packets: OuterPackets,
     at: number,
     length: number,
     csumStart: number,
@@ -240,6 +245,7 @@ export class SleeveInbound {
   ): DatapathCounter | undefined {
     const state = this.#state;
     const ip = this.#ip;
+    const { bytes, tos } = packets;
     const fault = parseIpPacket(bytes, at, at + length, ip);
     if (fault !== undefined) return DENIED[fault];
     if (isMulticast(bytes, ip)) return 'datapath.inMulticast';
@@ -257,6 +263,7 @@ export class SleeveInbound {
         return 'datapath.inChecksumOffset';
       }
     }
+    if (!takeMarks(bytes, ip, tos)) return 'datapath.inCongestion';
     peer.receivedIpBytes += length;
     this.#coalescer.add(bytes, ip, csumStart);
     return undefined;
@@ -288,7 +295,8 @@ export class SleeveInbound {
     const start = at + RELAY_ID_LENGTH;
     const end = at + length;
     if (relayId === relayIdOf(state.self)) {
-      this.handlePackets({ bytes, at: start, end, segment: end - start }, from, sender);
+      // Marks on the way to and from a relay say nothing here: envelopes leave as Not-ECT.
+      this.handlePackets({ bytes, at: start, end, segment: end - start, tos: 0 }, from, sender);
       return undefined;
     }
     const packet = bytes.subarray(start, end);

@@ -16,6 +16,7 @@ import {
   TAG_LENGTH,
   writeInnerHeader,
 } from '../../packet/data-packet.ts';
+import { outerTos, tosAt } from '../../packet/ecn.ts';
 import type { Path } from '../datapath.ts';
 import type { PeerSession, SleevePeer } from './sleeve-peer.ts';
 import { relayIdOf, type SleeveState } from './sleeve-state.ts';
@@ -33,7 +34,7 @@ const MAX_RUN_BYTES = 65_000;
 
 /**
  * The way out of a sleeve: plaintexts are written one behind the other in one buffer, and sealed there. Consecutive
- * ones of one session and size, the last perhaps shorter, for one endpoint are a *run*: they are sealed by one call and
+ * ones of one session, size (the last perhaps shorter) and TOS byte for one endpoint are a *run*: they are sealed by one call and
  * transmitted by one.
  *
  * ```
@@ -62,6 +63,7 @@ export class SleeveSender {
   /** Where it begins, and the bytes of each packet but the last. */
   #runAt = 0;
   #runSegment = 0;
+  #runTos = 0;
 
   constructor(state: SleeveState) {
     this.#state = state;
@@ -86,7 +88,7 @@ export class SleeveSender {
     const { buffer } = this;
     const segment = this.#runSegment;
     session.sealRun(this.#runCounter, { bytes: buffer, at, length, segment, aadLength: OUTER_HEADER_LENGTH });
-    this.#state.sink.transmit(this.#runTo!, buffer.subarray(at, at + length), segment);
+    this.#state.sink.transmit(this.#runTo!, buffer.subarray(at, at + length), segment, this.#runTos);
   }
 
   /** Whether a packet for `peer` can go out now. */
@@ -173,7 +175,8 @@ export class SleeveSender {
     for (let i = 0; i < padding; i++) buffer[bodyEnd + i] = 0;
     writeInnerHeader(buffer, at + OUTER_HEADER_LENGTH, kind, padding, a, b);
     if (path.kind === 'direct') {
-      this.#join(session, path.endpoint, total);
+      const inner = kind === KIND_IP ? tosAt(buffer, at + BODY_OFFSET) : 0;
+      this.#join(session, path.endpoint, total, outerTos(inner, session.peerTakesMarks));
       return true;
     }
     this.flush();
@@ -183,13 +186,14 @@ export class SleeveSender {
   }
 
   /** Makes the plaintext of `total` bytes at `#next` a part of the run under way, or the first of a new one. */
-  #join(session: PeerSession, to: Endpoint, total: number): void {
+  #join(session: PeerSession, to: Endpoint, total: number, tos: number): void {
     const at = this.#next;
     const fits =
       this.#runCount > 0 &&
       this.#runCount < MAX_RUN_PACKETS &&
       session === this.#runSession &&
       to === this.#runTo &&
+      tos === this.#runTos &&
       total <= this.#runSegment &&
       at === this.#runAt + this.#runCount * this.#runSegment && // no shorter one closed it
       at + total - this.#runAt <= MAX_RUN_BYTES;
@@ -201,6 +205,7 @@ export class SleeveSender {
       this.#runCounter = counter;
       this.#runAt = at;
       this.#runSegment = total;
+      this.#runTos = tos;
     }
     this.#runCount++;
     this.#next = at + total;

@@ -19,6 +19,8 @@ export class SleeveSession<Peer> {
   readonly peer: Peer;
   readonly localIndex: number;
   readonly remoteIndex: number;
+  /** Whether the peer takes over congestion marks of outer headers. */
+  readonly peerTakesMarks: boolean;
   readonly #limits: SuiteLimits;
   readonly #sendAead: Aead;
   readonly #receiveAead: Aead;
@@ -37,6 +39,7 @@ export class SleeveSession<Peer> {
     this.peer = peer;
     this.localIndex = session.localIndex;
     this.remoteIndex = session.remoteIndex;
+    this.peerTakesMarks = session.peerTakesMarks;
     this.#limits = limits;
     this.#sendAead = createAead(session.suite, session.sendKey);
     this.#receiveAead = createAead(session.suite, session.receiveKey);

@@ -16,9 +16,10 @@ import type { WaitingBudget } from './waiting-packets.ts';
 export interface DatapathSink {
   /**
    * Sends outer packets, each as one UDP datagram: they lie one behind the other and have `segment` bytes each, the
-   * last may be shorter; without `segment` it is one. The bytes are valid only during the call.
+   * last may be shorter; without `segment` it is one. `tos`: the byte of DSCP and ECN in their headers, without it 0.
+   * The bytes are valid only during the call.
    */
-  transmit(to: Endpoint, bytes: Uint8Array, segment?: number): void;
+  transmit(to: Endpoint, bytes: Uint8Array, segment?: number, tos?: number): void;
   /** Hands a frame (vnet header, IP packet) to the TUN. The bytes are valid only during the call. */
   deliver(frame: Uint8Array): void;
 }

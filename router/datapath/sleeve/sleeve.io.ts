@@ -51,8 +51,11 @@ interface SleeveIoOptions {
 
 /** Whom the input goes to. The bytes are valid only during the call. */
 interface SleeveIoHandlers {
-  /** Datagrams of one sender, of `segment` bytes each, the last may be shorter. The bytes may be changed. */
-  onDatagrams(from: Endpoint, bytes: Uint8Array, segment: number): void;
+  /**
+   * Datagrams of one sender, of `segment` bytes each, the last may be shorter. The bytes may be changed. `tos`: the byte
+   * of DSCP and ECN that all came with.
+   */
+  onDatagrams(from: Endpoint, bytes: Uint8Array, segment: number, tos: number): void;
   onFrame(frame: Uint8Array): void;
   /** What one wake-up of a socket or of the TUN yielded has been handed over: time to flush. */
   onBatchEnd(): void;
@@ -100,9 +103,9 @@ export class SleeveIo implements DatapathSink {
   start(handlers: SleeveIoHandlers): void {
     assert(this.#handlers === undefined, 'a shell is started once');
     this.#handlers = handlers;
-    const onDatagrams = (from: Endpoint, bytes: Uint8Array, segment: number): void => {
+    const onDatagrams = (from: Endpoint, bytes: Uint8Array, segment: number, tos: number): void => {
       this.#inBatch = true;
-      handlers.onDatagrams(from, bytes, segment);
+      handlers.onDatagrams(from, bytes, segment, tos);
     };
     for (const socket of this.#sockets) socket.start({ onDatagrams, onBatchEnd: () => this.#endBatch() });
     this.#tun?.start(
@@ -116,14 +119,14 @@ export class SleeveIo implements DatapathSink {
     return this.#sockets[0]!.port;
   }
 
-  transmit(to: Endpoint, bytes: Uint8Array, segment = bytes.length): void {
+  transmit(to: Endpoint, bytes: Uint8Array, segment = bytes.length, tos = 0): void {
     const family = to.startsWith('[') ? 6 : 4;
     const socket = this.#closed ? undefined : this.#sockets.find((one) => one.family === family);
     if (socket === undefined) {
       this.#counters.add('datapath.noSocket');
       return;
     }
-    socket.send(to, bytes, segment);
+    socket.send(to, bytes, segment, tos);
     if (!this.#inBatch) socket.flush();
   }
 

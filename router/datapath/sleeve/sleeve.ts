@@ -78,12 +78,13 @@ export class Sleeve implements Datapath {
 
   /**
    * Takes in UDP datagrams of one sender: they lie one behind the other and have `segment` bytes each, the last may be
-   * shorter. They are opened where they lie, so their bytes are the sleeve's to change.
+   * shorter. They are opened where they lie, so their bytes are the sleeve's to change. `tos`: the byte of DSCP and ECN
+   * that all came with.
    */
-  handleDatagrams(from: Endpoint, bytes: Uint8Array, now: Instant, segment = bytes.length): void {
+  handleDatagrams(from: Endpoint, bytes: Uint8Array, now: Instant, segment = bytes.length, tos = 0): void {
     this.#state.now = now;
     if (bytes.length === 0) this.#state.drop('datapath.inMalformed');
-    this.#inbound.handlePackets({ bytes, at: 0, end: bytes.length, segment }, from, undefined);
+    this.#inbound.handlePackets({ bytes, at: 0, end: bytes.length, segment, tos }, from, undefined);
     this.#afterInput();
   }
 

@@ -4,8 +4,11 @@ import type { DatapathCounter } from '../datapath-counters.ts';
 
 /** Whom a socket's datagrams go to. The bytes are valid only during the call, in which they may be changed. */
 export interface TunnelSocketHandlers {
-  /** Datagrams of one sender, one behind the other, of `segment` bytes each; the last may be shorter. */
-  onDatagrams(from: Endpoint, bytes: Uint8Array, segment: number): void;
+  /**
+   * Datagrams of one sender, one behind the other, of `segment` bytes each; the last may be shorter. `tos`: the byte of
+   * DSCP and ECN that all came with.
+   */
+  onDatagrams(from: Endpoint, bytes: Uint8Array, segment: number, tos: number): void;
   /** What one wake-up yielded has been handed over. */
   onBatchEnd(): void;
 }
@@ -19,9 +22,10 @@ export interface TunnelSocket {
   start(handlers: TunnelSocketHandlers): void;
   /**
    * Sends datagrams of `segment` bytes each, the last may be shorter, to an endpoint of this socket's family, at the
-   * latest with {@link flush}. What is not sent at once is copied. Without `segment` it is one datagram.
+   * latest with {@link flush}. What is not sent at once is copied. Without `segment` it is one datagram. `tos`: the byte of
+   * DSCP and ECN in their headers, without it 0.
    */
-  send(to: Endpoint, bytes: Uint8Array, segment?: number): void;
+  send(to: Endpoint, bytes: Uint8Array, segment?: number, tos?: number): void;
   flush(): void;
   /** Harmless when repeated. */
   close(): void;

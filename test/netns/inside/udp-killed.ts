@@ -35,14 +35,14 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-from.send(LOOPBACK, PORT, new Uint8Array(3), 3, 3);
+from.send(LOOPBACK, PORT, new Uint8Array(3), 3, 3, 0);
 await until(() => seen.received.length === 1);
 to.awaitWritable();
 const killed = spawnSync('ss', ['--kill', '--udp', '--all', 'sport', '=', `:${PORT}`], { encoding: 'utf8' });
 if (!killed.stdout.includes(`:${PORT}`))
   throw new Error(`ss killed nothing: ${killed.stdout}${killed.stderr}`);
 await until(() => seen.errors.length === 1);
-from.send(LOOPBACK, PORT, new Uint8Array(5), 5, 5);
+from.send(LOOPBACK, PORT, new Uint8Array(5), 5, 5, 0);
 await until(() => seen.received.length === 2 && seen.writable === 1);
 console.log(JSON.stringify(seen));
 from.close();

@@ -44,7 +44,7 @@ describe('UDP sockets that move datagrams in batches', () => {
     const received = receive(to, 64);
     const run = Uint8Array.from({ length: 63 * 1000 + 1 }, (_, i) => i / 1000);
     assert.equal(
-      from.send(LOOPBACK, to.port, run, run.length, from.segments ? 1000 : run.length),
+      from.send(LOOPBACK, to.port, run, run.length, from.segments ? 1000 : run.length, 0),
       run.length,
     );
     const datagrams = await received;
@@ -65,22 +65,60 @@ describe('UDP sockets that move datagrams in batches', () => {
     });
     const address = new Uint8Array(16);
     address[15] = 1;
-    from.send(address, to.port, new Uint8Array(9), 5, 5);
-    assert.deepEqual(await words, [5, 0, from.port, 0, 0, 0, 1]);
+    from.send(address, to.port, new Uint8Array(9), 5, 5, 0);
+    assert.deepEqual(await words, [5, 0, from.port, 0, 0, 0, 1, 0]);
   });
+
+  for (const [host, bytes] of [
+    ['127.0.0.1', LOOPBACK],
+    ['::1', Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)],
+  ] as const) {
+    it(`tells the byte of DSCP and ECN that each run was sent with (${host})`, async () => {
+      const [from, to] = [open(host), open(host)];
+      const told: (readonly [length: number, tos: number])[] = [];
+      const all = new Promise<void>((resolve) => {
+        to.start(
+          (_buffer, words, count) => {
+            for (let i = 0; i < count; i++) told.push([words[i * UDP_WORDS]!, words[i * UDP_WORDS + 7]!]);
+            if (told.length >= 4) resolve();
+          },
+          () => {},
+          () => {},
+        );
+      });
+      const run = new Uint8Array(300);
+      for (const [length, tos] of [
+        [7, 0xb8],
+        [300, 3],
+        [9, 0],
+        [11, 255],
+      ] as const) {
+        from.send(bytes, to.port, run, length, from.segments ? 100 : length, tos);
+      }
+      await all;
+      assert.deepEqual(told, [
+        [7, 0xb8],
+        [300, 3],
+        [9, 0],
+        [11, 255],
+      ]);
+      assert.throws(() => from.send(bytes, to.port, run, 1, 1, 256), TypeError);
+      assert.throws(() => from.send(bytes, to.port, run, 1, 1, -1), TypeError);
+    });
+  }
 
   it('says why it cannot send', () => {
     const socket = open();
     const bytes = new Uint8Array(65_535);
-    assert.equal(socket.send(LOOPBACK, 9, bytes, 65_535, 65_535), EMSGSIZE);
-    assert.equal(socket.send(new Uint8Array(16), 9, bytes, 1, 1), EAFNOSUPPORT);
+    assert.equal(socket.send(LOOPBACK, 9, bytes, 65_535, 65_535, 0), EMSGSIZE);
+    assert.equal(socket.send(new Uint8Array(16), 9, bytes, 1, 1, 0), EAFNOSUPPORT);
     // More datagrams than any kernel takes at once.
-    assert.equal(socket.send(LOOPBACK, 9, bytes, 60_000, 10), EINVAL);
-    assert.throws(() => socket.send(LOOPBACK, 0, bytes, 1, 1), TypeError);
-    assert.throws(() => socket.send(LOOPBACK, 9, bytes, 65_536, 1), TypeError);
+    assert.equal(socket.send(LOOPBACK, 9, bytes, 60_000, 10, 0), EINVAL);
+    assert.throws(() => socket.send(LOOPBACK, 0, bytes, 1, 1, 0), TypeError);
+    assert.throws(() => socket.send(LOOPBACK, 9, bytes, 65_536, 1, 0), TypeError);
     socket.close();
     socket.close();
-    assert.equal(socket.send(LOOPBACK, 9, bytes, 1, 1), EBADF);
+    assert.equal(socket.send(LOOPBACK, 9, bytes, 1, 1, 0), EBADF);
   });
 
   it('refuses a port that is taken, and what is no address', () => {
@@ -123,7 +161,7 @@ describe('UDP sockets that move datagrams in batches', () => {
         () => {},
         () => {},
       );
-      for (let i = 0; i < 20; i++) from.send(LOOPBACK, to.port, Uint8Array.of(7, 7, 7), 3, 3);
+      for (let i = 0; i < 20; i++) from.send(LOOPBACK, to.port, Uint8Array.of(7, 7, 7), 3, 3, 0);
     });
   });
 });

@@ -43,10 +43,18 @@ const PAYLOAD: InitiationPayload = {
   sequence: 7,
   peer: alice.identity.peer,
   suites: 3,
+  takesMarks: true,
   mtu: 1364,
   token: NONE,
 };
-const ACCEPTED = { outcome: 'accepted', epoch: 3, mtu: 1400, suite: 'chacha20-poly1305', index: 77 } as const;
+const ACCEPTED = {
+  outcome: 'accepted',
+  epoch: 3,
+  mtu: 1400,
+  suite: 'chacha20-poly1305',
+  index: 77,
+  takesMarks: true,
+} as const;
 
 function initiate(from = alice, to = bob, payload = PAYLOAD): Initiation {
   const peer = { peer: to.identity.peer, noiseKey: to.identity.noise.publicKey };
@@ -209,6 +217,7 @@ describe('a thief of the responder key', () => {
       clusterKeys,
       bootEpoch: 1,
       suites: ['chacha20-poly1305'],
+      takesMarks: true,
       random,
       counters,
       datapath,

@@ -66,6 +66,7 @@ export class HostileMember {
         sequence: ++this.#sequence,
         peer: this.identity.peer,
         suites: 1,
+        takesMarks: true,
         mtu: 1364,
         token: options.token ?? new Uint8Array(16),
       },
@@ -81,7 +82,7 @@ export class HostileMember {
     const response = read.value.respond(
       index === undefined
         ? { outcome: 'regressed', epoch: 1, mtu: 1364, token: new Uint8Array(16).fill(7) }
-        : { outcome: 'accepted', epoch: 1, mtu: 1364, suite: 'chacha20-poly1305', index },
+        : { outcome: 'accepted', epoch: 1, mtu: 1364, suite: 'chacha20-poly1305', index, takesMarks: true },
     );
     assert.ok(response.ok);
     return this.stamped(response.value.body, node);

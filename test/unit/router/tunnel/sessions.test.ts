@@ -10,6 +10,7 @@ const session = (localIndex: number): DataSession => ({
   localIndex,
   remoteIndex: 1000 + localIndex,
   suite: 'chacha20-poly1305',
+  peerTakesMarks: true,
   sendKey: new Uint8Array(32),
   receiveKey: new Uint8Array(32),
 });

@@ -176,6 +176,7 @@ export class Node {
       clusterKeys: this.#clusterKeys,
       bootEpoch: epoch,
       suites: PORTABLE_SUITES,
+      takesMarks: true,
       random,
       counters,
       datapath: this.sleeve,

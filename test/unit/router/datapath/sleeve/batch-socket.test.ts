@@ -10,7 +10,7 @@ const EMSGSIZE = -90;
 const A = parseEndpoint('192.0.2.1:1000')!;
 const B = parseEndpoint('192.0.2.2:1000')!;
 
-type Sent = readonly [to: string, segment: number, bytes: readonly number[]];
+type Sent = readonly [to: string, segment: number, bytes: readonly number[], tos?: number];
 
 /** A kernel's end: `answer` decides on each send; what is taken stands in `sent`. */
 class FakeUdp implements SleeveUdp {
@@ -33,9 +33,22 @@ class FakeUdp implements SleeveUdp {
     this.onWritable = onWritable;
   }
 
-  send(address: Uint8Array, port: number, data: Uint8Array, length: number, segment: number): number {
+  send(
+    address: Uint8Array,
+    port: number,
+    data: Uint8Array,
+    length: number,
+    segment: number,
+    tos: number,
+  ): number {
     const outcome = this.answer(length, segment);
-    if (outcome >= 0) this.sent.push([`${address.join('.')}:${port}`, segment, [...data.slice(0, length)]]);
+    if (outcome >= 0)
+      this.sent.push([
+        `${address.join('.')}:${port}`,
+        segment,
+        [...data.slice(0, length)],
+        ...(tos === 0 ? ([] as const) : ([tos] as const)),
+      ]);
     return outcome;
   }
 
@@ -93,6 +106,29 @@ describe('a socket that sends in runs', () => {
     socket.send(B, bytes(2, 5));
     socket.flush();
     assert.deepEqual(udp.sent.at(-1), [B, 2, [5, 5]]);
+  });
+
+  it('joins only datagrams of one TOS byte, and keeps it while they wait', () => {
+    const { udp, socket } = started();
+    socket.send(A, bytes(2, 1), 2, 0xb8);
+    socket.send(A, bytes(2, 2), 2, 0xb8);
+    socket.send(A, bytes(2, 3));
+    socket.send(A, bytes(4, 4), 2, 3);
+    socket.flush();
+    assert.deepEqual(udp.sent, [
+      [A, 2, [1, 1, 2, 2], 0xb8],
+      [A, 2, [3, 3]],
+      [A, 2, [4, 4, 4, 4], 3],
+    ]);
+    udp.answer = () => EAGAIN;
+    socket.send(A, bytes(4, 5), 2, 2);
+    udp.answer = (length, segment) => (length > segment ? EIO : length);
+    udp.onWritable();
+    socket.send(A, bytes(4, 6), 2, 1);
+    assert.deepEqual(udp.sent.slice(3), [
+      [A, 2, [6, 6], 1],
+      [A, 2, [6, 6], 1],
+    ]);
   });
 
   it('takes a run apart where the kernel has none', () => {
@@ -191,10 +227,10 @@ describe('a socket that sends in runs', () => {
     const udp = new FakeUdp();
     const counters = new Counters(DATAPATH_COUNTERS);
     const socket = new BatchSocket(udp, counters);
-    const received: [Endpoint, number, number[]][] = [];
+    const received: [Endpoint, number, number[], number][] = [];
     let ended = 0;
     socket.start({
-      onDatagrams: (from, bytes, segment) => received.push([from, segment, [...bytes]]),
+      onDatagrams: (from, bytes, segment, tos) => received.push([from, segment, [...bytes], tos]),
       onBatchEnd: () => ended++,
     });
     const buffer = new Uint8Array(4 * 65_536);
@@ -202,12 +238,17 @@ describe('a socket that sends in runs', () => {
     buffer.set([4, 4, 4], 65_536);
     buffer.set([5], 3 * 65_536);
     const address = 0xc000_0201;
-    const words = [5, 2, 1000, address, 0, 0, 0, 3, 0, 1000, address + 1, 0, 0, 0, 9, 0, 0, address, 0, 0, 0];
-    udp.onBatch(buffer, Uint32Array.of(...words, 1, 0, 1000, address, 0, 0, 0), 4);
+    const words = [
+      [5, 2, 1000, address, 0, 0, 0, 0xb8],
+      [3, 0, 1000, address + 1, 0, 0, 0, 3],
+      [9, 0, 0, address, 0, 0, 0, 0],
+      [1, 0, 1000, address, 0, 0, 0, 0],
+    ];
+    udp.onBatch(buffer, Uint32Array.of(...words.flat()), 4);
     assert.deepEqual(received, [
-      [A, 2, [1, 1, 2, 2, 3]],
-      [B, 3, [4, 4, 4]],
-      [A, 1, [5]],
+      [A, 2, [1, 1, 2, 2, 3], 0xb8],
+      [B, 3, [4, 4, 4], 3],
+      [A, 1, [5], 0],
     ]);
     assert.equal(ended, 1);
     assert.equal(counters.get('datapath.badOrigin'), 1, 'port 0');

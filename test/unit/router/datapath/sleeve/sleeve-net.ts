@@ -16,7 +16,7 @@ export interface Node {
   readonly endpoint: Endpoint;
   readonly sleeve: Sleeve;
   readonly counters: Counters<DatapathCounter>;
-  readonly transmitted: { readonly to: Endpoint; readonly bytes: Uint8Array }[];
+  readonly transmitted: { readonly to: Endpoint; readonly bytes: Uint8Array; tos: number }[];
   readonly delivered: Uint8Array[];
   readonly events: { readonly name: keyof DatapathEvents; readonly args: readonly unknown[] }[];
 }
@@ -28,6 +28,8 @@ export interface NodeOptions {
   /** Default: chacha20-poly1305, by what works everywhere. */
   readonly suite?: Suite;
   readonly createAead?: CreateAead;
+  /** Default: true. */
+  readonly peerTakesMarks?: boolean;
 }
 
 /**
@@ -39,10 +41,12 @@ export class SleeveNet {
   readonly nodes: Node[] = [];
   readonly wire: Uint8Array[] = [];
   readonly #suite: Suite;
+  readonly #peerTakesMarks: boolean;
   #nextIndex = 1;
 
   constructor(count: number, options: NodeOptions = {}) {
     this.#suite = options.suite ?? 'chacha20-poly1305';
+    this.#peerTakesMarks = options.peerTakesMarks ?? true;
     for (let i = 0; i < count; i++) this.nodes.push(this.#node(i, options));
     const routes: Route[] = this.nodes.flatMap(({ id }, i) => [
       { range: parseCidr(`10.${32 + i}.0.0/16`)!, owner: id },
@@ -56,7 +60,7 @@ export class SleeveNet {
     const [atA, atB] = [this.#nextIndex++, this.#nextIndex++];
     const keys = [new Uint8Array(32).fill(atA), new Uint8Array(32).fill(atB)] as const;
     const [left, right] = [this.nodes[a]!, this.nodes[b]!];
-    const common = { suite: this.#suite } as const;
+    const common = { suite: this.#suite, peerTakesMarks: this.#peerTakesMarks } as const;
     left.sleeve.install({
       ...common,
       peer: right.id,
@@ -96,10 +100,10 @@ export class SleeveNet {
     for (let moved = true; moved; ) {
       moved = false;
       for (const node of this.nodes) {
-        for (const { to, bytes } of node.transmitted.splice(0)) {
+        for (const { to, bytes, tos } of node.transmitted.splice(0)) {
           moved = true;
           const receiver = this.nodes.find((one) => one.endpoint === to);
-          receiver?.sleeve.handleDatagrams(node.endpoint, bytes, this.now);
+          receiver?.sleeve.handleDatagrams(node.endpoint, bytes, this.now, bytes.length, tos);
         }
       }
     }
@@ -130,10 +134,10 @@ export class SleeveNet {
         ...(options.limits === undefined ? {} : { limits: options.limits }),
       },
       sink: {
-        transmit: (to, bytes, segment) => {
+        transmit: (to, bytes, segment, tos = 0) => {
           for (const datagram of datagramsOf(bytes, segment)) {
             this.wire.push(datagram.slice());
-            node.transmitted.push({ to, bytes: datagram });
+            node.transmitted.push({ to, bytes: datagram, tos });
           }
         },
         deliver: (frame) => node.delivered.push(frame.slice()),
