@@ -1,5 +1,11 @@
 import { printable } from '../base/printable.ts';
-import type { IpamResult, IpamSummary, RemovalStatus, StatusResult } from '../control/control-protocol.ts';
+import type {
+  DatapathStatus,
+  IpamResult,
+  IpamSummary,
+  RemovalStatus,
+  StatusResult,
+} from '../control/control-protocol.ts';
 import type { PeerStatus, PeersResult } from '../control/peer-status.ts';
 
 /** Texts for people: the results of the control socket as lines and tables. Names of peers are not trusted. */
@@ -13,10 +19,21 @@ export function formatStatus(status: StatusResult): string {
     `version    ${printable(status.version)}`,
     `addresses  ${status.addresses.map((address) => printable(address)).join(', ') || 'none yet'}`,
     `ipam       ${summaryOf(status.ipam)}`,
+    ...datapathLines(status.datapath),
     `peers      ${connected} of ${status.peers.length} connected${hiddenText(status.hidden)}`,
   ];
   if (status.peers.length > 0) lines.push('', ...peerTable(status.peers));
   return text(lines);
+}
+
+/** What moves the packets, and a line for each part of it that the host does not have. */
+function datapathLines(datapath: DatapathStatus | undefined): string[] {
+  if (datapath === undefined) return [];
+  const { name, suites, without } = datapath;
+  return [
+    `datapath   ${printable(name)}; ${suites.map((suite) => printable(suite)).join(', ')}`,
+    ...without.map(({ feature, fault }) => `           without ${printable(feature)}: ${printable(fault)}`),
+  ];
 }
 
 export function formatPeers(result: PeersResult): string {

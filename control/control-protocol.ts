@@ -73,12 +73,23 @@ export interface StatusResult {
   /** How many peers that left long ago are not listed. */
   readonly hidden?: number;
   readonly ipam: IpamSummary;
+  /** What moves the packets; an older weftd does not tell it. */
+  readonly datapath?: DatapathStatus;
   /** What `--peer` and `weft connect` gave. */
   readonly seeds?: readonly SeedStatus[];
   /** What a user should know and do something about, one line each, the worst first. */
   readonly warnings?: readonly string[];
   /** The same for programs, in the same order: a stable code, how grave it is, what is wrong, what to do. */
   readonly problems?: readonly Warning[];
+}
+
+export interface DatapathStatus {
+  /** As `--datapath` calls it. */
+  readonly name: string;
+  /** Cipher suites that it offers to peers, the preferred first. */
+  readonly suites: readonly string[];
+  /** What of it does not work on this host, and why. */
+  readonly without: readonly { readonly feature: string; readonly fault: string }[];
 }
 
 export interface IpamSummary {

@@ -4,7 +4,7 @@ import { DAEMON_WARNINGS } from '../daemon-warnings.ts';
 
 /**
  * A warning for each part of the datapath that the host claims to have and got wrong when it was tried. What a host
- * simply lacks is no warning; `weft report` has it.
+ * simply lacks is no warning (`datapath-status.ts`).
  */
 export function datapathWarnings(features: readonly DatapathFeature[]): Warning[] {
   return features.flatMap(({ name: feature, fault, wrong }) =>

@@ -1,6 +1,7 @@
 import { formatAddress } from '../../base/address.ts';
 import { warningLine } from '../../base/warning.ts';
 import type { StatusResult } from '../../control/control-protocol.ts';
+import { datapathStatus } from './datapath-status.ts';
 import { datapathWarnings } from './datapath-warnings.ts';
 import { ipamSummary } from './ipam-view.ts';
 import { peerRows } from './peers-view.ts';
@@ -29,6 +30,7 @@ export function statusView(context: StatusContext, { all = false } = {}): Status
     peers: rows,
     ...(hidden > 0 ? { hidden } : {}),
     ipam: { ...ipamSummary(node), detail: ringDetail(context, seeds) },
+    datapath: datapathStatus(datapath),
     ...(seeds.length === 0 ? {} : { seeds }),
     ...(warnings.length === 0 ? {} : { warnings: warnings.map(warningLine), problems: warnings }),
   };

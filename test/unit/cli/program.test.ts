@@ -32,6 +32,11 @@ const STATUS: ControlResults['status'] = {
   addresses: ['10.32.0.1'],
   peers: [PEER, { ...PEER, name: 'evil\u001b[2J\nname', state: 'dead', endpoint: null, rttMs: null }],
   ipam: IPAM,
+  datapath: {
+    name: 'sleeve',
+    suites: ['aes-256-gcm', 'chacha20-poly1305'],
+    without: [{ feature: 'UDP super-packets from the TUN', fault: 'this kernel does not grant it' }],
+  },
 };
 const PEERS: ControlResults['peers'] = {
   peers: [
@@ -146,6 +151,8 @@ describe('weft', () => {
       'version    0.1.0',
       'addresses  10.32.0.1',
       'ipam       ready; IPv4 3 used of 524288 owned',
+      'datapath   sleeve; aes-256-gcm, chacha20-poly1305',
+      '           without UDP super-packets from the TUN: this kernel does not grant it',
       'peers      1 of 2 connected',
       '',
       'NAME           STATE      ENDPOINT        VIA  DATAPATH  SUITE              RTT     PEER',
