@@ -1,8 +1,10 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
+import type { ReportResult } from '../../control/control-protocol.ts';
 import { until } from '../cluster/command.ts';
+import type { KubeObject } from './harness/kubectl.ts';
 import type { Lab } from './harness/lab.ts';
 import { leftovers, takeDown } from './harness/take-down.ts';
-import { NAMESPACE, WeftLab } from './weft-lab.ts';
+import { KILL_WEFTD, NAMESPACE, WeftLab } from './weft-lab.ts';
 import { sleeper } from './workloads.ts';
 
 const CONFIG = '/etc/cni/net.d/10-weft.conflist';
@@ -72,6 +74,30 @@ describe('Weft among the other programs of a node', function () {
     await warned(/hostPorts/, false);
   });
 
+  it('is asked by the runtime whether pods can start, where the chain speaks CNI 1.1; a restart leaves the node Ready', async () => {
+    const readySince = async (): Promise<string> => {
+      const node = (await lab.kubectl.get('node', 'n1')) as KubeObject;
+      const ready = node.status.conditions.find(({ type }: { readonly type: string }) => type === 'Ready');
+      return `${ready.status} since ${ready.lastTransitionTime}`;
+    };
+    const before = await readySince();
+    await onNode('mkdir /var/old; mv /opt/cni/bin/portmap /opt/cni/bin/bandwidth /var/old');
+    await until('CNI 1.1 to be offered', async () => (await onNode(`cat ${CONFIG}`)).includes('cniVersions'));
+    const asked = async (): Promise<number> => {
+      const { counters } = await weft.weft<ReportResult>('n1', 'report');
+      equal(counters['cni.statusFailed'] ?? 0, 0);
+      return counters['cni.statusDone'] ?? 0;
+    };
+    await until('the runtime to ask', async () => (await asked()) > 0, SLOW);
+    await startsPods('at-latest');
+    await onNode(KILL_WEFTD);
+    await until('Weft to serve again', async () => (await asked()) > 0, SLOW);
+    equal(await readySince(), before);
+    await onNode('mv /var/old/* /opt/cni/bin/');
+    await until('a chain of before', async () => (await onNode(`cat ${CONFIG}`)).includes('portmap'));
+    await startsPods('at-old-again');
+  });
+
   it('names the configuration of another network that sorts first', async () => {
     await onNode(
       `echo '{"cniVersion":"1.0.0","name":"x","plugins":[{"type":"bridge"}]}' > /etc/cni/net.d/05-x.conflist`,
@@ -106,4 +132,39 @@ describe('Weft among the other programs of a node', function () {
     await warned(/the NetworkPolicy of this cluster is not enforced/);
     ok(metadata.name !== (await weft.podOn('n1')).metadata.name);
   });
+
+  it('follows a rotation of the authority of the API, as it is documented, and is not restarted for it', async () => {
+    const secret = async (): Promise<string | undefined> =>
+      (await lab.kubectl.get('secret', 'weft-secret', NAMESPACE))?.metadata.uid;
+    const pods = await Promise.all(lab.nodes.map(({ name }) => weft.podOn(name)));
+    await lab.rotateAuthority(async () => {
+      for (const { metadata, spec } of pods)
+        await until(
+          `the pod on ${spec.nodeName} to trust both authorities`,
+          async () => {
+            const folder = `/var/lib/kubelet/pods/${metadata.uid}/volumes/kubernetes.io~projected`;
+            const script = `cat ${folder}/*/ca.crt | grep -c BEGIN`;
+            const { stdout } = await lab.node(spec.nodeName).run(['sh', '-c', script], { mayFail: true });
+            return stdout === '2\n';
+          },
+          { timeoutMs: 240_000, everyMs: 1_000 },
+        );
+    });
+    await lab.waitForNodes(undefined, 120_000);
+    // Who watches by the new authority sees what is deleted, and who writes puts it back.
+    const before = await secret();
+    await lab.kubectl.run(['delete', '-n', NAMESPACE, 'secret/weft-secret']);
+    await until('the Secret to be back', async () => ![undefined, before].includes(await secret()), SLOW);
+    await warned(/API of Kubernetes/, false);
+    for (const pod of pods) {
+      const now = await weft.podOn(pod.spec.nodeName);
+      equal(now.metadata.uid, pod.metadata.uid);
+      equal(restartsOf(now), restartsOf(pod));
+    }
+  });
 });
+
+function restartsOf({ status }: KubeObject): number {
+  const counts: { readonly restartCount: number }[] = status.containerStatuses;
+  return counts.reduce((sum, { restartCount }) => sum + restartCount, 0);
+}

@@ -28,12 +28,23 @@ export class ControlPlane {
     // Nothing of a lab is to outlast it: the data lives in memory, which also spares the other machines' disk.
     await this.machine.start('etcd', ['etcd', '--data-dir=/run/etcd', '--quota-backend-bytes=1073741824']);
     await this.startApiServer();
+    await this.#startControllers();
+  }
+
+  /** Has the controllers read their files anew. */
+  async restartControllers(): Promise<void> {
+    for (const name of ['kube-controller-manager', 'kube-scheduler'])
+      await this.machine.stop(name, 'SIGKILL');
+    await this.#startControllers();
+  }
+
+  async #startControllers(): Promise<void> {
     await this.machine.start('kube-controller-manager', [
       'kube-controller-manager',
       `--kubeconfig=${this.#kubeconfig('controller-manager', 'system:kube-controller-manager')}`,
       ...['--leader-elect=false', '--use-service-account-credentials=true', '--allocate-node-cidrs=false'],
       ...[`--service-account-private-key-file=${PKI}/sa.key`, `--root-ca-file=${PKI}/ca.crt`],
-      ...[`--cluster-signing-cert-file=${PKI}/ca.crt`, `--cluster-signing-key-file=${PKI}/ca.key`],
+      ...[`--cluster-signing-cert-file=${PKI}/signer.crt`, `--cluster-signing-key-file=${PKI}/ca.key`],
       `--node-monitor-grace-period=${NODE_GRACE}`,
       `--service-cluster-ip-range=${SERVICE_RANGES}`,
     ]);

@@ -94,6 +94,15 @@ export class LabNode {
     rmSync(`${this.machine.folder}${STATIC_PODS}/${name}.json`, { force: true });
   }
 
+  /** Has the kubelet and kube-proxy trust whom the lab's `ca.crt` names now. */
+  async trustAnew(): Promise<void> {
+    this.#writeFiles();
+    await this.stopKubelet();
+    await this.stopKubeProxy();
+    await this.startKubelet();
+    await this.startKubeProxy();
+  }
+
   /** `flags` come before those that the lab needs. */
   async startKubeProxy(flags: readonly string[] = []): Promise<void> {
     await this.machine.start('kube-proxy', [

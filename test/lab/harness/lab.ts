@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { type CommandOptions, type CommandResult, until } from '../../cluster/command.ts';
 import { CONTROL_PLANE, FIRST_NODE, OUTSIDE } from './addresses.ts';
-import { createCertificates } from './certificates.ts';
+import { changeAuthority, createCertificates, introduceAuthority } from './certificates.ts';
 import { ControlPlane } from './control-plane.ts';
 import { LAB_IMAGES, makeImages } from './images.ts';
 import { createTokens, writeKubeconfig } from './kubeconfig.ts';
@@ -148,6 +148,21 @@ export class Lab {
     await this.#routePods();
     await node.startKubelet();
     await node.startKubeProxy();
+  }
+
+  /**
+   * Rotates the authority that signs for the API server, as Kubernetes documents it: all trust the old one and a new one,
+   * and once `trusted` says that pods do too, the server gets a certificate of the new one.
+   */
+  async rotateAuthority(trusted: () => Promise<void>): Promise<void> {
+    await introduceAuthority();
+    writeKubeconfig(ADMIN_CONFIG, 'admin');
+    await this.controlPlane.restartControllers();
+    for (const node of this.nodes) await node.trustAnew();
+    await trusted();
+    await changeAuthority();
+    await this.stopApiServer();
+    await this.startApiServer();
   }
 
   startApiServer(): Promise<void> {
