@@ -1,3 +1,4 @@
+import { equalBytes } from '../../base/bytes.ts';
 import { Counters } from '../../base/counters.ts';
 import { endpoint } from '../../base/endpoint.ts';
 import { instant } from '../../base/instant.ts';
@@ -5,6 +6,7 @@ import { Gossip } from '../../gossip/gossip.ts';
 import { GOSSIP_COUNTERS } from '../../gossip/model/gossip-counters.ts';
 import { decodeNodeInfo, encodeNodeInfo } from '../../gossip/model/node-info.ts';
 import { isWellFormedRecord } from '../../gossip/model/record.ts';
+import { decodeForgets, encodeForgets } from '../../gossip/records/forgotten.ts';
 import { decodeFrame, encodeFrame } from '../../gossip/records/frame.ts';
 import { decodeSwimPacket, encodeSwimPacket } from '../../gossip/swim/swim-packet.ts';
 import { seededRandom } from '../seeded-random.ts';
@@ -59,7 +61,17 @@ const packets = [
   encodeSwimPacket({ kind: 'ack', number: 1, rumours: [] }),
 ];
 
+const forgets = encodeForgets([{ subject: peer(1), version: { epoch: 1, sequence: 2 } }]);
+
 export const gossipTargets: readonly FuzzTarget[] = [
+  {
+    name: 'forgotten peers',
+    seeds: [forgets, new Uint8Array(0)],
+    run(bytes) {
+      const list = decodeForgets(bytes);
+      if (list !== undefined) must(equalBytes(encodeForgets(list), bytes), 'a list encodes as it was');
+    },
+  },
   {
     name: 'gossip frame',
     seeds: frames,
