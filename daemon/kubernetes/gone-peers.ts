@@ -2,7 +2,7 @@ import type { PeerId } from '../../base/peer-id.ts';
 import type { Member } from '../../gossip/model/gossip-output.ts';
 
 /**
- * Which owners of ranges are gone for good: gossip says that they are dead, and the API of Kubernetes has no node of that
+ * Which of the `peers`, owners of ranges and others, are gone for good: gossip says that they are dead, and the API of Kubernetes has no node of that
  * name any more, or another peer is alive under that name (the node lost its disk). A peer that is dead while its node
  * exists may come back.
  *
@@ -13,7 +13,7 @@ import type { Member } from '../../gossip/model/gossip-output.ts';
 export function gonePeers(options: {
   readonly self: PeerId;
   readonly ownName: string;
-  readonly owners: Iterable<PeerId>;
+  readonly peers: Iterable<PeerId>;
   readonly members: readonly Pick<Member, 'peer' | 'state' | 'info'>[];
   /** This node runs for long enough that whoever it never heard of is no more alive than the dead. */
   readonly settled: boolean;
@@ -25,7 +25,7 @@ export function gonePeers(options: {
   const aliveNames = new Set(members.flatMap(({ state, info }) => (state === 'alive' ? [info.name] : [])));
   const isEverybodyHere =
     nodeNames.has(ownName) && [...nodeNames].every((name) => name === ownName || aliveNames.has(name));
-  return [...new Set(options.owners)].filter((peer) => {
+  return [...new Set(options.peers)].filter((peer) => {
     if (peer === self) return false;
     const member = memberByPeer.get(peer);
     if (member === undefined) return settled && isEverybodyHere;

@@ -69,8 +69,11 @@ export function linkToKubernetes(options: {
       alone: () => aliveOthers().length === 0,
       caretaker: isCaretakerHere,
       nodes: (names) => {
-        for (const peer of goneOf(node, config.name, names, clock() - startedAt > GONE_AFTER_MS))
-          node.ipam.removePeer(peer, clock());
+        const owners = new Set(node.ipam.owners().map(({ owner }) => owner));
+        for (const peer of goneOf(node, config.name, names, clock() - startedAt > GONE_AFTER_MS)) {
+          if (owners.has(peer)) node.ipam.removePeer(peer, clock());
+          else node.gossip.forgetPeer(peer, clock());
+        }
         loop.wake();
       },
       ownGenesis: () => node.ipam.genesis,
@@ -107,15 +110,16 @@ function clusterIdOf(secret: string): string {
   return hex(parseClusterSecret(secret).clusterId);
 }
 
-/** The owners whose nodes are gone, and whose removal is not under way. */
+/** The peers whose nodes are gone, and whose removal is not under way. */
 function goneOf(node: WeftNode, ownName: string, nodeNames: ReadonlySet<string>, settled: boolean): PeerId[] {
+  const members = node.gossip.members();
   const owners = node.ipam.owners().map(({ owner }) => owner);
   const underWay = new Set(node.ipam.status().pending.removals.map(({ peer }) => peer));
   const gone = gonePeers({
     self: node.peer,
     ownName,
-    owners,
-    members: node.gossip.members(),
+    peers: [...owners, ...members.map(({ peer }) => peer)],
+    members,
     nodeNames,
     settled,
   });

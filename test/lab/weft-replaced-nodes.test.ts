@@ -71,6 +71,11 @@ describe('a cluster whose nodes are all replaced', function () {
         for (const address of addressesOf(to))
           equal(await get(lab, from, url(address, PORT, '/hostname')), to.metadata.name);
     for (const node of nodes) {
+      const others = nodes.filter((other) => other !== node);
+      await until(`${node} to list ${others} alone`, async () => {
+        const { peers } = await weft.status(node);
+        return peers.map(({ name }) => name).join() === others.join();
+      });
       deepEqual(await weft.warnings(node), []);
       await weft.assertIpamAgrees(node);
     }

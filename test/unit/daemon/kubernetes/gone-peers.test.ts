@@ -18,7 +18,7 @@ function gone(
   return gonePeers({
     self: peer('d'),
     ownName: 'n9',
-    owners: [a, b, b, c],
+    peers: [a, b, b, c],
     members,
     nodeNames: new Set(nodes),
     settled,
