@@ -150,6 +150,7 @@ function measure(maker: AeadMaker, input: Uint8Array, framesPerBatch: number, ms
   const round = (): void => {
     const t0 = process.hrtime.bigint();
     for (let i = 0; i < framesPerBatch; i++) bench.sender.handleTunPacket(input, instant(1));
+    bench.sender.endBatch(instant(1));
     const t1 = process.hrtime.bigint();
     for (const [i, { bytes: run, segment }] of bench.datagrams.entries()) {
       bench.receiver.handleDatagrams(endpointA, run, instant(1), segment);

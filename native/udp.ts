@@ -7,9 +7,6 @@ export const UDP_SLOT_BYTES = 65_536;
 /** 32-bit words that describe one message of a batch. */
 export const UDP_WORDS = 8;
 
-/** Datagrams in one send: what every kernel with UDP_SEGMENT takes. */
-export const UDP_MAX_SEGMENTS = 64;
-
 /**
  * Receives a batch of `count` messages. Message `i` is at `i * UDP_SLOT_BYTES` of `buffer`, described by the words
  * from `i * UDP_WORDS`:
@@ -39,7 +36,8 @@ export interface UdpSocket {
   start(onBatch: OnUdpBatch, onWritable: () => void, onError: (errno: number) => void): void;
   /**
    * Sends `data[0, length)` to `address` (4 or 16 bytes) as datagrams of `segment` bytes, the last may be shorter; at
-   * most {@link UDP_MAX_SEGMENTS}; `tos` is the byte of DSCP and ECN in their IP headers. Bytes sent, or −errno: −EAGAIN (−11) where the kernel has no room, −EMSGSIZE (−90)
+   * most 64, which every kernel with UDP_SEGMENT takes; `tos` is the byte of DSCP and ECN in their IP headers. Bytes
+   * sent, or −errno: −EAGAIN (−11) where the kernel has no room, −EMSGSIZE (−90)
    * where a datagram is too large, −EIO (−5) or −EINVAL (−22) where it cannot send several at once after all.
    */
   send(

@@ -134,6 +134,13 @@ class Rig {
     if (this.now % 8 === 0) this.sleeve.endBatch(this.now);
   }
 
+  /** A frame of the TUN. */
+  give(frame: Uint8Array): void {
+    this.now = instant(this.now + 1);
+    this.sleeve.handleTunPacket(frame, this.now);
+    if (this.now % 8 === 0) this.sleeve.endBatch(this.now);
+  }
+
   receiveSealed(plaintext: Uint8Array): void {
     const header = new Uint8Array(16);
     writeOuterHeader(header, 0, 1, this.#counter);
@@ -253,7 +260,7 @@ export const routerDataTargets: readonly FuzzTarget[] = [
       const frame = concat(bytes.subarray(0, 10), shaped(bytes.subarray(10)));
       // From us to the peer, where the shape has it the other way about.
       if (frame.length < 50) {
-        theRig().sleeve.handleTunPacket(frame, instant(1));
+        theRig().give(frame);
         return;
       }
       if (frame[10] === 0x45) frame.set([10, 32, 0, 1, 10, 33, 0, 1], 22);
@@ -261,7 +268,7 @@ export const routerDataTargets: readonly FuzzTarget[] = [
         frame.set([0xfd, 0, 0, 0], 18);
         frame.set([0xfd, 0, 0, 1], 34);
       }
-      theRig().sleeve.handleTunPacket(frame, instant(1));
+      theRig().give(frame);
     },
   },
 ];

@@ -1,11 +1,10 @@
 import { type Address, addressBytes, type Family, parseAddress } from '../../../base/address.ts';
 import type { Counters } from '../../../base/counters.ts';
 import { type Endpoint, endpoint, endpointHost, endpointPort } from '../../../base/endpoint.ts';
-import { UDP_MAX_SEGMENTS, UDP_SLOT_BYTES, UDP_WORDS } from '../../../native/udp.ts';
+import { UDP_SLOT_BYTES, UDP_WORDS } from '../../../native/udp.ts';
 import type { DatapathCounter } from '../datapath-counters.ts';
 import {
   MAX_CACHED_ENDPOINTS,
-  MAX_DATAGRAM,
   MAX_SEND_QUEUE_BYTES,
   sendFault,
   type TunnelSocket,
@@ -41,9 +40,6 @@ export interface SleeveUdp {
 const ORIGIN_END = 7;
 const TOS_WORD = 7;
 
-/** Bytes sent at once, below an IPv4 packet's length. */
-const MAX_RUN_BYTES = 65_000;
-
 const EIO = 5;
 const EAGAIN = 11;
 /** The failures that have a counter of their own; Linux has these numbers everywhere but on Alpha, MIPS, SPARC. */
@@ -69,9 +65,8 @@ interface Queued {
 }
 
 /**
- * A tunnel's socket over {@link SleeveUdp}. A run of datagrams leaves by one call, as it comes. Single ones of one size
- * and TOS byte to one endpoint, the last perhaps shorter, gather in such a run; anything else, a full run and {@link flush} end it.
- * So datagrams keep their order. What the kernel has no room for waits, bounded by {@link MAX_SEND_QUEUE_BYTES}.
+ * A tunnel's socket over {@link SleeveUdp}. A run of datagrams leaves by one call, or one by one where the kernel or the
+ * device takes no runs. What the kernel has no room for waits, in order, bounded by {@link MAX_SEND_QUEUE_BYTES}.
  */
 export class BatchSocket implements TunnelSocket {
   readonly #udp: SleeveUdp;
@@ -81,14 +76,6 @@ export class BatchSocket implements TunnelSocket {
   #handlers: TunnelSocketHandlers | undefined;
   #closed = false;
   #segments: boolean;
-
-  readonly #run = new Uint8Array(MAX_DATAGRAM);
-  #runTo: Endpoint | undefined;
-  #runLength = 0;
-  #runCount = 0;
-  /** Bytes of every datagram of the run but the last. */
-  #runSegment = 0;
-  #runTos = 0;
 
   readonly #queue: Queued[] = [];
   #queuedBytes = 0;
@@ -124,29 +111,7 @@ export class BatchSocket implements TunnelSocket {
   }
 
   send(to: Endpoint, bytes: Uint8Array, segment = bytes.length, tos = 0): void {
-    const { length } = bytes;
-    if (length > segment) {
-      this.flush();
-      this.#sendRun(this.#target(to), bytes, length, segment, tos);
-      return;
-    }
-    if (this.#runCount > 0 && !this.#mayJoin(to, length, tos)) this.flush();
-    if (this.#runCount === 0) {
-      this.#runTo = to;
-      this.#runSegment = length;
-      this.#runTos = tos;
-    }
-    this.#run.set(bytes, this.#runLength);
-    this.#runLength += length;
-    this.#runCount++;
-  }
-
-  flush(): void {
-    if (this.#runCount === 0) return;
-    const length = this.#runLength;
-    this.#runCount = 0;
-    this.#runLength = 0;
-    this.#sendRun(this.#target(this.#runTo!), this.#run, length, this.#runSegment, this.#runTos);
+    this.#sendRun(this.#target(to), bytes, bytes.length, segment, tos);
   }
 
   close(): void {
@@ -154,19 +119,6 @@ export class BatchSocket implements TunnelSocket {
     this.#closed = true;
     this.#queue.length = 0;
     this.#udp.close();
-  }
-
-  #mayJoin(to: Endpoint, length: number, tos: number): boolean {
-    if (
-      !this.#segments ||
-      to !== this.#runTo ||
-      tos !== this.#runTos ||
-      length > this.#runSegment ||
-      length === 0
-    )
-      return false;
-    if (this.#runCount === UDP_MAX_SEGMENTS || this.#runLength + length > MAX_RUN_BYTES) return false;
-    return this.#runLength === this.#runCount * this.#runSegment; // no shorter one closed it
   }
 
   #sendRun(target: Target, data: Uint8Array, length: number, segment: number, tos: number): void {

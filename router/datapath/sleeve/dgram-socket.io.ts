@@ -104,9 +104,6 @@ export class DgramSocket implements TunnelSocket {
     for (let at = 0; at < bytes.length; at += segment) this.#sendOne(to, bytes.subarray(at, at + segment));
   }
 
-  /** Nothing is held back. */
-  flush(): void {}
-
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -47,21 +47,20 @@ const MAX_RUN_BYTES = 65_000;
  * transmits anything of a body unsealed. Nothing has left before {@link flush}.
  */
 export class SleeveSender {
-  readonly buffer = new Uint8Array(ENVELOPE_ROOM + MAX_RUN_BYTES + MAX_PACKET_LENGTH);
+  readonly buffer = new Uint8Array(ENVELOPE_ROOM + MAX_OUTER_LENGTH + MAX_PACKET_LENGTH);
   readonly #state: SleeveState;
   /** Sessions that sealed since the last {@link takeWorn}, where that reached a limit. */
   #worn: PeerSession[] = [];
-  /** Where the next outer packet begins. */
+  /** Where the next outer packet begins: behind the run that is under way. */
   #next = ENVELOPE_ROOM;
 
-  /** The run that is under way; none while its count is 0. */
+  /** The run that is under way, from {@link ENVELOPE_ROOM} on; none while its count is 0. */
   #runSession: PeerSession | undefined;
   #runTo: Endpoint | undefined;
   /** The counter of its first packet. */
   #runCounter = 0;
   #runCount = 0;
-  /** Where it begins, and the bytes of each packet but the last. */
-  #runAt = 0;
+  /** Bytes of each packet but the last. */
   #runSegment = 0;
   #runTos = 0;
 
@@ -69,20 +68,18 @@ export class SleeveSender {
     this.#state = state;
   }
 
-  /** Where in {@link buffer} the next body is to be written. Of a run that leaves too little room nothing is kept. */
+  /** Where in {@link buffer} the next body is to be written; there is room for the longest. */
   room(): number {
-    if (this.#next + MAX_PACKET_LENGTH > this.buffer.length) this.flush();
     return this.#next + BODY_OFFSET;
   }
 
   /** Seals and transmits the run that is under way. */
   flush(): void {
-    const count = this.#runCount;
-    const at = this.#runAt;
+    if (this.#runCount === 0) return;
+    const at = ENVELOPE_ROOM;
     const length = this.#next - at;
-    this.#next = ENVELOPE_ROOM;
-    if (count === 0) return;
     this.#runCount = 0;
+    this.#next = at;
     const session = this.#runSession!;
     if (session.erased) return;
     const { buffer } = this;
@@ -180,14 +177,13 @@ export class SleeveSender {
       return true;
     }
     this.flush();
-    if (at !== ENVELOPE_ROOM) buffer.copyWithin(ENVELOPE_ROOM, at, at + total);
+    buffer.copyWithin(ENVELOPE_ROOM, at, at + total);
     this.#sealAlone(session, ENVELOPE_ROOM, total);
     return this.#sendThrough(this.#state.knownPeer(path.via), relayIdOf(peer.id), MAX_RELAYS, total);
   }
 
   /** Makes the plaintext of `total` bytes at `#next` a part of the run under way, or the first of a new one. */
   #join(session: PeerSession, to: Endpoint, total: number, tos: number): void {
-    const at = this.#next;
     const fits =
       this.#runCount > 0 &&
       this.#runCount < MAX_RUN_PACKETS &&
@@ -195,20 +191,23 @@ export class SleeveSender {
       to === this.#runTo &&
       tos === this.#runTos &&
       total <= this.#runSegment &&
-      at === this.#runAt + this.#runCount * this.#runSegment && // no shorter one closed it
-      at + total - this.#runAt <= MAX_RUN_BYTES;
-    if (!fits) this.flush();
-    const counter = this.#stamp(session, at, total);
+      this.#next === ENVELOPE_ROOM + this.#runCount * this.#runSegment && // no shorter one closed it
+      this.#next + total <= ENVELOPE_ROOM + MAX_RUN_BYTES;
+    if (!fits && this.#runCount > 0) {
+      const at = this.#next;
+      this.flush();
+      this.buffer.copyWithin(this.#next, at, at + total);
+    }
+    const counter = this.#stamp(session, this.#next, total);
     if (!fits) {
       this.#runSession = session;
       this.#runTo = to;
       this.#runCounter = counter;
-      this.#runAt = at;
       this.#runSegment = total;
       this.#runTos = tos;
     }
     this.#runCount++;
-    this.#next = at + total;
+    this.#next += total;
   }
 
   /** Lays `packet` where an envelope can be put before it. */

@@ -64,8 +64,7 @@ interface SleeveIoHandlers {
 }
 
 /**
- * The sleeve's shell: its UDP sockets and its TUN. Datagrams that a batch of input gives rise to leave together at
- * its end; all others at once.
+ * The sleeve's shell: its UDP sockets and its TUN.
  *
  * Nothing here throws once it is open: failures to send, receive or write are counted.
  */
@@ -74,8 +73,6 @@ export class SleeveIo implements DatapathSink {
   readonly #tun: SleeveTun | undefined;
   readonly #counters: Counters<DatapathCounter>;
   #handlers: SleeveIoHandlers | undefined;
-  /** Within a batch of input: what is sent may wait for its end. */
-  #inBatch = false;
   #closed = false;
 
   private constructor(options: SleeveIoOptions) {
@@ -104,7 +101,6 @@ export class SleeveIo implements DatapathSink {
     assert(this.#handlers === undefined, 'a shell is started once');
     this.#handlers = handlers;
     const onDatagrams = (from: Endpoint, bytes: Uint8Array, segment: number, tos: number): void => {
-      this.#inBatch = true;
       handlers.onDatagrams(from, bytes, segment, tos);
     };
     for (const socket of this.#sockets) socket.start({ onDatagrams, onBatchEnd: () => this.#endBatch() });
@@ -127,7 +123,6 @@ export class SleeveIo implements DatapathSink {
       return;
     }
     socket.send(to, bytes, segment, tos);
-    if (!this.#inBatch) socket.flush();
   }
 
   deliver(frame: Uint8Array): void {
@@ -170,8 +165,6 @@ export class SleeveIo implements DatapathSink {
 
   #endBatch(): void {
     if (!this.#closed) this.#handlers!.onBatchEnd();
-    this.#inBatch = false;
-    for (const socket of this.#sockets) socket.flush();
   }
 
   #readBatch(
@@ -181,7 +174,6 @@ export class SleeveIo implements DatapathSink {
     count: number,
   ): void {
     const handlers = this.#handlers!;
-    this.#inBatch = true;
     for (let i = 0; i < count; i++) {
       const frame = buffer.subarray(offsets[i]!, offsets[i]! + lengths[i]!);
       handlers.onFrame(this.#tun!.offloads.vnetHeader ? frame : withVnetHeader(frame));

@@ -60,6 +60,8 @@ export class Sleeve implements Datapath {
   readonly #outbound: SleeveOutbound;
   readonly #inbound: SleeveInbound;
   #expiredAt: Instant | undefined;
+  /** From the first input of a wake-up to {@link endBatch}. */
+  #inBatch = false;
 
   constructor(options: SleeveOptions) {
     const { self, counters, sink, overlayMtu } = options;
@@ -84,19 +86,23 @@ export class Sleeve implements Datapath {
   handleDatagrams(from: Endpoint, bytes: Uint8Array, now: Instant, segment = bytes.length, tos = 0): void {
     this.#state.now = now;
     if (bytes.length === 0) this.#state.drop('datapath.inMalformed');
+    this.#inBatch = true;
     this.#inbound.handlePackets({ bytes, at: 0, end: bytes.length, segment, tos }, from, undefined);
-    this.#afterInput();
+    this.#tellWorn();
   }
 
   /** Takes in one frame of the TUN: a vnet header of 10 bytes, then an IP packet. */
   handleTunPacket(frame: Uint8Array, now: Instant): void {
     this.#state.now = now;
+    this.#inBatch = true;
     this.#outbound.handleFrame(frame);
-    this.#afterInput();
+    this.#tellWorn();
   }
 
-  /** The end of what one wake-up yielded: delivers the packets that were held back to be coalesced. */
+  /** The end of what one wake-up yielded: what was held back goes out, runs to peers and super-packets to the TUN. */
   endBatch(now: Instant): void {
+    this.#inBatch = false;
+    this.#sender.flush();
     this.#inbound.flush();
     this.advance(now);
   }
@@ -124,7 +130,7 @@ export class Sleeve implements Datapath {
     if (session === undefined) return;
     session.peer.current = session;
     this.#outbound.flush(session.peer);
-    this.#afterInput();
+    this.#afterCall();
   }
 
   remove(localIndex: number): void {
@@ -140,7 +146,7 @@ export class Sleeve implements Datapath {
       this.#outbound.flush(known);
     }
     this.#state.forgetIfIdle(known);
-    this.#afterInput();
+    this.#afterCall();
   }
 
   setMtu(peer: PeerId, bytes: number): void {
@@ -159,13 +165,13 @@ export class Sleeve implements Datapath {
     const known = this.#state.knownPeer(peer);
     if (known === undefined) return false;
     const sent = this.#sender.sealControl(known, body, options.via ?? known.path, options.padTo);
-    this.#afterInput();
+    this.#afterCall();
     return sent;
   }
 
   sendForeign(path: Path, to: PeerId | undefined, packet: Uint8Array): boolean {
     const sent = this.#sender.sendForeign(path, to, packet);
-    this.#afterInput();
+    this.#afterCall();
     return sent;
   }
 
@@ -173,12 +179,17 @@ export class Sleeve implements Datapath {
     return this.#state.knownPeer(peer)?.stats() ?? NO_STATS;
   }
 
+  /** After a call of the control core: what it gave rise to leaves at once, but within a batch at its end. */
+  #afterCall(): void {
+    if (!this.#inBatch) this.#sender.flush();
+    this.#tellWorn();
+  }
+
   /**
-   * Sends what was sealed in runs. Sessions whose keys wore out by sealing are told when no packet is in work: what the
-   * control core then does may send packets itself.
+   * Sessions whose keys wore out by sealing are told when no packet is in work: what the control core then does may
+   * send packets itself.
    */
-  #afterInput(): void {
-    this.#sender.flush();
+  #tellWorn(): void {
     for (const session of this.#sender.takeWorn()) {
       const limit = session.takeExhausted();
       if (limit !== undefined) this.#state.events?.exhausted(session.localIndex, limit, this.#state.now);

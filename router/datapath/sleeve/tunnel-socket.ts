@@ -21,12 +21,11 @@ export interface TunnelSocket {
   /** Begins to hand on datagrams, once. */
   start(handlers: TunnelSocketHandlers): void;
   /**
-   * Sends datagrams of `segment` bytes each, the last may be shorter, to an endpoint of this socket's family, at the
-   * latest with {@link flush}. What is not sent at once is copied. Without `segment` it is one datagram. `tos`: the byte of
+   * Sends datagrams of `segment` bytes each, the last may be shorter, to an endpoint of this socket's family. What the
+   * kernel has no room for is copied. Without `segment` it is one datagram. `tos`: the byte of
    * DSCP and ECN in their headers, without it 0.
    */
   send(to: Endpoint, bytes: Uint8Array, segment?: number, tos?: number): void;
-  flush(): void;
   /** Harmless when repeated. */
   close(): void;
 }

@@ -73,109 +73,35 @@ function started(udp = new FakeUdp()): {
 const bytes = (length: number, fill: number): Uint8Array => new Uint8Array(length).fill(fill);
 
 describe('a socket that sends in runs', () => {
-  it('joins datagrams of one size, and a shorter last one, to one endpoint', () => {
+  it('sends each run by one call, with its TOS byte', () => {
     const { udp, socket } = started();
-    for (const [length, fill] of [
-      [3, 1],
-      [3, 2],
-      [2, 3],
-      [3, 4],
-    ] as const)
-      socket.send(A, bytes(length, fill));
+    socket.send(A, Uint8Array.of(2, 2, 3, 3, 4), 2, 0xb8);
     socket.send(B, bytes(3, 5));
-    socket.send(B, bytes(4, 6));
-    assert.equal(udp.sent.length, 3, 'the last run waits');
-    socket.flush();
-    socket.flush();
     assert.deepEqual(udp.sent, [
-      [A, 3, [1, 1, 1, 2, 2, 2, 3, 3]],
-      [A, 3, [4, 4, 4]],
+      [A, 2, [2, 2, 3, 3, 4], 0xb8],
       [B, 3, [5, 5, 5]],
-      [B, 4, [6, 6, 6, 6]],
-    ]);
-  });
-
-  it('sends a run as it comes, behind what had gathered', () => {
-    const { udp, socket } = started();
-    socket.send(A, bytes(2, 1));
-    socket.send(A, Uint8Array.of(2, 2, 3, 3, 4), 2);
-    assert.deepEqual(udp.sent, [
-      [A, 2, [1, 1]],
-      [A, 2, [2, 2, 3, 3, 4]],
-    ]);
-    socket.send(B, bytes(2, 5));
-    socket.flush();
-    assert.deepEqual(udp.sent.at(-1), [B, 2, [5, 5]]);
-  });
-
-  it('joins only datagrams of one TOS byte, and keeps it while they wait', () => {
-    const { udp, socket } = started();
-    socket.send(A, bytes(2, 1), 2, 0xb8);
-    socket.send(A, bytes(2, 2), 2, 0xb8);
-    socket.send(A, bytes(2, 3));
-    socket.send(A, bytes(4, 4), 2, 3);
-    socket.flush();
-    assert.deepEqual(udp.sent, [
-      [A, 2, [1, 1, 2, 2], 0xb8],
-      [A, 2, [3, 3]],
-      [A, 2, [4, 4, 4, 4], 3],
-    ]);
-    udp.answer = () => EAGAIN;
-    socket.send(A, bytes(4, 5), 2, 2);
-    udp.answer = (length, segment) => (length > segment ? EIO : length);
-    udp.onWritable();
-    socket.send(A, bytes(4, 6), 2, 1);
-    assert.deepEqual(udp.sent.slice(3), [
-      [A, 2, [6, 6], 1],
-      [A, 2, [6, 6], 1],
     ]);
   });
 
   it('takes a run apart where the kernel has none', () => {
     const { udp, socket } = started(new FakeUdp(false));
-    socket.send(A, Uint8Array.of(2, 2, 3, 3, 4), 2);
+    socket.send(A, Uint8Array.of(2, 2, 3, 3, 4), 2, 3);
     assert.deepEqual(udp.sent, [
-      [A, 2, [2, 2]],
-      [A, 2, [3, 3]],
-      [A, 1, [4]],
+      [A, 2, [2, 2], 3],
+      [A, 2, [3, 3], 3],
+      [A, 1, [4], 3],
     ]);
-  });
-
-  it('keeps a run within 64 datagrams and the length of a packet', () => {
-    const { udp, socket } = started();
-    for (let i = 0; i < 130; i++) socket.send(A, bytes(10, i));
-    for (let i = 0; i < 50; i++) socket.send(A, bytes(1400, i));
-    socket.flush();
-    assert.deepEqual(
-      udp.sent.map(([, segment, sent]) => [segment, sent.length]),
-      [
-        [10, 640],
-        [10, 640],
-        [10, 20],
-        [1400, 64_400],
-        [1400, 5600],
-      ],
-    );
-  });
-
-  it('sends each alone where the kernel has no runs', () => {
-    const { udp, socket } = started(new FakeUdp(false));
-    for (let i = 0; i < 3; i++) socket.send(A, bytes(5, i));
-    socket.flush();
-    assert.equal(udp.sent.length, 3);
   });
 
   it('a run that the device refuses goes out singly, and runs end for good', () => {
     const { udp, socket, counters } = started();
     udp.answer = (length, segment) => (length > segment ? EIO : length);
-    for (let i = 0; i < 3; i++) socket.send(A, bytes(i === 2 ? 1 : 2, i));
-    socket.flush();
+    socket.send(A, Uint8Array.of(0, 0, 1, 1, 2), 2);
     assert.deepEqual(
       udp.sent.map(([, , sent]) => sent),
       [[0, 0], [1, 1], [2]],
     );
-    for (let i = 0; i < 2; i++) socket.send(A, bytes(2, i));
-    socket.flush();
+    socket.send(A, bytes(4, 3), 2);
     assert.equal(udp.sent.length, 5);
     assert.equal(counters.get('datapath.segmentsOff'), 1);
   });
@@ -183,8 +109,7 @@ describe('a socket that sends in runs', () => {
   it('counts each datagram that is too large, and sends those that are not', () => {
     const { udp, socket, counters } = started();
     udp.answer = (length, segment) => (segment > 4 ? EMSGSIZE : length);
-    for (const length of [5, 5, 3]) socket.send(A, bytes(length, 7));
-    socket.flush();
+    socket.send(A, bytes(13, 7), 5);
     assert.deepEqual(
       udp.sent.map(([, , sent]) => sent),
       [[7, 7, 7]],
@@ -193,30 +118,26 @@ describe('a socket that sends in runs', () => {
     assert.equal(counters.get('datapath.segmentsOff'), 0);
   });
 
-  it('what finds no room waits its turn, in order, up to a limit', () => {
+  it('what finds no room waits its turn, in order and as it was, up to a limit', () => {
     const { udp, socket, counters } = started();
     let room = 0;
     udp.answer = (length) => (room-- > 0 ? length : EAGAIN);
-    for (let i = 0; i < 3; i++) {
-      socket.send(A, bytes(2, i));
-      socket.flush();
-    }
+    const scratch = new Uint8Array(4);
+    for (let i = 0; i < 3; i++) socket.send(A, scratch.fill(i), 2, i);
     assert.deepEqual([udp.sent.length, udp.waiting], [0, 1]);
     room = 2;
     udp.onWritable();
     assert.deepEqual([udp.sent.length, udp.waiting], [2, 2]);
     room = 10;
     udp.onWritable();
-    assert.deepEqual(
-      udp.sent.map(([, , sent]) => sent[0]),
-      [0, 1, 2],
-    );
+    assert.deepEqual(udp.sent, [
+      [A, 2, [0, 0, 0, 0]],
+      [A, 2, [1, 1, 1, 1], 1],
+      [A, 2, [2, 2, 2, 2], 2],
+    ]);
     assert.equal(udp.waiting, 2);
     room = 0;
-    for (let i = 0; i < 100; i++) {
-      socket.send(A, bytes(65_000, i));
-      socket.flush();
-    }
+    for (let i = 0; i < 100; i++) socket.send(A, bytes(65_000, i));
     assert.equal(counters.get('datapath.sendQueueFull'), 100 - Math.floor((4 * 1024 * 1024) / 65_000));
     udp.answer = () => EMSGSIZE;
     udp.onWritable();

@@ -58,6 +58,49 @@ describe('runs of packets', () => {
     assert.deepEqual(calls, ['seal 24', 'open 24']);
   });
 
+  it('gathers the packets of a batch that go one way with one size and TOS byte, the last may be shorter', () => {
+    const net = new SleeveNet(3);
+    for (const peer of [1, 2]) {
+      net.connect(0, peer);
+      net.link(0, peer);
+    }
+    const { sleeve, runs } = net.nodes[0]!;
+    const give = (count: number, length: number, more: { tos?: number; destination?: string } = {}): void => {
+      for (let i = 0; i < count; i++)
+        sleeve.handleTunPacket(frameOf(udpPacket({ ...V4, ...more }, pattern(length))), net.now);
+    };
+    give(130, 100);
+    give(3, 1000);
+    give(1, 500);
+    give(2, 1000);
+    give(2, 1000, { tos: 0x28 });
+    give(2, 1000, { destination: '10.34.0.1' });
+    assert.deepEqual(runs.slice(0, 2), [64, 64], 'what is full does not wait');
+    sleeve.endBatch(net.now);
+    assert.deepEqual(runs, [64, 64, 2, 4, 2, 2, 2]);
+    give(50, 1300);
+    sleeve.endBatch(net.now);
+    assert.deepEqual(runs.slice(7), [47, 3], 'a run stays within the length of a packet');
+    net.run();
+    assert.equal(net.nodes[1]!.delivered.length, 130 + 3 + 1 + 2 + 2 + 50);
+    assert.equal(net.nodes[2]!.delivered.length, 2);
+  });
+
+  it('sends what no batch gave rise to at once', () => {
+    const net = pair();
+    assert.equal(net.nodes[0]!.sleeve.sendControl(net.nodes[1]!.id, pattern(20)), true);
+    assert.equal(net.nodes[0]!.transmitted.length, 1);
+  });
+
+  it('sends under the keys of a session what was sealed for it before it ended', () => {
+    const net = pair();
+    const { sleeve } = net.nodes[0]!;
+    sleeve.handleTunPacket(frameOf(udpPacket(V4, pattern(20))), net.now);
+    sleeve.remove(1);
+    net.run();
+    assert.equal(net.nodes[1]!.delivered.length, 1);
+  });
+
   it('takes each packet of a run for itself: forged ones, repeated ones, those of other sessions and strangers', () => {
     const net = new SleeveNet(2);
     net.connect(0, 1);

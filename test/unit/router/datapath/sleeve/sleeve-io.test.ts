@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { Counters } from '../../../../../base/counters.ts';
 import { type Endpoint, parseEndpoint } from '../../../../../base/endpoint.ts';
 import { WeftError } from '../../../../../base/weft-error.ts';
+import { setSocketBuffers } from '../../../../../native/socket-options.ts';
 import { openUdp } from '../../../../../native/udp.ts';
 import { DATAPATH_COUNTERS, type DatapathCounter } from '../../../../../router/datapath/datapath-counters.ts';
 import { canonicalEndpoint } from '../../../../../router/datapath/sleeve/dgram-socket.io.ts';
@@ -106,7 +107,8 @@ describe('the shell of the sleeve', () => {
     it(`what a batch of frames gives rise to arrives in order (${kind})`, async () => {
       const tun = fakeTun();
       const left = await open({ tun, ...openSocket });
-      const right = await open(openSocket);
+      const tuneSocket = (descriptor: number): void => void setSocketBuffers(descriptor, 4 * 1024 * 1024);
+      const right = await open({ tuneSocket, ...openSocket });
       const lengths = [...Array(100).fill(1400), 300, 1400, 64, 64, 1400, 1500, 1500, 20];
       const received: number[] = [];
       await new Promise<void>((resolve) => {

@@ -17,6 +17,8 @@ export interface Node {
   readonly sleeve: Sleeve;
   readonly counters: Counters<DatapathCounter>;
   readonly transmitted: { readonly to: Endpoint; readonly bytes: Uint8Array; tos: number }[];
+  /** How many datagrams were transmitted by each call. */
+  readonly runs: number[];
   readonly delivered: Uint8Array[];
   readonly events: { readonly name: keyof DatapathEvents; readonly args: readonly unknown[] }[];
 }
@@ -92,7 +94,9 @@ export class SleeveNet {
   }
 
   send(from: number, frame: Uint8Array): void {
-    this.nodes[from]!.sleeve.handleTunPacket(frame, this.now);
+    const { sleeve } = this.nodes[from]!;
+    sleeve.handleTunPacket(frame, this.now);
+    sleeve.endBatch(this.now);
   }
 
   /** Carries what was transmitted to its receivers until nothing is under way, then ends their batches. */
@@ -100,6 +104,7 @@ export class SleeveNet {
     for (let moved = true; moved; ) {
       moved = false;
       for (const node of this.nodes) {
+        node.sleeve.endBatch(this.now);
         for (const { to, bytes, tos } of node.transmitted.splice(0)) {
           moved = true;
           const receiver = this.nodes.find((one) => one.endpoint === to);
@@ -116,6 +121,7 @@ export class SleeveNet {
       endpoint: parseEndpoint(`192.0.2.${i + 1}:6783`)!,
       counters: new Counters(DATAPATH_COUNTERS),
       transmitted: [] as Node['transmitted'],
+      runs: [] as number[],
       delivered: [] as Uint8Array[],
       events: [] as Node['events'],
     };
@@ -135,6 +141,7 @@ export class SleeveNet {
       },
       sink: {
         transmit: (to, bytes, segment, tos = 0) => {
+          node.runs.push(datagramsOf(bytes, segment).length);
           for (const datagram of datagramsOf(bytes, segment)) {
             this.wire.push(datagram.slice());
             node.transmitted.push({ to, bytes: datagram, tos });
