@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { randomBelow } from '../../../base/random.ts';
+import { seededRandom } from '../../seeded-random.ts';
 import { GossipNetwork, type SimNode } from '../../sim/gossip-network.ts';
 
 /** Five nodes that know each other, and the last of them as the one to be forgotten. */
@@ -111,4 +113,31 @@ describe('gossip: a peer that is to be forgotten', () => {
     net.start(leaves);
     assertWithin(net, 10_000, 'back', () => net.agreed());
   });
+
+  for (const seed of [1, 2, 3, 4, 5])
+    it(`lives with all others again, whatever was forgotten, cut off and killed before (seed ${seed})`, () => {
+      const { net } = cluster(seed);
+      const random = seededRandom(seed);
+      const any = (): SimNode => net.nodes[randomBelow(random, net.nodes.length)]!;
+      const start = (node: SimNode): void =>
+        net.start(node, [net.nodes[0]!.endpoint, net.nodes[3]!.endpoint]);
+      const blows: (() => void)[] = [
+        () => net.kill(any()),
+        () => net.nodes.filter(({ gossip }) => gossip === undefined).forEach(start),
+        () => {
+          const last = any().index;
+          net.partition(({ index }) => Number(index <= last));
+        },
+        () => net.heal(),
+        () => void forget(net, any(), any()),
+        () => void forget(net, any(), any()),
+      ];
+      for (let step = 0; step < 40; step++) {
+        blows[randomBelow(random, blows.length)]!();
+        net.run(1_000 + randomBelow(random, 20_000));
+      }
+      net.heal();
+      net.nodes.filter(({ gossip }) => gossip === undefined).forEach(start);
+      assertWithin(net, 120_000, 'all are there', () => net.agreed());
+    });
 });
