@@ -10,6 +10,7 @@ import {
   type StateFolder,
   type StateFolderOptions,
 } from './state/state-folder.io.ts';
+import { Vacancy } from './vacancy.ts';
 
 /** How long the predecessor may take to let the folder go: it first lets CNI calls that are under way end. */
 const PATIENCE_MS = 30_000;
@@ -21,8 +22,6 @@ const STAYS_LOOK_MS = 5_000;
 /** A successor has this long to take the folder. Until then its predecessor only looks whether the successor failed. */
 const HEAD_START_MS = 3_000;
 const STAND_BY_LOOK_MS = 250;
-/** Looks at which the folder was held until it counts as taken: another weftd that stands by holds it for an instant. */
-const LOOKS_TAKEN = 2;
 
 /**
  * Opens the state folder of this node. Where another weftd serves the node and both were started with `--take-over`, this
@@ -58,10 +57,10 @@ export async function takeStateFolder(
  */
 export async function untilVacant(stateDir: string): Promise<void> {
   const headStartEndsAt = performance.now() + HEAD_START_MS;
-  for (let held = 0; ; ) {
+  const vacancy = new Vacancy();
+  for (;;) {
     const early = performance.now() < headStartEndsAt;
-    if (isLocked(stateDir)) held++;
-    else if (held >= LOOKS_TAKEN || !early) return;
+    if (vacancy.looked(isLocked(stateDir), early)) return;
     await delay(early ? CLOSE_LOOK_MS : STAND_BY_LOOK_MS);
   }
 }
