@@ -1,6 +1,7 @@
 /**
- * Encrypted throughput and latency between two pods on different nodes, beside Debian's nebula between two hosts of
- * the same underlay, in turn, five times each. Prints one JSON line with the ratios weft/nebula.
+ * Encrypted throughput and latency between two pods on different nodes, beside Debian's nebula and the kernel's VXLAN,
+ * which encrypts nothing, each between two hosts of the same underlay, in turn, five times each. Prints one JSON line
+ * with the ratios weft/nebula and weft/VXLAN.
  *
  * `bin/weft-node bench/tunnel-throughput.ts [seconds per run, default 3]`
  */
@@ -9,11 +10,15 @@ import { iperf, pingTimes } from '../test/cluster/traffic.ts';
 import { NebulaPair } from './nebula.ts';
 import { processFigures } from './process-figures.ts';
 import { report, rounded, spread } from './report.ts';
+import { VxlanPair } from './vxlan.ts';
 
 const RUNS = 5;
 /** More than either takes, so that what arrives is what each can do. */
 const UDP_OFFERED_MEGABITS = 2_000;
 const seconds = Number(process.argv[2] ?? 3);
+
+const SIDES = ['weft', 'nebula', 'vxlan'] as const;
+type Side = (typeof SIDES)[number];
 
 interface Ends {
   readonly from: string;
@@ -38,14 +43,25 @@ try {
   const to = await b!.attachPod('bench2');
   nebula = await NebulaPair.start(cluster.underlay, cluster.folder);
   const [first, second] = nebula.hosts;
-  const sides: Record<'weft' | 'nebula', Ends> = {
+  const vxlan = await VxlanPair.start(cluster.underlay);
+  const sides: Record<Side, Ends> = {
     weft: { from: from.namespace, to: to.namespace, address: to.v4 },
     nebula: { from: first.namespace, to: second.namespace, address: nebula.addresses[1] },
+    vxlan: {
+      from: vxlan.hosts[0].namespace,
+      to: vxlan.hosts[1].namespace,
+      address: vxlan.addresses[1],
+    },
   };
-  const figures = { weft: empty(), nebula: empty() };
+  const figures: Record<Side, Figures> = { weft: empty(), nebula: empty(), vxlan: empty() };
   for (let run = 0; run < RUNS; run++) {
-    for (const side of ['weft', 'nebula'] as const) await measure(sides[side], figures[side]);
+    for (const side of SIDES) await measure(sides[side], figures[side]);
   }
+  const ratiosTo = (other: Figures): Record<string, unknown> => ({
+    tcp: ratios(figures.weft.tcp, other.tcp),
+    udp1200: ratios(figures.weft.udp, other.udp),
+    ping: ratios(figures.weft.pingMs, other.pingMs),
+  });
   report('tunnel-throughput', {
     runs: RUNS,
     seconds,
@@ -54,11 +70,9 @@ try {
       residentMegabytes: spread(cluster.nodes.map((node) => processFigures(node.pid!).residentMegabytes)),
     },
     nebula: summary(figures.nebula),
-    ratio: {
-      tcp: ratios(figures.weft.tcp, figures.nebula.tcp),
-      udp1200: ratios(figures.weft.udp, figures.nebula.udp),
-      ping: ratios(figures.weft.pingMs, figures.nebula.pingMs),
-    },
+    vxlan: summary(figures.vxlan),
+    ratio: ratiosTo(figures.nebula),
+    ratioToVxlan: ratiosTo(figures.vxlan),
   });
 } finally {
   await nebula?.stop();
