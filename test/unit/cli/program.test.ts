@@ -191,6 +191,21 @@ describe('weft', () => {
     });
   }
 
+  it('says how many that left are not shown, and asks for all where that is wanted', async () => {
+    for (const op of ['status', 'peers'] as const) {
+      const results = { ...RESULTS, status: { ...STATUS, hidden: 2 }, peers: { ...PEERS, hidden: 2 } };
+      const asked: unknown[] = [];
+      world.ask = async (_, request) => {
+        asked.push(request);
+        return results[request.op];
+      };
+      equal(await runProgram([op], world), EXIT.done);
+      ok(world.stdout.includes('2 that left not shown (--all)'), world.stdout);
+      equal(await runProgram([op, '--all'], world), EXIT.done);
+      deepEqual(asked, [{ op }, { op, all: true }]);
+    }
+  });
+
   it('takes --run-dir before and after the command, and from the environment', async () => {
     world.env = { WEFT_RUN_DIR: '/env' };
     await runProgram(['--run-dir', '/a', 'status'], world);

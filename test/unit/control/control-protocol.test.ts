@@ -27,6 +27,7 @@ describe('decodeRequest', () => {
   const requests: readonly ControlRequest[] = [
     { op: 'status' },
     { op: 'peers' },
+    { op: 'peers', all: true },
     { op: 'ipam' },
     { op: 'report' },
     { op: 'connect', peers: ['a', '[2001:db8::1]:7000'] },
@@ -49,6 +50,7 @@ describe('decodeRequest', () => {
     ['an inherited operation', { op: 'constructor' }, 'request-unknown-op'],
     ['an operation that is no text', { op: ['status'] }, 'request-unknown-op'],
     ['an unknown key', { op: 'status', verbose: true }, 'request-unknown-key'],
+    ['all that is no yes or no', { op: 'status', all: 1 }, 'request-bad-all'],
     ['a key of another operation', { op: 'connect', peers: ['a'], peer: 'b' }, 'request-unknown-key'],
     ['no peers', { op: 'connect' }, 'request-bad-peers'],
     ['an empty list of peers', { op: 'connect', peers: [] }, 'request-bad-peers'],
