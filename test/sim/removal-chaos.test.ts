@@ -50,7 +50,7 @@ describe('removals in a storm', function () {
 
   it('never give an address to two, and end with one ring', () => {
     let removed = 0;
-    for (const seed of [2, 3, 11]) removed += storm(seed);
+    for (const seed of [17, 18, 21]) removed += storm(seed);
     assert.ok(removed > 0, 'somebody was removed');
   });
 });
