@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
+import type { ApiAccess } from './api-access.ts';
 import { ApiError, errorOf, UNTRUSTED } from './api-error.ts';
-import type { ApiAccess } from './in-cluster.io.ts';
 import { LineSplitter } from './line-splitter.ts';
 
 /** An answer that takes longer is none. Milliseconds. */
@@ -27,7 +27,7 @@ interface WatchOptions {
 }
 
 /**
- * Asks the Kubernetes API over HTTPS, with a pod's own credentials. What it answers is not trusted in its form:
+ * Asks the Kubernetes API over HTTPS, with a pod's own credentials or those of a kubeconfig. What it answers is not trusted in its form:
  * callers get `unknown`.
  *
  * Node's own client and no library: the official one takes 90 MB of memory in each node's daemon for the five
@@ -96,19 +96,24 @@ export class ApiClient {
   async #send(path: string, options: RequestOptions): Promise<IncomingMessage> {
     const { method = 'GET', body, accept = 'application/json', signal } = options;
     const content = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+    const { host, port, basePath = '', serverName } = this.#access;
+    const { token, certificate } = await this.#access.credentials();
+    const ca = this.#access.ca();
     const answer = await new Promise<IncomingMessage>((resolve, reject) => {
       const request = httpsRequest(
         {
-          host: this.#access.host,
-          port: this.#access.port,
-          ca: this.#access.ca(),
+          host,
+          port,
+          ...(ca === undefined ? {} : { ca }),
+          ...(serverName === undefined ? {} : { servername: serverName }),
+          ...certificate,
           agent: this.#agent,
           method,
-          path,
+          path: basePath + path,
           ...(signal === undefined ? {} : { signal }),
           headers: {
             accept,
-            authorization: `Bearer ${this.#access.token()}`,
+            ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
             'user-agent': this.#userAgent,
             ...(content === undefined
               ? {}

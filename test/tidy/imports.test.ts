@@ -7,6 +7,7 @@ const PACKAGE_FOLDERS: Readonly<Record<string, readonly string[]>> = {
   'libsodium-wrappers': ['crypto'],
   msgpackr: ['gossip'],
   commander: ['cli'],
+  'js-yaml': ['kube'],
 };
 const TEST_PACKAGES = ['fast-check', 'mocha'];
 

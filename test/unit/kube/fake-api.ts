@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ApiAccess } from '../../../kube/in-cluster.io.ts';
+import type { ApiAccess } from '../../../kube/api-access.ts';
 
 /** Answers one request as a test wants it. */
 export type Answerer = (request: IncomingMessage, response: ServerResponse) => void;
@@ -40,7 +40,13 @@ export class FakeApi {
 
   get access(): ApiAccess {
     const { port } = this.#server.address() as AddressInfo;
-    return { host: '127.0.0.1', port, ca: () => this.#ca, token: () => this.token, namespace: 'weft' };
+    return {
+      host: '127.0.0.1',
+      port,
+      ca: () => this.#ca,
+      credentials: () => ({ token: this.token }),
+      namespace: 'weft',
+    };
   }
 
   /** From now on it shows a certificate of another authority, as after a rotation. */

@@ -1,4 +1,4 @@
-import { equal, match, throws } from 'node:assert/strict';
+import { deepEqual, equal, match, throws } from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,7 +37,7 @@ describe('inClusterAccess', () => {
   it('follows a rotation of the authority and of the token, with the same client', async () => {
     const api = await FakeApi.listen();
     const { host, port, ca } = api.access;
-    project({ 'ca.crt': ca(), token: 'first\n', namespace: 'weft\n' });
+    project({ 'ca.crt': ca()!, token: 'first\n', namespace: 'weft\n' });
     const access = inClusterAccess(env(host, port), folder);
     equal(access.namespace, 'weft');
     const client = new ApiClient(access, 'test');
@@ -55,7 +55,7 @@ describe('inClusterAccess', () => {
         return error instanceof ApiError && error.reason === 'Untrusted' && error;
       });
       match(remedyOf(distrust), /kube-root-ca\.crt/);
-      project({ 'ca.crt': ca(), token: 'second\n', namespace: 'weft\n' });
+      project({ 'ca.crt': ca()!, token: 'second\n', namespace: 'weft\n' });
       await client.request('/x');
       equal(seen.join(), 'Bearer first,Bearer second');
     } finally {
@@ -68,7 +68,7 @@ describe('inClusterAccess', () => {
     project({ 'ca.crt': 'PEM', token: 'first', namespace: 'weft' });
     const access = inClusterAccess(env('192.0.2.1', 443), folder);
     rmSync(join(folder, '..data'));
-    equal(access.token(), 'first');
+    deepEqual(access.credentials(), { token: 'first' });
     equal(access.ca(), 'PEM');
   });
 
