@@ -10,10 +10,14 @@ import {
   framedLength,
   MAX_ANSWER_BYTES,
 } from './control-protocol.ts';
+import { POLICY_WAIT_MS } from './policy-request.ts';
 
 /** How long an answer may take. Removing a peer waits until its sessions everywhere have ended (180 s). */
 const TIMEOUT_MS = 10_000;
-const REMOVAL_TIMEOUT_MS = 235_000;
+const TIMEOUT_MS_BY_OP: Partial<Record<keyof ControlResults, number>> = {
+  rmpeer: 235_000,
+  policyWait: POLICY_WAIT_MS + TIMEOUT_MS,
+};
 
 /**
  * Asks the weftd of a run folder. Rejects with the WeftError that the daemon answered, or E_NO_DAEMON,
@@ -24,7 +28,7 @@ export async function askDaemon<Op extends keyof ControlResults>(
   request: ControlRequest & { readonly op: Op },
   options: { readonly timeoutMs?: number } = {},
 ): Promise<ControlResults[Op]> {
-  const timeoutMs = options.timeoutMs ?? (request.op === 'rmpeer' ? REMOVAL_TIMEOUT_MS : TIMEOUT_MS);
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS_BY_OP[request.op] ?? TIMEOUT_MS;
   const at = { path: `${runDir}/weft.sock`, program: 'weftd', timeoutMs };
   return (await ask(at, request)) as ControlResults[Op];
 }

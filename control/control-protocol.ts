@@ -4,6 +4,12 @@ import type { Warning } from '../base/warning.ts';
 import { WeftError } from '../base/weft-error.ts';
 import type { ProcessPlace } from '../host/own-process.io.ts';
 import type { PeerStatus, PeersResult, SeedStatus } from './peer-status.ts';
+import {
+  decodePolicyRequest,
+  isPolicyOperation,
+  type PolicyRequest,
+  type PolicyResults,
+} from './policy-request.ts';
 
 /**
  * What is said over the control socket, RUN_DIR/weft.sock: one request and one answer a connection, each a frame
@@ -35,7 +41,8 @@ export type ControlRequest =
   /** Another weftd asks to serve this node; `cluster` is its cluster's id, 32 hex digits. */
   | { readonly op: 'yield'; readonly cluster: string }
   /** The CNI_… variables and standard input of a call of the CNI plugin. */
-  | { readonly op: 'cni'; readonly env: Readonly<Record<string, string>>; readonly config: string };
+  | { readonly op: 'cni'; readonly env: Readonly<Record<string, string>>; readonly config: string }
+  | PolicyRequest;
 
 export type ControlAnswer<T = unknown> =
   | { readonly ok: true; readonly result: T }
@@ -49,7 +56,7 @@ interface ControlError {
 }
 
 /** What each request is answered with, where it is granted. */
-export interface ControlResults {
+export interface ControlResults extends PolicyResults {
   status: StatusResult;
   peers: PeersResult;
   ipam: IpamResult;
@@ -214,19 +221,21 @@ type RequestFault =
   | 'request-bad-all'
   | 'request-bad-peers'
   | 'request-bad-cni'
-  | 'request-bad-cluster';
+  | 'request-bad-cluster'
+  | 'request-bad-policy';
 
 /**
- * Reads a request without its length prefix. Strict: an unknown operation or key is refused; but the shim may be newer
- * than this daemon, and what it says beyond is passed over.
+ * Reads a request without its length prefix. Strict: an unknown operation or key is refused; but the shim and weft-npc may
+ * be newer than this daemon, and what they say beyond is passed over.
  */
 export function decodeRequest(bytes: Uint8Array): Result<ControlRequest, RequestFault> {
   if (bytes.length > MAX_REQUEST_BYTES) return fail('request-too-large');
   const request = parseJson(bytes);
   if (!isRecord(request)) return fail('request-not-json');
   const { op } = request;
+  if (isPolicyOperation(op)) return decodePolicyRequest(op, request);
   if (typeof op !== 'string' || !Object.hasOwn(KEYS_BY_OP, op)) return fail('request-unknown-op');
-  const keys = KEYS_BY_OP[op as ControlRequest['op']];
+  const keys = KEYS_BY_OP[op as keyof typeof KEYS_BY_OP];
   if (op !== 'cni' && Object.keys(request).some((key) => key !== 'op' && !keys.includes(key)))
     return fail('request-unknown-key');
   switch (op as ControlRequest['op']) {
@@ -315,7 +324,7 @@ export function requestError(fault: string, program: string): WeftError {
   return new WeftError('E_BAD_REQUEST', message, 'use the weft of its version');
 }
 
-const KEYS_BY_OP: Readonly<Record<ControlRequest['op'], readonly string[]>> = {
+const KEYS_BY_OP: Readonly<Record<Exclude<ControlRequest, PolicyRequest>['op'], readonly string[]>> = {
   status: ['all'],
   peers: ['all'],
   ipam: [],

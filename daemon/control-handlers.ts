@@ -86,11 +86,18 @@ export function controlHandlers(options: {
     },
     locate: ({ target }) => locateView(context, target),
     process: ownProcess,
+    policyWait: refusePolicy,
+    policyDecided: refusePolicy,
     yield: ({ cluster }) => {
       handover.yieldTo(cluster, now());
       return { yielded: true };
     },
   };
+}
+
+function refusePolicy(): never {
+  const remedy = 'start weftd with --policy, or stop weft-npc';
+  throw new WeftError('E_NO_POLICY', 'this weftd keeps no gate for policies', remedy);
 }
 
 /** Throws E_BAD_PEER for the first that is no peer; nothing is then done with the others. */

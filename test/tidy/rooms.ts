@@ -22,6 +22,8 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'ipam/allocation': ['base', 'ipam/model', 'ipam/ring'],
   'ipam/agreement': ['base', 'gossip/model', 'ipam/model', 'ipam/ring'],
   ipam: ['base', 'gossip/model'],
+  // What weftd and weft-npc agree on, so neither of them is in it.
+  'npc/gate': ['base', 'linux'],
   kube: ['base'],
   host: ['base', 'native'],
   control: ['base', 'host', 'native'],
@@ -50,6 +52,7 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'linux',
     'native',
     'node',
+    'npc/gate',
     'router',
   ],
   // `weft reset` is the daemon's work, done by the command itself where no daemon runs.

@@ -88,6 +88,8 @@ const RESULTS: ControlResults = {
   report: { status: STATUS, settings: SETTINGS, peers: PEERS, counters: { dropped: 1 }, gauges: { held: 2 } },
   process: { pid: 7, pidNamespace: 'pid:[1]' },
   yield: { yielded: true },
+  policyWait: { revision: 'r', attachments: [], peers: [] },
+  policyDecided: { known: 0 },
 };
 
 /** A world that answers from {@link RESULTS} and remembers what it was asked. */

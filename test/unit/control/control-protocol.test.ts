@@ -16,6 +16,7 @@ import {
   MAX_REQUEST_BYTES,
   MAX_REQUEST_PEERS,
 } from '../../../control/control-protocol.ts';
+import { MAX_POLICY_LINKS } from '../../../control/policy-request.ts';
 
 const decode = (value: unknown) => decodeRequest(utf8(JSON.stringify(value)));
 const faultOf = (value: unknown): string => {
@@ -36,6 +37,13 @@ describe('decodeRequest', () => {
     { op: 'process' },
     { op: 'yield', cluster: '0123456789abcdef'.repeat(2) },
     { op: 'cni', env: { CNI_COMMAND: 'ADD', CNI_ARGS: '' }, config: '{}' },
+    { op: 'policyWait', revision: '', complete: false },
+    {
+      op: 'policyDecided',
+      links: ['wv0123456789a'],
+      unknown: [],
+      pods: [{ link: 'wv0123456789b', namespace: 'ns', name: 'p', uid: 'u' }],
+    },
   ];
   for (const request of requests) {
     it(`reads back ${request.op}`, () =>
@@ -62,6 +70,35 @@ describe('decodeRequest', () => {
     ['no peer', { op: 'rmpeer' }, 'request-bad-peers'],
     ['no cluster', { op: 'yield' }, 'request-bad-cluster'],
     ['a cluster that is no id', { op: 'yield', cluster: 'A'.repeat(32) }, 'request-bad-cluster'],
+    ['no revision', { op: 'policyWait', complete: true }, 'request-bad-policy'],
+    [
+      'a revision too long',
+      { op: 'policyWait', revision: 'a'.repeat(65), complete: true },
+      'request-bad-policy',
+    ],
+    ['not whether it is complete', { op: 'policyWait', revision: '' }, 'request-bad-policy'],
+    ['no links', { op: 'policyDecided', unknown: [], pods: [] }, 'request-bad-policy'],
+    ['nothing decided', { op: 'policyDecided', links: [], unknown: [], pods: [] }, 'request-bad-policy'],
+    [
+      'a link that is none',
+      { op: 'policyDecided', links: ['a'.repeat(16)], unknown: [], pods: [] },
+      'request-bad-policy',
+    ],
+    [
+      'too many links',
+      {
+        op: 'policyDecided',
+        links: Array(MAX_POLICY_LINKS + 1).fill('wv0123456789a'),
+        unknown: [],
+        pods: [],
+      },
+      'request-bad-policy',
+    ],
+    [
+      'a pod without a uid',
+      { op: 'policyDecided', links: [], unknown: [], pods: [{ link: 'wv', namespace: 'a', name: 'b' }] },
+      'request-bad-policy',
+    ],
     ['no CNI environment', { op: 'cni', config: '' }, 'request-bad-cni'],
     ['no CNI config', { op: 'cni', env: {} }, 'request-bad-cni'],
     ['a variable that is not of CNI', { op: 'cni', env: { PATH: '/' }, config: '' }, 'request-bad-cni'],
@@ -94,6 +131,12 @@ describe('decodeRequest', () => {
       reason: 'request-too-large',
     });
   });
+
+  it('passes over what a later weft-npc says beyond', () =>
+    deepEqual(decode({ op: 'policyWait', revision: 'r', complete: true, more: 1 }), {
+      ok: true,
+      value: { op: 'policyWait', revision: 'r', complete: true },
+    }));
 
   it('never throws', () => {
     fc.assert(fc.property(fc.json(), (json) => void decodeRequest(utf8(json))));
