@@ -51,13 +51,11 @@ export function addressesOfNode(cluster: Cluster, node: Node): string[] {
   return [...own.filter((address) => familyOf(address) !== undefined), ...overlayAddresses(cluster, node)];
 }
 
-/** Whether an address is one of the node on which a pod runs. */
+/** Whether an address is one of the node on which a pod runs, whether or not the API knows that node. */
 export function isOwnNode(cluster: Cluster, pod: Pod, address: string): boolean {
-  return cluster.nodes.some(
-    (node) =>
-      node.metadata.name === pod.spec.nodeName &&
-      addressesOfNode(cluster, node).some((one) => isSameAddress(one, address)),
-  );
+  const name = pod.spec.nodeName ?? '';
+  const node = cluster.nodes.find(({ metadata }) => metadata.name === name) ?? { metadata: { name } };
+  return addressesOfNode(cluster, node).some((one) => isSameAddress(one, address));
 }
 
 /**

@@ -1,0 +1,19 @@
+import type { Cluster, Family } from './api-objects.ts';
+import { familyOf } from './cidr.ts';
+
+/** Labels of pods and namespaces: few, so that selectors often meet them. */
+export const POD_LABELS = { app: ['a', 'b', ''], tier: ['a', 'b'] } as const;
+export const NAMESPACE_LABELS = { env: ['a', 'b'], team: ['a', ''] } as const;
+export const NODE_LABELS = { zone: ['a', 'b'] } as const;
+export const PORT_NAMES = ['web', 'dns', 'web-alt'] as const;
+export const PORTS = [1, 53, 80, 81, 443, 8080, 65535] as const;
+
+/** Every address that somebody in the cluster has or had, of a family. */
+export function addressesIn(cluster: Cluster, family: Family): string[] {
+  const all = [
+    ...cluster.pods.flatMap(({ status }) => (status?.podIPs ?? []).map(({ ip }) => ip)),
+    ...cluster.nodes.flatMap(({ status }) => (status?.addresses ?? []).map(({ address }) => address)),
+    ...Object.values(cluster.overlayAddressesByNode).flat(),
+  ];
+  return [...new Set(all)].filter((address) => familyOf(address) === family);
+}
