@@ -25,6 +25,8 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   // What weftd and weft-npc agree on, so neither of them is in it.
   'npc/gate': ['base', 'linux'],
   kube: ['base'],
+  'npc/model': ['base', 'kube'],
+  'npc/compiler': ['base', 'linux', 'npc/model'],
   host: ['base', 'native'],
   control: ['base', 'host', 'native'],
   doctor: ['base', 'control', 'ground', 'host', 'linux', 'native'],

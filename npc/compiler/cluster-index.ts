@@ -1,0 +1,193 @@
+import type { PolicyNamespace, PolicyNode } from '../model/cluster-objects.ts';
+import { selects } from '../model/label-selector.ts';
+import type { Labels } from '../model/labels.ts';
+import { NAMESPACE_NAME_LABEL } from '../model/labels.ts';
+import type { PolicyPod } from '../model/pod.ts';
+import type { PodSelector } from '../model/policy.ts';
+
+/**
+ * Pods, namespaces and nodes as they are, found by whatever policy asks for. It answers whose an address is:
+ *
+ * - A pod that has ended and one with its node's addresses have none of their own.
+ * - A pod that is attached to this node has the addresses that it was attached with, whatever the API says of it, and
+ *   nobody else has them: the API may still know an earlier owner.
+ */
+export class ClusterIndex {
+  readonly #podsByNamespace = new Map<string, Map<string, PolicyPod>>();
+  readonly #ownersByAddress = new Map<string, readonly PolicyPod[]>();
+  readonly #namespaceByName = new Map<string, PolicyNamespace>();
+  readonly #nodeByName = new Map<string, PolicyNode>();
+  /** Made when it is asked for. */
+  #nodesByAddress: ReadonlyMap<string, readonly PolicyNode[]> | undefined;
+  readonly #attachedByPod = new Map<string, readonly string[]>();
+  readonly #podByAttachedAddress = new Map<string, string>();
+  #overlayByNode: ReadonlyMap<string, readonly string[]> = new Map();
+
+  get podCount(): number {
+    let count = 0;
+    for (const pods of this.#podsByNamespace.values()) count += pods.size;
+    return count;
+  }
+
+  pod(namespace: string, name: string): PolicyPod | undefined {
+    return this.#podsByNamespace.get(namespace)?.get(name);
+  }
+
+  podsIn(namespace: string): Iterable<PolicyPod> {
+    return this.#podsByNamespace.get(namespace)?.values() ?? [];
+  }
+
+  /** Namespaces that have pods or are known themselves. */
+  namespaceNames(): Iterable<string> {
+    return new Set([...this.#namespaceByName.keys(), ...this.#podsByNamespace.keys()]);
+  }
+
+  /** Takes in a pod, in place of an earlier one of the same name. */
+  putPod(pod: PolicyPod): void {
+    const before = this.pod(pod.namespace, pod.name);
+    if (before !== undefined) this.#disown(before);
+    const pods = this.#podsByNamespace.get(pod.namespace) ?? new Map<string, PolicyPod>();
+    this.#podsByNamespace.set(pod.namespace, pods);
+    pods.set(pod.name, pod);
+    for (const address of this.addressesOf(pod)) {
+      this.#ownersByAddress.set(address, [...(this.#ownersByAddress.get(address) ?? []), pod]);
+    }
+  }
+
+  /** The pod is gone. Harmless where another one, or none, has its name. */
+  removePod(pod: PolicyPod): void {
+    const pods = this.#podsByNamespace.get(pod.namespace);
+    if (pods?.get(pod.name) !== pod) return;
+    this.#disown(pod);
+    pods.delete(pod.name);
+    if (pods.size === 0) this.#podsByNamespace.delete(pod.namespace);
+  }
+
+  #disown(pod: PolicyPod): void {
+    for (const address of this.addressesOf(pod)) {
+      const others = (this.#ownersByAddress.get(address) ?? []).filter((other) => other !== pod);
+      if (others.length === 0) this.#ownersByAddress.delete(address);
+      else this.#ownersByAddress.set(address, others);
+    }
+  }
+
+  /** The addresses at which a pod is a peer of others. */
+  addressesOf(pod: PolicyPod): readonly string[] {
+    if (pod.hasEnded || pod.hostNetwork) return [];
+    return this.#attachedByPod.get(podKey(pod)) ?? pod.addresses;
+  }
+
+  /** The pods that have `address`; more than one only while the API is behind. */
+  podsAt(address: string): readonly PolicyPod[] {
+    const owners = this.#ownersByAddress.get(address) ?? [];
+    const attached = this.#podByAttachedAddress.get(address);
+    return attached === undefined ? owners : owners.filter((pod) => podKey(pod) === attached);
+  }
+
+  /** These addresses are attached here, to the pod of that name or, where undefined, to something that is no pod. */
+  attach(addresses: readonly string[], pod: Pick<PolicyPod, 'namespace' | 'name'> | undefined): void {
+    const key = pod === undefined ? '' : podKey(pod);
+    for (const address of addresses) this.#podByAttachedAddress.set(address, key);
+    if (pod !== undefined) this.#setAttached(pod, [...(this.#attachedByPod.get(key) ?? []), ...addresses]);
+  }
+
+  /** Undoes {@link attach}. */
+  detach(addresses: readonly string[], pod: Pick<PolicyPod, 'namespace' | 'name'> | undefined): void {
+    const key = pod === undefined ? '' : podKey(pod);
+    for (const address of addresses) {
+      if (this.#podByAttachedAddress.get(address) === key) this.#podByAttachedAddress.delete(address);
+    }
+    if (pod === undefined) return;
+    const left = [...(this.#attachedByPod.get(key) ?? [])];
+    for (const address of addresses) {
+      const at = left.indexOf(address);
+      if (at >= 0) left.splice(at, 1);
+    }
+    this.#setAttached(pod, left);
+  }
+
+  #setAttached(pod: Pick<PolicyPod, 'namespace' | 'name'>, addresses: readonly string[]): void {
+    const known = this.pod(pod.namespace, pod.name);
+    if (known !== undefined) this.removePod(known);
+    if (addresses.length === 0) this.#attachedByPod.delete(podKey(pod));
+    else this.#attachedByPod.set(podKey(pod), addresses);
+    if (known !== undefined) this.putPod(known);
+  }
+
+  putNamespace(namespace: PolicyNamespace): void {
+    this.#namespaceByName.set(namespace.name, namespace);
+  }
+
+  removeNamespace(name: string): void {
+    this.#namespaceByName.delete(name);
+  }
+
+  /** Of a namespace that is not known, the API server gives away its name alone. */
+  namespaceLabels(name: string): Labels {
+    return this.#namespaceByName.get(name)?.labels ?? new Map([[NAMESPACE_NAME_LABEL, name]]);
+  }
+
+  putNode(node: PolicyNode): void {
+    this.#nodeByName.set(node.name, node);
+    this.#nodesByAddress = undefined;
+  }
+
+  removeNode(name: string): void {
+    this.#nodeByName.delete(name);
+    this.#nodesByAddress = undefined;
+  }
+
+  /** The addresses that nodes have on the overlay, by the names of nodes. */
+  setOverlay(addressesByNode: ReadonlyMap<string, readonly string[]>): void {
+    this.#overlayByNode = addressesByNode;
+    this.#nodesByAddress = undefined;
+  }
+
+  #findNodes(): ReadonlyMap<string, readonly PolicyNode[]> {
+    const found = new Map<string, readonly PolicyNode[]>();
+    for (const node of this.#nodeByName.values()) {
+      for (const address of new Set(this.nodeAddresses(node)))
+        found.set(address, [...(found.get(address) ?? []), node]);
+    }
+    return found;
+  }
+
+  nodes(): Iterable<PolicyNode> {
+    return this.#nodeByName.values();
+  }
+
+  node(name: string): PolicyNode | undefined {
+    return this.#nodeByName.get(name);
+  }
+
+  overlayOf(node: PolicyNode): readonly string[] {
+    return this.#overlayByNode.get(node.name) ?? [];
+  }
+
+  /** Every address by which a node is known. */
+  nodeAddresses(node: PolicyNode): readonly string[] {
+    return [...node.internalAddresses, ...node.externalAddresses, ...this.overlayOf(node)];
+  }
+
+  nodesAt(address: string): readonly PolicyNode[] {
+    this.#nodesByAddress ??= this.#findNodes();
+    return this.#nodesByAddress.get(address) ?? [];
+  }
+
+  /** Whether `selector` selects `pod`. One with its node's addresses is never selected. */
+  selectsPod(selector: PodSelector, pod: PolicyPod): boolean {
+    if (pod.hostNetwork) return false;
+    return this.selectsNamespace(selector, pod.namespace) && selects(selector.pods, pod.labels);
+  }
+
+  /** Whether `selector` may select pods of that namespace. */
+  selectsNamespace(selector: PodSelector, namespace: string): boolean {
+    if (selector.namespace !== undefined) return selector.namespace === namespace;
+    return selector.namespaces.length === 0 || selects(selector.namespaces, this.namespaceLabels(namespace));
+  }
+}
+
+/** `namespace/name`. */
+export function podKey({ namespace, name }: Pick<PolicyPod, 'namespace' | 'name'>): string {
+  return `${namespace}/${name}`;
+}

@@ -1,0 +1,54 @@
+import { formatAddress, parseAddress } from '../../base/address.ts';
+import { readClusterNetworkPolicy } from '../model/cluster-network-policy.ts';
+import { readNamespace, readPolicyNode } from '../model/cluster-objects.ts';
+import { LabelSets } from '../model/labels.ts';
+import { readNetworkPolicy } from '../model/network-policy.ts';
+import { readPod } from '../model/pod.ts';
+import { ClusterIndex } from './cluster-index.ts';
+import type { Judged } from './decide.ts';
+import { PolicyIndex } from './policy-index.ts';
+
+/** Objects as the API gives them, and the overlay addresses of nodes by their names. */
+export interface ClusterObjects {
+  readonly pods: readonly unknown[];
+  readonly namespaces: readonly unknown[];
+  readonly nodes: readonly unknown[];
+  readonly networkPolicies: readonly unknown[];
+  readonly clusterNetworkPolicies: readonly unknown[];
+  readonly overlayAddresses: Readonly<Record<string, readonly string[]>>;
+}
+
+/** A whole cluster at once, to ask `decide` about: `decide(clusterSnapshot(objects), flow)`. What is no object is passed over. */
+export function clusterSnapshot(objects: ClusterObjects): Judged {
+  const labelSets = new LabelSets();
+  const cluster = new ClusterIndex();
+  const policies = new PolicyIndex();
+  for (const value of objects.namespaces) {
+    const namespace = readNamespace(value, labelSets);
+    if (namespace !== undefined) cluster.putNamespace(namespace);
+  }
+  for (const value of objects.nodes) {
+    const node = readPolicyNode(value, labelSets);
+    if (node !== undefined) cluster.putNode(node);
+  }
+  for (const value of objects.pods) {
+    const pod = readPod(value, labelSets);
+    if (pod !== undefined) cluster.putPod(pod);
+  }
+  const read = [
+    ...objects.networkPolicies.map(readNetworkPolicy),
+    ...objects.clusterNetworkPolicies.map(readClusterNetworkPolicy),
+  ];
+  for (const policy of read) if (policy !== undefined) policies.put(policy);
+  cluster.setOverlay(overlayOf(objects.overlayAddresses));
+  return { cluster, policies };
+}
+
+function overlayOf(listed: Readonly<Record<string, readonly string[]>>): Map<string, readonly string[]> {
+  const overlay = new Map<string, readonly string[]>();
+  for (const [node, texts] of Object.entries(listed)) {
+    const addresses = texts.map(parseAddress).filter((address) => address !== undefined);
+    overlay.set(node, addresses.map(formatAddress));
+  }
+  return overlay;
+}

@@ -1,0 +1,54 @@
+import { formatAddress, parseAddress } from '../../base/address.ts';
+import { isRecord, type ObjectMeta, readMeta } from '../../kube/objects.ts';
+import { type LabelSets, type Labels, NAMESPACE_NAME_LABEL } from './labels.ts';
+
+/** A namespace, of which only labels count. They hold its name under {@link NAMESPACE_NAME_LABEL} in any case. */
+export interface PolicyNamespace extends ObjectMeta {
+  readonly labels: Labels;
+}
+
+/** What policy needs to know of a node. Addresses are texts in the one way in which we write them. */
+export interface PolicyNode extends ObjectMeta {
+  readonly labels: Labels;
+  /** `status.addresses` of type InternalIP. */
+  readonly internalAddresses: readonly string[];
+  /** Of type ExternalIP: a `nodes` peer means them too. */
+  readonly externalAddresses: readonly string[];
+}
+
+/** Addresses of one node that are looked at. */
+const MAX_NODE_ADDRESSES = 16;
+
+/** Undefined where it is no namespace. */
+export function readNamespace(value: unknown, labelSets: LabelSets): PolicyNamespace | undefined {
+  const meta = readMeta(value);
+  if (meta === undefined || !isRecord(value)) return undefined;
+  const { labels } = value.metadata as { readonly labels?: unknown };
+  const own = { ...(isRecord(labels) ? labels : {}), [NAMESPACE_NAME_LABEL]: meta.name };
+  return { ...meta, labels: labelSets.read(own) };
+}
+
+/** Undefined where it is no node. */
+export function readPolicyNode(value: unknown, labelSets: LabelSets): PolicyNode | undefined {
+  const meta = readMeta(value);
+  if (meta === undefined || !isRecord(value)) return undefined;
+  const listed = isRecord(value.status) ? value.status.addresses : undefined;
+  const entries = (Array.isArray(listed) ? (listed as unknown[]) : []).slice(0, MAX_NODE_ADDRESSES);
+  const { labels } = value.metadata as { readonly labels?: unknown };
+  return {
+    ...meta,
+    labels: labelSets.read(labels),
+    internalAddresses: addressesOf(entries, 'InternalIP'),
+    externalAddresses: addressesOf(entries, 'ExternalIP'),
+  };
+}
+
+function addressesOf(entries: readonly unknown[], type: string): readonly string[] {
+  const found = new Set<string>();
+  for (const entry of entries) {
+    if (!isRecord(entry) || entry.type !== type || typeof entry.address !== 'string') continue;
+    const address = parseAddress(entry.address);
+    if (address !== undefined) found.add(formatAddress(address));
+  }
+  return [...found];
+}
