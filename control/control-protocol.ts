@@ -1,7 +1,6 @@
 import { readU32LE, utf8, utf8Text, writeU32LE } from '../base/bytes.ts';
 import { fail, ok, type Result } from '../base/result.ts';
 import type { Warning } from '../base/warning.ts';
-import { WeftError } from '../base/weft-error.ts';
 import type { ProcessPlace } from '../host/own-process.io.ts';
 import type { PeerStatus, PeersResult, SeedStatus } from './peer-status.ts';
 import {
@@ -303,25 +302,6 @@ export function frame(message: Uint8Array): Uint8Array {
 /** The length that the first four bytes of a frame tell; undefined where more is needed. */
 export function framedLength(bytes: Uint8Array): number | undefined {
   return bytes.length < 4 ? undefined : readU32LE(bytes, 0);
-}
-
-/** The answer that tells of an error. What is no {@link WeftError} is a bug of ours and told as such. */
-export function errorAnswer(error: unknown): ControlAnswer<never> {
-  if (error instanceof WeftError) {
-    const { code, message, remedy } = error;
-    return { ok: false, error: { code, message, remedy } };
-  }
-  const message = error instanceof Error ? error.message : String(error);
-  return {
-    ok: false,
-    error: { code: 'E_BUG', message, remedy: "send the maintainers what 'weft report' prints" },
-  };
-}
-
-/** What a client is told whose request could not be read. */
-export function requestError(fault: string, program: string): WeftError {
-  const message = `${program} does not understand this request (${fault})`;
-  return new WeftError('E_BAD_REQUEST', message, 'use the weft of its version');
 }
 
 const KEYS_BY_OP: Readonly<Record<Exclude<ControlRequest, PolicyRequest>['op'], readonly string[]>> = {

@@ -1,7 +1,8 @@
 import { utf8 } from '../base/bytes.ts';
 import type { Result } from '../base/result.ts';
 import { LocalSocket } from '../native/local-socket.ts';
-import { type ControlAnswer, errorAnswer, requestError } from './control-protocol.ts';
+import type { ControlAnswer } from './control-protocol.ts';
+import { errorAnswer, requestError } from './error-answer.ts';
 
 /** What a program answers on its control socket. */
 export interface ControlService<Request> {

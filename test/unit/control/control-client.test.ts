@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { concat, writeU32LE } from '../../../base/bytes.ts';
 import { WeftError } from '../../../base/weft-error.ts';
 import { askDaemon } from '../../../control/control-client.io.ts';
-import { decodeRequest, encodeMessage, errorAnswer, frame } from '../../../control/control-protocol.ts';
+import { decodeRequest, encodeMessage, frame } from '../../../control/control-protocol.ts';
+import { errorAnswer } from '../../../control/error-answer.ts';
 
 describe('askDaemon', () => {
   let folder: string;

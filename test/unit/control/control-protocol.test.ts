@@ -7,7 +7,6 @@ import {
   decodeAnswer,
   decodeRequest,
   encodeMessage,
-  errorAnswer,
   frame,
   framedLength,
   MAX_CNI_VARIABLE_LENGTH,
@@ -16,6 +15,7 @@ import {
   MAX_REQUEST_BYTES,
   MAX_REQUEST_PEERS,
 } from '../../../control/control-protocol.ts';
+import { errorAnswer } from '../../../control/error-answer.ts';
 import { MAX_POLICY_LINKS } from '../../../control/policy-request.ts';
 
 const decode = (value: unknown) => decodeRequest(utf8(JSON.stringify(value)));
