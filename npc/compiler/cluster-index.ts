@@ -55,12 +55,13 @@ export class ClusterIndex {
   }
 
   /** The pod is gone. Harmless where another one, or none, has its name. */
-  removePod(pod: PolicyPod): void {
-    const pods = this.#podsByNamespace.get(pod.namespace);
-    if (pods?.get(pod.name) !== pod) return;
-    this.#disown(pod);
-    pods.delete(pod.name);
-    if (pods.size === 0) this.#podsByNamespace.delete(pod.namespace);
+  removePod({ namespace, name, uid }: Pick<PolicyPod, 'namespace' | 'name' | 'uid'>): void {
+    const pods = this.#podsByNamespace.get(namespace);
+    const known = pods?.get(name);
+    if (pods === undefined || known === undefined || known.uid !== uid) return;
+    this.#disown(known);
+    pods.delete(name);
+    if (pods.size === 0) this.#podsByNamespace.delete(namespace);
   }
 
   #disown(pod: PolicyPod): void {
@@ -75,6 +76,11 @@ export class ClusterIndex {
   addressesOf(pod: PolicyPod): readonly string[] {
     if (pod.hasEnded || pod.hostNetwork) return [];
     return this.#attachedByPod.get(podKey(pod)) ?? pod.addresses;
+  }
+
+  /** The pods that the API knows, or this node, to have or have had `address`. */
+  claimantsOf(address: string): readonly PolicyPod[] {
+    return this.#ownersByAddress.get(address) ?? [];
   }
 
   /** The pods that have `address`; more than one only while the API is behind. */
@@ -156,17 +162,20 @@ export class ClusterIndex {
     return this.#nodeByName.values();
   }
 
-  node(name: string): PolicyNode | undefined {
-    return this.#nodeByName.get(name);
-  }
-
   overlayOf(node: PolicyNode): readonly string[] {
     return this.#overlayByNode.get(node.name) ?? [];
   }
 
   /** Every address by which a node is known. */
   nodeAddresses(node: PolicyNode): readonly string[] {
-    return [...node.internalAddresses, ...node.externalAddresses, ...this.overlayOf(node)];
+    return [...node.internalAddresses, ...node.otherAddresses, ...this.overlayOf(node)];
+  }
+
+  /** Whether `address` is one of the node of that name, which the API may not know. */
+  isOfNode(name: string, address: string): boolean {
+    const node = this.#nodeByName.get(name);
+    const addresses = node === undefined ? (this.#overlayByNode.get(name) ?? []) : this.nodeAddresses(node);
+    return addresses.includes(address);
   }
 
   nodesAt(address: string): readonly PolicyNode[] {

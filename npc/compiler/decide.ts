@@ -84,8 +84,10 @@ export function decide({ cluster, policies }: Judged, flow: Flow): Decision | st
   }
   const judge = (direction: Direction, own: Endpoint, peer: Endpoint): DirectionDecision => {
     if (own.subject === undefined) return { allowed: true, reason: 'no policy can select it', selecting: [] };
-    const node = cluster.node(own.subject.nodeName);
-    const isOwnNode = node !== undefined && peer.subject === undefined && peer.nodes.includes(node);
+    const isOwnNode =
+      peer.subject === undefined &&
+      peer.address !== undefined &&
+      cluster.isOfNode(own.subject.nodeName, formatAddress(peer.address));
     if (direction === 'ingress' && isOwnNode)
       return {
         allowed: true,

@@ -12,8 +12,8 @@ export interface PolicyNode extends ObjectMeta {
   readonly labels: Labels;
   /** `status.addresses` of type InternalIP. */
   readonly internalAddresses: readonly string[];
-  /** Of type ExternalIP: a `nodes` peer means them too. */
-  readonly externalAddresses: readonly string[];
+  /** Those of every other type: a `nodes` peer means them too. */
+  readonly otherAddresses: readonly string[];
 }
 
 /** Addresses of one node that are looked at. */
@@ -38,15 +38,15 @@ export function readPolicyNode(value: unknown, labelSets: LabelSets): PolicyNode
   return {
     ...meta,
     labels: labelSets.read(labels),
-    internalAddresses: addressesOf(entries, 'InternalIP'),
-    externalAddresses: addressesOf(entries, 'ExternalIP'),
+    internalAddresses: addressesOf(entries, (type) => type === 'InternalIP'),
+    otherAddresses: addressesOf(entries, (type) => type !== 'InternalIP'),
   };
 }
 
-function addressesOf(entries: readonly unknown[], type: string): readonly string[] {
+function addressesOf(entries: readonly unknown[], isWanted: (type: unknown) => boolean): readonly string[] {
   const found = new Set<string>();
   for (const entry of entries) {
-    if (!isRecord(entry) || entry.type !== type || typeof entry.address !== 'string') continue;
+    if (!isRecord(entry) || !isWanted(entry.type) || typeof entry.address !== 'string') continue;
     const address = parseAddress(entry.address);
     if (address !== undefined) found.add(formatAddress(address));
   }

@@ -87,11 +87,11 @@ describe('a namespace and a node, as policy reads them,', () => {
     const value = { ...node('n', ['192.0.2.1']) } as { status: { addresses: object[] } };
     value.status.addresses.push(
       { type: 'ExternalIP', address: '198.51.100.1' },
-      { type: 'Hostname', address: '203.0.113.1' },
+      { type: 'Hostname', address: 'n.example' },
       { type: 'InternalIP', address: 'FD00::1' },
     );
     const read = readPolicyNode(value, sets);
     deepEqual(read?.internalAddresses, ['192.0.2.1', 'fd00::1']);
-    deepEqual(read?.externalAddresses, ['198.51.100.1']);
+    deepEqual(read?.otherAddresses, ['198.51.100.1']);
   });
 });

@@ -1,0 +1,99 @@
+import type { Family } from '../base/address.ts';
+
+/**
+ * How the rules of a policy are written for nft.
+ *
+ * A packet is judged by its flow: by the addresses and the port that connection tracking noted, not by its headers. So
+ * the same rule holds for a request, for its answer, and for the ICMP error that belongs to either. In a flow from C to S
+ *
+ *     original tuple: C → S, or the Service that S stands behind       ct original ip saddr    C
+ *     reply tuple:    S → C, or the node where C is masqueraded        ct reply ip saddr       S
+ *                                                                      ct reply proto-src      the port of S
+ *
+ * An entry that began without SYN may have its roles exchanged. It is judged a second time, the view turned: as if the
+ * flow went from S to C.
+ */
+export type View = 'straight' | 'turned';
+
+/** Which way a rule looks, from the pod that it is about. */
+export type Way = 'ingress' | 'egress';
+
+/** A protocol with ports, as nft calls it. */
+export type PortProtocol = 'tcp' | 'udp' | 'sctp';
+
+/** The condition that the other end lies in a set of addresses. */
+export function peerIn(way: Way, view: View, family: Family, set: string): string {
+  const tuple = (way === 'ingress') === (view === 'straight') ? 'original' : 'reply';
+  return `ct ${tuple} ${family === 4 ? 'ip' : 'ip6'} saddr @${set}`;
+}
+
+/**
+ * The conditions, one of which holds where the destination port of a flow of `protocol` is one of `ports`: a number, a
+ * range, or `@` and the name of a set; undefined for every port. ICMP errors are told by the protocol of their flow. nft
+ * knows the type of a port only right behind the protocol of the packet.
+ */
+export function portConditions(
+  view: View,
+  protocol: PortProtocol,
+  ports: string | undefined,
+): readonly string[] {
+  if (ports === undefined) return [`ct protocol ${protocol}`];
+  const port = `ct ${view === 'straight' ? 'reply' : 'original'} proto-src ${ports}`;
+  return [
+    `meta l4proto ${protocol} ${port}`,
+    `meta l4proto icmp ct protocol ${protocol} ${port}`,
+    `meta l4proto ipv6-icmp ct protocol ${protocol} ${port}`,
+  ];
+}
+
+/** The condition that a packet goes out where it came in: a pod that reaches itself through a Service. */
+export const TO_ITSELF = 'fib daddr . iif oif exists';
+
+/** How packets that policy denies are dropped. */
+export interface DropSettings {
+  /** What a pod of this node begins is answered, so that it fails at once: TCP by a reset, all else by an ICMP error. */
+  readonly reject: boolean;
+  /** Denied packets are copied to this group of nflog, so many a second at most, of all chains together. */
+  readonly log: { readonly group: number; readonly packetsPerSecond: number } | undefined;
+}
+
+/** What nft counts of denied packets, by names of counters in the table. */
+export const DROP_COUNTERS = {
+  egress: 'dropEgress',
+  ingress: 'dropIngress',
+  invalid: 'dropInvalid',
+} as const;
+
+/** The limit that all chains share that log. */
+export const DROP_LOG_LIMIT = 'dropLog';
+
+/** Bytes of a packet that are copied to the log: enough for headers of IPv6, TCP and an ICMP error. */
+const LOG_BYTES = 128;
+
+/** What the prefix of a logged packet says: in which direction, and a tag for the policies that denied it. */
+export function dropPrefix(way: Way, tag: string): string {
+  return `weft:${way === 'ingress' ? 'i' : 'e'}:${tag} `;
+}
+
+/** Reads {@link dropPrefix}; undefined where it is none of ours. */
+export function parseDropPrefix(prefix: string): { readonly way: Way; readonly tag: string } | undefined {
+  const match = /^weft:([ie]):([0-9a-z-]{1,64}) ?$/.exec(prefix);
+  return match ? { way: match[1] === 'i' ? 'ingress' : 'egress', tag: match[2]! } : undefined;
+}
+
+/** The rules of a chain at which a denied packet ends. */
+export function dropRules(way: Way, tag: string, { reject, log }: DropSettings): readonly string[] {
+  const begun = 'iifname "wv*" ct direction original';
+  return [
+    `counter name ${DROP_COUNTERS[way]}`,
+    ...(log === undefined
+      ? []
+      : [
+          `limit name ${DROP_LOG_LIMIT} log prefix "${dropPrefix(way, tag)}" group ${log.group} snaplen ${LOG_BYTES}`,
+        ]),
+    ...(reject
+      ? [`${begun} meta l4proto tcp reject with tcp reset`, `${begun} reject with icmpx admin-prohibited`]
+      : []),
+    'drop',
+  ];
+}

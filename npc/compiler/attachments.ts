@@ -1,0 +1,142 @@
+import { type Address, formatAddress } from '../../base/address.ts';
+import type { PolicyPod } from '../model/pod.ts';
+import { type ClusterIndex, podKey } from './cluster-index.ts';
+
+/** Who hangs on a link of this node, as weftd tells it. */
+export interface PodAttachment {
+  readonly link: string;
+  readonly addresses: readonly Address[];
+  /** Null where weftd does not know it. A `uid` that is empty is not known. */
+  readonly pod: { readonly namespace: string; readonly name: string; readonly uid: string } | null;
+  /** No pod of Kubernetes. */
+  readonly ungoverned: boolean;
+}
+
+/** A link, and the pod that was found for it. */
+export interface LocalLink {
+  readonly attachment: PodAttachment;
+  readonly addresses: readonly string[];
+  /** As the API last had it; undefined where it never did. */
+  pod: PolicyPod | undefined;
+  /** The API still has that pod, so it is a peer of others. One that it has no more stays under its last labels. */
+  isKnown: boolean;
+}
+
+/**
+ * The links of this node and whose they are. A pod is found by name and UID; a static pod by the hash that stands in for
+ * its UID; one of which weftd knows nothing by its addresses. Whoever claims to be a pod of another node, or one with its
+ * node's addresses, is found to be nobody.
+ */
+export class Attachments {
+  readonly #cluster: ClusterIndex;
+  readonly #node: string;
+  readonly #byLink = new Map<string, LocalLink>();
+  /** By the pod that weftd names; under '' those for which it names none. */
+  readonly #byPod = new Map<string, Set<LocalLink>>();
+
+  constructor(cluster: ClusterIndex, node: string) {
+    this.#cluster = cluster;
+    this.#node = node;
+  }
+
+  links(): Iterable<LocalLink> {
+    return this.#byLink.values();
+  }
+
+  /** The links that may be this pod's. */
+  *candidates(pod: Pick<PolicyPod, 'namespace' | 'name'>): Iterable<LocalLink> {
+    yield* this.#byPod.get(podKey(pod)) ?? [];
+    yield* this.#byPod.get('') ?? [];
+  }
+
+  get(link: string): LocalLink | undefined {
+    return this.#byLink.get(link);
+  }
+
+  /** The attachments there are now. Answers those that came, those that went, and an empty list where nothing did. */
+  replace(attachments: readonly PodAttachment[]): {
+    readonly came: readonly LocalLink[];
+    readonly went: readonly LocalLink[];
+  } {
+    const went: LocalLink[] = [];
+    const came: LocalLink[] = [];
+    const links = new Set(attachments.map(({ link }) => link));
+    for (const [link, local] of this.#byLink) {
+      if (links.has(link)) continue;
+      this.#byLink.delete(link);
+      went.push(local);
+    }
+    for (const attachment of attachments) {
+      const known = this.#byLink.get(attachment.link);
+      if (known !== undefined && sameAttachment(known.attachment, attachment)) continue;
+      if (known !== undefined) went.push(known);
+      const addresses = attachment.addresses.map(formatAddress);
+      const local: LocalLink = { attachment, addresses, pod: undefined, isKnown: false };
+      this.#byLink.set(attachment.link, local);
+      came.push(local);
+    }
+    for (const local of went) {
+      const key = local.attachment.pod === null ? '' : podKey(local.attachment.pod);
+      this.#byPod.get(key)?.delete(local);
+      if (this.#byPod.get(key)?.size === 0) this.#byPod.delete(key);
+      this.#release(local);
+    }
+    for (const local of came) {
+      const key = local.attachment.pod === null ? '' : podKey(local.attachment.pod);
+      this.#byPod.set(key, (this.#byPod.get(key) ?? new Set()).add(local));
+      this.#claim(local);
+    }
+    return { came, went };
+  }
+
+  /** Finds out whose a link is. True where that is somebody else than before, or the same one changed. */
+  resolve(local: LocalLink): boolean {
+    const found = this.#find(local);
+    if (found === local.pod && local.isKnown === (found !== undefined)) return false;
+    const wasKnown = local.isKnown;
+    if (found === undefined && !wasKnown) return false;
+    this.#release(local);
+    if (found !== undefined) local.pod = found;
+    local.isKnown = found !== undefined;
+    this.#claim(local);
+    return true;
+  }
+
+  /** The pod that has the link has its addresses, and nobody else. */
+  #claim({ attachment, addresses, pod, isKnown }: LocalLink): void {
+    if (isKnown) this.#cluster.attach(addresses, pod);
+    else if (attachment.pod !== null || attachment.ungoverned || pod !== undefined)
+      this.#cluster.attach(addresses, undefined);
+  }
+
+  #release({ addresses, pod, isKnown }: LocalLink): void {
+    this.#cluster.detach(addresses, isKnown ? pod : undefined);
+  }
+
+  #find({ attachment, addresses }: LocalLink): PolicyPod | undefined {
+    const { pod: named, ungoverned } = attachment;
+    if (ungoverned) return undefined;
+    if (named !== null) {
+      const pod = this.#cluster.pod(named.namespace, named.name);
+      if (pod === undefined || !this.#isOurs(pod)) return undefined;
+      return named.uid === '' || named.uid === pod.uid || named.uid === pod.configHash ? pod : undefined;
+    }
+    const claimants = addresses.flatMap((address) => this.#cluster.claimantsOf(address));
+    const ours = [...new Set(claimants)].filter((pod) => this.#isOurs(pod));
+    return ours.length === 1 ? ours[0] : undefined;
+  }
+
+  #isOurs(pod: PolicyPod): boolean {
+    return !pod.hostNetwork && pod.nodeName === this.#node;
+  }
+}
+
+function sameAttachment(a: PodAttachment, b: PodAttachment): boolean {
+  const key = (each: PodAttachment): string =>
+    JSON.stringify([
+      each.addresses.map(formatAddress),
+      each.pod && [podKey(each.pod), each.pod.uid],
+      each.ungoverned,
+    ]);
+  return a === b || key(a) === key(b);
+}

@@ -1,0 +1,35 @@
+import { selects } from '../model/label-selector.ts';
+import { NAMESPACE_NAME_LABEL } from '../model/labels.ts';
+import type { PodSelector } from '../model/policy.ts';
+import type { ClusterIndex } from './cluster-index.ts';
+import type { PolicyIndex } from './policy-index.ts';
+
+/** The namespaces in which some policy, of any tier, may select a pod. */
+export interface Governed {
+  /** Every namespace, also those that are not known. */
+  readonly all: boolean;
+  readonly namespaces: ReadonlySet<string>;
+}
+
+/**
+ * Namespaces with a NetworkPolicy, and those that the subject of a ClusterNetworkPolicy may reach. A subject that would
+ * select a namespace without labels may reach any that comes later, so then it is all of them.
+ */
+export function governedBy(cluster: ClusterIndex, policies: PolicyIndex): Governed {
+  const namespaces = new Set(policies.namespaceNames());
+  let all = false;
+  for (const { subject } of policies.clusterWide()) {
+    if (subject === undefined) continue;
+    if (selects(subject.namespaces, new Map())) all = true;
+    for (const name of [...cluster.namespaceNames(), ...namesIn(subject)])
+      if (cluster.selectsNamespace(subject, name)) namespaces.add(name);
+  }
+  return { all, namespaces };
+}
+
+/** Namespaces that a selector names, whether they are there or not. */
+function namesIn({ namespaces }: PodSelector): readonly string[] {
+  return namespaces
+    .filter(({ key, operator }) => key === NAMESPACE_NAME_LABEL && operator === 'In')
+    .flatMap(({ values }) => values);
+}

@@ -1,0 +1,391 @@
+import type { Family } from '../../base/address.ts';
+import type { DropSettings } from '../../linux/policy-rules.ts';
+import type { LinkChains, PolicyRuleSet, PolicySet } from '../../linux/policy-table.ts';
+import type { PolicyNamespace, PolicyNode } from '../model/cluster-objects.ts';
+import { sameLabels } from '../model/labels.ts';
+import type { PolicyPod } from '../model/pod.ts';
+import { DIRECTIONS, type Direction, type Policy, policyTitle } from '../model/policy.ts';
+import { AddressSets, type NodeSet } from './address-sets.ts';
+import { Attachments, type LocalLink, type PodAttachment } from './attachments.ts';
+import { type Chain, Chains } from './chain.ts';
+import { ClusterIndex } from './cluster-index.ts';
+import { ContentNames } from './content-names.ts';
+import type { Judged } from './decide.ts';
+import { type Governed, governedBy } from './governed-by.ts';
+import { familyOf, type LiveSet, LiveSets } from './live-set.ts';
+import { PodSets, PortGroups } from './pod-sets.ts';
+import { PolicyIndex } from './policy-index.ts';
+import { type CompiledPolicy, type DropTag, type Profile, ProfileCompiler } from './profile-compiler.ts';
+
+/** What changed in a collection; the same as `Delta` of kube/. */
+export interface Changes<T> {
+  readonly gone: readonly T[];
+  readonly added: readonly T[];
+  readonly changed: readonly { readonly before: T; readonly after: T }[];
+}
+
+/** A link that is not decided, and why. */
+export interface WaitingLink {
+  readonly link: string;
+  readonly pod: PodAttachment['pod'];
+  /** unknown-pod: the API tells nothing of this pod on this node. nobody: it is not known whose the link is. */
+  readonly reason: 'unknown-pod' | 'nobody';
+}
+
+/**
+ * Makes the rule set of this node: it is told what changes in the cluster and at the node's links, and gives the rules
+ * that follow, of which all that did not change is the same object as before.
+ *
+ * Only policies that select a pod of this node are compiled, and only selectors of those are evaluated. A change of a pod
+ * costs an evaluation for each selector that could see it; a change of a policy compiles this one policy, and the chains
+ * of the pods that it selects.
+ *
+ * A link is decided once the API has told of its pod, or if no policy may select a pod of that namespace. It stays
+ * decided, under the last labels of its pod, until it is gone, even where the API has the pod no more.
+ */
+export class PolicyCompiler {
+  readonly #drops: DropSettings;
+  readonly #cluster = new ClusterIndex();
+  readonly #policies = new PolicyIndex();
+  readonly #attachments: Attachments;
+  readonly #names = new ContentNames();
+  readonly #sets = new LiveSets(this.#names);
+  readonly #podSets = new PodSets(this.#cluster, this.#sets);
+  readonly #addressSets = new AddressSets(this.#cluster, this.#sets);
+  readonly #chains = new Chains(this.#names);
+  readonly #profiles: ProfileCompiler;
+  readonly #profilesByLink = new Map<string, Readonly<Record<Direction, Profile | undefined>>>();
+  /** Links whose chains must be looked at again. */
+  readonly #stale = new Set<string>();
+  readonly #versionByShape = new Map<NodeSet | PortGroups, number>();
+  #families: readonly Family[] = [];
+  #setsInUse: readonly LiveSet[] = [];
+  #governed: Governed | undefined;
+  #rules: PolicyRuleSet;
+  /** Something but the elements of sets may have changed. */
+  #isLayoutStale = true;
+  #isStale = true;
+
+  /** `node` is this node's name in the API. */
+  constructor(node: string, drops: DropSettings) {
+    this.#drops = drops;
+    this.#attachments = new Attachments(this.#cluster, node);
+    this.#profiles = new ProfileCompiler(drops, this.#workshop());
+    const none = new Map<string, never>();
+    this.#rules = { decided: new Set(), chainsByLink: none, chains: none, sets: none, drops };
+  }
+
+  #workshop() {
+    return {
+      podSets: this.#podSets,
+      addressSets: this.#addressSets,
+      chains: this.#chains,
+      liveSets: this.#sets,
+      families: this.#families,
+    };
+  }
+
+  /** What `decide` takes, as it is now. */
+  get judged(): Judged {
+    return { cluster: this.#cluster, policies: this.#policies };
+  }
+
+  /** Pods of the whole cluster came, went or changed. */
+  changePods({ gone, added, changed }: Changes<PolicyPod>): void {
+    for (const pod of gone) this.#removePod(pod);
+    for (const pod of added) this.#putPod(pod);
+    for (const { after } of changed) this.#putPod(after);
+  }
+
+  #putPod(pod: PolicyPod): void {
+    const before = this.#cluster.pod(pod.namespace, pod.name);
+    if (before !== undefined && before.uid !== pod.uid) this.#removePod(before);
+    else if (before !== undefined && samePod(before, pod)) return;
+    const addresses = new Set(before && this.#cluster.addressesOf(before));
+    this.#cluster.putPod(pod);
+    for (const address of this.#cluster.addressesOf(pod)) addresses.add(address);
+    this.#podChanged(pod, addresses);
+  }
+
+  #removePod(pod: PolicyPod): void {
+    const known = this.#cluster.pod(pod.namespace, pod.name);
+    if (known === undefined || known.uid !== pod.uid) return;
+    const addresses = new Set(this.#cluster.addressesOf(known));
+    this.#cluster.removePod(known);
+    this.#podChanged(known, addresses);
+  }
+
+  #podChanged(pod: PolicyPod, addresses: Set<string>): void {
+    this.#isStale = true;
+    this.#podSets.update(addresses, new Set([pod.namespace]));
+    for (const local of this.#attachments.candidates(pod)) this.#resolve(local);
+  }
+
+  #resolve(local: LocalLink): void {
+    const claimants = this.#claimants(local);
+    const before = local.pod;
+    if (this.#attachments.resolve(local)) this.#linkChanged(local, claimants, before);
+  }
+
+  /** Whoever has a link has its addresses, and not those that the API tells of him. */
+  #linkChanged(local: LocalLink, namespacesBefore: ReadonlySet<string>, before?: PolicyPod): void {
+    this.#isStale = true;
+    this.#isLayoutStale = true;
+    this.#stale.add(local.attachment.link);
+    const told = [before, local.pod].flatMap((pod) => pod?.addresses ?? []);
+    const namespaces = new Set([...namespacesBefore, ...this.#claimants(local)]);
+    this.#podSets.update(new Set([...local.addresses, ...told]), namespaces);
+  }
+
+  #claimants({ addresses, pod }: LocalLink): ReadonlySet<string> {
+    const pods = addresses.flatMap((address) => this.#cluster.claimantsOf(address));
+    return new Set([...pods, ...(pod === undefined ? [] : [pod])].map(({ namespace }) => namespace));
+  }
+
+  /** The links of this node, all of them. */
+  setAttachments(attachments: readonly PodAttachment[]): void {
+    const claimants = new Map<string, ReadonlySet<string>>();
+    const locals = [...this.#attachments.links()];
+    for (const local of locals) claimants.set(local.attachment.link, this.#claimants(local));
+    const { came, went } = this.#attachments.replace(attachments);
+    for (const local of went) this.#linkChanged(local, claimants.get(local.attachment.link) ?? new Set());
+    for (const local of came) {
+      this.#linkChanged(local, new Set());
+      this.#resolve(local);
+    }
+    if (came.length + went.length > 0) this.#setFamilies();
+  }
+
+  #setFamilies(): void {
+    const found = new Set<Family>();
+    for (const { addresses } of this.#attachments.links())
+      for (const address of addresses) found.add(familyOf(address));
+    const families = [...found].sort();
+    if (families.join() === this.#families.join()) return;
+    this.#families = families;
+    this.#profiles.use(this.#workshop());
+    this.#allLinksStale();
+  }
+
+  #allLinksStale(): void {
+    this.#isStale = true;
+    this.#isLayoutStale = true;
+    for (const { attachment } of this.#attachments.links()) this.#stale.add(attachment.link);
+  }
+
+  /** Namespaces came, went or changed. */
+  changeNamespaces({ gone, added, changed }: Changes<PolicyNamespace>): void {
+    for (const { name } of gone) this.#changeNamespace(name, () => this.#cluster.removeNamespace(name));
+    for (const namespace of [...added, ...changed.map(({ after }) => after)])
+      this.#changeNamespace(namespace.name, () => this.#cluster.putNamespace(namespace));
+  }
+
+  #changeNamespace(name: string, change: () => void): void {
+    const before = this.#cluster.namespaceLabels(name);
+    change();
+    const after = this.#cluster.namespaceLabels(name);
+    this.#governed = undefined;
+    this.#isStale = true;
+    if (sameLabels(before, after)) return;
+    this.#podSets.updateNamespace(name, before, after);
+    for (const { attachment, pod } of this.#attachments.links())
+      if (pod?.namespace === name) this.#stale.add(attachment.link);
+    this.#isLayoutStale = true;
+  }
+
+  /** Nodes came, went or changed. */
+  changeNodes({ gone, added, changed }: Changes<PolicyNode>): void {
+    const told = changed.filter(({ before, after }) => !sameNode(before, after));
+    if (gone.length + added.length + told.length === 0) return;
+    for (const { name } of gone) this.#cluster.removeNode(name);
+    for (const node of [...added, ...told.map(({ after }) => after)]) this.#cluster.putNode(node);
+    this.#addressSets.updateNodes();
+    this.#isStale = true;
+  }
+
+  /** The addresses of nodes on the overlay, by name, as `formatAddress` writes them. */
+  setOverlay(addressesByNode: ReadonlyMap<string, readonly string[]>): void {
+    this.#cluster.setOverlay(addressesByNode);
+    this.#addressSets.updateNodes();
+    this.#isStale = true;
+  }
+
+  /** Policies of either kind came, went or changed. */
+  changePolicies({ gone, added, changed }: Changes<Policy>): void {
+    for (const policy of [...gone, ...changed.map(({ before }) => before)]) {
+      this.#markSubjects(policy);
+      this.#policies.remove(policy);
+    }
+    for (const policy of [...added, ...changed.map(({ after }) => after)]) {
+      this.#policies.put(policy);
+      this.#markSubjects(policy);
+    }
+    this.#governed = undefined;
+    this.#isStale = true;
+  }
+
+  #markSubjects({ subject }: Policy): void {
+    if (subject === undefined) return;
+    for (const { attachment, pod } of this.#attachments.links()) {
+      if (pod === undefined || !this.#cluster.selectsPod(subject, pod)) continue;
+      this.#stale.add(attachment.link);
+      this.#isLayoutStale = true;
+    }
+  }
+
+  /** The namespaces in which some policy may select a pod. */
+  governed(): Governed {
+    this.#governed ??= governedBy(this.#cluster, this.#policies);
+    return this.#governed;
+  }
+
+  /** The rules that follow from all that was told; the same object as long as nothing changed. */
+  ruleSet(): PolicyRuleSet {
+    if (!this.#isStale) return this.#rules;
+    this.#isStale = false;
+    for (const [shape, version] of this.#versionByShape) {
+      if (shape.version === version) continue;
+      this.#allLinksStale();
+      break;
+    }
+    if (this.#isLayoutStale) this.#layOut();
+    const decided = this.#decided();
+    const sets = new Map<string, PolicySet>();
+    for (const set of this.#setsInUse) sets.set(set.name, set.current);
+    this.#rules = { ...this.#rules, decided, sets };
+    this.#isStale = false;
+    return this.#rules;
+  }
+
+  /** Makes the chains of stale links, and forgets what no link leads to any more. */
+  #layOut(): void {
+    for (const link of this.#stale) this.#compileLink(link);
+    this.#stale.clear();
+    this.#isLayoutStale = false;
+    const chains = new Set<Chain>();
+    const sets = new Set<LiveSet>();
+    const policies = new Set<CompiledPolicy>();
+    const chainsByLink = new Map<string, LinkChains>();
+    const nameOf = (profile: Profile | undefined): LinkChains['egress'] =>
+      profile && { straight: profile.chains.straight.name, turned: profile.chains.turned.name };
+    for (const [link, profiles] of this.#profilesByLink) {
+      chainsByLink.set(link, { egress: nameOf(profiles.egress), ingress: nameOf(profiles.ingress) });
+      for (const direction of DIRECTIONS) {
+        const profile = profiles[direction];
+        if (profile === undefined) continue;
+        for (const policy of profile.policies) policies.add(policy);
+        reach(profile.chains.straight, chains, sets);
+        reach(profile.chains.turned, chains, sets);
+      }
+    }
+    this.#forget(chains, sets, policies);
+    this.#setsInUse = [...sets];
+    const rulesByChain = new Map([...chains].map(({ name, rules }) => [name, rules]));
+    this.#rules = { ...this.#rules, chainsByLink, chains: rulesByChain, drops: this.#drops };
+  }
+
+  #forget(
+    chains: ReadonlySet<Chain>,
+    sets: ReadonlySet<LiveSet>,
+    policies: ReadonlySet<CompiledPolicy>,
+  ): void {
+    this.#versionByShape.clear();
+    for (const { versions } of policies)
+      for (const { shape, version } of versions) this.#versionByShape.set(shape, version);
+    const shapes = this.#versionByShape;
+    this.#profiles.keep(policies, (chain) => chains.has(chain));
+    this.#chains.keep((chain) => chains.has(chain));
+    this.#sets.keep((set) => sets.has(set));
+    this.#podSets.keep((part) => (part instanceof PortGroups ? shapes.has(part) : sets.has(part)));
+    this.#addressSets.keep((part) => shapes.has(part));
+    const names = new Set([...chains, ...sets].map(({ name }) => name));
+    this.#names.keep((name) => names.has(name));
+  }
+
+  #compileLink(link: string): void {
+    const pod = this.#attachments.get(link)?.pod;
+    const profileOf = (direction: Direction): Profile | undefined =>
+      pod &&
+      this.#profiles.profileOf(pod, direction, this.#policies.selecting(this.#cluster, pod, direction));
+    const profiles = { egress: profileOf('egress'), ingress: profileOf('ingress') };
+    if (profiles.egress === undefined && profiles.ingress === undefined) this.#profilesByLink.delete(link);
+    else this.#profilesByLink.set(link, profiles);
+  }
+
+  /** The same set as before, where it holds the same. */
+  #decided(): ReadonlySet<string> {
+    const decided = new Set<string>();
+    for (const local of this.#attachments.links())
+      if (this.#isDecided(local)) decided.add(local.attachment.link);
+    const before = this.#rules.decided;
+    return decided.size === before.size && [...decided].every((link) => before.has(link)) ? before : decided;
+  }
+
+  #isDecided({ attachment, pod }: LocalLink): boolean {
+    if (attachment.ungoverned || pod !== undefined) return true;
+    const { all, namespaces } = this.governed();
+    if (all) return false;
+    return attachment.pod === null ? namespaces.size === 0 : !namespaces.has(attachment.pod.namespace);
+  }
+
+  /** Links that are not decided. */
+  waiting(): readonly WaitingLink[] {
+    return [...this.#attachments.links()]
+      .filter((local) => !this.#isDecided(local))
+      .map(({ attachment: { link, pod } }) => ({
+        link,
+        pod,
+        reason: pod === null ? 'nobody' : 'unknown-pod',
+      }));
+  }
+
+  /** What could not be honoured, and why, by the titles of policies. Ports are told of policies that select a pod here. */
+  unhonoured(): ReadonlyMap<string, readonly string[]> {
+    const notes = this.#profiles.notes();
+    const told = new Map<string, readonly string[]>();
+    for (const policy of this.#policies.all()) {
+      const faults = [...policy.faults, ...(notes.get(policy) ?? [])];
+      if (faults.length > 0) told.set(policyTitle(policy), faults);
+    }
+    return told;
+  }
+
+  /** The pod that was last known at a link. */
+  podAt(link: string): PolicyPod | undefined {
+    return this.#attachments.get(link)?.pod;
+  }
+
+  /** What the tag in the prefix of a logged packet stands for. */
+  dropTag(tag: string): DropTag | undefined {
+    return this.#profiles.tag(tag);
+  }
+}
+
+/** Adds a chain and all that its rules lead to. */
+function reach(chain: Chain, chains: Set<Chain>, sets: Set<LiveSet>): void {
+  if (chains.has(chain)) return;
+  chains.add(chain);
+  for (const set of chain.sets) sets.add(set);
+  for (const next of chain.chains) reach(next, chains, sets);
+}
+
+/** Whether policy sees no difference between two versions of a pod. */
+function samePod(a: PolicyPod, b: PolicyPod): boolean {
+  return (
+    sameLabels(a.labels, b.labels) &&
+    a.addresses.join() === b.addresses.join() &&
+    a.nodeName === b.nodeName &&
+    a.hasEnded === b.hasEnded &&
+    a.hostNetwork === b.hostNetwork &&
+    a.configHash === b.configHash &&
+    JSON.stringify(a.namedPorts) === JSON.stringify(b.namedPorts)
+  );
+}
+
+function sameNode(a: PolicyNode, b: PolicyNode): boolean {
+  return (
+    sameLabels(a.labels, b.labels) &&
+    a.internalAddresses.join() === b.internalAddresses.join() &&
+    a.otherAddresses.join() === b.otherAddresses.join()
+  );
+}

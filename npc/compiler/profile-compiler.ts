@@ -1,0 +1,207 @@
+import { type DropSettings, dropRules, TO_ITSELF, type View } from '../../linux/policy-rules.ts';
+import type { PolicyPod } from '../model/pod.ts';
+import { type Direction, type Policy, policyTitle, type Tier } from '../model/policy.ts';
+import type { NodeSet } from './address-sets.ts';
+import type { Chain } from './chain.ts';
+import { contentHash } from './content-names.ts';
+import type { PortGroups } from './pod-sets.ts';
+import type { DirectedPolicy, SelectingPolicies } from './policy-index.ts';
+import { noRules, RuleCompiler, type RuleText, type Verdict, type Workshop } from './rule-compiler.ts';
+
+/** The chains at which packets of a pod start, in one direction, and the policies in them. */
+export interface Profile {
+  readonly chains: Readonly<Record<View, Chain>>;
+  readonly policies: readonly CompiledPolicy[];
+}
+
+/** What the tag in the prefix of a logged packet stands for: the policies that denied it. */
+export interface DropTag {
+  readonly direction: Direction;
+  readonly tier: Tier;
+  readonly policies: readonly string[];
+}
+
+/** One policy in one direction, as rules, and how long they hold. */
+export interface CompiledPolicy {
+  readonly direction: Direction;
+  /** Whose families, and named ports of the subject where they count, it was compiled for. */
+  readonly key: string;
+  readonly text: Readonly<Record<View, RuleText>>;
+  readonly versions: readonly { readonly shape: NodeSet | PortGroups; readonly version: number }[];
+}
+
+/** Of more tags than this, those are forgotten that no chain has any more. */
+const MAX_TAGS = 10_000;
+const VIEWS: readonly View[] = ['straight', 'turned'];
+const ACCEPT: Verdict = { text: 'accept', chain: undefined };
+const RETURN: Verdict = { text: 'return', chain: undefined };
+
+/**
+ * Writes the chains of pods. For a pod and a direction there is one chain, in which the tiers follow each other:
+ *
+ * ```
+ * p-…   jump a-…                       # Admin: each rule accepts, ends at a drop, or returns here (Pass)
+ *       jump r-…                       # one for each NetworkPolicy, which accepts or comes back
+ *       fib daddr . iif oif exists accept
+ *       goto x-…                       # the drop
+ * p-…   jump a-…                       # without a NetworkPolicy:
+ *       jump b-…                       # Baseline, as Admin
+ *       accept
+ * ```
+ *
+ * Chains with the same rules are one, so pods that are alike share all of them.
+ */
+export class ProfileCompiler {
+  readonly #drops: DropSettings;
+  readonly #compiled = new Map<Policy, CompiledPolicy[]>();
+  readonly #tags = new Map<string, { readonly drop: DropTag; readonly chain: Chain }>();
+  #workshop: Workshop;
+
+  constructor(drops: DropSettings, workshop: Workshop) {
+    this.#drops = drops;
+    this.#workshop = workshop;
+  }
+
+  /** The tools from now on; those for other families make other rules. */
+  use(workshop: Workshop): void {
+    this.#workshop = workshop;
+  }
+
+  /** Undefined where none of the policies is there. */
+  profileOf(pod: PolicyPod, direction: Direction, selecting: SelectingPolicies): Profile | undefined {
+    // Where a NetworkPolicy selects the pod, nobody asks Baseline.
+    const last = selecting.NetworkPolicy.length > 0 ? selecting.NetworkPolicy : selecting.Baseline;
+    const all = [...selecting.Admin, ...last];
+    if (all.length === 0) return undefined;
+    const compiled = new Map(all.map((each) => [each, this.#compile(each, pod)]));
+    const [straight, turned] = VIEWS.map((view) =>
+      this.#profile(direction, selecting, (each) => compiled.get(each)!.text[view]),
+    );
+    return { chains: { straight: straight!, turned: turned! }, policies: [...compiled.values()] };
+  }
+
+  #profile(
+    direction: Direction,
+    { Admin, NetworkPolicy, Baseline }: SelectingPolicies,
+    textOf: (policy: DirectedPolicy) => RuleText,
+  ): Chain {
+    const { chains } = this.#workshop;
+    const rules: string[] = [];
+    const used: Chain[] = [];
+    const add = (verb: 'jump' | 'goto', chain: Chain | undefined): void => {
+      if (chain === undefined) return;
+      rules.push(`${verb} ${chain.name}`);
+      used.push(chain);
+    };
+    add('jump', this.#tier('a-', Admin, textOf));
+    if (NetworkPolicy.length > 0) {
+      for (const each of NetworkPolicy) {
+        const text = textOf(each);
+        if (text.rules.length > 0) add('jump', chains.of('r-', text));
+      }
+      rules.push(`${TO_ITSELF} accept`);
+      add('goto', this.#drop(direction, 'NetworkPolicy', NetworkPolicy));
+    } else {
+      add('jump', this.#tier('b-', Baseline, textOf));
+      rules.push('accept');
+    }
+    return chains.of('p-', { rules, chains: used, sets: [] });
+  }
+
+  /** The rules of all policies of a tier in which order counts. Those with a Pass stand in it themselves, for `return`. */
+  #tier(
+    prefix: string,
+    policies: readonly DirectedPolicy[],
+    textOf: (policy: DirectedPolicy) => RuleText,
+  ): Chain | undefined {
+    const { chains } = this.#workshop;
+    const tier = noRules();
+    for (const each of policies) {
+      const text = textOf(each);
+      if (text.rules.length === 0) continue;
+      if (each.rules.some(({ action }) => action === 'Pass')) {
+        tier.rules.push(...text.rules);
+        tier.chains.push(...text.chains);
+        tier.sets.push(...text.sets);
+        continue;
+      }
+      const chain = chains.of('k-', text);
+      tier.rules.push(`jump ${chain.name}`);
+      tier.chains.push(chain);
+    }
+    return tier.rules.length > 0 ? chains.of(prefix, tier) : undefined;
+  }
+
+  /** Where packets end that these policies deny. Only a log needs to tell one from another. */
+  #drop(direction: Direction, tier: Tier, policies: readonly DirectedPolicy[]): Chain {
+    if (this.#drops.log !== undefined) {
+      const titles = policies.map(({ policy }) => policyTitle(policy));
+      const tag = contentHash(JSON.stringify([direction, tier, titles]));
+      const chain = this.#dropChain(direction, tag);
+      this.#tags.set(tag, { drop: { direction, tier, policies: titles }, chain });
+      return chain;
+    }
+    return this.#dropChain(direction, direction === 'ingress' ? 'in' : 'out');
+  }
+
+  #dropChain(direction: Direction, tag: string): Chain {
+    const rules = dropRules(direction, tag, this.#drops);
+    return this.#workshop.chains.of('x-', { rules, chains: [], sets: [] });
+  }
+
+  #compile(directed: DirectedPolicy, pod: PolicyPod): CompiledPolicy {
+    const { policy, direction, rules } = directed;
+    const hasNamed = rules.some(({ ports }) => ports !== 'any' && ports.some(({ kind }) => kind === 'named'));
+    const own = hasNamed && direction === 'ingress' ? pod.namedPorts : [];
+    const key = JSON.stringify([this.#workshop.families, own]);
+    const known = this.#compiled.get(policy) ?? [];
+    const at = known.findIndex((each) => each.direction === direction && each.key === key);
+    const fresh = known[at];
+    if (fresh?.versions.every(({ shape, version }) => shape.version === version)) return fresh;
+    const [straight, turned] = VIEWS.map((view) => this.#write(directed, pod, view));
+    const shapes = new Set([...straight!.shapes, ...turned!.shapes]);
+    const versions = [...shapes].map((shape) => ({ shape, version: shape.version }));
+    const made: CompiledPolicy = { direction, key, text: { straight: straight!, turned: turned! }, versions };
+    this.#compiled.set(policy, [...known.filter((_, i) => i !== at), made]);
+    return made;
+  }
+
+  #write(directed: DirectedPolicy, pod: PolicyPod, view: View): RuleText {
+    const { policy, direction, rules } = directed;
+    const text = noRules();
+    const compiler = new RuleCompiler(this.#workshop, direction, view, pod, text);
+    const verdictOf = (action: 'Accept' | 'Deny' | 'Pass'): Verdict => {
+      if (action !== 'Deny') return action === 'Accept' ? ACCEPT : RETURN;
+      const chain = this.#drop(direction, policy.tier, [directed]);
+      return { text: `goto ${chain.name}`, chain };
+    };
+    for (const rule of rules) compiler.add(rule, verdictOf(rule.action));
+    return text;
+  }
+
+  /** What no packet can match at present, by policies that select a pod here. */
+  notes(): ReadonlyMap<Policy, readonly string[]> {
+    const notes = new Map<Policy, readonly string[]>();
+    for (const [policy, versions] of this.#compiled) {
+      const told = new Set(versions.flatMap(({ text }) => text.straight.notes));
+      if (told.size > 0) notes.set(policy, [...told]);
+    }
+    return notes;
+  }
+
+  /** What a tag stands for; that of a chain that is gone is remembered for a while. */
+  tag(tag: string): DropTag | undefined {
+    return this.#tags.get(tag)?.drop;
+  }
+
+  /** Forgets policies that are compiled for nobody any more. */
+  keep(policiesInUse: ReadonlySet<CompiledPolicy>, isInUse: (chain: Chain) => boolean): void {
+    for (const [policy, versions] of this.#compiled) {
+      const left = versions.filter((each) => policiesInUse.has(each));
+      if (left.length === 0) this.#compiled.delete(policy);
+      else if (left.length < versions.length) this.#compiled.set(policy, left);
+    }
+    if (this.#tags.size < MAX_TAGS) return;
+    for (const [tag, { chain }] of this.#tags) if (!isInUse(chain)) this.#tags.delete(tag);
+  }
+}

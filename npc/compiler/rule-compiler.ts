@@ -1,0 +1,239 @@
+import type { Family } from '../../base/address.ts';
+import { type PortProtocol, peerIn, portConditions, type View } from '../../linux/policy-rules.ts';
+import type { PolicyPod } from '../model/pod.ts';
+import {
+  type Direction,
+  type Peer,
+  type PodSelector,
+  type PolicyRule,
+  podsOfNamespaces,
+} from '../model/policy.ts';
+import type { NamedPort, Protocol } from '../model/port-match.ts';
+import type { AddressSets, NodeSet } from './address-sets.ts';
+import type { Chain, Chains } from './chain.ts';
+import type { FamilySets, LiveSet, LiveSets } from './live-set.ts';
+import type { PodSets, PortGroups } from './pod-sets.ts';
+
+/** What a rule does to what it matches: `accept`, `return`, or `goto` a chain. */
+export interface Verdict {
+  readonly text: string;
+  readonly chain: Chain | undefined;
+}
+
+/** What rules are compiled with. */
+export interface Workshop {
+  readonly podSets: PodSets;
+  readonly addressSets: AddressSets;
+  readonly chains: Chains;
+  readonly liveSets: LiveSets;
+  /** Of the addresses of pods of this node: packets of another family never reach one. */
+  readonly families: readonly Family[];
+}
+
+/** Rules as nft has them, with what they point to and what would change them. */
+export interface RuleText {
+  readonly rules: string[];
+  readonly chains: Chain[];
+  readonly sets: LiveSet[];
+  /** As long as none of these has another version, the rules are the same. */
+  readonly shapes: Set<NodeSet | PortGroups>;
+  /** What no packet can match at present, and why. */
+  readonly notes: string[];
+}
+
+const EVERY_POD: PodSelector = podsOfNamespaces([], []);
+/** More spans of one protocol than this are looked up in a set. */
+const MAX_RULES_OF_PORTS = 3;
+const PROTOCOLS_IN_ORDER: readonly PortProtocol[] = ['tcp', 'udp', 'sctp'];
+const NFT_PROTOCOL = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp' } as const;
+
+/** Nothing yet. */
+export function noRules(): RuleText {
+  return { rules: [], chains: [], sets: [], shapes: new Set(), notes: [] };
+}
+
+/** Writes one policy in one direction and one view. `subject` is the pod that it selects, whose named ports count in ingress. */
+export class RuleCompiler {
+  readonly #workshop: Workshop;
+  readonly #direction: Direction;
+  readonly #view: View;
+  readonly #subject: PolicyPod;
+  readonly #out: RuleText;
+
+  constructor(workshop: Workshop, direction: Direction, view: View, subject: PolicyPod, out: RuleText) {
+    this.#workshop = workshop;
+    this.#direction = direction;
+    this.#view = view;
+    this.#subject = subject;
+    this.#out = out;
+  }
+
+  /** Adds what `rule` comes to. */
+  add(rule: PolicyRule, verdict: Verdict): void {
+    const { peers, ports } = rule;
+    if (ports === 'any') {
+      for (const condition of this.#peerConditions(peers)) this.#write(condition, verdict);
+      return;
+    }
+    const spans = ports.filter((port) => port.kind === 'range').map((range) => spanOf(range));
+    const named = ports.filter((port) => port.kind === 'named');
+    if (this.#direction === 'ingress') spans.push(...named.flatMap((port) => this.#ownSpans(port)));
+    const merged = mergeSpans(spans.filter((span) => this.#isPossible(span)));
+    if (merged.length > 0) this.#addSpans(peers, merged, verdict);
+    if (this.#direction === 'egress') for (const port of named) this.#addNamed(peers, port, verdict);
+  }
+
+  /** Only entries of TCP are ever judged by the turned view. */
+  #isPossible({ protocol }: PortSpan): boolean {
+    return this.#view === 'straight' || protocol === 'tcp';
+  }
+
+  #ownSpans({ name, protocol }: NamedPort): PortSpan[] {
+    const own = this.#subject.namedPorts.filter(
+      (port) => port.name === name && (protocol ?? port.protocol) === port.protocol,
+    );
+    if (own.length === 0) this.#note(name, 'no container of a pod here has it');
+    return own.map((each) => spanOf({ protocol: each.protocol, first: each.port, last: each.port }));
+  }
+
+  #note(port: string, why: string): void {
+    this.#out.notes.push(
+      `${this.#direction}: port ${JSON.stringify(port.slice(0, 63))} matches nothing: ${why}`,
+    );
+  }
+
+  /** A port of a name: at each number that a destination has it, the destinations that have it there. */
+  #addNamed(peers: PolicyRule['peers'], { name, protocol }: NamedPort, verdict: Verdict): void {
+    const { podSets, families } = this.#workshop;
+    let isServed = false;
+    for (const peer of peers === 'any' ? [undefined] : peers) {
+      if (peer?.kind === 'nodes') continue;
+      const groups = podSets.portsOf(peer?.kind === 'pods' ? peer.pods : EVERY_POD, name, protocol);
+      this.#out.shapes.add(groups);
+      for (const group of groups.groups()) {
+        isServed = true;
+        const span = spanOf({ protocol: group.protocol, first: group.port, last: group.port });
+        if (!this.#isPossible(span)) continue;
+        for (const family of families) {
+          const at = this.#in(family, group.sets);
+          const within = peer?.kind === 'blocks' ? this.#blockConditions(peer, [family]) : [''];
+          for (const condition of within) this.#writeSpans(join(condition, at), [span], verdict);
+        }
+      }
+    }
+    if (!isServed) this.#note(name, 'no pod that is a destination has it');
+  }
+
+  #addSpans(peers: PolicyRule['peers'], spans: readonly PortSpan[], verdict: Verdict): void {
+    for (const condition of this.#peerConditions(peers)) this.#writeSpans(condition, spans, verdict);
+  }
+
+  /** By a chain of ports of its own, which all rules share that have these ports; a `return` would not come far from it. */
+  #writeSpans(condition: string, spans: readonly PortSpan[], verdict: Verdict): void {
+    const sets: LiveSet[] = [];
+    const conditions = PROTOCOLS_IN_ORDER.flatMap((protocol) => {
+      const ports = spans.filter((span) => span.protocol === protocol).map(portsText);
+      if (ports.length <= MAX_RULES_OF_PORTS || ports.includes(undefined))
+        return ports.flatMap((text) => portConditions(this.#view, protocol, text));
+      const listed = ports as string[];
+      const set = this.#workshop.liveSets.of('s-', listed.join(), 'ports', listed);
+      sets.push(set);
+      return portConditions(this.#view, protocol, `@${set.name}`);
+    });
+    if (verdict.text === 'return' || conditions.length === 1) {
+      for (const port of conditions) this.#write(join(condition, port), verdict);
+      this.#out.sets.push(...sets);
+      return;
+    }
+    const ports = this.#workshop.chains.of('o-', {
+      rules: conditions.map((port) => `${port} ${verdict.text}`),
+      chains: verdict.chain === undefined ? [] : [verdict.chain],
+      sets,
+    });
+    this.#write(condition, { text: `jump ${ports.name}`, chain: ports });
+  }
+
+  #write(condition: string, { text, chain }: Verdict): void {
+    this.#out.rules.push(join(condition, text));
+    if (chain !== undefined) this.#out.chains.push(chain);
+  }
+
+  /** One condition for each set that a peer is in; an empty one where any peer will do. */
+  #peerConditions(peers: PolicyRule['peers']): readonly string[] {
+    if (peers === 'any') return [''];
+    const { podSets, addressSets, families } = this.#workshop;
+    return peers.flatMap((peer) => {
+      switch (peer.kind) {
+        case 'pods': {
+          const sets = podSets.podsOf(peer.pods);
+          return families.map((family) => this.#in(family, sets));
+        }
+        case 'blocks':
+          return this.#blockConditions(peer, families);
+        case 'nodes':
+          return this.#nodeConditions(addressSets.nodesOf(peer.nodes), families);
+      }
+      return [];
+    });
+  }
+
+  #blockConditions(
+    { blocks }: Extract<Peer, { kind: 'blocks' }>,
+    families: readonly Family[],
+  ): readonly string[] {
+    const { blocks: sets, nodes } = this.#workshop.addressSets.blocksOf(blocks);
+    const own = families.flatMap((family) => {
+      const set = sets[family];
+      return set === undefined ? [] : [this.#in(family, { [family]: set })];
+    });
+    return [...own, ...this.#nodeConditions(nodes, families)];
+  }
+
+  #nodeConditions(nodes: NodeSet, families: readonly Family[]): readonly string[] {
+    this.#out.shapes.add(nodes);
+    return families.flatMap((family) => (nodes.sets[family].isEmpty ? [] : [this.#in(family, nodes.sets)]));
+  }
+
+  #in(family: Family, sets: Partial<FamilySets>): string {
+    const set = sets[family]!;
+    this.#out.sets.push(set);
+    return peerIn(this.#direction, this.#view, family, set.name);
+  }
+}
+
+/** Ports from `first` to `last`, both included. */
+interface PortSpan {
+  readonly protocol: PortProtocol;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** As nft writes it; undefined where it is every port. */
+function portsText({ first, last }: PortSpan): string | undefined {
+  if (first === 0 && last === 65_535) return undefined;
+  return first === last ? `${first}` : `${first}-${last}`;
+}
+
+function spanOf(range: {
+  readonly protocol: Protocol;
+  readonly first: number;
+  readonly last: number;
+}): PortSpan {
+  return { protocol: NFT_PROTOCOL[range.protocol], first: range.first, last: range.last };
+}
+
+/** Spans in order, joined where they overlap or touch. */
+function mergeSpans(spans: readonly PortSpan[]): readonly PortSpan[] {
+  const merged: PortSpan[] = [];
+  for (const span of [...spans].sort((a, b) => a.protocol.localeCompare(b.protocol) || a.first - b.first)) {
+    const last = merged.at(-1);
+    if (last === undefined || last.protocol !== span.protocol || last.last + 1 < span.first)
+      merged.push(span);
+    else if (last.last < span.last) merged[merged.length - 1] = { ...last, last: span.last };
+  }
+  return merged;
+}
+
+function join(condition: string, rest: string): string {
+  return condition === '' ? rest : `${condition} ${rest}`;
+}

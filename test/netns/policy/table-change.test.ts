@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import type { DropSettings } from '../../../linux/policy-rules.ts';
+import { renderPolicyChange, renderPolicyTable } from '../../../linux/policy-table.ts';
+import { seededRandom } from '../../seeded-random.ts';
+import { RandomWorld } from '../../unit/npc/random-world.ts';
+import { Namespace } from '../namespaces.ts';
+
+/** A table by what counts: no handles, no counts, elements and objects in one order, rules in theirs. */
+function normalised(listing: string): unknown {
+  const { nftables } = JSON.parse(listing) as { nftables: Record<string, Record<string, unknown>>[] };
+  const ruleCount = new Map<unknown, number>();
+  return nftables
+    .flatMap((entry) => Object.entries(entry))
+    .filter(([kind]) => kind !== 'metainfo')
+    .map(([kind, { handle: _, packets: __, bytes: ___, ...rest }]) => {
+      if (Array.isArray(rest.elem)) rest.elem = rest.elem.map((each) => JSON.stringify(each)).sort();
+      if (kind !== 'rule') return [kind, String(rest.name), '', rest];
+      const place = ruleCount.get(rest.chain) ?? 0;
+      ruleCount.set(rest.chain, place + 1);
+      return [kind, String(rest.chain), String(place).padStart(6, '0'), rest];
+    })
+    .sort((a, b) => (a.slice(0, 3).join() < b.slice(0, 3).join() ? -1 : 1));
+}
+
+describe('the table of policies in the kernel', () => {
+  let changed: Namespace;
+  let whole: Namespace;
+
+  before(async () => {
+    changed = await Namespace.create('pt');
+    whole = await Namespace.create('pt');
+  });
+
+  after(async () => {
+    for (const namespace of [changed, whole]) await namespace?.delete();
+  });
+
+  async function load(namespace: Namespace, batch: string): Promise<void> {
+    const { code, stderr } = await namespace.attempt('nft', ['-f', '-'], batch);
+    assert.equal(code, 0, `${stderr.slice(0, 2000)}\n${batch.slice(0, 6000)}`);
+  }
+
+  async function list(namespace: Namespace): Promise<unknown> {
+    return normalised(await namespace.run('nft', '-j', 'list', 'table', 'inet', 'weft-npc'));
+  }
+
+  const settings: readonly (readonly [string, DropSettings])[] = [
+    ['with a log and answers', { reject: true, log: { group: 86, packetsPerSecond: 10 } }],
+    ['without', { reject: false, log: undefined }],
+  ];
+  for (const [title, drops] of settings) {
+    it(`is the same by small changes as by a full load, whatever changes, ${title}`, async () => {
+      for (let seed = 1; seed <= 3; seed++) {
+        const world = new RandomWorld(seededRandom(seed * 77), drops);
+        for (let i = 0; i < 25; i++) world.step();
+        let before = world.compiler.ruleSet();
+        await load(changed, renderPolicyTable(before));
+        let largest = 0;
+        for (let i = 0; i < 25; i++) {
+          for (let j = 0; j <= i % 4; j++) world.step();
+          const after = world.compiler.ruleSet();
+          const batch = renderPolicyChange(before, after);
+          if (batch !== '') await load(changed, batch);
+          largest = Math.max(largest, batch.split('\n').length);
+          before = after;
+          if (i % 3 > 0) continue;
+          await load(whole, renderPolicyTable(after));
+          assert.deepEqual(await list(changed), await list(whole), `seed ${seed}, step ${i}`);
+        }
+        assert.ok(largest > 5, 'something changed');
+      }
+    });
+  }
+
+  it('takes 20,000 blocks, overlapping and twice, and the change of one', async () => {
+    const world = new RandomWorld(seededRandom(5), { reject: false, log: undefined });
+    for (let i = 0; i < 30; i++) world.step();
+    const before = world.compiler.ruleSet();
+    await load(changed, renderPolicyTable(before));
+    world.putPolicy('x/huge', { podSelector: {}, egress: [{ to: hugeList(20_000) }] });
+    const after = world.compiler.ruleSet();
+    await load(changed, renderPolicyChange(before, after));
+    world.putPolicy('x/huge', { podSelector: {}, egress: [{ to: hugeList(19_999) }] });
+    await load(changed, renderPolicyChange(after, world.compiler.ruleSet()));
+    await load(whole, renderPolicyTable(world.compiler.ruleSet()));
+    assert.deepEqual(await list(changed), await list(whole));
+  });
+});
+
+/** Every second block stands apart, every tenth comes twice, every hundredth lies in a larger one. */
+function hugeList(length: number): object[] {
+  return Array.from({ length }, (_, i) => {
+    const n = i % 10 === 9 ? i - 1 : i;
+    const cidr = i % 100 === 50 ? `20.${n >> 8}.0.0/20` : `20.${n >> 7}.${(n << 1) & 255}.0/24`;
+    return { ipBlock: { cidr } };
+  });
+}
