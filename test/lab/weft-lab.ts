@@ -13,11 +13,19 @@ export const NAMESPACE = 'weft';
 export const ROLLOUT_LIMIT_S = 120;
 const DAEMON = 'app.kubernetes.io/name=weft';
 
-/** A shell script that carries out `action` for the weftd of the machine that it runs on; `$p` is its folder of /proc. */
-export function forWeftd(action: string): string {
+/**
+ * A shell script that carries out `action` for each process of a program of Weft, by its file, on the machine that it
+ * runs on; `$p` is its folder of /proc.
+ */
+export function forProgram(file: string, action: string): string {
   return `for p in /proc/[0-9]*; do
-  case $(readlink $p/exe) in */node) grep -q daemon/weftd.ts $p/cmdline && ${action} ;; esac
+  case $(readlink $p/exe) in */node) grep -q ${file} $p/cmdline && ${action} ;; esac
 done`;
+}
+
+/** The same for weftd. */
+export function forWeftd(action: string): string {
+  return forProgram('daemon/weftd.ts', action);
 }
 
 /** Kills the weftd of the machine that it runs on. */

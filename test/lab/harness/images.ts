@@ -31,23 +31,23 @@ export async function makeImages(): Promise<void> {
   const env = { Env: [PATH] };
   await writeArchive(LAB_IMAGES, [
     {
-      names: ['lab.test/pause:1', upstreamName('pause')],
+      names: ['lab.test/pause:1', ...upstreamNames('pause')],
       layers: [layer('pause')],
       config: { Entrypoint: ['/pause'] },
     },
     {
-      names: ['lab.test/busybox:1', upstreamName('busybox')],
+      names: ['lab.test/busybox:1', ...upstreamNames('busybox')],
       layers: [layer('base')],
       config: { ...env, Cmd: ['sh'] },
     },
     {
-      names: ['lab.test/agnhost:1', upstreamName('agnhost')],
+      names: ['lab.test/agnhost:1', ...upstreamNames('agnhost')],
       layers: [layer('base'), layer('tools'), layer('agnhost')],
       config: { ...env, Entrypoint: ['/agnhost'], Cmd: ['pause'] },
     },
     {
       // Upstream compares the resolvers of two C libraries; here both have the same.
-      names: [upstreamName('glibc-dns-testing')],
+      names: upstreamNames('glibc-dns-testing'),
       layers: [layer('base'), layer('tools')],
       config: { ...env, Cmd: ['sleep', 'infinity'] },
     },
@@ -64,12 +64,12 @@ function currentStamp(): string {
   return hash.digest('hex');
 }
 
-/** Full name of one of the images that Kubernetes' own tests use; its source says it. */
-function upstreamName(image: string): string {
+/** Full names of one of the images that upstream's tests use, each in its own version; their source says them. */
+function upstreamNames(image: string): string[] {
   const names = readFileSync(`${BIN}/images.txt`, 'utf8').trim().split('\n');
-  const name = names.find((each) => each.includes(`/${image}:`));
-  if (name === undefined) throw new Error(`tools/lab-build found no name for ${image}`);
-  return name;
+  const found = new Set(names.filter((each) => each.includes(`/${image}:`)));
+  if (found.size === 0) throw new Error(`tools/lab-build found no name for ${image}`);
+  return [...found];
 }
 
 async function makeLayer(path: string, fill: (root: string) => Promise<void>): Promise<void> {
@@ -105,10 +105,14 @@ async function base(root: string): Promise<void> {
 async function tools(root: string): Promise<void> {
   for (const tool of TOOLS) await copyProgram(root, tool, `/usr/bin/${tool}`);
   await copyProgram(root, 'dash', '/bin/sh');
+  await symlink('/usr/bin/bash', `${root}/bin/bash`); // where upstream's manifests look for it
 }
 
+/** agnhost, behind the program that does SCTP where the kernel has none. */
 async function agnhost(root: string): Promise<void> {
-  for (const file of ['agnhost', 'localhost.crt', 'localhost.key'])
+  await cp(`${BIN}/sctp`, `${root}/agnhost`);
+  await cp(`${BIN}/agnhost`, `${root}/agnhost-upstream`);
+  for (const file of ['localhost.crt', 'localhost.key'])
     await cp(`${BIN}/${file}`, `${root}/${file}`);
   await symlink('agnhost', `${root}/agnhost-2`); // upstream's tests of entry points call it so
   await mkdir(`${root}/uploads`);
