@@ -108,11 +108,11 @@ async function tools(root: string): Promise<void> {
   await symlink('/usr/bin/bash', `${root}/bin/bash`); // where upstream's manifests look for it
 }
 
-/** agnhost, behind the program that does SCTP where the kernel has none. */
+/** agnhost, behind the program that does SCTP where the kernel has none; and what the chaos test of policies runs. */
 async function agnhost(root: string): Promise<void> {
   await cp(`${BIN}/sctp`, `${root}/agnhost`);
   await cp(`${BIN}/agnhost`, `${root}/agnhost-upstream`);
-  for (const file of ['localhost.crt', 'localhost.key'])
+  for (const file of ['localhost.crt', 'localhost.key', 'policy-agent'])
     await cp(`${BIN}/${file}`, `${root}/${file}`);
   await symlink('agnhost', `${root}/agnhost-2`); // upstream's tests of entry points call it so
   await mkdir(`${root}/uploads`);

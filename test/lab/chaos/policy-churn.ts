@@ -1,0 +1,271 @@
+import { type RandomSource, randomBelow } from '../../../base/random.ts';
+import type { Lab } from '../harness/lab.ts';
+import { AGENT_FOLDER, AGENT_PORTS } from './policy-prober.ts';
+import { History, type Peer, type Pod, type Policy, type PolicyTruth, type Rule } from './policy-truth.ts';
+
+export const NAMESPACES = ['chaos-a', 'chaos-b', 'chaos-c'];
+const ROLES = ['web', 'api', 'db'];
+const TEAMS = ['red', 'blue'];
+const POLICY_NAMES = ['one', 'two', 'three'];
+
+/** A pod of the churn, as far as the API has told. */
+export interface ChurnPod {
+  readonly name: string;
+  readonly namespace: string;
+  readonly node: string;
+  readonly role: string;
+}
+
+/** Changes a cluster at random, and tells the truth of each change before and after. */
+export class PolicyChurn {
+  /** Pods by `namespace/name` that were asked for and not taken back. */
+  readonly pods = new Map<string, ChurnPod>();
+  /** How often each kind of change was made. */
+  readonly counts: Record<string, number> = {};
+  readonly #lab: Lab;
+  readonly #truth: PolicyTruth;
+  readonly #random: RandomSource;
+  readonly #maxPods: number;
+  readonly #podOf: (key: string) => Pod | undefined;
+  /** Since when nothing can be told of a namespace, as it is deleted. */
+  readonly #goneSince = new Map<string, number>();
+  readonly #backSince = new Map<string, number>();
+  #made = 0;
+
+  /** `podOf` finds the pod that has `namespace/name` now. */
+  constructor(
+    lab: Lab,
+    options: {
+      readonly truth: PolicyTruth;
+      readonly random: RandomSource;
+      readonly maxPods: number;
+      readonly podOf: (key: string) => Pod | undefined;
+    },
+  ) {
+    this.#lab = lab;
+    this.#truth = options.truth;
+    this.#random = options.random;
+    this.#maxPods = options.maxPods;
+    this.#podOf = options.podOf;
+  }
+
+  /** Makes the namespaces. */
+  async begin(): Promise<void> {
+    for (const namespace of NAMESPACES) await this.#makeNamespace(namespace);
+  }
+
+  /** Whether a packet of that time, of a pod in the namespace, can not be judged, since the namespace came or went. */
+  isUncertain(namespace: string, at: number): boolean {
+    const gone = this.#goneSince.get(namespace);
+    return gone !== undefined && at >= gone && at < (this.#backSince.get(namespace) ?? Infinity);
+  }
+
+  /** Makes one change. */
+  async step(nodes: readonly string[]): Promise<void> {
+    const room = this.pods.size < this.#maxPods;
+    const changes: readonly (readonly [weight: number, name: string, change: () => Promise<void>])[] = [
+      [room ? 30 : 0, 'pod made', () => this.#makePod(nodes)],
+      [room ? 5 : 20, 'pod deleted', () => this.#deletePod(nodes)],
+      [15, 'pod labelled', () => this.#labelPod()],
+      [30, 'policy set', () => this.#setPolicy()],
+      [10, 'policy deleted', () => this.#deletePolicy()],
+      [6, 'namespace labelled', () => this.#labelNamespace()],
+      [1, 'namespace replaced', () => this.#replaceNamespace()],
+    ];
+    let ticket = randomBelow(
+      this.#random,
+      changes.reduce((sum, [weight]) => sum + weight, 0),
+    );
+    for (const [weight, name, change] of changes) {
+      if (ticket < weight) {
+        this.counts[name] = (this.counts[name] ?? 0) + 1;
+        return change();
+      }
+      ticket -= weight;
+    }
+  }
+
+  /** Adds pods until there are as many as may be. */
+  async fill(nodes: readonly string[]): Promise<void> {
+    while (this.pods.size < this.#maxPods) await this.#makePod(nodes);
+  }
+
+  async #makeNamespace(name: string): Promise<void> {
+    const team = this.#pick(TEAMS);
+    const history = this.#truth.teamByNamespace.get(name) ?? new History(team);
+    this.#truth.teamByNamespace.set(name, history);
+    const taken = history.change(team, Date.now());
+    await this.#lab.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { team } } });
+    taken(Date.now());
+    // A pod is refused until its service account is there.
+    const args = ['wait', '--for=create', 'serviceaccount/default', '-n', name, '--timeout=30s'];
+    await this.#lab.kubectl.run(args);
+  }
+
+  async #makePod(nodes: readonly string[]): Promise<void> {
+    const pod = {
+      namespace: this.#pick(NAMESPACES),
+      name: `p${++this.#made}`,
+      node: this.#pick(nodes),
+      role: this.#pick(ROLES),
+    };
+    this.pods.set(`${pod.namespace}/${pod.name}`, pod);
+    await this.#lab.apply(agentPod(pod));
+  }
+
+  async #deletePod(nodes: readonly string[]): Promise<void> {
+    const there = [...this.pods.values()].filter(({ node }) => nodes.includes(node));
+    if (there.length === 0) return;
+    const { namespace, name } = this.#pick(there);
+    this.pods.delete(`${namespace}/${name}`);
+    const pod = this.#podOf(`${namespace}/${name}`);
+    if (pod !== undefined) pod.deletedAt = Date.now();
+    const force = randomBelow(this.#random, 3) === 0 ? ['--force', '--grace-period=0'] : [];
+    await this.#lab.kubectl.run(['delete', 'pod', name, '-n', namespace, '--wait=false', ...force]);
+  }
+
+  async #labelPod(): Promise<void> {
+    const there = [...this.pods.keys()].flatMap((key) => this.#podOf(key) ?? []);
+    if (there.length === 0) return;
+    const { namespace, name, role } = this.#pick(there);
+    const value = this.#pick(ROLES);
+    const taken = role.change(value, Date.now());
+    await this.#lab.kubectl.run(['label', 'pod', name, '-n', namespace, '--overwrite', `role=${value}`]);
+    taken(Date.now());
+  }
+
+  async #labelNamespace(): Promise<void> {
+    const name = this.#pick(NAMESPACES);
+    const team = this.#pick(TEAMS);
+    const taken = this.#truth.teamByNamespace.get(name)!.change(team, Date.now());
+    await this.#lab.kubectl.run(['label', 'namespace', name, '--overwrite', `team=${team}`]);
+    taken(Date.now());
+  }
+
+  async #setPolicy(): Promise<void> {
+    const policy = this.#somePolicy();
+    const taken = this.#policy(policy.namespace, policy.name).change(policy, Date.now());
+    await this.#lab.apply(networkPolicy(policy));
+    taken(Date.now());
+  }
+
+  async #deletePolicy(): Promise<void> {
+    const there = [...this.#truth.policyByKey.values()].flatMap(({ last }) => last ?? []);
+    if (there.length === 0) return;
+    const { namespace, name } = this.#pick(there);
+    const taken = this.#policy(namespace, name).change(undefined, Date.now());
+    await this.#lab.kubectl.run(['delete', 'networkpolicy', name, '-n', namespace, '--ignore-not-found']);
+    taken(Date.now());
+  }
+
+  /** Deletes a namespace with all that is in it, which goes in any order, and makes it again. */
+  async #replaceNamespace(): Promise<void> {
+    const name = this.#pick(NAMESPACES);
+    this.#backSince.delete(name);
+    this.#goneSince.set(name, Date.now());
+    for (const [key, { namespace }] of this.pods) if (namespace === name) this.pods.delete(key);
+    const settled = [...this.#truth.policyByKey.values()]
+      .filter(({ last }) => last?.namespace === name)
+      .map((history) => history.change(undefined, Date.now()));
+    await this.#lab.kubectl.run(['delete', 'namespace', name, '--timeout=100s'], { timeoutMs: 110_000 });
+    for (const taken of settled) taken(Date.now());
+    await this.#makeNamespace(name);
+    this.#backSince.set(name, Date.now());
+  }
+
+  #policy(namespace: string, name: string): History<Policy | undefined> {
+    const key = `${namespace}/${name}`;
+    const history = this.#truth.policyByKey.get(key) ?? new History<Policy | undefined>(undefined);
+    this.#truth.policyByKey.set(key, history);
+    return history;
+  }
+
+  #somePolicy(): Policy {
+    const directions = 1 + randomBelow(this.#random, 3);
+    return {
+      namespace: this.#pick(NAMESPACES),
+      name: this.#pick(POLICY_NAMES),
+      ...(this.#chance() ? { role: this.#pick(ROLES) } : {}),
+      ...(directions & 1 ? { ingress: this.#someRules() } : {}),
+      ...(directions & 2 ? { egress: this.#someRules() } : {}),
+    };
+  }
+
+  #someRules(): Rule[] {
+    return Array.from({ length: randomBelow(this.#random, 3) }, () => ({
+      peers: Array.from({ length: randomBelow(this.#random, 3) }, () => this.#somePeer()),
+      ports: this.#chance() ? [] : [this.#pick(AGENT_PORTS)],
+    }));
+  }
+
+  #somePeer(): Peer {
+    const kind = randomBelow(this.#random, 3);
+    return {
+      ...(kind !== 0 ? { role: this.#pick(ROLES) } : {}),
+      ...(kind !== 1 ? { team: this.#pick(TEAMS) } : {}),
+    };
+  }
+
+  #chance(): boolean {
+    return randomBelow(this.#random, 2) === 0;
+  }
+
+  #pick<T>(items: readonly T[]): T {
+    return items[randomBelow(this.#random, items.length)]!;
+  }
+}
+
+function agentPod({ namespace, name, node, role }: ChurnPod): object {
+  const uid = { fieldRef: { fieldPath: 'metadata.uid' } };
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace, name, labels: { role, app: 'policy-chaos' } },
+    spec: {
+      nodeName: node,
+      terminationGracePeriodSeconds: 0,
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      tolerations: [{ operator: 'Exists' }],
+      containers: [
+        {
+          name: 'agent',
+          image: 'lab.test/agnhost:1',
+          command: ['/policy-agent', AGENT_FOLDER],
+          env: [{ name: 'UID', valueFrom: uid }],
+          volumeMounts: [{ name: 'told', mountPath: AGENT_FOLDER }],
+        },
+      ],
+      volumes: [{ name: 'told', hostPath: { path: AGENT_FOLDER, type: 'DirectoryOrCreate' } }],
+    },
+  };
+}
+
+function networkPolicy({ namespace, name, role, ingress, egress }: Policy): object {
+  const rules = (list: readonly Rule[], peersKey: string): object[] =>
+    list.map(({ peers, ports }) => ({
+      ...(peers.length === 0 ? {} : { [peersKey]: peers.map(peerOf) }),
+      ...(ports.length === 0 ? {} : { ports: ports.map((port) => ({ protocol: 'UDP', port })) }),
+    }));
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { namespace, name },
+    spec: {
+      podSelector: role === undefined ? {} : { matchLabels: { role } },
+      policyTypes: [
+        ...(ingress === undefined ? [] : ['Ingress']),
+        ...(egress === undefined ? [] : ['Egress']),
+      ],
+      ...(ingress === undefined ? {} : { ingress: rules(ingress, 'from') }),
+      ...(egress === undefined ? {} : { egress: rules(egress, 'to') }),
+    },
+  };
+}
+
+function peerOf({ role, team }: Peer): object {
+  return {
+    ...(role === undefined ? {} : { podSelector: { matchLabels: { role } } }),
+    ...(team === undefined ? {} : { namespaceSelector: { matchLabels: { team } } }),
+  };
+}
