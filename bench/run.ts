@@ -15,6 +15,7 @@ const BENCHES: readonly string[] = [
   'cni-attach',
   'mesh',
   'daemon',
+  'policy',
   'gossip-convergence',
 ];
 const K8S_BENCHES: readonly string[] = ['k8s-pod-start', 'k8s-apply-ready', 'k8s-rollout', 'k8s-daemon'];
