@@ -2,7 +2,7 @@ import type { Cluster, Container, Family, Labels, Namespace, Node, Pod } from '.
 import { clusterNetworkPolicy } from './cluster-policy-generator.ts';
 import type { Dice } from './dice.ts';
 import { networkPolicy } from './policy-generator.ts';
-import { NAMESPACE_LABELS, NODE_LABELS, POD_LABELS, PORT_NAMES, PORTS } from './vocabulary.ts';
+import { NAMESPACE_LABELS, NODE_LABELS, objectMeta, POD_LABELS, PORT_NAMES, PORTS } from './vocabulary.ts';
 
 /** Addresses that pods and nodes draw in the overlay: near each other, so that ranges cut through them. */
 const POOL: Readonly<Record<Family, readonly string[]>> = {
@@ -28,7 +28,10 @@ export function generateCluster(dice: Dice): Cluster {
   const namespaces = dice.list(1, 4, (i): Namespace => {
     const name = `ns${i}`;
     return {
-      metadata: { name, labels: { ...labels(dice, NAMESPACE_LABELS), 'kubernetes.io/metadata.name': name } },
+      metadata: {
+        ...objectMeta(name),
+        labels: { ...labels(dice, NAMESPACE_LABELS), 'kubernetes.io/metadata.name': name },
+      },
     };
   });
   const nodes = dice.list(1, 3, (i) => node(dice, i + 1, families));
@@ -88,7 +91,10 @@ function node(dice: Dice, number: number, families: readonly Family[]): Node {
         address: family === 4 ? `203.0.113.${number}` : `2001:db8::${number}`,
       });
   }
-  return { metadata: { name: `n${number}`, labels: labels(dice, NODE_LABELS) }, status: { addresses } };
+  return {
+    metadata: { ...objectMeta(`n${number}`), labels: labels(dice, NODE_LABELS) },
+    status: { addresses },
+  };
 }
 
 interface PodPlace {
@@ -133,9 +139,8 @@ function pod(dice: Dice, { number, namespace, nodes, families, free, others }: P
   const [first] = addresses;
   return {
     metadata: {
-      name,
+      ...objectMeta(name),
       namespace,
-      uid: `uid-${name}`,
       ...(dice.chance(8) ? {} : { labels: labels(dice, POD_LABELS) }),
       ...(dice.chance(12) ? { deletionTimestamp: '2026-01-01T00:00:00Z' } : {}),
     },

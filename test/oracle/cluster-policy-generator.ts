@@ -9,7 +9,7 @@ import type {
 } from './api-objects.ts';
 import type { Dice } from './dice.ts';
 import { cidrOf, namespaceSelector, selector } from './policy-generator.ts';
-import { NODE_LABELS, POD_LABELS, PORT_NAMES, PORTS } from './vocabulary.ts';
+import { NODE_LABELS, objectMeta, POD_LABELS, PORT_NAMES, PORTS } from './vocabulary.ts';
 
 type Direction = 'ingress' | 'egress';
 
@@ -20,7 +20,7 @@ export function clusterNetworkPolicy(dice: Dice, cluster: Cluster, number: numbe
     return { [direction]: dice.list(1, 5, () => rule(dice, cluster, direction)) };
   };
   return {
-    metadata: { name: `cnp${number}`, uid: `uid-cnp${number}` },
+    metadata: objectMeta(`cnp${number}`),
     spec: {
       tier: dice.oneOf(['Admin', 'Baseline']),
       priority: dice.oneOf([0, 1, 10, 10, 1000]),

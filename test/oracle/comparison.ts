@@ -35,5 +35,6 @@ export function compareCluster(
 /** A mismatch with as few objects as still show it. */
 export function minimiseMismatch(evaluator: Evaluator, { cluster, flow }: Mismatch): Mismatch {
   const smaller = minimise(cluster, (one) => evaluator(one)(flow) !== judge(one, flow).allowed);
-  return { cluster: smaller, flow, ...judge(smaller, flow) };
+  const { allowed, why } = judge(smaller, flow);
+  return { cluster: smaller, flow, allowed, why };
 }

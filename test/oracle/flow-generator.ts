@@ -1,7 +1,7 @@
 import type { Cluster, Family, Flow, FlowEnd, Protocol } from './api-objects.ts';
 import { bitsOf, familyOf, prefixOf } from './cidr.ts';
 import type { Dice } from './dice.ts';
-import { addressesOf, nameOf } from './ends.ts';
+import { addressesOf, isOnHostNetwork, nameOf } from './ends.ts';
 import { addressesIn } from './vocabulary.ts';
 
 /**
@@ -35,9 +35,10 @@ export function generateFlows(dice: Dice, cluster: Cluster, count: number): Flow
   });
 }
 
-/** The pods that have an address of a family, those of the host's network among them. */
+/** The pods that have an address of a family; one of the host's network is its node. */
 export function podsOf(cluster: Cluster, family: Family): FlowEnd[] {
   return cluster.pods
+    .filter((pod) => !isOnHostNetwork(pod))
     .filter((pod) => addressesOf(pod).some((address) => familyOf(address) === family))
     .map((pod) => ({ pod: nameOf(pod) }));
 }

@@ -3,9 +3,11 @@ import { judgeByClusterNetworkPolicies } from './cluster-network-policy.ts';
 import { type End, endOf, isOwnNode } from './ends.ts';
 import { type Direction, judgeByNetworkPolicies, type TierVerdict } from './network-policy.ts';
 
-/** Whether a flow is allowed, and a line for each thing that was asked. */
+/** Whether a flow is allowed, by the source's egress and by the destination's ingress; a line for each thing asked. */
 export interface Judgement {
   readonly allowed: boolean;
+  readonly egress: boolean;
+  readonly ingress: boolean;
   readonly why: readonly string[];
 }
 
@@ -21,20 +23,18 @@ export function judge(cluster: Cluster, flow: Flow): Judgement {
   const source = endOf(cluster, flow.source, flow.family);
   const destination = endOf(cluster, flow.destination, flow.family);
   if (source.pod !== undefined && source.pod === destination.pod && flow.viaService !== true)
-    return { allowed: true, why: ['a pod always reaches itself'] };
+    return { allowed: true, egress: true, ingress: true, why: ['a pod always reaches itself'] };
   const why: string[] = [];
-  let allowed = true;
-  if (source.pod !== undefined) {
-    allowed &&= judgeDirection(cluster, 'egress', source.pod, destination, destination.pod, flow, why);
-  }
-  if (destination.pod !== undefined) {
-    if (isOwnNode(cluster, destination.pod, source.address))
-      why.push('ingress: a node always reaches its pods');
-    else
-      allowed =
-        judgeDirection(cluster, 'ingress', destination.pod, source, destination.pod, flow, why) && allowed;
-  }
-  return { allowed, why };
+  const egress =
+    source.pod === undefined ||
+    judgeDirection(cluster, 'egress', source.pod, destination, destination.pod, flow, why);
+  const isFromNode = destination.pod !== undefined && isOwnNode(cluster, destination.pod, source.address);
+  if (isFromNode) why.push('ingress: a node always reaches its pods');
+  const ingress =
+    destination.pod === undefined ||
+    isFromNode ||
+    judgeDirection(cluster, 'ingress', destination.pod, source, destination.pod, flow, why);
+  return { allowed: egress && ingress, egress, ingress, why };
 }
 
 /** The tiers in their order: the first that decides does so for good, and where none does the flow passes. */

@@ -8,7 +8,7 @@ import type {
   NetworkPolicySpec,
 } from './api-objects.ts';
 import type { Dice } from './dice.ts';
-import { addressesIn, NAMESPACE_LABELS, POD_LABELS, PORT_NAMES, PORTS } from './vocabulary.ts';
+import { addressesIn, NAMESPACE_LABELS, objectMeta, POD_LABELS, PORT_NAMES, PORTS } from './vocabulary.ts';
 
 /** A NetworkPolicy of any form that the API takes, and of some that it does not. */
 export function networkPolicy(dice: Dice, cluster: Cluster, number: number): NetworkPolicy {
@@ -29,9 +29,8 @@ export function networkPolicy(dice: Dice, cluster: Cluster, number: number): Net
   };
   return {
     metadata: {
-      name: `np${number}`,
+      ...objectMeta(`np${number}`),
       namespace: dice.oneOf(cluster.namespaces).metadata.name,
-      uid: `uid-np${number}`,
     },
     ...(dice.chance(2) ? {} : { spec }),
   };

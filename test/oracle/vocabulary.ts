@@ -8,6 +8,11 @@ export const NODE_LABELS = { zone: ['a', 'b'] } as const;
 export const PORT_NAMES = ['web', 'dns', 'web-alt'] as const;
 export const PORTS = [1, 53, 80, 81, 443, 8080, 65535] as const;
 
+/** What the API says of each object. */
+export function objectMeta(name: string): { name: string; uid: string; resourceVersion: string } {
+  return { name, uid: `uid-${name}`, resourceVersion: '1' };
+}
+
 /** Every address that somebody in the cluster has or had, of a family. */
 export function addressesIn(cluster: Cluster, family: Family): string[] {
   const all = [
