@@ -1,0 +1,104 @@
+import { formatAddress, parseAddress } from '../../../base/address.ts';
+import { type PolicyRuleSet, renderPolicyTable } from '../../../linux/policy-table.ts';
+import { type Changes, PolicyCompiler } from '../../../npc/compiler/policy-compiler.ts';
+import { readClusterNetworkPolicy } from '../../../npc/model/cluster-network-policy.ts';
+import { readNamespace, readPolicyNode } from '../../../npc/model/cluster-objects.ts';
+import { LabelSets } from '../../../npc/model/labels.ts';
+import { readNetworkPolicy } from '../../../npc/model/network-policy.ts';
+import { readPod } from '../../../npc/model/pod.ts';
+import type { Cluster, Pod } from '../api-objects.ts';
+import { addressesOf, nameOf } from '../ends.ts';
+import { readNftTable } from './nft-text.ts';
+import { attachedPods, type RuledNode } from './node-walk.ts';
+
+/** The compiler of one node, which is told whole clusters, one after another. */
+export class CompiledNode {
+  readonly name: string;
+  readonly #compiler: PolicyCompiler;
+  readonly #labelSets = new LabelSets();
+  #told: Told = { namespaces: [], nodes: [], pods: [], policies: [] };
+  #linkByPod = new Map<string, string>();
+
+  constructor(name: string) {
+    this.name = name;
+    this.#compiler = new PolicyCompiler(name, { reject: false, log: undefined });
+  }
+
+  /** Tells what is different in this cluster from the one that was told before; the rules that follow. */
+  become(cluster: Cluster): PolicyRuleSet {
+    const labels = this.#labelSets;
+    const before = this.#told;
+    const now: Told = {
+      namespaces: defined(cluster.namespaces.map((one) => readNamespace(one, labels))),
+      nodes: defined(cluster.nodes.map((one) => readPolicyNode(one, labels))),
+      pods: defined(cluster.pods.map((one) => readPod(one, labels))),
+      policies: defined([
+        ...cluster.networkPolicies.map((one) => readNetworkPolicy(one)),
+        ...cluster.clusterNetworkPolicies.map((one) => readClusterNetworkPolicy(one)),
+      ]),
+    };
+    this.#compiler.changePolicies(
+      changes(before.policies, now.policies, ({ kind, namespace, name }) => `${kind} ${namespace} ${name}`),
+    );
+    this.#compiler.changePods(
+      changes(before.pods, now.pods, ({ namespace, name }) => `${namespace}/${name}`),
+    );
+    this.#compiler.changeNodes(changes(before.nodes, now.nodes, ({ name }) => name));
+    this.#compiler.changeNamespaces(changes(before.namespaces, now.namespaces, ({ name }) => name));
+    this.#compiler.setOverlay(
+      new Map(
+        Object.entries(cluster.overlayAddressesByNode).map(([node, addresses]) => [
+          node,
+          addresses.map((address) => formatAddress(parseAddress(address)!)),
+        ]),
+      ),
+    );
+    const attached = attachedPods(cluster, this.name);
+    this.#linkByPod = new Map(attached.map((pod) => [nameOf(pod), linkOf(pod)]));
+    this.#compiler.setAttachments(
+      attached.map((pod) => ({
+        link: linkOf(pod),
+        addresses: addressesOf(pod).map((address) => parseAddress(address)!),
+        pod: { namespace: pod.metadata.namespace, name: pod.metadata.name, uid: pod.metadata.uid },
+        ungoverned: false,
+      })),
+    );
+    this.#told = now;
+    return this.#compiler.ruleSet();
+  }
+
+  /** The whole table as nft would be given it, and the links that are in it. */
+  ruled(): RuledNode {
+    const text = renderPolicyTable(this.#compiler.ruleSet());
+    return { name: this.name, table: readNftTable(text), linkByPod: this.#linkByPod };
+  }
+}
+
+interface Told {
+  readonly namespaces: readonly NonNullable<ReturnType<typeof readNamespace>>[];
+  readonly nodes: readonly NonNullable<ReturnType<typeof readPolicyNode>>[];
+  readonly pods: readonly NonNullable<ReturnType<typeof readPod>>[];
+  readonly policies: readonly NonNullable<ReturnType<typeof readNetworkPolicy>>[];
+}
+
+/** The link of a pod: `wv` and 11 hex digits. One that is made anew has another. */
+function linkOf({ metadata: { uid } }: Pod): string {
+  const hash = [...uid].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 2 ** 44, 7);
+  return `wv${hash.toString(16).padStart(11, '0')}`;
+}
+
+function changes<T>(before: readonly T[], now: readonly T[], keyOf: (item: T) => string): Changes<T> {
+  const then = new Map(before.map((item) => [keyOf(item), item]));
+  const after = new Map(now.map((item) => [keyOf(item), item]));
+  return {
+    gone: before.filter((item) => !after.has(keyOf(item))),
+    added: now.filter((item) => !then.has(keyOf(item))),
+    changed: now.flatMap((item) =>
+      then.has(keyOf(item)) ? [{ before: then.get(keyOf(item))!, after: item }] : [],
+    ),
+  };
+}
+
+function defined<T>(items: readonly (T | undefined)[]): T[] {
+  return items.filter((item) => item !== undefined);
+}
