@@ -1,17 +1,39 @@
 import { parseArgs } from 'node:util';
-import { compareCluster, type Mismatch, minimiseMismatch } from './comparison.ts';
+import { compareCluster, minimiseMismatch } from './comparison.ts';
 import { compilerEvaluator } from './compiler-evaluator.ts';
+import { compareChangingRules, compareRules } from './rules/rule-comparison.ts';
 
 /**
- * Compares what `weft-npc` says of random flows in random clusters with what the oracle says.
+ * Compares what `weft-npc` makes of random flows in random clusters with what the oracle says.
  *
- *   npm run oracle -- [--count CLUSTERS] [--seed NUMBER] [--flows OF EACH CLUSTER] [--index NUMBER]
+ *   npm run oracle -- [--count CLUSTERS] [--seed NUMBER] [--flows OF EACH CLUSTER] [--index NUMBER] [--of WHAT]
  *
- * Each of the first mismatches is printed as small as it can be, as a case for test/oracle/cases/; the same seed and
- * index make the same cluster and flows again, `--index` that one alone.
+ * WHAT is `decisions`, what it answers when it is asked; `rules`, what becomes of packets in the rules it makes for each
+ * node; or `changes`, the same where the rules follow a cluster that changes.
+ *
+ * Each of the first mismatches is printed, a decision as small as it can be, as a case for test/oracle/cases/; the same
+ * seed and index make the same cluster and flows again, `--index` that one alone.
  */
 const MAX_SHOWN = 5;
 const PROGRESS_EVERY = 10_000;
+/** How often a cluster changes. */
+const CHANGES = 5;
+
+interface Sample {
+  readonly seed: number;
+  readonly index: number;
+  readonly flows: number;
+}
+
+/** What may be compared: a mismatch in a cluster, told at length, or undefined. */
+const COMPARISONS: Readonly<Record<string, (sample: Sample) => object | undefined>> = {
+  decisions: (sample) => {
+    const mismatch = compareCluster(compilerEvaluator, sample);
+    return mismatch && minimiseMismatch(compilerEvaluator, mismatch);
+  },
+  rules: compareRules,
+  changes: (sample) => compareChangingRules(sample, CHANGES),
+};
 
 const { values } = parseArgs({
   options: {
@@ -19,6 +41,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     flows: { type: 'string', default: '30' },
     index: { type: 'string' },
+    of: { type: 'string', default: 'decisions' },
   },
 });
 const [count, seed, flows] = [values.count, values.seed, values.flows].map(integer) as [
@@ -28,27 +51,25 @@ const [count, seed, flows] = [values.count, values.seed, values.flows].map(integ
 ];
 const first = values.index === undefined ? 0 : integer(values.index);
 const end = values.index === undefined ? count : first + 1;
+const compare = COMPARISONS[values.of] ?? usage(`--of is one of ${Object.keys(COMPARISONS).join(', ')}`);
 
-console.log(`oracle: ${end - first} clusters of seed ${seed}, ${flows} flows each`);
+console.log(`oracle: ${values.of} of ${end - first} clusters of seed ${seed}, ${flows} flows each`);
 let mismatches = 0;
 for (let index = first; index < end && mismatches < MAX_SHOWN; index++) {
   if (index > first && index % PROGRESS_EVERY === 0) console.log(`oracle: ${index} clusters`);
-  const mismatch = compareCluster(compilerEvaluator, { seed, index, flows });
+  const mismatch = compare({ seed, index, flows });
   if (mismatch === undefined) continue;
   mismatches++;
-  console.error(`oracle: MISMATCH in cluster ${index} of seed ${seed}: the oracle says ${text(mismatch)}`);
+  console.error(`oracle: MISMATCH in cluster ${index} of seed ${seed}\n${JSON.stringify(mismatch, null, 1)}`);
 }
 console.log(mismatches === 0 ? 'oracle: no mismatch' : `oracle: ${mismatches} mismatches, there may be more`);
 process.exit(mismatches === 0 ? 0 : 1);
 
-function text(mismatch: Mismatch): string {
-  const { allowed, why, ...rest } = minimiseMismatch(compilerEvaluator, mismatch);
-  const told = why.map((line) => `\n  ${line}`).join('');
-  return `${allowed ? 'allowed' : 'denied'}${told}\n${JSON.stringify({ ...rest, allowed }, null, 1)}`;
+function integer(value: string): number {
+  return /^\d{1,15}$/.test(value) ? Number(value) : usage(`'${value}' is no whole number`);
 }
 
-function integer(value: string): number {
-  if (/^\d{1,15}$/.test(value)) return Number(value);
-  console.error(`oracle: '${value}' is no whole number`);
+function usage(fault: string): never {
+  console.error(`oracle: ${fault}`);
   process.exit(2);
 }
