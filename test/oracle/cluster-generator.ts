@@ -157,7 +157,10 @@ function pod(dice: Dice, { number, namespace, nodes, families, free, others }: P
       : {
           status: {
             phase,
-            ...(first === undefined ? {} : { podIP: first, podIPs: addresses.map((ip) => ({ ip })) }),
+            ...(first === undefined ? {} : { podIP: first }),
+            ...(first === undefined || (addresses.length === 1 && dice.chance(10))
+              ? {}
+              : { podIPs: addresses.map((ip) => ({ ip })) }),
           },
         }),
   };

@@ -8,7 +8,7 @@ import type {
   NamespacedPod,
   Pod,
 } from './api-objects.ts';
-import { isSameAddress } from './cidr.ts';
+import { isSameAddress, prefixOf } from './cidr.ts';
 import { addressesOfNode, type End, isNamedPort, namespaceLabels, rangeMeans } from './ends.ts';
 import { selects } from './label-selector.ts';
 import type { Direction, TierVerdict } from './network-policy.ts';
@@ -116,13 +116,20 @@ function portMatches({ destinationPort }: DestinationPort, port: number): boolea
   return isSet(number) ? number === port : range!.start <= port && port <= range!.end;
 }
 
-/** Whether each peer and each protocol of a rule has one field, and that one is known. */
+/** Whether each peer and each protocol of a rule has one field, and that one is known; and the action. */
 function isKnown(rule: ClusterNetworkPolicyRule, direction: Direction): boolean {
   const peers = (direction === 'ingress' ? rule.from : rule.to) ?? [];
   return (
-    peers.every((peer) => hasOneOf(peer, KNOWN_PEERS[direction])) &&
+    ['Accept', 'Deny', 'Pass'].includes(rule.action) &&
+    // "This field must be defined and contain at least one item."
+    peers.length > 0 &&
+    peers.every((peer) => hasOneOf(peer, KNOWN_PEERS[direction]) && (peer.networks ?? []).every(isCidr)) &&
     (rule.protocols ?? []).every((entry) => hasOneOf(entry, KNOWN_PROTOCOLS) && isKnownPort(entry))
   );
+}
+
+function isCidr(text: string): boolean {
+  return prefixOf(text) !== undefined;
 }
 
 function isKnownPort({ tcp, udp, sctp }: ClusterNetworkPolicyProtocol): boolean {

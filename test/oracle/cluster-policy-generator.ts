@@ -25,6 +25,7 @@ export function clusterNetworkPolicy(dice: Dice, cluster: Cluster, number: numbe
       tier: dice.oneOf(['Admin', 'Baseline']),
       priority: dice.oneOf([0, 1, 10, 10, 1000]),
       subject: dice.oneOf([
+        ...(dice.chance(2) ? [{}, { future: {} } as object] : []),
         { namespaces: {} },
         { namespaces: namespaceSelector(dice, cluster) },
         { pods: namespacedPod(dice, cluster) },
@@ -36,19 +37,21 @@ export function clusterNetworkPolicy(dice: Dice, cluster: Cluster, number: numbe
 }
 
 function rule(dice: Dice, cluster: Cluster, direction: Direction): ClusterNetworkPolicyRule {
-  const peers = dice.list(1, 3, () => peer(dice, cluster, direction));
+  const peers = dice.list(dice.chance(1) ? 0 : 1, 3, () => peer(dice, cluster, direction));
   const protocols = dice.chance(50)
     ? dice.oneOf([undefined, null])
     : dice.list(1, 3, () => protocol(dice, peers));
   return {
     ...(dice.chance(20) ? { name: 'a rule' } : {}),
-    action: dice.oneOf(['Accept', 'Deny', 'Pass']),
+    action: dice.oneOf(['Accept', 'Deny', 'Pass', ...(dice.chance(2) ? ['Log'] : [])]),
     [direction === 'ingress' ? 'from' : 'to']: peers,
     ...(protocols === undefined ? {} : { protocols }),
   };
 }
 
 function peer(dice: Dice, cluster: Cluster, direction: Direction): ClusterNetworkPolicyPeer {
+  if (direction === 'egress' && dice.chance(1)) return { networks: ['10.32.0.0/16', 'nothing'] };
+  if (dice.chance(1)) return { namespaces: {}, pods: { podSelector: {} } };
   if (dice.chance(3))
     return dice.oneOf([
       {},

@@ -88,9 +88,10 @@ function rangesIn(cluster: Cluster): string[] {
   return ranges;
 }
 
-/** The first and the last address of a range, and those before and after it. */
+/** The first and the last address of a range, and those before and after it; none where it is no range. */
 function edgesOf(cidr: string): string[] {
-  const prefix = prefixOf(cidr)!;
+  const prefix = prefixOf(cidr);
+  if (prefix === undefined) return [];
   const first = BigInt(`0b${prefix.bits.padEnd(prefix.width, '0')}`);
   const last = BigInt(`0b${prefix.bits.padEnd(prefix.width, '1')}`);
   return [first - 1n, first, last, last + 1n]

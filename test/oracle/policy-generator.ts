@@ -8,7 +8,15 @@ import type {
   NetworkPolicySpec,
 } from './api-objects.ts';
 import type { Dice } from './dice.ts';
-import { addressesIn, NAMESPACE_LABELS, objectMeta, POD_LABELS, PORT_NAMES, PORTS } from './vocabulary.ts';
+import {
+  addressesIn,
+  NAMESPACE_LABELS,
+  objectMeta,
+  POD_LABELS,
+  PORT_NAMES,
+  PORTS,
+  STRANGERS,
+} from './vocabulary.ts';
 
 /** A NetworkPolicy of any form that the API takes, and of some that it does not. */
 export function networkPolicy(dice: Dice, cluster: Cluster, number: number): NetworkPolicy {
@@ -58,6 +66,13 @@ function rule(dice: Dice, cluster: Cluster, direction: 'ingress' | 'egress'): Ne
 
 function peer(dice: Dice, cluster: Cluster): NetworkPolicyPeer {
   const kind = dice.between(1, 20);
+  if (dice.chance(2))
+    return dice.oneOf<NetworkPolicyPeer>([
+      { ipBlock: { cidr: '10.32.0.0/16' }, podSelector: {} },
+      { ipBlock: { cidr: 'nothing' } },
+      { ipBlock: { cidr: '10.32.0.0/33' } },
+      { podSelector: { matchExpressions: [{ key: 'app', operator: 'Like', values: ['a'] }] } },
+    ]);
   if (kind === 1) return dice.oneOf([{}, { podSelector: null }, { future: {} } as NetworkPolicyPeer]);
   if (kind <= 6) return { podSelector: selector(dice, POD_LABELS) };
   if (kind <= 10) return { namespaceSelector: namespaceSelector(dice, cluster) };
@@ -77,6 +92,14 @@ function port(dice: Dice): NetworkPolicyPort {
   if (kind === 1) return { ...stated, ...(dice.chance(50) ? { port: null } : {}) };
   if (kind <= 4) return { ...stated, port: dice.oneOf([...PORT_NAMES, 'none']) };
   const first = dice.oneOf(PORTS);
+  // What the API does not take, and an allow that nobody understands allows nothing.
+  if (dice.chance(3))
+    return dice.oneOf<NetworkPolicyPort>([
+      { ...stated, endPort: 90 },
+      { ...stated, port: 'web', endPort: 90 },
+      { ...stated, port: 81, endPort: 80 },
+      { protocol: 'GRE' },
+    ]);
   if (kind <= 7) return { ...stated, port: first, ...(dice.chance(20) ? { endPort: null } : {}) };
   return { ...stated, port: first, endPort: Math.min(65535, first + dice.oneOf([0, 1, 2, 400, 65535])) };
 }
@@ -91,9 +114,10 @@ export function cidrOf(dice: Dice, cluster: Cluster): string {
   const someone = dice.oneOf(addressesIn(cluster, family));
   const nobody = family === 4 ? '8.8.8.8' : '2001:4860::8';
   const base = someone === undefined || dice.chance(5) ? nobody : someone;
+  const text = family === 6 && dice.chance(10) ? base.toUpperCase().replace('::', ':0::') : base;
   const lengths =
     family === 4 ? [8, 16, 24, 25, 28, 29, 30, 31, 32, 32] : [16, 64, 112, 124, 125, 126, 127, 128, 128];
-  return `${base}/${dice.oneOf(lengths)}`;
+  return `${text}/${dice.oneOf(lengths)}`;
 }
 
 /** A longer prefix of the same base. */
@@ -116,8 +140,9 @@ export function selector(
 ): LabelSelector {
   if (dice.chance(15))
     return dice.oneOf([{}, { matchLabels: {} }, { matchExpressions: [], matchLabels: null }]);
-  const key = (): string => (dice.chance(8) ? 'none' : dice.oneOf(Object.keys(valuesByKey)));
-  const valuesOf = (name: string): readonly string[] => valuesByKey[name] ?? ['a'];
+  const key = (): string => (dice.chance(8) ? dice.oneOf(STRANGERS) : dice.oneOf(Object.keys(valuesByKey)));
+  const valuesOf = (name: string): readonly string[] =>
+    Object.hasOwn(valuesByKey, name) ? valuesByKey[name]! : ['a'];
   const byLabel = (): LabelSelector => {
     const name = key();
     return { matchLabels: { [name]: dice.oneOf(valuesOf(name)) } };

@@ -5,6 +5,8 @@ import { familyOf } from './cidr.ts';
 export const POD_LABELS = { app: ['a', 'b', ''], tier: ['a', 'b'] } as const;
 export const NAMESPACE_LABELS = { env: ['a', 'b'], team: ['a', ''] } as const;
 export const NODE_LABELS = { zone: ['a', 'b'] } as const;
+/** Labels that nobody has. */
+export const STRANGERS = ['none', 'constructor', '__proto__', 'toString'] as const;
 export const PORT_NAMES = ['web', 'dns', 'web-alt'] as const;
 export const PORTS = [1, 53, 80, 81, 443, 8080, 65535] as const;
 
