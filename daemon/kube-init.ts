@@ -7,10 +7,10 @@ import { cryptoReady } from '../crypto/ready.ts';
 import { fileFault, replaceFile } from '../host/durable-file.io.ts';
 import { osRandom } from '../host/os-random.io.ts';
 import { ownVersion } from '../host/version.io.ts';
+import { inClusterAccess } from '../kube/access/in-cluster.io.ts';
 import { ApiClient } from '../kube/api-client.io.ts';
 import { bytesOfBase64 } from '../kube/base64.ts';
 import { obtainSecret, type SecretOptions } from '../kube/cluster-secret.io.ts';
-import { inClusterAccess } from '../kube/in-cluster.io.ts';
 import { genesisObject } from '../kube/ring-object.ts';
 import { keptObjects } from './state/kept-objects.io.ts';
 

@@ -1,11 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
-import type { ApiAccess } from './api-access.ts';
+import type { ApiAccess } from './access/api-access.ts';
 import { ApiError, errorOf, UNTRUSTED } from './api-error.ts';
 import { LineSplitter } from './line-splitter.ts';
 
 /** An answer that takes longer is none. Milliseconds. */
 const REQUEST_TIMEOUT_MS = 10_000;
+/** Connections at once. Each watch holds one. */
+const CONNECTIONS = 4;
 /** Bytes of an answer that is read whole. */
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 /** Bytes of an answer that says what went wrong. */
@@ -17,6 +19,13 @@ interface RequestOptions {
   readonly body?: unknown;
   readonly accept?: string;
   readonly signal?: AbortSignal;
+}
+
+interface ApiClientOptions {
+  /** An answer that takes longer is none. Default {@link REQUEST_TIMEOUT_MS}. */
+  readonly timeoutMs?: number;
+  /** Default {@link CONNECTIONS}. */
+  readonly connections?: number;
 }
 
 interface WatchOptions {
@@ -37,12 +46,18 @@ export class ApiClient {
   readonly #access: ApiAccess;
   readonly #userAgent: string;
   readonly #timeoutMs: number;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 4, maxFreeSockets: 1, scheduling: 'lifo' });
+  readonly #agent: Agent;
 
-  constructor(access: ApiAccess, userAgent: string, timeoutMs = REQUEST_TIMEOUT_MS) {
+  constructor(access: ApiAccess, userAgent: string, options: ApiClientOptions = {}) {
     this.#access = access;
     this.#userAgent = userAgent;
-    this.#timeoutMs = timeoutMs;
+    this.#timeoutMs = options.timeoutMs ?? REQUEST_TIMEOUT_MS;
+    this.#agent = new Agent({
+      keepAlive: true,
+      maxSockets: options.connections ?? CONNECTIONS,
+      maxFreeSockets: 1,
+      scheduling: 'lifo',
+    });
   }
 
   /** The parsed JSON of the answer. Rejects with an {@link ApiError} where it is no success, late, or no JSON. */

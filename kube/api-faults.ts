@@ -14,6 +14,11 @@ const WORDS_BY_ASKED = {
   policies: 'the list of NetworkPolicies',
   genesis: 'the beginning of the ring',
   removal: 'the removal of a node',
+  pods: 'the watch of pods',
+  namespaces: 'the watch of namespaces',
+  networkpolicies: 'the watch of NetworkPolicies',
+  clusternetworkpolicies: 'the watch of ClusterNetworkPolicies',
+  events: 'telling of a policy by an event',
 } as const;
 
 export type Asked = keyof typeof WORDS_BY_ASKED;

@@ -6,12 +6,12 @@ import { type RandomSource, shuffle } from '../../base/random.ts';
 import { formatRange, type Range } from '../../base/range.ts';
 import type { Warning } from '../../base/warning.ts';
 import type { Log } from '../../host/log.ts';
-import type { ApiAccess } from '../../kube/api-access.ts';
+import type { ApiAccess } from '../../kube/access/api-access.ts';
+import { inClusterAccess } from '../../kube/access/in-cluster.io.ts';
 import { ApiClient } from '../../kube/api-client.io.ts';
 import { ApiError } from '../../kube/api-error.ts';
 import type { Asked } from '../../kube/api-faults.ts';
 import { Backoff, type BackoffLimits } from '../../kube/backoff.ts';
-import { inClusterAccess } from '../../kube/in-cluster.io.ts';
 import type { Delta } from '../../kube/object-store.ts';
 import {
   type ConfigMap,

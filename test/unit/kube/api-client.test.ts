@@ -89,7 +89,7 @@ describe('ApiClient', () => {
   });
 
   it('gives up a request and a watch that are never answered', async () => {
-    const impatient = new ApiClient(api.access, 'weftd/test', 100);
+    const impatient = new ApiClient(api.access, 'weftd/test', { timeoutMs: 100 });
     api.answer = () => {};
     const { signal } = new AbortController();
     await rejects(impatient.request('/x'), { status: 0, reason: 'NoAnswer' });

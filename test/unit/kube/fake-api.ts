@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ApiAccess } from '../../../kube/api-access.ts';
+import type { ApiAccess } from '../../../kube/access/api-access.ts';
 
 /** Answers one request as a test wants it. */
 export type Answerer = (request: IncomingMessage, response: ServerResponse) => void;

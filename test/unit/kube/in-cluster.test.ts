@@ -2,10 +2,10 @@ import { deepEqual, equal, match, throws } from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inClusterAccess } from '../../../kube/access/in-cluster.io.ts';
 import { ApiClient } from '../../../kube/api-client.io.ts';
 import { ApiError } from '../../../kube/api-error.ts';
 import { remedyOf } from '../../../kube/api-faults.ts';
-import { inClusterAccess } from '../../../kube/in-cluster.io.ts';
 import { until } from '../../cluster/command.ts';
 import { FakeApi } from './fake-api.ts';
 
@@ -38,7 +38,7 @@ describe('inClusterAccess', () => {
     const api = await FakeApi.listen();
     const { host, port, ca } = api.access;
     project({ 'ca.crt': ca()!, token: 'first\n', namespace: 'weft\n' });
-    const access = inClusterAccess(env(host, port), folder);
+    const access = inClusterAccess(env(host, port), { folder });
     equal(access.namespace, 'weft');
     const client = new ApiClient(access, 'test');
     const seen: (string | undefined)[] = [];
@@ -66,14 +66,14 @@ describe('inClusterAccess', () => {
 
   it('goes on with what it read last while the files cannot be read', () => {
     project({ 'ca.crt': 'PEM', token: 'first', namespace: 'weft' });
-    const access = inClusterAccess(env('192.0.2.1', 443), folder);
+    const access = inClusterAccess(env('192.0.2.1', 443), { folder });
     rmSync(join(folder, '..data'));
     deepEqual(access.credentials(), { token: 'first' });
     equal(access.ca(), 'PEM');
   });
 
   it('refuses to start where the service account is not mounted, or this is no pod', () => {
-    throws(() => inClusterAccess(env('192.0.2.1', 443), folder), { code: 'E_NO_KUBERNETES' });
-    throws(() => inClusterAccess({}, folder), { code: 'E_NO_KUBERNETES' });
+    throws(() => inClusterAccess(env('192.0.2.1', 443), { folder }), { code: 'E_NO_KUBERNETES' });
+    throws(() => inClusterAccess({}, { folder }), { code: 'E_NO_KUBERNETES' });
   });
 });

@@ -6,8 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
+import { kubeconfigAccess } from '../../../kube/access/kubeconfig.io.ts';
 import { ApiClient } from '../../../kube/api-client.io.ts';
-import { kubeconfigAccess } from '../../../kube/kubeconfig.io.ts';
 import { FakeApi } from './fake-api.ts';
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { load } from 'js-yaml';
-import { WeftError } from '../base/weft-error.ts';
+import { WeftError } from '../../base/weft-error.ts';
+import { isRecord } from '../objects.ts';
 import type { ApiAccess, ApiCredentials } from './api-access.ts';
 import { execCredentials } from './exec-credentials.io.ts';
 import { fileThatChanges } from './file-that-changes.io.ts';
-import { isRecord } from './objects.ts';
 
 /**
  * Reads the access that the current context of a kubeconfig gives: a token, the file of one, a client certificate, or a

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { WeftError } from '../base/weft-error.ts';
+import { WeftError } from '../../base/weft-error.ts';
 import type { ApiAccess } from './api-access.ts';
 import { fileThatChanges } from './file-that-changes.io.ts';
 
@@ -8,19 +8,20 @@ const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 /**
  * Reads the access that Kubernetes gives a pod. Throws E_NO_KUBERNETES where this is none, or where its service
- * account is not mounted.
+ * account is not mounted. `remedy` is what a user can do where this is no pod.
  */
 export function inClusterAccess(
   env: Readonly<Record<string, string | undefined>>,
-  folder = SERVICE_ACCOUNT_DIR,
+  options: { readonly folder?: string; readonly remedy?: string } = {},
 ): ApiAccess {
+  const { folder = SERVICE_ACCOUNT_DIR, remedy: other = 'run weftd in a pod, or leave out --kubernetes' } =
+    options;
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = env;
   if (host === undefined || host === '' || !/^\d{1,5}$/.test(port)) {
-    const remedy = 'run weftd in a pod, or leave out --kubernetes';
     throw new WeftError(
       'E_NO_KUBERNETES',
       'KUBERNETES_SERVICE_HOST is not set: this is no pod of Kubernetes',
-      remedy,
+      other,
     );
   }
   try {

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
+import { ApiError } from '../api-error.ts';
+import { isRecord } from '../objects.ts';
 import type { ApiCredentials } from './api-access.ts';
-import { ApiError } from './api-error.ts';
-import { isRecord } from './objects.ts';
 
 /** The program ends within this, or is killed. Some ask a server. */
 const RUN_LIMIT_MS = 30_000;
