@@ -93,7 +93,7 @@ export function formatRemoval({ name, phase, secondsLeft, votes }: RemovalStatus
 }
 
 /** Columns as wide as their widest cell, two spaces between, no space at the end of a line. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const cells = [head, ...rows].map((row) => row.map((cell) => printable(cell) || '-'));
   const widths = head.map((_, column) => Math.max(...cells.map((row) => [...(row[column] ?? '')].length)));
   return cells.map((row) =>
@@ -144,6 +144,6 @@ function summaryOf(ipam: IpamSummary): string {
   return [`${ipam.state}${detail}`, ...families].join('; ');
 }
 
-function text(lines: readonly string[]): string {
+export function text(lines: readonly string[]): string {
   return `${lines.join('\n')}\n`;
 }

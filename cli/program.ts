@@ -18,6 +18,7 @@ import {
   type PingWorld,
   ping,
 } from './ping.ts';
+import { addPolicyCommands, type PolicyWorld } from './policy-command.ts';
 
 /** What the command line needs of the world around it. */
 export interface World {
@@ -25,6 +26,7 @@ export interface World {
     runDir: string,
     request: ControlRequest & { readonly op: Op },
   ): Promise<ControlResults[Op]>;
+  readonly policy: PolicyWorld;
   /** Goes through what this node needs and has; `flags` are those that a weftd would get, for a preflight. */
   doctor(runDir: string, flags: readonly string[]): AsyncIterable<Finding>;
   /** What `weft ping` sends and waits with. */
@@ -92,7 +94,7 @@ function buildProgram(world: World): Command {
     .helpOption('-h, --help', 'print this and exit')
     .configureHelp({ showGlobalOptions: true, helpWidth: 110 })
     .configureOutput({ writeOut: (text) => world.out(text), writeErr: (text) => world.err(text) })
-    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 no weftd runs.')
+    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 no weftd (or weft-npc) runs.')
     .exitOverride();
 
   /** Asks the daemon and prints its answer. */
@@ -190,6 +192,11 @@ function buildProgram(world: World): Command {
     query({ op: 'report' }, jsonText),
   );
 
+  addPolicyCommands(command(program, 'policy', 'what weft-npc enforces on this node'), world.policy, {
+    runDir: () => runDirOf(program.opts<GlobalOptions>()),
+    print: (result, format) =>
+      world.out(program.opts<GlobalOptions>().json ? jsonText(result) : format(result)),
+  });
   command(
     program,
     'reset',

@@ -1,6 +1,8 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { utf8 } from '../base/bytes.ts';
+import { WeftError } from '../base/weft-error.ts';
+import { askNpc } from '../control/ask-npc.io.ts';
 import { askDaemon } from '../control/control-client.io.ts';
 import { generateClusterSecret } from '../crypto/cluster-secret.ts';
 import { OWN_LINKS } from '../daemon/own-links.ts';
@@ -13,6 +15,7 @@ import { runProgram } from './program.ts';
 
 process.exitCode = await runProgram(process.argv.slice(2), {
   ask: askDaemon,
+  policy: { ask: askNpc, readText: readPolicyText },
   // Loaded where it is asked for: it needs the native addon, which no question to the daemon does.
   reset: async (options) => (await import('../daemon/reset.io.ts')).resetNode(options),
   doctor: async function* (runDir, flags) {
@@ -34,6 +37,16 @@ process.exitCode = await runProgram(process.argv.slice(2), {
   env: process.env,
   version: ownVersion(),
 });
+
+/** The text of a file of policies, `-` for standard input. Throws E_READ. */
+function readPolicyText(path: string): string {
+  try {
+    return readFileSync(path === '-' ? 0 : path, 'utf8');
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new WeftError('E_READ', `${path} cannot be read: ${why}`, 'give a file of policies', { cause });
+  }
+}
 
 /** All of `text`, also into a pipe whose reader is slow; nothing more once the reader is gone (`weft peers | head`). */
 function write(file: 1 | 2, text: string): void {

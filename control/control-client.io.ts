@@ -43,7 +43,7 @@ interface ControlledProgram {
 }
 
 /** Asks any program; resolves with the result, which is its word. Rejects as {@link askDaemon} does. */
-async function ask(at: ControlledProgram, request: object): Promise<object> {
+export async function ask(at: ControlledProgram, request: object): Promise<object> {
   const { path, program } = at;
   const bytes = await exchange(at, frame(encodeMessage(request)));
   const answer = decodeAnswer(bytes);

@@ -39,6 +39,8 @@ export interface TouchedTable {
   readonly set: boolean;
   /** What in it was made, changed or removed. Elements that packets add to a set and timeouts do not count. */
   readonly objects: ReadonlySet<TableObject>;
+  /** Chains (also for their rules), sets (also for their elements) and objects that were touched, of the names watched for. */
+  readonly names: ReadonlySet<string>;
 }
 
 export type TableFamily = 'inet' | 'ip' | 'arp' | 'netdev' | 'bridge' | 'ip6' | 'other';
@@ -50,6 +52,15 @@ const NFT_MSG_NEWGEN = 15;
 const HEADER_LENGTH = 4;
 /** The table's name: the same number in all messages but those about generations. */
 const NFTA_TABLE = 1;
+/** The name of the chain, set or object that a message is about. */
+const NFTA_NAME: Readonly<Record<TableObject, number>> = {
+  chain: 3,
+  rule: 2,
+  set: 2,
+  element: 2,
+  object: 2,
+  flowtable: 2,
+};
 const NFTA_GEN_ID = 1;
 const NFTA_GEN_PROC_PID = 2;
 const NFTA_GEN_PROC_NAME = 3;
@@ -95,6 +106,7 @@ interface OpenTable {
   deleted: boolean;
   set: boolean;
   objects: Set<TableObject>;
+  names: Set<string>;
 }
 
 /**
@@ -102,8 +114,14 @@ interface OpenTable {
  * message of which names its generation and its author. Memory is bounded.
  */
 export class RulesetChanges {
+  readonly #watched: ReadonlySet<string>;
   #tableByKey = new Map<string, OpenTable>();
   #whole = true;
+
+  /** `watched`: names of chains, sets and objects that {@link TouchedTable.names} tells of, in whatever table. */
+  constructor(watched: Iterable<string> = []) {
+    this.#watched = new Set(watched);
+  }
 
   /** Takes a datagram, and returns the changes that it completes. */
   receive(datagram: Uint8Array): RulesetChange[] {
@@ -150,11 +168,14 @@ export class RulesetChanges {
         this.#whole = false;
         return;
       }
-      table = { family, name, deleted: false, set: false, objects: new Set() };
+      table = { family, name, deleted: false, set: false, objects: new Set(), names: new Set() };
       this.#tableByKey.set(key, table);
     }
-    if (object !== 'table') table.objects.add(object);
-    else if (type === NFT_MSG_NEWTABLE) table.set = true;
+    if (object !== 'table') {
+      table.objects.add(object);
+      const named = attributeText(attributes, NFTA_NAME[object]);
+      if (named !== undefined && this.#watched.has(named)) table.names.add(named);
+    } else if (type === NFT_MSG_NEWTABLE) table.set = true;
     else table.deleted = true;
   }
 

@@ -6,6 +6,7 @@ import type { Gauge } from '../base/gauges.ts';
 import { DAEMON_COUNTERS } from '../daemon/daemon-counters.ts';
 import { DAEMON_GAUGES } from '../daemon/status/daemon-gauges.ts';
 import { RULE_COUNTERS } from '../linux/rule-counters.ts';
+import { NPC_COUNTERS } from '../npc/npc-counters.ts';
 
 /** Where the file is. */
 export const COUNTERS_DOC = new URL('../docs/counters.md', import.meta.url);
@@ -28,10 +29,11 @@ export const SUBJECTS: Readonly<Record<string, string>> = {
   node: 'What other nodes say that concerns no part of the above.',
   health: 'Connections to the port that answers whether this node is ready.',
   cni: 'The calls of the container runtime.',
+  npc: 'What weft-npc does with the packet rules of policies; `weft policy status --json` shows these.',
 };
 
 /** All counters that a report can show. */
-export const ALL_COUNTERS: CounterTable = joinCounters(DAEMON_COUNTERS, RULE_COUNTERS);
+export const ALL_COUNTERS: CounterTable = joinCounters(DAEMON_COUNTERS, RULE_COUNTERS, NPC_COUNTERS);
 
 /** All gauges that a report shows; what they are read from does not matter here. */
 export const ALL_GAUGES: Readonly<Record<string, Omit<Gauge<never>, 'read'>>> = DAEMON_GAUGES;

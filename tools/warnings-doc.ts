@@ -6,6 +6,7 @@ import { DAEMON_WARNINGS } from '../daemon/daemon-warnings.ts';
 import { GROUND_WARNINGS } from '../ground/ground-warnings.ts';
 import { IPAM_WARNINGS } from '../ipam/ipam-warnings.ts';
 import { KUBE_WARNINGS } from '../kube/kube-warnings.ts';
+import { NPC_WARNINGS } from '../npc/npc-warnings.ts';
 
 /** Where the file is. */
 export const WARNINGS_DOC = new URL('../docs/warnings.md', import.meta.url);
@@ -16,6 +17,7 @@ export const WARNING_SECTIONS: readonly { readonly title: string; readonly table
   { title: "The host's network", table: GROUND_WARNINGS },
   { title: 'Kubernetes', table: KUBE_WARNINGS },
   { title: 'The node and its surroundings', table: DAEMON_WARNINGS },
+  { title: 'Policies, in `weft policy status`', table: NPC_WARNINGS },
 ];
 
 /** The text of docs/warnings.md. */

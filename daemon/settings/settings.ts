@@ -2,7 +2,7 @@ import { ADDRESS_BITS, formatAddress, parseAddress } from '../../base/address.ts
 import { type Endpoint, endpoint, endpointHost, parseEndpoint } from '../../base/endpoint.ts';
 import { intersectRanges, parseCidr, type Range, rangeSize } from '../../base/range.ts';
 import { bad, good, type Reading, type Setting, type SettingTable } from '../../host/settings/setting.ts';
-import { readInteger, readPath } from '../../host/settings/setting-readers.ts';
+import { readInteger, readSocketFolder } from '../../host/settings/setting-readers.ts';
 import { type PeerHint, parsePeerHint } from './peer-hint.ts';
 
 const SETTINGS = {
@@ -142,14 +142,7 @@ export function readName(text: string): Reading<string> {
   return bad('is not a node name', 'give 1 to 253 letters, digits, dots and dashes');
 }
 
-/** `weft.sock` below it must fit sockaddr_un: 108 bytes with the final zero (unix(7)). */
-export function readRunDir(text: string): Reading<string> {
-  const path = readPath(text);
-  if (path.ok && new TextEncoder().encode(`${path.value}/weft.sock`).length > 107) {
-    return bad('is too long for a unix socket', 'give a path of at most 97 bytes');
-  }
-  return path;
-}
+export const readRunDir = readSocketFolder('weft.sock');
 
 export function readMtu(text: string): Reading<number> {
   return readInteger(text, MIN_MTU, MAX_MTU, 'an MTU');

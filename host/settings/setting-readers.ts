@@ -10,6 +10,25 @@ export function readPath(text: string): Reading<string> {
   return bad('is not an absolute path', 'give a path that starts with /');
 }
 
+/** A folder in which a program serves a unix socket: the path of both must fit sockaddr_un (unix(7)). */
+export function readSocketFolder(socketName: string): (text: string) => Reading<string> {
+  return (text) => {
+    const path = readPath(text);
+    if (path.ok && byteLength(`${path.value}/${socketName}`) > MAX_SOCKET_PATH_BYTES) {
+      const most = MAX_SOCKET_PATH_BYTES - byteLength(`/${socketName}`);
+      return bad('is too long for a unix socket', `give a path of at most ${most} bytes`);
+    }
+    return path;
+  };
+}
+
+/** 108 bytes with the final zero. */
+const MAX_SOCKET_PATH_BYTES = 107;
+
+function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
+
 export function readPort(text: string): Reading<number> {
   return readInteger(text, 1, 65_535, 'a port');
 }

@@ -2,7 +2,14 @@ import { deepEqual } from 'node:assert/strict';
 import { isProduct, readSource, readSources, type SourceFile } from './source.ts';
 
 /** What a process starts with: a file that is run and not imported. */
-const PROGRAMS = ['cli/weft.ts', 'daemon/kube-init.ts', 'daemon/startup-probe.ts', 'daemon/weftd.ts'];
+const PROGRAMS = [
+  'cli/weft.ts',
+  'daemon/kube-init.ts',
+  'daemon/startup-probe.ts',
+  'daemon/weftd.ts',
+  'npc/startup-probe.ts',
+  'npc/weft-npc.ts',
+];
 
 /** Exports of the product that no other file of it and no tool imports, and why each stays all the same: `path name`. */
 const KEPT: Readonly<Record<string, string>> = {};

@@ -39,6 +39,8 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   // The setting `--datapath` takes the names of the datapaths.
   'daemon/settings': ['base', 'host', 'router/datapath'],
   'daemon/state': ['base', 'crypto', 'gossip/model', 'host', 'ipam/model', 'native'],
+  // The program weft-npc, put together as weftd is.
+  npc: ['base', 'control', 'host', 'kube', 'linux', 'native'],
   // What else is in daemon/ puts all rooms together into one program.
   daemon: [
     'base',

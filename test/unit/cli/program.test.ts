@@ -106,6 +106,10 @@ class FakeWorld implements World {
     this.asked.push([runDir, request]);
     return this.fault === undefined ? Promise.resolve(RESULTS[request.op]) : Promise.reject(this.fault);
   };
+  readonly policy: World['policy'] = {
+    ask: () => Promise.reject(new Error('nobody asks weft-npc here')),
+    readText: () => '',
+  };
   readonly findings: Finding[] = [];
   async *doctor(): AsyncGenerator<Finding> {
     yield* this.findings;

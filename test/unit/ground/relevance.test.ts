@@ -74,6 +74,7 @@ describe('what an event concerns', () => {
       deleted: true,
       set: false,
       objects: new Set(),
+      names: new Set(),
     });
     equal(concernsRules({ tables: [table('ip', 'weft'), table('inet', 'firewalld')], whole: true }), false);
     equal(concernsRules({ tables: [table('ip', 'nat'), table('inet', 'weft')], whole: true }), true);

@@ -148,7 +148,14 @@ describe('events of routing', () => {
 describe('events of nftables', () => {
   const changesOf = (changes: RulesetChanges, ...datagrams: readonly string[]) =>
     datagrams.flatMap((datagram) => changes.receive(bytes(datagram)));
-  const table = { family: 'inet', name: 'weft', set: false, deleted: false, objects: new Set() } as const;
+  const table = {
+    family: 'inet',
+    name: 'weft',
+    set: false,
+    deleted: false,
+    objects: new Set(),
+    names: new Set(),
+  } as const;
 
   it('become changes by generation, with the author', () => {
     const changes = new RulesetChanges();

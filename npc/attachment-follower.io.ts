@@ -1,0 +1,132 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { formatAddress, parseAddress } from '../base/address.ts';
+import { WeftError } from '../base/weft-error.ts';
+import { askDaemon } from '../control/control-client.io.ts';
+import {
+  type GateAttachment,
+  linkOfFileName,
+  MAX_ATTACHMENT_BYTES,
+  parseAttachment,
+  parseAttachmentText,
+} from './gate/attachment-file.ts';
+
+/** Between two looks for a weftd that does not answer. */
+const AWAY_LOOK_MS = 500;
+
+/** Who hangs on this node, and which overlay addresses each node has. */
+export interface NodeAttachments {
+  readonly attachments: readonly GateAttachment[];
+  /** By the name of the node, in canonical text; undefined where weftd could not be asked, so that what was known before counts. */
+  readonly overlayByNode: ReadonlyMap<string, readonly string[]> | undefined;
+}
+
+interface FollowerOptions {
+  readonly runDir: string;
+  /** The copy of the API is complete and kept up to date, so that pods may be left to us. */
+  readonly isCurrent: () => boolean;
+  /** What is there now; called whenever it may be another. */
+  readonly onAttachments: (now: NodeAttachments) => void;
+  /** weftd cannot be asked, or can again. */
+  readonly onFault: (fault: WeftError | undefined) => void;
+}
+
+/**
+ * Follows who hangs on this node: asks weftd, which answers when that changes, and reads the files in RUN_DIR/pods while
+ * weftd is away. What cannot be read is left out, and counted.
+ */
+export class AttachmentFollower {
+  readonly #options: FollowerOptions;
+  readonly #stop = new AbortController();
+  /** Each loop has a number; only the newest one goes on. */
+  #loop = 0;
+  #unreadable = 0;
+
+  constructor(options: FollowerOptions) {
+    this.#options = options;
+  }
+
+  /** Files, or answers of weftd, that could not be understood when they were last read. */
+  get unreadable(): number {
+    return this.#unreadable;
+  }
+
+  /** Follows until {@link close}. Called again, it tells weftd at once how things stand. */
+  start(): void {
+    void this.#follow(++this.#loop); // a rejection is a bug, and ends the process
+  }
+
+  close(): void {
+    this.#stop.abort();
+  }
+
+  async #follow(loop: number): Promise<void> {
+    const { runDir, isCurrent, onAttachments, onFault } = this.#options;
+    const { signal } = this.#stop;
+    let revision = '';
+    const isOver = (): boolean => signal.aborted || loop !== this.#loop;
+    while (!isOver()) {
+      try {
+        const request = { op: 'policyWait', revision, complete: isCurrent() } as const;
+        const answer = await askDaemon(runDir, request);
+        if (isOver()) return;
+        onFault(undefined);
+        if (answer.revision === revision) continue;
+        revision = answer.revision;
+        const attachments = answer.attachments.map((each) => parseAttachment(each));
+        onAttachments({ attachments: this.#readable(attachments), overlayByNode: overlayOf(answer.peers) });
+      } catch (error) {
+        if (!(error instanceof WeftError)) throw error;
+        if (isOver()) return;
+        onFault(error);
+        revision = '';
+        const attachments = readAttachmentFiles(`${runDir}/pods`);
+        onAttachments({ attachments: this.#readable(attachments), overlayByNode: undefined });
+        await delay(AWAY_LOOK_MS, undefined, { signal }).catch(() => {});
+      }
+    }
+  }
+
+  #readable(found: readonly (GateAttachment | undefined)[]): GateAttachment[] {
+    const readable = found.filter((each) => each !== undefined);
+    this.#unreadable = found.length - readable.length;
+    return readable;
+  }
+}
+
+/** What the files of a folder say, undefined for each that cannot be understood. A folder that is missing has none. */
+function readAttachmentFiles(folder: string): (GateAttachment | undefined)[] {
+  let names: string[];
+  try {
+    names = readdirSync(folder);
+  } catch {
+    return [];
+  }
+  return names
+    .filter((name) => linkOfFileName(name) !== undefined)
+    .map((name) => {
+      try {
+        const path = `${folder}/${name}`;
+        if (statSync(path).size > MAX_ATTACHMENT_BYTES) return undefined;
+        const attachment = parseAttachmentText(readFileSync(path, 'utf8'));
+        return attachment?.link === linkOfFileName(name) ? attachment : undefined;
+      } catch {
+        return undefined;
+      }
+    });
+}
+
+function overlayOf(
+  peers: readonly { readonly name: string; readonly addresses: readonly string[] }[],
+): ReadonlyMap<string, readonly string[]> {
+  const overlayByNode = new Map<string, readonly string[]>();
+  for (const { name, addresses } of peers)
+    overlayByNode.set(
+      name,
+      addresses.flatMap((text) => {
+        const address = parseAddress(text);
+        return address === undefined ? [] : [formatAddress(address)];
+      }),
+    );
+  return overlayByNode;
+}

@@ -1,0 +1,23 @@
+/**
+ * The one node of all that speaks for `subject`, so that not every node does: which one it is follows from the names alone,
+ * and where a node comes or goes, little else changes. Undefined where there is none.
+ */
+export function chosenNode(subject: string, nodeNames: Iterable<string>): string | undefined {
+  let chosen: string | undefined;
+  let least = Number.POSITIVE_INFINITY;
+  for (const name of nodeNames) {
+    const rank = hash(`${subject}/${name}`);
+    if (rank > least || (rank === least && chosen !== undefined && name > chosen)) continue;
+    [chosen, least] = [name, rank];
+  }
+  return chosen;
+}
+
+/** FNV-1a of 32 bits (Fowler, Noll, Vo), with the finaliser of MurmurHash3. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(text)) value = Math.imul(value ^ byte, 0x01000193);
+  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);
+  return (value ^ (value >>> 16)) >>> 0;
+}

@@ -1,0 +1,322 @@
+import type { Counters } from '../base/counters.ts';
+import type { Instant } from '../base/instant.ts';
+import { type Warning, warningOf, warningOfError } from '../base/warning.ts';
+import { WeftError } from '../base/weft-error.ts';
+import { askDaemon } from '../control/control-client.io.ts';
+import { MAX_POLICY_LINKS, type PolicyPod } from '../control/policy-request.ts';
+import type { Log } from '../host/log.ts';
+import type { PolicyRuleSet } from '../linux/policy-table.ts';
+import { AttachmentFollower, type NodeAttachments } from './attachment-follower.io.ts';
+import type { PolicyCompiler } from './compiler/policy-compiler.ts';
+import type { GateAttachment } from './gate/attachment-file.ts';
+import { GovernedStore } from './governed-store.io.ts';
+import type { NpcCounter } from './npc-counters.ts';
+import { NPC_WARNINGS } from './npc-warnings.ts';
+import { TableWriter } from './table-writer.io.ts';
+
+/** After a failed load the next one waits so long, and longer each time. */
+const RETRY = { firstMs: 250, mostMs: 10_000 } as const;
+/** Where somebody else changes the table again and again, it is put right this often. */
+const REPAIR_GAP_MS = 300;
+/** A pod that the API shows later than the runtime is waited for so long, while the copy is kept up to date. */
+const LATE_POD_MS = 1_000;
+/** Repairs within this time are told as a contest, from the third on. */
+const CONTEST_MS = 60_000;
+const CONTEST_REPAIRS = 3;
+
+interface EnforcerOptions {
+  readonly runDir: string;
+  readonly stateDir: string;
+  readonly version: string;
+  readonly compiler: PolicyCompiler;
+  /** The copy of the API was complete once. */
+  readonly isComplete: () => boolean;
+  /** The copy of the API is kept up to date. */
+  readonly isCurrent: () => boolean;
+  readonly now: () => Instant;
+  readonly log: Log;
+  readonly counters: Counters<NpcCounter>;
+  /** Nothing works any more. */
+  readonly onFault: (error: unknown) => void;
+}
+
+/** What an {@link Enforcer} has loaded. */
+interface LoadedState {
+  readonly lastApplyMs: number;
+}
+
+/**
+ * Keeps the kernel as the policies want it: one loop that takes all that changed meanwhile, has it compiled, writes the
+ * file of governed namespaces, loads the rules in one transaction, and tells weftd for whom it has spoken. Only one
+ * process on a node may have one: the holder of the lock.
+ *
+ * Nothing is loaded before the copy of the API is complete and it is known who hangs on this node.
+ */
+export class Enforcer {
+  readonly #options: EnforcerOptions;
+  readonly #writer: TableWriter;
+  readonly #follower: AttachmentFollower;
+  readonly #governed: GovernedStore;
+  #attachments: readonly GateAttachment[] | undefined;
+  #loaded: LoadedState | undefined;
+  /** When the oldest change came that is not loaded yet. */
+  #dirtySince: Instant | undefined;
+  #isRunning = false;
+  #running: Promise<void> = Promise.resolve();
+  #isClosed = false;
+  #timer: NodeJS.Timeout | undefined;
+  #failures = 0;
+  #fault: WeftError | undefined;
+  #weftdFault: WeftError | undefined;
+  /** When links of pods that are not known were first seen. */
+  readonly #unknownSince = new Map<string, Instant>();
+  /** What weftd was told, by link and serial. */
+  #told = new Map<string, 'decided' | 'unknown'>();
+  readonly #repairs: Instant[] = [];
+  #repairedBy: string | undefined;
+
+  constructor(options: EnforcerOptions) {
+    this.#options = options;
+    const { runDir, stateDir, version, log, onFault, isCurrent } = options;
+    this.#governed = new GovernedStore(stateDir);
+    this.#writer = new TableWriter({
+      version,
+      onStirred: (by) => this.#tableStirred(by),
+      onError: onFault,
+    });
+    this.#follower = new AttachmentFollower({
+      runDir,
+      isCurrent,
+      onAttachments: (now) => this.#attached(now),
+      onFault: (fault) => {
+        if (fault !== undefined && this.#weftdFault === undefined)
+          log.warn('weftd cannot be asked; who hangs here is read from its files', { fault: fault.line });
+        this.#weftdFault = fault;
+      },
+    });
+  }
+
+  start(): void {
+    this.#follower.start();
+  }
+
+  /** What is in the kernel stays there. Resolves when no transaction of ours is under way any more. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    this.#follower.close();
+    await this.#running;
+    this.#writer.close();
+  }
+
+  /** Undefined until the first rules are loaded. */
+  get loaded(): LoadedState | undefined {
+    return this.#loaded;
+  }
+
+  /** What is in the kernel; undefined while that is not known. */
+  get rules(): PolicyRuleSet | undefined {
+    return this.#writer.loaded;
+  }
+
+  get attachments(): readonly GateAttachment[] {
+    return this.#attachments ?? [];
+  }
+
+  /** The copy of the API is complete, or up to date again, or not any more. */
+  copyChanged(): void {
+    this.#follower.start();
+    this.stir();
+  }
+
+  /** Something may be different: everything is compared and loaded soon. */
+  stir(): void {
+    this.#dirtySince ??= this.#options.now();
+    this.#schedule(0);
+  }
+
+  warnings(): Warning[] {
+    const warnings: Warning[] = [];
+    if (this.#fault !== undefined) warnings.push(warningOfError(this.#fault));
+    if (this.#weftdFault !== undefined)
+      warnings.push(warningOf(NPC_WARNINGS, 'W_NPC_NO_WEFTD', { fault: this.#weftdFault.message }));
+    if (this.#follower.unreadable > 0)
+      warnings.push(warningOf(NPC_WARNINGS, 'W_NPC_UNREADABLE', { count: this.#follower.unreadable }));
+    const contested = this.#recentRepairs();
+    if (contested >= CONTEST_REPAIRS) {
+      const by = this.#repairedBy === undefined ? 'another program' : `the program ${this.#repairedBy}`;
+      warnings.push(warningOf(NPC_WARNINGS, 'E_NPC_TABLE_CONTESTED', { by, count: contested }));
+    }
+    return warnings;
+  }
+
+  // -- what comes in --------------------------------------------------------------------------------------------
+
+  #attached({ attachments, overlayByNode }: NodeAttachments): void {
+    this.#attachments = attachments;
+    // weftd may be another one that was told nothing.
+    this.#told.clear();
+    const { compiler } = this.#options;
+    compiler.setAttachments(attachments);
+    if (overlayByNode !== undefined) compiler.setOverlay(overlayByNode);
+    this.stir();
+  }
+
+  #tableStirred(by: string | undefined): void {
+    const { log, now, counters } = this.#options;
+    if (this.#loaded === undefined) return;
+    if (this.#writer.loaded === undefined) {
+      log.warn('the packet rules were changed by another program; loading them again', { by });
+      counters.add('npc.tableRepaired');
+      this.#repairs.push(now());
+      this.#repairedBy = by;
+    }
+    this.#dirtySince ??= now();
+    const recent = this.#repairs.at(-2);
+    this.#schedule(recent !== undefined && now() - recent < REPAIR_GAP_MS ? REPAIR_GAP_MS : 0);
+  }
+
+  #recentRepairs(): number {
+    const { now } = this.#options;
+    while (this.#repairs.length > 0 && now() - this.#repairs[0]! > CONTEST_MS) this.#repairs.shift();
+    return this.#repairs.length;
+  }
+
+  // -- the loop -------------------------------------------------------------------------------------------------
+
+  #schedule(ms: number): void {
+    if (this.#isClosed || this.#isRunning) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#running = this.#run();
+    }, ms);
+  }
+
+  async #run(): Promise<void> {
+    const { log, counters, onFault, now } = this.#options;
+    this.#isRunning = true;
+    let waitMs = 0;
+    try {
+      while (this.#dirtySince !== undefined && waitMs === 0 && !this.#isClosed) {
+        const since = this.#dirtySince;
+        this.#dirtySince = undefined;
+        try {
+          await this.#apply(since);
+          this.#failures = 0;
+          this.#fault = undefined;
+        } catch (error) {
+          if (!(error instanceof WeftError)) throw error;
+          counters.add('npc.loadFailed');
+          log.error('the packet rules cannot be loaded', { fault: error.line });
+          this.#fault = error;
+          this.#dirtySince ??= since;
+          waitMs = Math.min(RETRY.firstMs * 2 ** this.#failures++, RETRY.mostMs);
+          await this.#tellUnknown(this.#attachments ?? []);
+        }
+      }
+    } catch (error) {
+      onFault(error);
+    }
+    this.#isRunning = false;
+    if (this.#dirtySince !== undefined) this.#schedule(waitMs);
+    else this.#wakeForLatePods(now());
+  }
+
+  async #apply(since: Instant): Promise<void> {
+    const { compiler, isComplete, now, counters } = this.#options;
+    const attachments = this.#attachments;
+    if (attachments === undefined) return;
+    if (!isComplete()) {
+      // Nobody is kept waiting for what may take long.
+      await this.#tellUnknown(attachments);
+      return;
+    }
+    const rules = compiler.ruleSet();
+    const governed = compiler.governed();
+    this.#governed.widen(governed);
+    const isNew = this.#writer.loaded !== rules;
+    await this.#writer.load(rules);
+    this.#governed.settle(governed);
+    if (isNew) {
+      this.#loaded = { lastApplyMs: now() - since };
+      counters.add('npc.loaded');
+    }
+    await this.#tell(attachments, rules.decided);
+  }
+
+  // -- what weftd is told ---------------------------------------------------------------------------------------
+
+  async #tell(attachments: readonly GateAttachment[], decided: ReadonlySet<string>): Promise<void> {
+    const { compiler, isCurrent, now } = this.#options;
+    const governed = attachments.filter(({ ungoverned }) => !ungoverned);
+    const fresh = governed.filter(
+      (each) => decided.has(each.link) && this.#told.get(keyOf(each)) !== 'decided',
+    );
+    const pods = fresh.flatMap(({ link, pod }) => {
+      const found = pod === null ? compiler.podAt(link) : undefined;
+      return found === undefined
+        ? []
+        : [{ link, namespace: found.namespace, name: found.name, uid: found.uid }];
+    });
+    const waiting = governed.filter(({ link }) => !decided.has(link));
+    const keys = new Set(waiting.map(keyOf));
+    for (const key of this.#unknownSince.keys()) if (!keys.has(key)) this.#unknownSince.delete(key);
+    const late = waiting.filter((each) => {
+      const since = this.#unknownSince.get(keyOf(each)) ?? now();
+      this.#unknownSince.set(keyOf(each), since);
+      return !isCurrent() || now() - since >= LATE_POD_MS;
+    });
+    await this.#send(
+      fresh,
+      late.filter((each) => this.#told.get(keyOf(each)) !== 'unknown'),
+      pods,
+    );
+  }
+
+  async #tellUnknown(attachments: readonly GateAttachment[]): Promise<void> {
+    const unknown = attachments.filter(
+      (attachment) => !attachment.ungoverned && this.#told.get(keyOf(attachment)) === undefined,
+    );
+    await this.#send([], unknown, []);
+  }
+
+  async #send(
+    decided: readonly GateAttachment[],
+    unknown: readonly GateAttachment[],
+    pods: readonly PolicyPod[],
+  ): Promise<void> {
+    const { runDir } = this.#options;
+    const most = Math.floor(MAX_POLICY_LINKS / 3);
+    for (let at = 0; at < Math.max(decided.length, unknown.length, pods.length); at += most) {
+      const part = <T>(all: readonly T[]): T[] => all.slice(at, at + most);
+      try {
+        await askDaemon(runDir, {
+          op: 'policyDecided',
+          links: part(decided).map(({ link }) => link),
+          unknown: part(unknown).map(({ link }) => link),
+          pods: part(pods),
+        });
+      } catch (error) {
+        // weftd is away; it is told when it is there again.
+        if (!(error instanceof WeftError)) throw error;
+        return;
+      }
+      for (const attachment of part(decided)) this.#told.set(keyOf(attachment), 'decided');
+      for (const attachment of part(unknown)) this.#told.set(keyOf(attachment), 'unknown');
+    }
+  }
+
+  /** Pods that the API may still show are told as unknown later. */
+  #wakeForLatePods(now: Instant): void {
+    const waits = [...this.#unknownSince]
+      .filter(([key]) => this.#told.get(key) === undefined)
+      .map(([, since]) => since + LATE_POD_MS - now);
+    if (waits.length === 0) return;
+    this.#dirtySince ??= now;
+    this.#schedule(Math.max(1, Math.min(...waits)));
+  }
+}
+
+function keyOf({ link, serial }: GateAttachment): string {
+  return `${link} ${serial}`;
+}

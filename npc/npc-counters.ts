@@ -1,0 +1,14 @@
+import { type CounterTable, counts } from '../base/counters.ts';
+
+/** What weft-npc counts. */
+export const NPC_COUNTERS = {
+  'npc.loaded': counts('Times that weft-npc brought the packet rules up to date.'),
+  'npc.loadFailed': counts(
+    'Times that packet rules could not be loaded. What was loaded before stays, and it is tried again.',
+  ),
+  'npc.tableRepaired': counts(
+    'Times that another program changed the packet rules of policies, or events of the kernel were lost, so that all were loaded again.',
+  ),
+} as const satisfies CounterTable;
+
+export type NpcCounter = keyof typeof NPC_COUNTERS;

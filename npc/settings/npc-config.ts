@@ -1,0 +1,100 @@
+import type { Endpoint } from '../../base/endpoint.ts';
+import { WeftError } from '../../base/weft-error.ts';
+import type { LogLevel } from '../../host/log.ts';
+import { bad, good, type Reading } from '../../host/settings/setting.ts';
+import {
+  readEndpoint,
+  readPath,
+  readSocketFolder,
+  readSwitch,
+  readWord,
+} from '../../host/settings/setting-readers.ts';
+import {
+  type Given,
+  givenInEnvironment,
+  givenInFile,
+  givenOnCommandLine,
+} from '../../host/settings/setting-sources.ts';
+import { settingValues } from '../../host/settings/setting-values.ts';
+import { settingsHelp } from '../../host/settings/settings-help.ts';
+import { NPC_SETTING_TABLE, type NpcSettingName } from './npc-settings.ts';
+
+/** All that a user can set about weft-npc, read and checked. */
+export interface NpcConfig {
+  readonly nodeName: string;
+  /** Absolute paths without a final slash. */
+  readonly runDir: string;
+  readonly stateDir: string;
+  /** Undefined: the service account of the pod. */
+  readonly kubeconfig: string | undefined;
+  /** Undefined: nowhere. */
+  readonly healthListen: Endpoint | undefined;
+  readonly reject: boolean;
+  readonly dropLog: boolean;
+  readonly logLevel: LogLevel;
+  readonly logFormat: 'text' | 'json';
+}
+
+/** What the user wants. `refuse` holds every fault found, at least one. */
+export type NpcIntent =
+  | { readonly action: 'run'; readonly config: NpcConfig }
+  | { readonly action: 'help' }
+  | { readonly action: 'version' }
+  | { readonly action: 'refuse'; readonly faults: readonly WeftError[] };
+
+interface NpcConfigInput {
+  /** The arguments after the program's name. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly hostName: string;
+  /** The config file where one was asked for ({@link npcConfigFileAsked}), or why it cannot be read. */
+  readonly file?: { readonly path: string; readonly text: string } | WeftError;
+}
+
+/** Reads flags, environment and config file, in this order of precedence, over the defaults. */
+export function readNpcConfig({ argv, env, hostName, file }: NpcConfigInput): NpcIntent {
+  const faults: WeftError[] = [];
+  const flags = givenOnCommandLine(NPC_SETTING_TABLE, argv, faults);
+  if (flags.help) return { action: 'help' };
+  if (flags.version) return { action: 'version' };
+  const { settings } = givenInEnvironment(NPC_SETTING_TABLE, env, faults);
+  let inFile: Given<NpcSettingName> = new Map();
+  if (file instanceof WeftError) faults.push(file);
+  else if (file) inFile = givenInFile(NPC_SETTING_TABLE, file, faults);
+  const { one } = settingValues(new Map([...inFile, ...settings, ...flags.settings]), faults);
+  const config: NpcConfig = {
+    nodeName: one('node-name', readNodeName, hostName.toLowerCase()),
+    runDir: one('run-dir', readSocketFolder('weft-npc.sock'), '/run/weft'),
+    stateDir: one('state-dir', readPath, '/var/lib/weft-npc'),
+    kubeconfig: one<string | undefined>('kubeconfig', readPath, undefined),
+    healthListen: one<Endpoint | undefined>('health-listen', readEndpoint, undefined),
+    reject: one('reject', readSwitch, false),
+    dropLog: one('drop-log', readSwitch, true),
+    logLevel: one<LogLevel>('log-level', readWord(['error', 'warn', 'info', 'debug']), 'info'),
+    logFormat: one('log-format', readWord(['text', 'json']), 'text'),
+  };
+  return faults.length > 0 ? { action: 'refuse', faults } : { action: 'run', config };
+}
+
+/** The path of the config file that `--config` or `WEFT_NPC_CONFIG` asks for. */
+export function npcConfigFileAsked({ argv, env }: Pick<NpcConfigInput, 'argv' | 'env'>): string | undefined {
+  return (
+    givenOnCommandLine(NPC_SETTING_TABLE, argv, []).configFile ??
+    givenInEnvironment(NPC_SETTING_TABLE, env, []).configFile
+  );
+}
+
+/** What `weft-npc --help` prints. */
+export function npcHelpText(): string {
+  return settingsHelp(NPC_SETTING_TABLE, { usage: 'weft-npc [flags]', footer: HELP_FOOTER });
+}
+
+const HELP_FOOTER = `
+Each flag can also be set in the environment (--run-dir as WEFT_NPC_RUN_DIR) and in the config file
+({"run-dir": "/run/weft"}). A flag goes before the environment, that before the file.
+`.trim();
+
+function readNodeName(text: string): Reading<string> {
+  if (/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(text)) return good(text);
+  return bad('is no name of a node', "give it as 'kubectl get nodes' shows it");
+}

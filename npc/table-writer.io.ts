@@ -1,0 +1,123 @@
+import { nft, unlessMissing } from '../linux/nft.io.ts';
+import {
+  NFNLGRP_NFTABLES,
+  type RulesetChange,
+  RulesetChanges,
+  type TouchedTable,
+} from '../linux/nftables-event.ts';
+import { DECIDED_SET, decidedIn, POLICY_TABLE } from '../linux/policy-gate.ts';
+import { type PolicyRuleSet, renderPolicyChange, renderPolicyTable } from '../linux/policy-table.ts';
+import { NETLINK_NETFILTER, NetlinkEvents } from '../native/netlink-events.ts';
+
+/** A chain that nothing jumps to. Every transaction of ours touches it, so that its event is known as ours. */
+const MARKER = 'loaded';
+
+interface TableWriterOptions {
+  readonly version: string;
+  /** Somebody else changed the table, or may have: {@link TableWriter.load} is to be called. */
+  readonly onStirred: (by: string | undefined) => void;
+  /** Events of the kernel come no more. */
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * Keeps the table `inet weft-npc` in the kernel as it is told. Each load is one transaction: the difference to what was
+ * loaded last, or all of it, at the start, after a fault and where somebody else changed the table. So there is no moment
+ * in which less is denied than before or after.
+ */
+export class TableWriter {
+  readonly #options: TableWriterOptions;
+  readonly #changes = new RulesetChanges([MARKER, DECIDED_SET]);
+  readonly #events: NetlinkEvents;
+  #loaded: PolicyRuleSet | undefined;
+  /** Transactions of ours whose events have not come yet. */
+  #awaited = 0;
+  #serial = 0;
+  /** How often somebody else changed the table. */
+  #stirs = 0;
+  /** Somebody else changed the set of those decided, and nothing else. */
+  #decidedStirred = false;
+
+  /** Listens to the kernel from now on. Throws as {@link NetlinkEvents.open} does. */
+  constructor(options: TableWriterOptions) {
+    this.#options = options;
+    this.#events = NetlinkEvents.open(NETLINK_NETFILTER, [NFNLGRP_NFTABLES], {
+      onDatagrams: (datagrams) => {
+        for (const datagram of datagrams) this.#changed(this.#changes.receive(datagram));
+      },
+      onLost: () => {
+        this.#changes.lost();
+        this.#stirred(undefined);
+      },
+      onError: (error) => options.onError(error),
+    });
+  }
+
+  /** What was loaded last; undefined where that is not, or no longer, known. */
+  get loaded(): PolicyRuleSet | undefined {
+    return this.#loaded;
+  }
+
+  close(): void {
+    this.#events.close();
+  }
+
+  /** Brings the kernel to `rules`. Rejects as {@link nft} does; the kernel is as it was then, and the next load a whole one. */
+  async load(rules: PolicyRuleSet): Promise<void> {
+    const stirs = this.#stirs;
+    let before = this.#loaded;
+    if (before !== undefined && this.#decidedStirred) before = { ...before, decided: await readPresent() };
+    this.#decidedStirred = false;
+    const batch = before === undefined ? renderPolicyTable(rules) : renderPolicyChange(before, rules);
+    if (batch !== '') await this.#transact(batch);
+    // What somebody changed meanwhile is put right by the next load, which was asked for.
+    if (stirs === this.#stirs) this.#loaded = rules;
+  }
+
+  /** One transaction, which {@link MARKER} makes known as ours. */
+  async #transact(batch: string): Promise<void> {
+    const { version } = this.#options;
+    const marker = `add chain ${POLICY_TABLE} ${MARKER}
+flush chain ${POLICY_TABLE} ${MARKER}
+add rule ${POLICY_TABLE} ${MARKER} counter comment "weft-npc ${version}, change ${++this.#serial}"
+`;
+    this.#awaited++;
+    try {
+      await nft(['--file', '-'], batch + marker);
+    } catch (error) {
+      this.#awaited = Math.max(0, this.#awaited - 1);
+      this.#loaded = undefined;
+      throw error;
+    }
+  }
+
+  #changed(changes: readonly RulesetChange[]): void {
+    for (const { tables, whole, program } of changes) {
+      const ours = tables.find(({ family, name }) => `${family} ${name}` === POLICY_TABLE);
+      if (ours === undefined) {
+        if (!whole) this.#stirred(program);
+      } else if (this.#awaited > 0 && whole && ours.names.has(MARKER)) this.#awaited--;
+      else if (whole && touchesDecidedAlone(ours)) {
+        this.#decidedStirred = true;
+        this.#options.onStirred(program);
+      } else this.#stirred(program);
+    }
+  }
+
+  #stirred(by: string | undefined): void {
+    this.#stirs++;
+    this.#loaded = undefined;
+    this.#options.onStirred(by);
+  }
+}
+
+/** weftd opens pods by this set, where it may. */
+function touchesDecidedAlone({ deleted, set, objects, names }: TouchedTable): boolean {
+  return !deleted && !set && objects.size === 1 && objects.has('element') && names.has(DECIDED_SET);
+}
+
+/** The links in the set of those decided; none where there is no such set. */
+async function readPresent(): Promise<ReadonlySet<string>> {
+  const listing = await unlessMissing(nft(['list', 'set', ...POLICY_TABLE.split(' '), DECIDED_SET], ''));
+  return decidedIn(listing ?? '');
+}

@@ -1,0 +1,104 @@
+import type { ChildProcess } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { askNpc } from '../../../control/ask-npc.io.ts';
+import type { PolicyStatusResult } from '../../../control/npc-request.ts';
+import { until } from '../../cluster/command.ts';
+import type { Namespace } from '../namespaces.ts';
+
+const WEFT_NPC = fileURLToPath(new URL('../../../bin/weft-npc', import.meta.url));
+
+/** Who hangs on a link, as weftd writes it into its run folder. */
+export interface WrittenAttachment {
+  readonly link: string;
+  readonly addresses: readonly string[];
+  readonly pod: { readonly namespace: string; readonly name: string; readonly uid: string } | null;
+  readonly serial?: string;
+  readonly ungoverned?: boolean;
+}
+
+/** The folders of a node's weft-npc, and the processes that work on them, with CAP_NET_ADMIN and no other capability. */
+export class NpcHost {
+  readonly runDir: string;
+  readonly stateDir: string;
+  readonly #namespace: Namespace;
+  readonly #args: readonly string[];
+
+  constructor(namespace: Namespace, folder: string, kubeconfig: string, args: readonly string[] = []) {
+    this.#namespace = namespace;
+    this.runDir = join(folder, 'run');
+    this.stateDir = join(folder, 'npc');
+    mkdirSync(join(this.runDir, 'pods'), { recursive: true, mode: 0o700 });
+    const health = ['--health-listen', '127.0.0.1:6785'];
+    const folders = ['--run-dir', this.runDir, '--state-dir', this.stateDir];
+    this.#args = ['--node-name', 'here', ...folders, '--kubeconfig', kubeconfig, ...health, ...args];
+  }
+
+  /** What weftd does before a link is up. */
+  attach({ link, addresses, pod, serial = `${link}-1`, ungoverned }: WrittenAttachment): void {
+    const file = {
+      version: 1,
+      link,
+      serial,
+      addresses,
+      pod,
+      containerId: link,
+      ...(ungoverned ? { ungoverned } : {}),
+    };
+    writeFileSync(join(this.runDir, 'pods', `${link}.json`), JSON.stringify(file));
+  }
+
+  /** What weftd does when a link is gone. */
+  detach(link: string): void {
+    rmSync(join(this.runDir, 'pods', `${link}.json`));
+  }
+
+  start(args: readonly string[] = []): NpcProcess {
+    const alone = ['--bounding-set', '-all,+net_admin', '--inh-caps', '-all'];
+    const child = this.#namespace.start('setpriv', [...alone, WEFT_NPC, ...this.#args, ...args]);
+    return new NpcProcess(child, this.#namespace);
+  }
+
+  /** What `/readyz` says. */
+  async readiness(): Promise<string> {
+    const { stdout } = await this.#namespace.attempt('curl', [
+      '-s',
+      '--max-time',
+      '2',
+      'http://127.0.0.1:6785/readyz',
+    ]);
+    return stdout.trim();
+  }
+
+  async ready(): Promise<void> {
+    await until('weft-npc to be ready', async () => (await this.readiness()) === 'ok');
+  }
+
+  status(): Promise<PolicyStatusResult> {
+    return askNpc(this.runDir, { op: 'policyStatus' });
+  }
+}
+
+/** One weft-npc. */
+export class NpcProcess {
+  log = '';
+  readonly child: ChildProcess;
+  readonly #namespace: Namespace;
+
+  constructor(child: ChildProcess, namespace: Namespace) {
+    this.child = child;
+    this.#namespace = namespace;
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.log += text;
+    });
+  }
+
+  async says(text: string): Promise<void> {
+    await until(`weft-npc to say '${text}'`, () => this.log.includes(text));
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    await this.#namespace.stop(this.child, signal);
+  }
+}

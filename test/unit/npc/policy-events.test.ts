@@ -1,0 +1,150 @@
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import type { IncomingMessage } from 'node:http';
+import { ApiClient } from '../../../kube/api-client.io.ts';
+import { chosenNode } from '../../../npc/chosen-node.ts';
+import type { Policy } from '../../../npc/model/policy.ts';
+import { PolicyEvents, policyEvent } from '../../../npc/policy-events.io.ts';
+import { until } from '../../cluster/command.ts';
+import { FakeApi, json } from '../kube/fake-api.ts';
+
+function policy(name: string, over: Partial<Policy> = {}): Policy {
+  return {
+    kind: 'NetworkPolicy',
+    tier: 'NetworkPolicy',
+    namespace: 'a',
+    name,
+    uid: `uid-${name}`,
+    resourceVersion: '7',
+    priority: 0,
+    subject: undefined,
+    rules: { ingress: undefined, egress: undefined },
+    faults: ['one thing', 'another'],
+    ...over,
+  };
+}
+
+describe('chosenNode', () => {
+  it('is one of all, the same whoever asks, and another for other subjects', () => {
+    const names = Array.from({ length: 50 }, (_, i) => `n${i}`);
+    const chosen = Array.from({ length: 200 }, (_, i) => chosenNode(`policy-${i}`, names)!);
+    deepEqual(
+      chosen,
+      Array.from({ length: 200 }, (_, i) => chosenNode(`policy-${i}`, [...names].reverse())!),
+    );
+    ok(new Set(chosen).size > 30);
+    equal(chosenNode('x', []), undefined);
+  });
+
+  it('stays where another node goes', () => {
+    const names = ['a', 'b', 'c', 'd'];
+    const first = chosenNode('p', names)!;
+    for (const gone of names.filter((name) => name !== first))
+      equal(
+        chosenNode(
+          'p',
+          names.filter((name) => name !== gone),
+        ),
+        first,
+      );
+  });
+});
+
+describe('policyEvent', () => {
+  it('says what is not honoured, of which version of which policy', () => {
+    deepEqual(policyEvent(policy('web'), 'n1', 0), {
+      apiVersion: 'events.k8s.io/v1',
+      kind: 'Event',
+      metadata: { name: 'web.uid-web.7', namespace: 'a' },
+      eventTime: '1970-01-01T00:00:00.000000Z',
+      reportingController: 'weft-npc',
+      reportingInstance: 'n1',
+      action: 'Enforce',
+      reason: 'NotHonoured',
+      type: 'Warning',
+      note: 'one thing; another',
+      regarding: {
+        apiVersion: 'networking.k8s.io/v1',
+        kind: 'NetworkPolicy',
+        namespace: 'a',
+        name: 'web',
+        uid: 'uid-web',
+        resourceVersion: '7',
+      },
+    });
+  });
+
+  it('keeps within what the API takes', () => {
+    const long = policy('x'.repeat(253), { faults: ['ä'.repeat(600), 'more'] });
+    const { metadata, note } = policyEvent(long, 'n1', 0) as { metadata: { name: string }; note: string };
+    ok(metadata.name.length <= 253);
+    equal(note, 'see weft policy status');
+  });
+});
+
+describe('PolicyEvents', () => {
+  let api: FakeApi;
+  let client: ApiClient;
+  let events: PolicyEvents;
+  let outcomes: (string | undefined)[];
+  let nodes: string[];
+  beforeEach(async () => {
+    api = await FakeApi.listen();
+    client = new ApiClient(api.access, 'test');
+    [outcomes, nodes] = [[], ['n1']];
+    events = new PolicyEvents({
+      client,
+      nodeName: 'n1',
+      nodeNames: () => nodes,
+      onOutcome: (error) => outcomes.push(error?.reason),
+    });
+  });
+  afterEach(async () => {
+    events.close();
+    client.close();
+    await api.close();
+  });
+
+  it('tells of each version of a policy once, and of none that is honoured', async () => {
+    events.look([policy('web'), policy('fine', { faults: [] })]);
+    await until('the event', () => outcomes.length === 1);
+    events.look([policy('web'), policy('fine', { faults: [] })]);
+    events.look([policy('web', { resourceVersion: '8' })]);
+    await until('the second event', () => outcomes.length === 2);
+    deepEqual(api.requests, Array(2).fill('POST /apis/events.k8s.io/v1/namespaces/a/events'));
+  });
+
+  it('tells of a policy without namespace in the namespace default, and minds no event that is there', async () => {
+    api.answer = json(409, { reason: 'AlreadyExists' });
+    events.look([policy('wall', { kind: 'ClusterNetworkPolicy', namespace: '' })]);
+    await until('the event', () => api.requests.length === 1);
+    deepEqual(api.requests, ['POST /apis/events.k8s.io/v1/namespaces/default/events']);
+    deepEqual(outcomes, []);
+  });
+
+  it('says that it is not granted, and leaves the others to other nodes', async () => {
+    api.answer = json(403, { reason: 'Forbidden' });
+    events.look([policy('web')]);
+    await until('the refusal', () => outcomes.length === 1);
+    deepEqual(outcomes, ['Forbidden']);
+    nodes = ['other'];
+    events.look([policy('two')]);
+    equal(api.requests.length, 1);
+  });
+
+  it('sends an event as a real API takes one', async () => {
+    const bodies: unknown[] = [];
+    api.answer = (request: IncomingMessage, response) => {
+      let text = '';
+      request.on('data', (data: Buffer) => {
+        text += data.toString();
+      });
+      request.on('end', () => {
+        bodies.push(JSON.parse(text));
+        response.end('{}');
+      });
+    };
+    events.look([policy('web')]);
+    await until('the event', () => bodies.length === 1);
+    equal((bodies[0] as { reason: string }).reason, 'NotHonoured');
+  });
+});
