@@ -62,7 +62,7 @@ export function judgeByClusterNetworkPolicies(
 }
 
 /** Whether a subject or a peer selects a pod by `namespaces` or `pods`. */
-function podsMatch(
+export function podsMatch(
   cluster: Cluster,
   by: Pick<ClusterNetworkPolicyPeer, 'namespaces' | 'pods'>,
   pod: Pod | undefined,

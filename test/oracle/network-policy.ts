@@ -60,7 +60,7 @@ function isEmpty(list: readonly unknown[] | null | undefined): boolean {
 }
 
 /** Whether a policy selects a pod, and is about the direction. */
-function isolates(policy: NetworkPolicy, pod: Pod, direction: Direction): boolean {
+export function isolates(policy: NetworkPolicy, pod: Pod, direction: Direction): boolean {
   if (policy.metadata.namespace !== pod.metadata.namespace) return false;
   if (!selects(policy.spec?.podSelector ?? {}, pod.metadata.labels ?? {})) return false;
   const types = policy.spec?.policyTypes ?? [];

@@ -1,7 +1,9 @@
 import type { Cluster, Flow, Pod } from './api-objects.ts';
-import { judgeByClusterNetworkPolicies } from './cluster-network-policy.ts';
+import { judgeByClusterNetworkPolicies, podsMatch } from './cluster-network-policy.ts';
 import { type End, endOf, isOwnNode } from './ends.ts';
-import { type Direction, judgeByNetworkPolicies, type TierVerdict } from './network-policy.ts';
+import { type Direction, isolates, judgeByNetworkPolicies, type TierVerdict } from './network-policy.ts';
+
+const DIRECTIONS = ['ingress', 'egress'] as const;
 
 /** Whether a flow is allowed, by the source's egress and by the destination's ingress; a line for each thing asked. */
 export interface Judgement {
@@ -35,6 +37,15 @@ export function judge(cluster: Cluster, flow: Flow): Judgement {
     isFromNode ||
     judgeDirection(cluster, 'ingress', destination.pod, source, destination.pod, flow, why);
   return { allowed: egress && ingress, egress, ingress, why };
+}
+
+/** Whether any policy, of any tier and direction, has a pod for its subject. */
+export function isSelected(cluster: Cluster, pod: Pod): boolean {
+  return (
+    cluster.networkPolicies.some((policy) =>
+      DIRECTIONS.some((direction) => isolates(policy, pod, direction)),
+    ) || cluster.clusterNetworkPolicies.some(({ spec }) => podsMatch(cluster, spec.subject, pod))
+  );
 }
 
 /** The tiers in their order: the first that decides does so for good, and where none does the flow passes. */

@@ -24,14 +24,22 @@ export class CompiledNode {
     this.#compiler = new PolicyCompiler(name, { reject: false, log: undefined });
   }
 
-  /** Tells what is different in this cluster from the one that was told before; the rules that follow. */
-  become(cluster: Cluster): PolicyRuleSet {
+  /**
+   * Tells what is different in this cluster from the one that was told before; the rules that follow.
+   *
+   * @param isApiBehind The API does not know yet which addresses the pods of this node were given.
+   */
+  become(cluster: Cluster, isApiBehind = false): PolicyRuleSet {
+    const attached = attachedPods(cluster, this.name);
+    const toldPods = cluster.pods.map((pod) =>
+      isApiBehind && attached.includes(pod) ? { ...pod, status: { phase: 'Pending' } } : pod,
+    );
     const labels = this.#labelSets;
     const before = this.#told;
     const now: Told = {
       namespaces: defined(cluster.namespaces.map((one) => readNamespace(one, labels))),
       nodes: defined(cluster.nodes.map((one) => readPolicyNode(one, labels))),
-      pods: defined(cluster.pods.map((one) => readPod(one, labels))),
+      pods: defined(toldPods.map((one) => readPod(one, labels))),
       policies: defined([
         ...cluster.networkPolicies.map((one) => readNetworkPolicy(one)),
         ...cluster.clusterNetworkPolicies.map((one) => readClusterNetworkPolicy(one)),
@@ -53,7 +61,6 @@ export class CompiledNode {
         ]),
       ),
     );
-    const attached = attachedPods(cluster, this.name);
     this.#linkByPod = new Map(attached.map((pod) => [nameOf(pod), linkOf(pod)]));
     this.#compiler.setAttachments(
       attached.map((pod) => ({
@@ -65,6 +72,12 @@ export class CompiledNode {
     );
     this.#told = now;
     return this.#compiler.ruleSet();
+  }
+
+  /** Whether it takes a namespace for one in which a policy may select a pod. */
+  governs(namespace: string): boolean {
+    const { all, namespaces } = this.#compiler.governed();
+    return all || namespaces.has(namespace);
   }
 
   /** The whole table as nft would be given it, and the links that are in it. */

@@ -23,11 +23,11 @@ export function nodesWithPods(cluster: Cluster): string[] {
   return [...names].filter((name) => attachedPods(cluster, name).length > 0);
 }
 
-/** The rules of every node with pods, each compiled from nothing. */
-export function compileAll(cluster: Cluster): RuledNode[] {
+/** The rules of every node with pods, each compiled from nothing; `isApiBehind` as in {@link CompiledNode}. */
+export function compileAll(cluster: Cluster, isApiBehind = false): RuledNode[] {
   return nodesWithPods(cluster).map((name) => {
     const node = new CompiledNode(name);
-    node.become(cluster);
+    node.become(cluster, isApiBehind);
     return node.ruled();
   });
 }
@@ -90,7 +90,7 @@ export function compareRules({
 }): (RuleMismatch & { readonly cluster: Cluster }) | undefined {
   const dice = new Dice(seed, index);
   const cluster = generateCluster(dice);
-  const nodes = compileAll(cluster);
+  const nodes = compileAll(cluster, dice.chance(20));
   for (const flow of generateFlows(dice, cluster, flows)) {
     const mismatch = compareFlow(cluster, nodes, flow);
     if (mismatch !== undefined) return { ...mismatch, cluster };
@@ -113,7 +113,7 @@ export function compareChangingRules(
     for (const name of new Set([...nodeByName.keys(), ...nodesWithPods(cluster)])) {
       const node = nodeByName.get(name) ?? new CompiledNode(name);
       nodeByName.set(name, node);
-      node.become(cluster);
+      node.become(cluster, dice.chance(20));
     }
     const nodes = [...nodeByName.values()].map((node) => node.ruled());
     for (const flow of generateFlows(dice, cluster, flows)) {

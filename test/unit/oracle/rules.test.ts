@@ -1,7 +1,10 @@
 import { deepEqual, equal, throws } from 'node:assert/strict';
+import type { Pod } from '../../oracle/api-objects.ts';
 import { generateCluster } from '../../oracle/cluster-generator.ts';
 import { Dice } from '../../oracle/dice.ts';
 import { generateFlows } from '../../oracle/flow-generator.ts';
+import { isSelected } from '../../oracle/oracle.ts';
+import { CompiledNode } from '../../oracle/rules/compiled-node.ts';
 import { type NftTable, readNftTable } from '../../oracle/rules/nft-text.ts';
 import type { RuledNode } from '../../oracle/rules/node-walk.ts';
 import {
@@ -11,6 +14,7 @@ import {
   compileAll,
 } from '../../oracle/rules/rule-comparison.ts';
 import { type Packet, passes } from '../../oracle/rules/rule-walk.ts';
+import { POD_LABELS } from '../../oracle/vocabulary.ts';
 
 const SEED = 12;
 
@@ -23,6 +27,32 @@ describe('the rules of weft-npc and the oracle', () => {
   it('say the same after a cluster has changed again and again', () => {
     for (let index = 0; index < 30; index++)
       deepEqual(compareChangingRules({ seed: SEED, index, flows: 20 }, 5), undefined, `cluster ${index}`);
+  });
+
+  it('never take a namespace for one without policies where one may select a pod', () => {
+    const labels = POD_LABELS.app.flatMap((app) => [
+      {},
+      { app },
+      ...POD_LABELS.tier.map((tier) => ({ app, tier })),
+    ]);
+    let free = 0;
+    for (let index = 0; index < 300; index++) {
+      const cluster = generateCluster(new Dice(SEED, index));
+      const node = new CompiledNode('n1');
+      node.become(cluster);
+      for (const { metadata } of cluster.namespaces) {
+        const pods = labels.map(
+          (own, i): Pod => ({
+            metadata: { name: `new${i}`, namespace: metadata.name, uid: `new${i}`, labels: own },
+            spec: { nodeName: 'n1', containers: [] },
+          }),
+        );
+        const isGoverned = pods.some((pod) => isSelected(cluster, pod));
+        if (!node.governs(metadata.name)) free++;
+        equal(isGoverned && !node.governs(metadata.name), false, `${metadata.name} of cluster ${index}`);
+      }
+    }
+    equal(free > 30, true, `${free} namespaces are free`);
   });
 
   const FAULTS: Readonly<Record<string, (table: NftTable) => NftTable>> = {
