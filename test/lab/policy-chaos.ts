@@ -185,7 +185,10 @@ try {
   await look();
   console.log(JSON.stringify({ changes: churn.counts, faults: faults.counts, packets: prober.counts }));
   console.log(`at the end ${final.must} ways that must pass, ${final.mustNot} that must not`);
-  check('no packet passed that must not', prober.breaches.map(told));
+  check(
+    `no packet passed that must not: ${prober.breaches.length} of ${prober.counts.judged}`,
+    prober.breaches.map(told),
+  );
   check(
     'packets were judged in numbers, and there were ways of both kinds',
     prober.counts.judged < 1_000 || final.must === 0 || final.mustNot === 0 ? ['too few'] : [],

@@ -1,7 +1,15 @@
 import { type RandomSource, randomBelow } from '../../../base/random.ts';
 import type { Lab } from '../harness/lab.ts';
 import { AGENT_FOLDER, AGENT_PORTS } from './policy-prober.ts';
-import { History, type Peer, type Pod, type Policy, type PolicyTruth, type Rule } from './policy-truth.ts';
+import {
+  History,
+  type Peer,
+  type Pod,
+  type Policy,
+  type PolicyTruth,
+  protocolOf,
+  type Rule,
+} from './policy-truth.ts';
 
 export const NAMESPACES = ['chaos-a', 'chaos-b', 'chaos-c'];
 const ROLES = ['web', 'api', 'db'];
@@ -245,7 +253,7 @@ function networkPolicy({ namespace, name, role, ingress, egress }: Policy): obje
   const rules = (list: readonly Rule[], peersKey: string): object[] =>
     list.map(({ peers, ports }) => ({
       ...(peers.length === 0 ? {} : { [peersKey]: peers.map(peerOf) }),
-      ...(ports.length === 0 ? {} : { ports: ports.map((port) => ({ protocol: 'UDP', port })) }),
+      ...(ports.length === 0 ? {} : { ports: ports.map((port) => ({ protocol: protocolOf(port), port })) }),
     }));
   return {
     apiVersion: 'networking.k8s.io/v1',

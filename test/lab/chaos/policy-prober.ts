@@ -4,8 +4,8 @@ import type { Pod, PolicyTruth } from './policy-truth.ts';
 
 /** Where the agents' folder is, on each node and in each pod. */
 export const AGENT_FOLDER = '/var/lib/chaos';
-/** Ports of UDP that each agent listens on. */
-export const AGENT_PORTS = [7000, 7001] as const;
+/** Ports that each agent listens on, of UDP and, the last, of TCP. */
+export const AGENT_PORTS = [7000, 7001, 7100] as const;
 
 /** A packet that came in although nothing that may have been in force allowed it. */
 export interface Breach {

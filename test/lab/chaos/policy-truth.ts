@@ -13,8 +13,16 @@ export interface Peer {
 export interface Rule {
   /** Nobody in it: everybody. */
   readonly peers: readonly Peer[];
-  /** Of UDP; none in it: all. */
+  /** None in it: all. */
   readonly ports: readonly number[];
+}
+
+/** Ports from this one on are of TCP, those below of UDP: so a number says both. */
+const FIRST_TCP_PORT = 7100;
+
+/** The protocol of a port. */
+export function protocolOf(port: number): 'TCP' | 'UDP' {
+  return port >= FIRST_TCP_PORT ? 'TCP' : 'UDP';
 }
 
 /** The few shapes of a NetworkPolicy that the truth knows. */
@@ -204,8 +212,10 @@ export class PolicyTruth {
   forbids({ kind, from, to, port, at }: Packet): boolean {
     if (from === to || this.#isOpen(from.node, at) || this.#isOpen(to.node, at)) return false;
     if (kind === 'sent') return !this.#mayPass(from, to, port, at);
-    // As an answer, or, where the flow has been forgotten, as one of its own, to a port that no rule names.
-    return !this.#mayPass(to, from, port, at) && !this.#mayPass(from, to, 0, at);
+    if (this.#mayPass(to, from, port, at)) return false;
+    // Where the flow has been forgotten it is one of its own, to a port that no rule names. That cannot be by TCP: what
+    // begins in its midst has to be allowed both ways.
+    return protocolOf(port) === 'TCP' || !this.#mayPass(from, to, 0, at);
   }
 
   /** Whether a packet passes by what is in force in the end. */

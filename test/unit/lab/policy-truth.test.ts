@@ -151,6 +151,7 @@ describe('the truth of the chaos test of policies', () => {
       6_000,
     );
     equal(forbids(8_000, answer), false, 'b may send to a');
+    equal(forbids(8_000, { ...answer, port: 7100 }), true, 'TCP does not begin with an answer');
   });
 
   it('expects of a pod that is deleted no more than what was known then', () => {

@@ -4,9 +4,9 @@
 //
 //	policy-agent FOLDER   FOLDER/targets has an address a line, read again and again; FOLDER/UID.log is written
 //
-// UID is of the environment. A packet is "d UID" (sent to a port of its own accord) or "p UID" (sent back to whoever
-// sent lately, unasked). A line of the log: nanoseconds since 1970 by the kernel, d or p, UID of the sender, its address,
-// its port, the port here.
+// UID is of the environment. A message is "d UID" (sent to a port of its own accord) or "p UID" (sent back, unasked, to
+// whoever sent lately or is connected); by UDP it is a packet, by TCP it has messageSize bytes. A line of the log:
+// nanoseconds since 1970 by the kernel, d or p, UID of the sender, its address, its port, the port here.
 package main
 
 import (
@@ -26,10 +26,16 @@ const (
 	// remember is how long it goes on to send back to one that has fallen silent.
 	remember = 8 * time.Second
 	// of the kernel: socket options that are not in package syscall.
-	soTimestampNS = 35
+	soTimestampNS  = 35
+	tcpUserTimeout = 18
+	// messageSize is that of a message by TCP, with spaces at its end.
+	messageSize = 40
+	// patience is how long a connection lasts whose other end does not answer.
+	patience = 3 * time.Second
+	tcpPort  = 7100
 )
 
-// ports is where it listens.
+// ports is where it listens for UDP.
 var ports = []int{7000, 7001}
 
 // client is one that sent to a port of ours.
@@ -57,6 +63,8 @@ func main() {
 	for _, port := range ports {
 		serve(listen(port), port, uid, told)
 	}
+	go accept(uid, told)
+	connected := map[netip.Addr]bool{}
 	// One socket for all that it begins, so that a flow is the same one as long as the pod is.
 	socket := listen(0)
 	go receive(socket, told, 0, func(netip.AddrPort) {})
@@ -66,6 +74,10 @@ func main() {
 			address, err := netip.ParseAddr(line)
 			if err != nil {
 				continue
+			}
+			if !connected[address] {
+				connected[address] = true
+				go connect(netip.AddrPortFrom(address, tcpPort), uid, told)
 			}
 			for _, port := range ports {
 				// What the kernel refuses, since there is no way there, is no packet.
@@ -112,12 +124,83 @@ func receive(socket *net.UDPConn, told *log, port int, began func(netip.AddrPort
 		if stamped, ok := timestamp(control[:controlSize]); ok {
 			at = stamped
 		}
-		told.mutex.Lock()
-		fmt.Fprintf(told.file, "%d %s %s %s %d %d\n", at.UnixNano(), kind, uid, from.Addr().Unmap(), from.Port(), port)
-		told.mutex.Unlock()
+		told.tell(at, kind, uid, from, port)
 		if kind == "d" {
 			began(from)
 		}
+	}
+}
+
+func (told *log) tell(at time.Time, kind, uid string, from netip.AddrPort, port int) {
+	told.mutex.Lock()
+	defer told.mutex.Unlock()
+	fmt.Fprintf(told.file, "%d %s %s %s %d %d\n", at.UnixNano(), kind, uid, from.Addr().Unmap(), from.Port(), port)
+}
+
+// accept takes connections, and speaks on them without being asked.
+func accept(uid string, told *log) {
+	listener, err := net.ListenTCP("tcp", &net.TCPAddr{Port: tcpPort})
+	if err != nil {
+		fail("%v", err)
+	}
+	for {
+		connection, err := listener.AcceptTCP()
+		if err != nil {
+			continue
+		}
+		go converse(connection, "p "+uid, told, tcpPort)
+	}
+}
+
+// connect holds a connection to an address, and makes it again whenever it ends.
+func connect(target netip.AddrPort, uid string, told *log) {
+	dialer := net.Dialer{Timeout: patience}
+	for ; ; time.Sleep(every) {
+		if connection, err := dialer.Dial("tcp", target.String()); err == nil {
+			converse(connection.(*net.TCPConn), "d "+uid, told, 0)
+		}
+	}
+}
+
+// converse sends a message again and again and tells those that come, until the connection ends.
+func converse(connection *net.TCPConn, message string, told *log, port int) {
+	defer connection.Close()
+	from := connection.RemoteAddr().(*net.TCPAddr).AddrPort()
+	raw, err := connection.SyscallConn()
+	if err != nil {
+		return
+	}
+	raw.Control(func(fd uintptr) {
+		syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, soTimestampNS, 1)
+		syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout, int(patience.Milliseconds()))
+	})
+	go func() {
+		defer connection.Close()
+		for ; ; time.Sleep(every) {
+			if _, err := fmt.Fprintf(connection, "%-*s", messageSize, message); err != nil {
+				return
+			}
+		}
+	}()
+	data, control := make([]byte, messageSize), make([]byte, 128)
+	for {
+		at := time.Now()
+		for have := 0; have < messageSize; {
+			var size, controlSize int
+			if raw.Read(func(fd uintptr) bool {
+				size, controlSize, _, _, err = syscall.Recvmsg(int(fd), data[have:], control, 0)
+				return err != syscall.EAGAIN
+			}) != nil || err != nil || size == 0 {
+				return
+			}
+			have += size
+			at = time.Now()
+			if stamped, ok := timestamp(control[:controlSize]); ok {
+				at = stamped
+			}
+		}
+		kind, uid, _ := strings.Cut(strings.TrimRight(string(data), " "), " ")
+		told.tell(at, kind, uid, from, port)
 	}
 }
 
