@@ -2,11 +2,11 @@ import type { Family } from '../base/address.ts';
 import { ADDRESS_BITS } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
 import { parseCidr, type Range } from '../base/range.ts';
-import { addAddress } from '../linux/interface-address.ts';
-import { createVeth, setIpv4, setLink, withoutLinkLocal } from '../linux/link.ts';
-import { setNeighbour } from '../linux/neighbour.ts';
 import type { NetlinkRequest } from '../linux/netlink-request.ts';
-import { addRoute, hostBlock, replaceRoute } from '../linux/route.ts';
+import { addAddress } from '../linux/rtnetlink/interface-address.ts';
+import { createVeth, setIpv4, setLink, withoutLinkLocal } from '../linux/rtnetlink/link.ts';
+import { setNeighbour } from '../linux/rtnetlink/neighbour.ts';
+import { addRoute, hostBlock, replaceRoute } from '../linux/rtnetlink/route.ts';
 import { type Attachment, GATEWAY, linkAlias } from './attachment.ts';
 
 /**

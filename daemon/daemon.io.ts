@@ -18,7 +18,7 @@ import { NODE_KEY } from '../ipam/model/types.ts';
 import { rangesInStore } from '../ipam/ring/own-log.ts';
 import { refuseApiOverlap } from '../kube/range-overlaps.ts';
 import { refuseOverlap } from '../linux/host-survey.io.ts';
-import { RouteClient } from '../linux/route-client.io.ts';
+import { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
 import { Sysctl } from '../linux/sysctl.io.ts';
 import type { LocalSocket } from '../native/local-socket.ts';
 import type { WeftNode } from '../node/weft-node.ts';

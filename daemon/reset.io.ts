@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { WeftError } from '../base/weft-error.ts';
 import { isHostLinkName } from '../cni/attachment.ts';
 import { removeGround } from '../ground/host-kernel.io.ts';
-import { RouteClient } from '../linux/route-client.io.ts';
+import { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
 import { FileLock } from '../native/file-lock.ts';
 import { OWN_LINKS } from './own-links.ts';
 

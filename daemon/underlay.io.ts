@@ -3,7 +3,7 @@ import { type Endpoint, endpoint } from '../base/endpoint.ts';
 import type { Range } from '../base/range.ts';
 import { surveyHost, underlayMtu } from '../linux/host-survey.io.ts';
 import { advertisableAddresses, defaultMtu, type OwnLinks } from '../linux/host-survey.ts';
-import type { RouteClient } from '../linux/route-client.io.ts';
+import type { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
 import { OVERLAY_OVERHEAD } from '../router/packet/data-packet.ts';
 import { IPV6_MINIMUM_MTU } from '../router/packet/ip-packet.ts';
 import type { Config } from './settings/config.ts';

@@ -4,7 +4,7 @@ import { guardRanges } from '../ground/host-kernel.io.ts';
 import { stderrLog } from '../host/log.io.ts';
 import type { Log } from '../host/log.ts';
 import { ownVersion } from '../host/version.io.ts';
-import { RouteClient } from '../linux/route-client.io.ts';
+import { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
 import { Daemon, type Outlived } from './daemon.io.ts';
 import { OWN_LINKS } from './own-links.ts';
 import { readCluster } from './parts/cluster.io.ts';

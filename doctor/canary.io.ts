@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { printable } from '../base/printable.ts';
 import type { PeersResult } from '../control/peer-status.ts';
 import type { OwnLinks } from '../linux/host-survey.ts';
-import { RouteClient } from '../linux/route-client.io.ts';
+import { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
 import { isSystemError } from '../native/addon.ts';
 import { PacketCapture } from '../native/packet-capture.ts';
 import { type CanaryCapture, canaryVerdict } from './canary.ts';

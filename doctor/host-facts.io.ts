@@ -6,7 +6,7 @@ import { readForwardHindrances, readLegacyHindrances, readMasks } from '../groun
 import { surveyHost } from '../linux/host-survey.io.ts';
 import { advertisableAddresses, findOverlap, type OwnLinks } from '../linux/host-survey.ts';
 import { checkRules } from '../linux/nftables.io.ts';
-import { RouteClient } from '../linux/route-client.io.ts';
+import { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
 import { Sysctl } from '../linux/sysctl.io.ts';
 import { HOST_SETTINGS, type HostFacts, type HostSetting, type HostSettings } from './host-facts.ts';
 

@@ -6,7 +6,7 @@ import { WeftError } from '../base/weft-error.ts';
 import { applyRules, readRules } from '../linux/nftables.io.ts';
 import type { PacketRules } from '../linux/nftables.ts';
 import { NFNLGRP_NFTABLES, type RulesetChange, RulesetChanges } from '../linux/nftables-event.ts';
-import { parseRouteEvents, ROUTE_GROUP } from '../linux/route-event.ts';
+import { parseRouteEvents, ROUTE_GROUP } from '../linux/rtnetlink/route-event.ts';
 import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkEvents } from '../native/netlink-events.ts';
 import { COUNTER_BY_REPAIR, type GroundCounter } from './ground-counters.ts';
 import { GROUND_WARNINGS } from './ground-warnings.ts';

@@ -4,7 +4,7 @@ import type { ForwardDrop } from '../linux/forward-drops.ts';
 import type { OwnLinks } from '../linux/host-survey.ts';
 import { readLegacyTables } from '../linux/legacy-tables.io.ts';
 import { readForwardDrops } from '../linux/nftables.io.ts';
-import type { RouteClient } from '../linux/route-client.io.ts';
+import type { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
 import { GROUND_WARNINGS } from './ground-warnings.ts';
 import { masksOf } from './masks.ts';
 

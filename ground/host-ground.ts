@@ -1,9 +1,9 @@
 import { ADDRESS_BITS, type Address, formatAddress, sameAddress } from '../base/address.ts';
 import { formatRange, parseCidr, type Range, rangeCidrs, sameRange } from '../base/range.ts';
 import type { OwnLinks } from '../linux/host-survey.ts';
-import { addAddress, deleteAddress, type InterfaceAddress } from '../linux/interface-address.ts';
-import { type Ipv4Settings, type Link, setIpv4, setLink, withoutLinkLocal } from '../linux/link.ts';
 import type { NetlinkRequest } from '../linux/netlink-request.ts';
+import { addAddress, deleteAddress, type InterfaceAddress } from '../linux/rtnetlink/interface-address.ts';
+import { type Ipv4Settings, type Link, setIpv4, setLink, withoutLinkLocal } from '../linux/rtnetlink/link.ts';
 import {
   deleteRoute,
   type HostRoute,
@@ -11,7 +11,7 @@ import {
   ROUTE_TABLE_MAIN,
   type RouteSettings,
   replaceRoute,
-} from '../linux/route.ts';
+} from '../linux/rtnetlink/route.ts';
 import type { Repair, RepairKind, SysctlSetting } from './repair.ts';
 
 /**

@@ -1,11 +1,11 @@
 import { WeftError } from '../base/weft-error.ts';
 import type { OwnLinks } from '../linux/host-survey.ts';
-import { deleteLink } from '../linux/link.ts';
 import { isNetlinkError, type NetlinkRequest } from '../linux/netlink-request.ts';
 import { applyRules, removeRules } from '../linux/nftables.io.ts';
 import type { PacketRules } from '../linux/nftables.ts';
-import { deleteRoute, type HostRoute, ROUTE_TABLE_MAIN, replaceRoute } from '../linux/route.ts';
-import type { RouteClient } from '../linux/route-client.io.ts';
+import { deleteLink } from '../linux/rtnetlink/link.ts';
+import { deleteRoute, type HostRoute, ROUTE_TABLE_MAIN, replaceRoute } from '../linux/rtnetlink/route.ts';
+import type { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
 import type { Sysctl } from '../linux/sysctl.io.ts';
 import {
   acceptRa,

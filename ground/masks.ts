@@ -1,7 +1,7 @@
 import { formatRange, intersectRanges, type Range, rangeCidrs, rangeSize } from '../base/range.ts';
 import { type Warning, warningOf } from '../base/warning.ts';
-import { type HostRoute, ROUTE_PROTOCOL_WEFT, ROUTE_TABLE_MAIN } from '../linux/route.ts';
-import type { PolicyRule } from '../linux/rule.ts';
+import { type HostRoute, ROUTE_PROTOCOL_WEFT, ROUTE_TABLE_MAIN } from '../linux/rtnetlink/route.ts';
+import type { PolicyRule } from '../linux/rtnetlink/rule.ts';
 import { GROUND_WARNINGS } from './ground-warnings.ts';
 import type { HostGround } from './host-ground.ts';
 

@@ -1,7 +1,7 @@
 import { intersectRanges, rangeSize } from '../base/range.ts';
 import type { TouchedTable } from '../linux/nftables-event.ts';
-import { ROUTE_PROTOCOL_WEFT } from '../linux/route.ts';
-import type { RouteEvent } from '../linux/route-event.ts';
+import { ROUTE_PROTOCOL_WEFT } from '../linux/rtnetlink/route.ts';
+import type { RouteEvent } from '../linux/rtnetlink/route-event.ts';
 import type { HostGround } from './host-ground.ts';
 
 /** Which part of the ground an event may concern. */

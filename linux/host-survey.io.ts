@@ -2,7 +2,7 @@ import type { Address } from '../base/address.ts';
 import { formatRange, type Range } from '../base/range.ts';
 import { WeftError } from '../base/weft-error.ts';
 import { findOverlap, type HostSurvey, type OwnLinks } from './host-survey.ts';
-import type { RouteClient } from './route-client.io.ts';
+import type { RouteClient } from './rtnetlink/route-client.io.ts';
 
 /** Least MTU that IPv6 allows (RFC 8200 §5), taken where the kernel names none. */
 const LEAST_MTU = 1280;

@@ -7,9 +7,9 @@ import {
   rangeContains,
   rangeSize,
 } from '../base/range.ts';
-import type { InterfaceAddress } from './interface-address.ts';
-import type { Link } from './link.ts';
-import { block, type HostRoute, ROUTE_PROTOCOL_WEFT, ROUTE_TABLE_MAIN } from './route.ts';
+import type { InterfaceAddress } from './rtnetlink/interface-address.ts';
+import type { Link } from './rtnetlink/link.ts';
+import { block, type HostRoute, ROUTE_PROTOCOL_WEFT, ROUTE_TABLE_MAIN } from './rtnetlink/route.ts';
 
 /** The host's network as it is: what `surveyHost` read in one go. */
 export interface HostSurvey {

@@ -7,7 +7,7 @@ import { GroundKeeper } from '../../ground/ground-keeper.io.ts';
 import type { HostGround } from '../../ground/host-ground.ts';
 import { clock } from '../../host/clock.io.ts';
 import type { Log } from '../../host/log.ts';
-import type { RouteClient } from '../../linux/route-client.io.ts';
+import type { RouteClient } from '../../linux/rtnetlink/route-client.io.ts';
 import type { Sysctl } from '../../linux/sysctl.io.ts';
 
 /** What {@link HostNetwork} is made of. */

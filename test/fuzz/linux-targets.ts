@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { parseAddress } from '../../base/address.ts';
 import { parseCidr } from '../../base/range.ts';
-import { addAddress, parseInterfaceAddress } from '../../linux/interface-address.ts';
-import { createVeth, parseLink } from '../../linux/link.ts';
 import { encodeMessage, parseAttributes, parseMessages } from '../../linux/netlink-message.ts';
 import { outcomeOf } from '../../linux/netlink-request.ts';
-import { addRoute, parseRoute } from '../../linux/route.ts';
+import { addAddress, parseInterfaceAddress } from '../../linux/rtnetlink/interface-address.ts';
+import { createVeth, parseLink } from '../../linux/rtnetlink/link.ts';
+import { addRoute, parseRoute } from '../../linux/rtnetlink/route.ts';
 import type { FuzzTarget } from './run.ts';
 
 const requests = [

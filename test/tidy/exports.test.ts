@@ -30,7 +30,7 @@ const NAMED_OTHERWISE: Readonly<Record<string, string>> = {
   'crypto/noise.ts': "after the protocol; the class has the specification's name, HandshakeState",
   'crypto/noise-patterns.ts': 'beside noise.ts',
   'daemon/kubernetes/kubernetes-node.io.ts': 'after what it joins: the API of Kubernetes and the node',
-  'linux/nftables-event.ts': 'beside route-event.ts',
+  'linux/nftables-event.ts': 'beside rtnetlink/route-event.ts',
   'native/netlink.ts': 'after netlink.cc, which it makes usable',
 };
 

@@ -5,11 +5,11 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { parseAddress } from '../../../base/address.ts';
 import { utf8 } from '../../../base/bytes.ts';
 import { parseCidr } from '../../../base/range.ts';
-import { addAddress } from '../../../linux/interface-address.ts';
-import { createVeth, setIpv4, setLink, withoutLinkLocal } from '../../../linux/link.ts';
-import { setNeighbour } from '../../../linux/neighbour.ts';
-import { addRoute, hostBlock } from '../../../linux/route.ts';
-import { RouteClient } from '../../../linux/route-client.io.ts';
+import { addAddress } from '../../../linux/rtnetlink/interface-address.ts';
+import { createVeth, setIpv4, setLink, withoutLinkLocal } from '../../../linux/rtnetlink/link.ts';
+import { setNeighbour } from '../../../linux/rtnetlink/neighbour.ts';
+import { addRoute, hostBlock } from '../../../linux/rtnetlink/route.ts';
+import { RouteClient } from '../../../linux/rtnetlink/route-client.io.ts';
 import { LocalSocket } from '../../../native/local-socket.ts';
 
 const POD_MAC = Uint8Array.of(2, 0, 0, 0, 0, 1);

@@ -8,8 +8,8 @@ import { performance } from 'node:perf_hooks';
 import { formatAddress } from '../../../base/address.ts';
 import { formatRange } from '../../../base/range.ts';
 import { NFNLGRP_NFTABLES, RulesetChanges } from '../../../linux/nftables-event.ts';
-import { RouteClient } from '../../../linux/route-client.io.ts';
-import { parseRouteEvents, ROUTE_GROUP, type RouteEvent } from '../../../linux/route-event.ts';
+import { RouteClient } from '../../../linux/rtnetlink/route-client.io.ts';
+import { parseRouteEvents, ROUTE_GROUP, type RouteEvent } from '../../../linux/rtnetlink/route-event.ts';
 import {
   NETLINK_NETFILTER,
   NETLINK_ROUTE,

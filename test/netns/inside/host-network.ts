@@ -12,7 +12,7 @@ import { removeGround, repairHost } from '../../../ground/host-kernel.io.ts';
 import { refuseOverlap, surveyHost, underlayMtu } from '../../../linux/host-survey.io.ts';
 import { advertisableAddresses } from '../../../linux/host-survey.ts';
 import { applyRules } from '../../../linux/nftables.io.ts';
-import { RouteClient } from '../../../linux/route-client.io.ts';
+import { RouteClient } from '../../../linux/rtnetlink/route-client.io.ts';
 import { Sysctl } from '../../../linux/sysctl.io.ts';
 import { openTun } from '../../../native/tun.ts';
 

@@ -7,7 +7,7 @@ import { readU16BE } from '../../../base/bytes.ts';
 import { parseCidr } from '../../../base/range.ts';
 import { repairHost } from '../../../ground/host-kernel.io.ts';
 import { applyRules } from '../../../linux/nftables.io.ts';
-import { RouteClient } from '../../../linux/route-client.io.ts';
+import { RouteClient } from '../../../linux/rtnetlink/route-client.io.ts';
 import { Sysctl } from '../../../linux/sysctl.io.ts';
 import { openTun, type Tun } from '../../../native/tun.ts';
 import { VNET_HEADER_LENGTH } from '../../../router/packet/vnet-header.ts';

@@ -9,9 +9,9 @@ import {
   settingsOfHost,
   staleRoutes,
 } from '../../../ground/host-ground.ts';
-import type { InterfaceAddress } from '../../../linux/interface-address.ts';
-import type { Link } from '../../../linux/link.ts';
-import type { HostRoute } from '../../../linux/route.ts';
+import type { InterfaceAddress } from '../../../linux/rtnetlink/interface-address.ts';
+import type { Link } from '../../../linux/rtnetlink/link.ts';
+import type { HostRoute } from '../../../linux/rtnetlink/route.ts';
 
 const GROUND: HostGround = {
   tun: 'weft0',

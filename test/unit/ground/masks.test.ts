@@ -3,8 +3,8 @@ import { parseCidr } from '../../../base/range.ts';
 import { warningLine } from '../../../base/warning.ts';
 import type { HostGround } from '../../../ground/host-ground.ts';
 import { MAX_MASKS, masksOf } from '../../../ground/masks.ts';
-import type { HostRoute } from '../../../linux/route.ts';
-import type { PolicyRule } from '../../../linux/rule.ts';
+import type { HostRoute } from '../../../linux/rtnetlink/route.ts';
+import type { PolicyRule } from '../../../linux/rtnetlink/rule.ts';
 
 const GROUND: HostGround = {
   tun: 'weft0',

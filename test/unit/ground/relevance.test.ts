@@ -3,7 +3,7 @@ import { parseCidr } from '../../../base/range.ts';
 import type { HostGround } from '../../../ground/host-ground.ts';
 import { concernOf, concernsRules } from '../../../ground/relevance.ts';
 import type { TableFamily, TouchedTable } from '../../../linux/nftables-event.ts';
-import type { RouteEvent } from '../../../linux/route-event.ts';
+import type { RouteEvent } from '../../../linux/rtnetlink/route-event.ts';
 
 const GROUND: HostGround = {
   tun: 'weft0',

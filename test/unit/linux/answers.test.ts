@@ -2,8 +2,6 @@ import assert from 'node:assert/strict';
 import { formatAddress } from '../../../base/address.ts';
 import { fromHex, hex } from '../../../base/bytes.ts';
 import { formatRange } from '../../../base/range.ts';
-import { parseInterfaceAddress } from '../../../linux/interface-address.ts';
-import { parseLink } from '../../../linux/link.ts';
 import {
   type NetlinkMessage,
   NLMSG_DONE,
@@ -11,7 +9,9 @@ import {
   parseMessages,
 } from '../../../linux/netlink-message.ts';
 import { errnoName, outcomeOf } from '../../../linux/netlink-request.ts';
-import { parseRoute } from '../../../linux/route.ts';
+import { parseInterfaceAddress } from '../../../linux/rtnetlink/interface-address.ts';
+import { parseLink } from '../../../linux/rtnetlink/link.ts';
+import { parseRoute } from '../../../linux/rtnetlink/route.ts';
 
 /** Answers of kernel 6.18, recorded. */
 const ADDRESSES =

@@ -5,7 +5,7 @@ import { fromHex, hex } from '../../../base/bytes.ts';
 import { formatRange } from '../../../base/range.ts';
 import { encodeMessage } from '../../../linux/netlink-message.ts';
 import { RulesetChanges } from '../../../linux/nftables-event.ts';
-import { parseRouteEvents, type RouteEvent } from '../../../linux/route-event.ts';
+import { parseRouteEvents, type RouteEvent } from '../../../linux/rtnetlink/route-event.ts';
 
 /** Events of kernel 6.18, recorded. */
 const ADDRESS_DELETED =

@@ -8,9 +8,9 @@ import {
   type HostSurvey,
   MAX_ADVERTISED_ADDRESSES,
 } from '../../../linux/host-survey.ts';
-import type { InterfaceAddress } from '../../../linux/interface-address.ts';
-import type { Link } from '../../../linux/link.ts';
-import type { HostRoute } from '../../../linux/route.ts';
+import type { InterfaceAddress } from '../../../linux/rtnetlink/interface-address.ts';
+import type { Link } from '../../../linux/rtnetlink/link.ts';
+import type { HostRoute } from '../../../linux/rtnetlink/route.ts';
 
 const OWN = { tun: 'weft0', podPrefix: 'wv' };
 const RANGES = [parseCidr('10.32.0.0/12')!, parseCidr('fd00:77::/64')!];

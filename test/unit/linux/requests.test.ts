@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { type Address, parseAddress } from '../../../base/address.ts';
 import { fromHex, hex } from '../../../base/bytes.ts';
 import { parseCidr } from '../../../base/range.ts';
-import { addAddress } from '../../../linux/interface-address.ts';
-import { createVeth, setLink } from '../../../linux/link.ts';
-import { setNeighbour } from '../../../linux/neighbour.ts';
 import { parseAttributes, parseMessages } from '../../../linux/netlink-message.ts';
 import type { NetlinkRequest } from '../../../linux/netlink-request.ts';
-import { addRoute, replaceRoute } from '../../../linux/route.ts';
+import { addAddress } from '../../../linux/rtnetlink/interface-address.ts';
+import { createVeth, setLink } from '../../../linux/rtnetlink/link.ts';
+import { setNeighbour } from '../../../linux/rtnetlink/neighbour.ts';
+import { addRoute, replaceRoute } from '../../../linux/rtnetlink/route.ts';
 
 const at = (text: string): Address => parseAddress(text)!;
 const mac = (last: number): Uint8Array => Uint8Array.of(2, 0, 0, 0, 0, last);

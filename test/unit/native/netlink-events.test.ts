@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { getLink } from '../../../linux/link.ts';
 import { encodeMessage, parseMessages } from '../../../linux/netlink-message.ts';
+import { getLink } from '../../../linux/rtnetlink/link.ts';
 import { addon, type SystemError } from '../../../native/addon.ts';
 import { NETLINK_ROUTE, type NetlinkEventListener, NetlinkEvents } from '../../../native/netlink-events.ts';
 

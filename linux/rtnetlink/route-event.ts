@@ -1,8 +1,8 @@
+import { type NetlinkMessage, parseMessages } from '../netlink-message.ts';
 import { type InterfaceAddress, parseInterfaceAddress } from './interface-address.ts';
 import { type Link, parseLink } from './link.ts';
 import { type Neighbour, parseNeighbour } from './neighbour.ts';
 import { type Netconf, parseNetconf } from './netconf.ts';
-import { type NetlinkMessage, parseMessages } from './netlink-message.ts';
 import { type HostRoute, parseRoute } from './route.ts';
 import { type PolicyRule, parseRule } from './rule.ts';
 

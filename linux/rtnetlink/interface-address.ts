@@ -1,5 +1,5 @@
-import { type Address, addressBytes, addressFromBytes, formatAddress } from '../base/address.ts';
-import { readU32LE, writeU32LE } from '../base/bytes.ts';
+import { type Address, addressBytes, addressFromBytes, formatAddress } from '../../base/address.ts';
+import { readU32LE, writeU32LE } from '../../base/bytes.ts';
 import {
   attribute,
   attributeU32,
@@ -10,8 +10,8 @@ import {
   NLM_F_REPLACE,
   parseAttributes,
   u32Attribute,
-} from './netlink-message.ts';
-import { command, dump, type NetlinkRequest } from './netlink-request.ts';
+} from '../netlink-message.ts';
+import { command, dump, type NetlinkRequest } from '../netlink-request.ts';
 
 /** An address of an interface. */
 export interface InterfaceAddress {

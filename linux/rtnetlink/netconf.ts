@@ -1,6 +1,6 @@
-import { readU32LE } from '../base/bytes.ts';
+import { readU32LE } from '../../base/bytes.ts';
+import { attributeU32, type NetlinkMessage, parseAttributes } from '../netlink-message.ts';
 import { familyOf } from './interface-address.ts';
-import { attributeU32, type NetlinkMessage, parseAttributes } from './netlink-message.ts';
 
 /**
  * Settings of /proc/sys/net/ipv4|ipv6/conf/… whose changes the kernel announces. Changes of all other settings

@@ -1,4 +1,4 @@
-import { readU32LE, writeU32LE } from '../base/bytes.ts';
+import { readU32LE, writeU32LE } from '../../base/bytes.ts';
 import {
   type Attributes,
   attribute,
@@ -13,8 +13,8 @@ import {
   textAttribute,
   u8Attribute,
   u32Attribute,
-} from './netlink-message.ts';
-import { command, dump, type NetlinkRequest } from './netlink-request.ts';
+} from '../netlink-message.ts';
+import { command, dump, type NetlinkRequest } from '../netlink-request.ts';
 
 /** A network interface as the kernel lists it. */
 export interface Link {

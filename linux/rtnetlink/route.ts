@@ -1,8 +1,13 @@
-import { ADDRESS_BITS, type Address, addressBytes, addressFromBytes, type Family } from '../base/address.ts';
-import { assert } from '../base/assert.ts';
-import { readU32LE, writeU32LE } from '../base/bytes.ts';
-import { formatRange, type Range, rangeSize } from '../base/range.ts';
-import { familyNumber, familyOf } from './interface-address.ts';
+import {
+  ADDRESS_BITS,
+  type Address,
+  addressBytes,
+  addressFromBytes,
+  type Family,
+} from '../../base/address.ts';
+import { assert } from '../../base/assert.ts';
+import { readU32LE, writeU32LE } from '../../base/bytes.ts';
+import { formatRange, type Range, rangeSize } from '../../base/range.ts';
 import {
   attribute,
   attributeU32,
@@ -14,8 +19,9 @@ import {
   nestedAttribute,
   parseAttributes,
   u32Attribute,
-} from './netlink-message.ts';
-import { command, dump, type NetlinkRequest } from './netlink-request.ts';
+} from '../netlink-message.ts';
+import { command, dump, type NetlinkRequest } from '../netlink-request.ts';
+import { familyNumber, familyOf } from './interface-address.ts';
 
 /** A route as we set it. */
 export interface RouteSettings {

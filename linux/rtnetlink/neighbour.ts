@@ -1,6 +1,5 @@
-import { type Address, addressBytes, addressFromBytes, formatAddress } from '../base/address.ts';
-import { readU16LE, readU32LE, writeU16LE, writeU32LE } from '../base/bytes.ts';
-import { familyNumber, familyOf } from './interface-address.ts';
+import { type Address, addressBytes, addressFromBytes, formatAddress } from '../../base/address.ts';
+import { readU16LE, readU32LE, writeU16LE, writeU32LE } from '../../base/bytes.ts';
 import {
   attribute,
   join,
@@ -8,8 +7,9 @@ import {
   NLM_F_CREATE,
   NLM_F_REPLACE,
   parseAttributes,
-} from './netlink-message.ts';
-import { command, dump, type NetlinkRequest } from './netlink-request.ts';
+} from '../netlink-message.ts';
+import { command, dump, type NetlinkRequest } from '../netlink-request.ts';
+import { familyNumber, familyOf } from './interface-address.ts';
 
 /** An entry of the neighbour table (ARP, neighbour discovery) as the kernel lists it. */
 export interface Neighbour {

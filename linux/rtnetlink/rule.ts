@@ -1,9 +1,9 @@
-import { type Address, addressFromBytes } from '../base/address.ts';
-import { readU32LE } from '../base/bytes.ts';
-import type { Range } from '../base/range.ts';
+import { type Address, addressFromBytes } from '../../base/address.ts';
+import { readU32LE } from '../../base/bytes.ts';
+import type { Range } from '../../base/range.ts';
+import { attributeText, attributeU32, type NetlinkMessage, parseAttributes } from '../netlink-message.ts';
+import { dump, type NetlinkRequest } from '../netlink-request.ts';
 import { familyNumber, familyOf } from './interface-address.ts';
-import { attributeText, attributeU32, type NetlinkMessage, parseAttributes } from './netlink-message.ts';
-import { dump, type NetlinkRequest } from './netlink-request.ts';
 import { block } from './route.ts';
 
 /** A rule of policy routing (`ip rule`) as the kernel lists it. */

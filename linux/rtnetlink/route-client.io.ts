@@ -1,10 +1,7 @@
-import type { Address, Family } from '../base/address.ts';
-import { WeftError } from '../base/weft-error.ts';
-import { isSystemError } from '../native/addon.ts';
-import { RouteSocket } from '../native/netlink.ts';
-import { dumpAddresses, type InterfaceAddress, parseInterfaceAddress } from './interface-address.ts';
-import { dumpLinks, getLink, type Link, type LinkReference, parseLink } from './link.ts';
-import { dumpNeighbours, type Neighbour, parseNeighbour } from './neighbour.ts';
+import type { Address, Family } from '../../base/address.ts';
+import { WeftError } from '../../base/weft-error.ts';
+import { isSystemError } from '../../native/addon.ts';
+import { RouteSocket } from '../../native/netlink.ts';
 import {
   encodeMessage,
   join,
@@ -13,8 +10,11 @@ import {
   NLMSG_DONE,
   NLMSG_ERROR,
   parseMessages,
-} from './netlink-message.ts';
-import { isDump, isNetlinkError, NetlinkError, type NetlinkRequest, outcomeOf } from './netlink-request.ts';
+} from '../netlink-message.ts';
+import { isDump, isNetlinkError, NetlinkError, type NetlinkRequest, outcomeOf } from '../netlink-request.ts';
+import { dumpAddresses, type InterfaceAddress, parseInterfaceAddress } from './interface-address.ts';
+import { dumpLinks, getLink, type Link, type LinkReference, parseLink } from './link.ts';
+import { dumpNeighbours, type Neighbour, parseNeighbour } from './neighbour.ts';
 import { dumpRoutes, type HostRoute, lookUpRoute, parseRoute } from './route.ts';
 import { dumpRules, type PolicyRule, parseRule } from './rule.ts';
 
