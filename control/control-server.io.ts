@@ -1,6 +1,6 @@
 import { utf8 } from '../base/bytes.ts';
 import type { Result } from '../base/result.ts';
-import { LocalSocket } from '../native/local-socket.ts';
+import { type LocalRequest, LocalSocket } from '../native/local-socket.ts';
 import type { ControlAnswer } from './control-protocol.ts';
 import { errorAnswer, requestError } from './error-answer.ts';
 
@@ -11,8 +11,11 @@ export interface ControlService<Request> {
   /** Reads a request, which is not trusted. The reason of a failure is told to the client. */
   decode(bytes: Uint8Array): Result<Request, string>;
   /** Resolves with what goes back as JSON; never rejects. `fds` are open until the first time this waits. */
-  answer(request: Request, fds: readonly number[]): Promise<unknown>;
+  answer(request: Request, fds: readonly number[], client: ControlClient): Promise<unknown>;
 }
+
+/** Whoever sent a request. */
+export type ControlClient = Pick<LocalRequest, 'whenGone'>;
 
 /** Serves the control socket of any program. Throws as {@link LocalSocket.listen} does. */
 export function serveControl<Request>(path: string, service: ControlService<Request>): LocalSocket {
@@ -23,7 +26,7 @@ export function serveControl<Request>(path: string, service: ControlService<Requ
     const decoded = service.decode(request.bytes);
     if (!decoded.ok) return reply(errorAnswer(requestError(decoded.reason, service.program)));
     // Called before anything is awaited: the descriptors are closed when this callback returns.
-    void service.answer(decoded.value, request.fds).then(reply);
+    void service.answer(decoded.value, request.fds, request).then(reply);
   });
 }
 

@@ -108,6 +108,7 @@ interface Addon {
     requestMs: number,
     answerMs: number,
     onRequest: (id: number, pid: number, uid: number, gid: number, fds: number[], bytes: Uint8Array) => void,
+    onGone: (id: number) => void,
   ): Handle;
   socketAnswer(handle: Handle, id: number, bytes: Uint8Array): boolean;
   socketDrop(handle: Handle, id: number): void;

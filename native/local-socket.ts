@@ -29,6 +29,8 @@ export interface LocalRequest {
   answer(bytes: Uint8Array): boolean;
   /** Closes the connection without an answer. */
   drop(): void;
+  /** Calls `act` if the client closes its connection before it has an answer. One at a time; a later one takes its place. */
+  whenGone(act: () => void): void;
 }
 
 export interface LocalSocketOptions {
@@ -76,6 +78,7 @@ export class LocalSocket {
     options: LocalSocketOptions = {},
   ): LocalSocket {
     let handle: Handle;
+    const goneById = new Map<number, () => void>();
     const receive = (
       id: number,
       pid: number,
@@ -90,9 +93,21 @@ export class LocalSocket {
         gid,
         fds,
         bytes,
-        answer: (answer) => addon().socketAnswer(handle, id, answer),
-        drop: () => addon().socketDrop(handle, id),
+        answer: (answer) => {
+          goneById.delete(id);
+          return addon().socketAnswer(handle, id, answer);
+        },
+        drop: () => {
+          goneById.delete(id);
+          addon().socketDrop(handle, id);
+        },
+        whenGone: (act) => goneById.set(id, act),
       });
+    };
+    const gone = (id: number): void => {
+      const act = goneById.get(id);
+      goneById.delete(id);
+      act?.();
     };
     try {
       handle = addon().socketListen(
@@ -102,6 +117,7 @@ export class LocalSocket {
         options.requestTimeoutMs ?? LOCAL_REQUEST_TIMEOUT_MS,
         options.answerTimeoutMs ?? LOCAL_ANSWER_TIMEOUT_MS,
         receive,
+        gone,
       );
     } catch (error) {
       throw explain(path, error);

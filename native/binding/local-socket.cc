@@ -29,11 +29,12 @@ class LocalSocket final : public EventSource, private LocalServer::Listener {
   LocalServer& server() { return server_; }
 
   // Begins to accept; `self` (the handle) is kept alive until close(). 0 or an errno.
-  int start(Reference self, Reference onRequest) {
+  int start(Reference self, Reference onRequest, Reference onGone) {
     int failed = server_.start();
     if (failed != 0) return failed;
     self_ = std::move(self);
     onRequest_ = std::move(onRequest);
+    onGone_ = std::move(onGone);
     hold();
     opened("weft:local-socket");
     return 0;
@@ -43,6 +44,7 @@ class LocalSocket final : public EventSource, private LocalServer::Listener {
     server_.close();
     self_.clear();
     onRequest_.clear();
+    onGone_.clear();
   }
 
  private:
@@ -61,6 +63,12 @@ class LocalSocket final : public EventSource, private LocalServer::Listener {
     if (values[5] != nullptr) call(onRequest_, 6, values);
   }
 
+  void onClientGone(uint64_t id) override {
+    Scope scope(env());
+    napi_value value = number(env(), static_cast<double>(id));
+    call(onGone_, 1, &value);
+  }
+
   void onServerClosed() override {
     closed();
     release();
@@ -69,11 +77,12 @@ class LocalSocket final : public EventSource, private LocalServer::Listener {
   LocalServer server_;
   Reference self_;
   Reference onRequest_;
+  Reference onGone_;
 };
 
 const napi_type_tag LocalSocket::kTag = {0x576566744c736b31, 0x6d1c09f3e2a84c77};
 
-// socketListen(path, backlog, connections, requestMs, answerMs, onRequest(id, pid, uid, gid, fds, bytes)) → handle
+// socketListen(path, backlog, connections, requestMs, answerMs, onRequest(id, pid, uid, gid, fds, bytes), onGone(id)) → handle
 napi_value socketListen(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   char path[sizeof(sockaddr_un::sun_path)];
@@ -82,9 +91,11 @@ napi_value socketListen(napi_env env, napi_callback_info info) {
   int64_t requestMs = 0;
   int64_t answerMs = 0;
   Reference onRequest;
+  Reference onGone;
   if (!arguments.text(0, path, sizeof path) || !arguments.integer(1, 1, 4096, &backlog) ||
       !arguments.integer(2, 1, 4096, &connections) || !arguments.integer(3, 1, kMaxTimeoutMs, &requestMs) ||
-      !arguments.integer(4, 1, kMaxTimeoutMs, &answerMs) || !arguments.function(5, &onRequest)) {
+      !arguments.integer(4, 1, kMaxTimeoutMs, &answerMs) || !arguments.function(5, &onRequest) ||
+      !arguments.function(6, &onGone)) {
     return nullptr;
   }
   LocalListener listener;
@@ -97,7 +108,7 @@ napi_value socketListen(napi_env env, napi_callback_info info) {
   napi_value handle = makeHandle(env, socket);
   Reference self;
   if (handle == nullptr || !self.set(env, handle)) return nullptr;
-  int failed = socket->start(std::move(self), std::move(onRequest));
+  int failed = socket->start(std::move(self), std::move(onRequest), std::move(onGone));
   return failed != 0 ? throwSystemError(env, failed, "poll") : handle;
 }
 

@@ -1,5 +1,7 @@
 #include "loop/local-connection.h"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -32,6 +34,14 @@ bool LocalConnection::open() {
 }
 
 void LocalConnection::onReady(int events, int error) {
+  if (state_ == State::kWaiting) {
+    // A client that has only said that it sends no more still waits for its answer.
+    if (error == 0 && !hungUp()) return poll_.stop();
+    LocalServer* server = server_;
+    uint64_t id = id_;
+    finish();
+    return server->listener_->onClientGone(id);
+  }
   if (error != 0) return finish();
   if (state_ == State::kReading && (events & UV_READABLE) != 0) return read();
   if (state_ == State::kWriting && (events & UV_WRITABLE) != 0) write();
@@ -65,6 +75,11 @@ void LocalConnection::read() {
   }
 }
 
+bool LocalConnection::hungUp() const {
+  pollfd client = {descriptor_.get(), 0, 0};
+  return ::poll(&client, 1, 0) > 0 && (client.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 bool LocalConnection::takeDescriptors(msghdr* message) {
   for (cmsghdr* header = CMSG_FIRSTHDR(message); header != nullptr; header = CMSG_NXTHDR(message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
@@ -81,7 +96,7 @@ bool LocalConnection::takeDescriptors(msghdr* message) {
 void LocalConnection::complete() {
   state_ = State::kWaiting;
   deadline_ = server_->now() + server_->limits_.answerMs;
-  poll_.stop();
+  poll_.watch(UV_DISCONNECT);
   std::vector<uint8_t> request;
   request.swap(bytes_);
   std::vector<Descriptor> received;

@@ -47,6 +47,8 @@ class LocalConnection final : private Poll::Listener {
   void onPollClosed() override;
   void read();
   void write();
+  // The client has closed its socket altogether, so that no answer can reach it.
+  bool hungUp() const;
   // Takes the descriptors out of a received message. False when the sender broke the rules.
   bool takeDescriptors(msghdr* message);
   void complete();

@@ -34,6 +34,8 @@ class LocalServer final : private Poll::Listener {
     // A complete request. The descriptors are closed when this returns. It may answer, or close the server.
     virtual void onRequest(uint64_t id, const ucred& peer, const std::vector<Descriptor>& received,
                            const uint8_t* data, size_t length) = 0;
+    // The client of a request that was not answered yet has gone. It may close the server.
+    virtual void onClientGone(uint64_t id) = 0;
     // After close(): nothing comes any more, and the server may be freed.
     virtual void onServerClosed() = 0;
 

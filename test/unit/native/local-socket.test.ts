@@ -4,12 +4,18 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync }
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { concat, utf8, writeU32LE } from '../../../base/bytes.ts';
 import { WeftError } from '../../../base/weft-error.ts';
 import { type LocalRequest, LocalSocket, type LocalSocketOptions } from '../../../native/local-socket.ts';
 import { RouteSocket } from '../../../native/netlink.ts';
+
+/** Waits for `holds`; the test's own time limit ends the wait. */
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await delay(1);
+}
 
 /** The longest request that the socket takes. */
 const REQUEST_MAX_BYTES = 1024 * 1024;
@@ -177,6 +183,35 @@ describe('the local socket', () => {
     server!.close();
     listen((next) => next.answer(next.bytes));
     assert.equal((await exchange(framed(utf8('x')))).length, 5);
+  });
+
+  it('says that a client has gone that waits for its answer, and serves one that only sends no more', async () => {
+    const gone: string[] = [];
+    const asked = new Map<string, LocalRequest>();
+    listen((request) => {
+      const text = String(Buffer.from(request.bytes));
+      asked.set(text, request);
+      request.whenGone(() => gone.push(text));
+    });
+    const open = (text: string): Socket => {
+      // Without allowHalfOpen Node ends its side, too, when the server's has ended; here the client ends first.
+      const client = connect({ path, allowHalfOpen: true });
+      client.on('error', () => undefined);
+      clients.push(client);
+      client.write(framed(utf8(text)));
+      return client;
+    };
+    const [leaves, halves] = [open('leaves'), open('halves')];
+    const answered = new Promise<Buffer>((resolve) => halves.once('data', (data) => resolve(data as Buffer)));
+    await until(() => asked.size === 2);
+    halves.end();
+    leaves.destroy();
+    await until(() => gone.length > 0);
+    await delay(50);
+    assert.deepEqual(gone, ['leaves']);
+    assert.equal(asked.get('leaves')!.answer(utf8('late')), false);
+    assert.equal(asked.get('halves')!.answer(utf8('served')), true);
+    assert.deepEqual(await answered, Buffer.from(framed(utf8('served'))));
   });
 
   it('takes up to four descriptors, refuses more, and keeps none of them', async () => {
