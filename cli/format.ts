@@ -7,6 +7,7 @@ import type {
   StatusResult,
 } from '../control/control-protocol.ts';
 import type { PeerStatus, PeersResult } from '../control/peer-status.ts';
+import type { PolicyStatus } from '../control/policy-request.ts';
 
 /** Texts for people: the results of the control socket as lines and tables. Names of peers are not trusted. */
 
@@ -20,6 +21,7 @@ export function formatStatus(status: StatusResult): string {
     `addresses  ${status.addresses.map((address) => printable(address)).join(', ') || 'none yet'}`,
     `ipam       ${summaryOf(status.ipam)}`,
     ...datapathLines(status.datapath),
+    ...(status.policy === undefined ? [] : [`policy     ${policyText(status.policy)}`]),
     `peers      ${connected} of ${status.peers.length} connected${hiddenText(status.hidden)}`,
   ];
   if (status.peers.length > 0) lines.push('', ...peerTable(status.peers));
@@ -34,6 +36,16 @@ function datapathLines(datapath: DatapathStatus | undefined): string[] {
     `datapath   ${printable(name)}; ${suites.map((suite) => printable(suite)).join(', ')}`,
     ...without.map(({ feature, fault }) => `           without ${printable(feature)}: ${printable(fault)}`),
   ];
+}
+
+const NPC_TEXT: Readonly<Record<PolicyStatus['npc'], string>> = {
+  serving: 'weft-npc serves',
+  incomplete: 'weft-npc has no complete copy of the policies yet',
+  absent: 'weft-npc is not connected',
+};
+
+function policyText({ npc, open, waiting }: PolicyStatus): string {
+  return `${NPC_TEXT[npc] ?? printable(npc)}; pods: ${open} decided, ${waiting} waiting at the gate`;
 }
 
 export function formatPeers(result: PeersResult): string {

@@ -5,7 +5,7 @@ import type { NetworkConfig } from './config.ts';
 import { CNI_CODE, CniFault, describeFault, faultOf } from './fault.ts';
 import { type AttachmentKey, keyText } from './key.ts';
 import { KeyedLock } from './keyed-lock.ts';
-import type { AddressPool, DeletionSpool, Pod, PodNetwork } from './needs.ts';
+import type { AddressPool, DeletionSpool, Pod, PodGate, PodNetwork } from './needs.ts';
 import { reconcile } from './reconcile.ts';
 import type { CniRequest } from './request.ts';
 import { attachmentResult, missingFromResult } from './result.ts';
@@ -15,6 +15,8 @@ export interface AttachmentsOptions {
   readonly pool: AddressPool;
   readonly network: PodNetwork;
   readonly spool: DeletionSpool;
+  /** Undefined: pods are open at once. */
+  readonly gate?: PodGate | undefined;
   /** MTU for new pods: the overlay's as it is now. */
   readonly mtu: () => number;
   readonly counters: Counters<CniCounter>;
@@ -40,12 +42,12 @@ export class Attachments {
 
   /** ADD. Answers the result for the runtime; `signal` bounds the wait for an address. Rejects with a {@link CniFault}. */
   async add(
-    { config, netns }: CniRequest,
+    request: CniRequest,
     key: AttachmentKey,
     pod: Pod,
     signal: AbortSignal,
   ): Promise<Record<string, unknown>> {
-    return this.#lock.run(key, () => this.#add(config, netns, key, pod, signal));
+    return this.#lock.run(key, () => this.#add(request, key, pod, signal));
   }
 
   /** DEL. Removes what is there of the attachment; nothing where there is none. */
@@ -123,13 +125,12 @@ export class Attachments {
   }
 
   async #add(
-    config: NetworkConfig,
-    netns: string,
+    { config, netns, pod: owner }: CniRequest,
     key: AttachmentKey,
     pod: Pod,
     signal: AbortSignal,
   ): Promise<Record<string, unknown>> {
-    const { pool, network, spool } = this.#options;
+    const { pool, network, spool, gate } = this.#options;
     if (signal.aborted)
       throw new CniFault(CNI_CODE.tryLater, 'earlier calls for this container took too long');
     // These two refusals stand before the try block: undoing would remove the attachment that exists.
@@ -145,7 +146,9 @@ export class Attachments {
       if (signal.aborted) throw new CniFault(CNI_CODE.tryLater, 'no address came in time; try again later');
       const attachment = planAttachment(key, config.name, addresses, this.#options.mtu());
       const result = attachmentResult(config.cniVersion, attachment, netns, config.dns, config.prevResult);
+      await gate?.announce(attachment, owner);
       await network.attach(pod, attachment);
+      await gate?.admitted(key);
       return result;
     } catch (error) {
       throw await this.#undo(key, signal, error);
@@ -168,8 +171,10 @@ export class Attachments {
   }
 
   async #delete(key: AttachmentKey): Promise<void> {
-    await this.#options.network.detach(key);
-    await this.#options.pool.release(key);
+    const { network, gate, pool } = this.#options;
+    await network.detach(key);
+    gate?.forget(key);
+    await pool.release(key);
   }
 
   async #check(config: NetworkConfig, key: AttachmentKey, pod: Pod): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Address } from '../base/address.ts';
 import type { Attachment, PodAddresses } from './attachment.ts';
 import type { AttachmentKey } from './key.ts';
+import type { PodOfArgs } from './pod-args.ts';
 
 /**
  * What {@link CniPlugin} needs of the rest of the daemon. The shell implements these; so do the tests.
@@ -70,6 +71,21 @@ export interface HostLink {
   readonly routes: readonly Address[];
   /** Addresses whose hardware address on this link is set for good. */
   readonly neighbours: readonly { readonly address: Address; readonly mac: Uint8Array }[];
+}
+
+/** Keeps pods apart from everything until policies were decided for them. */
+export interface PodGate {
+  /**
+   * `attachment` is about to be made for `pod`; its link is not up yet. Resolves when it may be. Rejects with a
+   * {@link CniFault} only where what was decided for an earlier container of the same key cannot be taken back.
+   */
+  announce(attachment: Attachment, pod: PodOfArgs): Promise<void>;
+  /** The pair of `key` is up. Resolves when the call may be answered, whatever was decided; never rejects. */
+  admitted(key: AttachmentKey): Promise<void>;
+  /** The pair of `key` is gone. Harmless where there was none. */
+  forget(key: AttachmentKey): void;
+  /** These are attached, and no others. To be called once, before anything is announced. */
+  adopt(attached: readonly { readonly key: AttachmentKey; readonly addresses: PodAddresses }[]): void;
 }
 
 /** Deletions that came while no daemon was there. */

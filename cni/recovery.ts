@@ -3,7 +3,7 @@ import { planAttachment } from './attachment.ts';
 import type { CniCounter } from './cni-counters.ts';
 import { describeFault } from './fault.ts';
 import type { AttachmentKey } from './key.ts';
-import type { AddressPool, DeletionSpool, PodNetwork } from './needs.ts';
+import type { AddressPool, DeletionSpool, PodGate, PodNetwork } from './needs.ts';
 import { reconcile } from './reconcile.ts';
 import { parseRequest } from './request.ts';
 
@@ -12,6 +12,7 @@ interface RecoveryOptions {
   readonly pool: AddressPool;
   readonly network: PodNetwork;
   readonly spool: DeletionSpool;
+  readonly gate?: PodGate | undefined;
   readonly mtu: () => number;
   readonly counters: Counters<CniCounter>;
   /** Removes an attachment: its pair, then its address. */
@@ -48,6 +49,8 @@ export async function recover(options: RecoveryOptions): Promise<RecoveryReport>
     faults.push(describeFault(error));
     return { released: [], removedLinks: [], repaired: [], intact: 0 };
   });
+  const { pool, gate } = options;
+  gate?.adopt(pool.keys().map((key) => ({ key, addresses: pool.addressesOf(key) ?? {} })));
   return { deletions, ...reconciled, faults };
 }
 

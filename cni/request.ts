@@ -9,6 +9,7 @@ import {
 } from './config.ts';
 import { CNI_CODE, type CniErrorDocument, CniFault } from './fault.ts';
 import { type AttachmentKey, isContainerId, isInterfaceName } from './key.ts';
+import { type PodOfArgs, podOfArgs } from './pod-args.ts';
 import { refuseUnsupported } from './unsupported.ts';
 
 /** The commands that reach the daemon. VERSION does not: the shim answers it itself. */
@@ -28,6 +29,8 @@ export interface CniRequest {
   readonly key: AttachmentKey | undefined;
   /** Path of the pod's namespace as the runtime sees it; only ever echoed as the result's sandbox. */
   readonly netns: string;
+  /** Whose container it is. */
+  readonly pod: PodOfArgs;
   readonly config: NetworkConfig;
 }
 
@@ -60,7 +63,7 @@ export function parseRequest(value: unknown): CniRequest {
   const config = parseConfig(object);
   // A DEL or CHECK of a pod that an earlier version attached must work whatever the config says by now.
   if (command === 'ADD' || command === 'STATUS') refuseUnsupported(object, env.CNI_ARGS);
-  return { command, key, netns, config };
+  return { command, key, netns, pod: podOfArgs(env.CNI_ARGS), config };
 }
 
 /**

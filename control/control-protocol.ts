@@ -2,12 +2,13 @@ import { readU32LE, utf8, utf8Text, writeU32LE } from '../base/bytes.ts';
 import { fail, ok, type Result } from '../base/result.ts';
 import type { Warning } from '../base/warning.ts';
 import type { ProcessPlace } from '../host/own-process.io.ts';
+import type { NodeSettings } from './node-settings.ts';
 import type { PeerStatus, PeersResult, SeedStatus } from './peer-status.ts';
 import {
   decodePolicyRequest,
-  isPolicyOperation,
   type PolicyRequest,
   type PolicyResults,
+  type PolicyStatus,
 } from './policy-request.ts';
 
 /**
@@ -81,6 +82,8 @@ export interface StatusResult {
   readonly ipam: IpamSummary;
   /** What moves the packets; an older weftd does not tell it. */
   readonly datapath?: DatapathStatus;
+  /** Where weftd keeps a gate for policies. */
+  readonly policy?: PolicyStatus;
   /** What `--peer` and `weft connect` gave. */
   readonly seeds?: readonly SeedStatus[];
   /** What a user should know and do something about, one line each, the worst first. */
@@ -177,19 +180,6 @@ interface YieldResult {
   readonly yielded: true;
 }
 
-/** The settings of a weftd that concern its host. */
-export interface NodeSettings {
-  /** The cluster's pod ranges, as CIDRs (or `first-last`). */
-  readonly ranges: readonly string[];
-  readonly port: number;
-  readonly stateDir: string;
-  readonly masquerade: boolean;
-  /** The runtime's network configuration that weftd writes; null where it writes none. */
-  readonly cniConfig: string | null;
-  readonly cniBinDir: string;
-  readonly sysctlDir: string;
-}
-
 /** Everything that helps to judge a fault, without keys and secrets. Its form may change at any time. */
 export interface ReportResult {
   readonly status: StatusResult;
@@ -232,7 +222,8 @@ export function decodeRequest(bytes: Uint8Array): Result<ControlRequest, Request
   const request = parseJson(bytes);
   if (!isRecord(request)) return fail('request-not-json');
   const { op } = request;
-  if (isPolicyOperation(op)) return decodePolicyRequest(op, request);
+  const forPolicy = decodePolicyRequest(request);
+  if (forPolicy !== undefined) return forPolicy;
   if (typeof op !== 'string' || !Object.hasOwn(KEYS_BY_OP, op)) return fail('request-unknown-op');
   const keys = KEYS_BY_OP[op as keyof typeof KEYS_BY_OP];
   if (op !== 'cni' && Object.keys(request).some((key) => key !== 'op' && !keys.includes(key)))

@@ -30,9 +30,13 @@ export interface PolicyPod {
   readonly uid: string;
 }
 
-/** Whether `op` is one of these operations. */
-export function isPolicyOperation(op: unknown): op is PolicyRequest['op'] {
-  return op === 'policyWait' || op === 'policyDecided';
+/** How the gate for policies stands, in the answer to `status`. */
+export interface PolicyStatus {
+  /** Of weft-npc. serving: pods may be left to it. incomplete: it has no complete copy of the API. absent: not connected. */
+  readonly npc: 'serving' | 'incomplete' | 'absent';
+  /** Pods for which somebody has spoken, and pods that are closed. */
+  readonly open: number;
+  readonly waiting: number;
 }
 
 /** What each is answered with. */
@@ -68,19 +72,20 @@ const MAX_TEXT_LENGTH = 253;
 const POD_KEYS = ['link', 'namespace', 'name', 'uid'] as const;
 
 /**
- * Reads a request. The two programs may be of two versions, so members that are not known are passed over. Names are bounded
+ * Reads a request; undefined where it is another one. The two programs may be of two versions, so members that are not known are passed over. Names are bounded
  * here, and judged by whoever uses them.
  */
 export function decodePolicyRequest(
-  op: PolicyRequest['op'],
   request: Readonly<Record<string, unknown>>,
-): Result<PolicyRequest, 'request-bad-policy'> {
+): Result<PolicyRequest, 'request-bad-policy'> | undefined {
+  const { op } = request;
   if (op === 'policyWait') {
     const { revision, complete } = request;
     if (!isText(revision, MAX_REVISION_LENGTH) || typeof complete !== 'boolean')
       return fail('request-bad-policy');
     return ok({ op, revision, complete });
   }
+  if (op !== 'policyDecided') return undefined;
   const { links, unknown, pods } = request;
   if (!isLinkList(links) || !isLinkList(unknown) || !isPodList(pods)) return fail('request-bad-policy');
   const count = links.length + unknown.length + pods.length;

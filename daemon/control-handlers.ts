@@ -2,7 +2,8 @@ import type { Instant } from '../base/instant.ts';
 import { printable } from '../base/printable.ts';
 import { WeftError } from '../base/weft-error.ts';
 import { type ControlRequest, type ControlResults, decodeRequest } from '../control/control-protocol.ts';
-import { answerOf, type ControlService } from '../control/control-server.io.ts';
+import { answerOf, type ControlClient, type ControlService } from '../control/control-server.io.ts';
+import type { PolicyResults } from '../control/policy-request.ts';
 import { ownProcess } from '../host/own-process.io.ts';
 import type { HandoverPolicy } from './handover-policy.ts';
 import { leaveCluster } from './leave.ts';
@@ -26,8 +27,15 @@ interface SeedList {
 type ControlHandlers = {
   readonly [Op in keyof ControlResults]: (
     request: Extract<ControlRequest, { op: Op }>,
+    client: ControlClient,
   ) => ControlResults[Op] | Promise<ControlResults[Op]>;
 };
+
+/** Who answers weft-npc. */
+export type PolicyHandlers = Pick<ControlHandlers, keyof PolicyResults>;
+
+/** Without a gate there is nothing to say to weft-npc. */
+const NO_POLICY: PolicyHandlers = { policyWait: refusePolicy, policyDecided: refusePolicy };
 
 /** Answers a call of the CNI plugin; never rejects. `fds` are open until the first time it waits. */
 type CniHandler = (
@@ -40,11 +48,11 @@ export function controlService(handlers: ControlHandlers, cni: CniHandler): Cont
   return {
     program: 'weftd',
     decode: decodeRequest,
-    answer: (request, fds) => {
+    answer: (request, fds, client) => {
       if (request.op === 'cni') return cni(request, fds);
       // The handler of an operation takes the request of that operation; TypeScript cannot follow the pairing.
-      const handle = handlers[request.op] as (request: ControlRequest) => unknown;
-      return answerOf(() => handle(request));
+      const handle = handlers[request.op] as (request: ControlRequest, client: ControlClient) => unknown;
+      return answerOf(() => handle(request, client));
     },
   };
 }
@@ -55,13 +63,15 @@ export function controlHandlers(options: {
   readonly seeds: SeedList;
   readonly removals: PeerRemovals;
   readonly handover: HandoverPolicy;
+  /** Undefined: this weftd keeps no gate. */
+  readonly policy: PolicyHandlers | undefined;
   /** Ends the daemon once the answer is out. */
   readonly end: () => void;
   /** Where a peer is given without a port. */
   readonly port: number;
   readonly now: () => Instant;
 }): ControlHandlers {
-  const { context, seeds, removals, handover, end, port, now } = options;
+  const { context, seeds, removals, handover, policy, end, port, now } = options;
   return {
     status: (request) => statusView(context, request),
     peers: (request) => peersView(context, request),
@@ -86,8 +96,7 @@ export function controlHandlers(options: {
     },
     locate: ({ target }) => locateView(context, target),
     process: ownProcess,
-    policyWait: refusePolicy,
-    policyDecided: refusePolicy,
+    ...(policy ?? NO_POLICY),
     yield: ({ cluster }) => {
       handover.yieldTo(cluster, now());
       return { yielded: true };

@@ -4,14 +4,16 @@ import { GROUND_COUNTERS } from '../ground/ground-counters.ts';
 import { HEALTH_COUNTERS } from '../host/health-counters.ts';
 import { NODE_COUNTERS } from '../node/node-counters.ts';
 import { DATAPATH_COUNTERS } from '../router/datapath/datapath-counters.ts';
+import { ADMISSION_COUNTERS } from './policy/admission-counters.ts';
 
-/** All that a daemon counts: its node, the datapath, CNI calls, repairs of the host's network, the health port. */
+/** All that a daemon counts: its node, the datapath, CNI calls, repairs of the host's network, the gate, the health port. */
 export const DAEMON_COUNTERS = joinCounters(
   NODE_COUNTERS,
   DATAPATH_COUNTERS,
   CNI_COUNTERS,
   GROUND_COUNTERS,
   HEALTH_COUNTERS,
+  ADMISSION_COUNTERS,
 );
 
 /** A name that a daemon counts under. */

@@ -7,7 +7,7 @@ import { serveControl } from '../control/control-server.io.ts';
 import { removeGround } from '../ground/host-kernel.io.ts';
 import { clock } from '../host/clock.io.ts';
 import { EventLoopDelay } from '../host/event-loop-delay.io.ts';
-import { HealthServer } from '../host/health-server.io.ts';
+import { HealthServer, type Readiness } from '../host/health-server.io.ts';
 import type { Log } from '../host/log.ts';
 import { osRandom } from '../host/os-random.io.ts';
 import { ownRuntime } from '../host/own-process.io.ts';
@@ -18,6 +18,7 @@ import { NODE_KEY } from '../ipam/model/types.ts';
 import { rangesInStore } from '../ipam/ring/own-log.ts';
 import { refuseApiOverlap } from '../kube/range-overlaps.ts';
 import { refuseOverlap } from '../linux/host-survey.io.ts';
+import { removePolicyTable } from '../linux/policy-gate.io.ts';
 import { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
 import { Sysctl } from '../linux/sysctl.io.ts';
 import type { LocalSocket } from '../native/local-socket.ts';
@@ -39,6 +40,7 @@ import { HostNetwork } from './parts/host-network.io.ts';
 import { guardIdentity } from './parts/identity.ts';
 import { makeNode } from './parts/node.ts';
 import { openPeerLinks } from './parts/peer-links.io.ts';
+import { openPolicy, type Policy, removePolicy } from './parts/policy.io.ts';
 import { openState } from './parts/state.io.ts';
 import { UnderlayWatch } from './parts/underlay-watch.io.ts';
 import { PeerRemovals } from './peer-removals.ts';
@@ -115,6 +117,7 @@ export class Daemon {
 
   async #end(patienceMs: number, takeLeave: (serving: Serving) => Promise<void>): Promise<void> {
     const serving = this.#serving!;
+    serving.policy?.retire();
     await answerLastCalls(serving.control, serving.plugin, patienceMs);
     await takeLeave(serving);
     await nextTurn();
@@ -183,11 +186,14 @@ export class Daemon {
       : undefined;
     const removals = new PeerRemovals({ node, name: config.name }, loop);
     const { runDir } = config;
+    const policy = config.policy
+      ? this.#open(openPolicy({ config, node, loop, client, log, counters }))
+      : undefined;
     const { name } = config;
     const looked = { node, name, sought: () => seeds.sought, now: clock };
     const cni = this.#open(
       openCni({
-        ...{ node, loop, sysctl, runDir, mtu: () => overlayMtu, counters },
+        ...{ node, loop, sysctl, runDir, mtu: () => overlayMtu, gate: policy?.gate, counters },
         ringDetail: () => ringDetail(looked),
       }),
     );
@@ -211,6 +217,7 @@ export class Daemon {
         masquerade: config.masquerade,
         port: config.port,
         underlayStirred: () => underlayWatch.stirred(),
+        rulesetWatcher: policy?.watcher,
         log,
         counters,
       }),
@@ -227,12 +234,17 @@ export class Daemon {
     openRunFolder(runDir);
     // From here on the kernel is changed; before, everything that can be refused has been.
     await hostNetwork.start();
+    await (policy?.start() ?? removePolicy(runDir));
     datapath.start(loop.watched(node.datapathEvents), onFault);
     node.start(state.records.all(), clock());
     loop.wake();
 
+    const readiness = (): Readiness => {
+      const serves = cni.serves();
+      return serves.ready ? (policy?.readiness() ?? serves) : serves;
+    };
     if (config.healthListen !== undefined)
-      this.#open(await HealthServer.listen(config.healthListen, { readiness: () => cni.serves(), counters }));
+      this.#open(await HealthServer.listen(config.healthListen, { readiness, counters }));
     const context: StatusContext = {
       ...looked,
       version: ownVersion(),
@@ -240,6 +252,7 @@ export class Daemon {
       overlayMtu,
       counters,
       gauges: () => readDaemonGauges(node, loopDelay),
+      policy: policy?.status,
       settings: settingsView(config, ranges),
       runtime: ownRuntime,
       warnings: () => [
@@ -247,6 +260,7 @@ export class Daemon {
         ...underlayWatch.warnings(),
         ...refused.warnings(clock()),
         ...cni.warnings(),
+        ...(policy?.warnings() ?? []),
         ...cniFiles.warnings(),
         ...(kubernetes?.warnings() ?? []),
       ],
@@ -268,6 +282,7 @@ export class Daemon {
       seeds,
       removals,
       handover,
+      policy: policy?.handlers,
       end,
       port: config.port,
       now: clock,
@@ -281,7 +296,7 @@ export class Daemon {
     );
     const report = await plugin.start();
     hostNetwork.holdPods(plugin);
-    this.#serving = { node, loop, plugin, control };
+    this.#serving = { node, loop, plugin, control, policy };
 
     for (const fault of report.faults) log.warn('a pod could not be put right', { fault }, fault);
     log.info('serving', {
@@ -327,6 +342,7 @@ interface Serving {
   readonly loop: NodeLoop;
   readonly plugin: CniPlugin;
   readonly control: LocalSocket;
+  readonly policy: Policy | undefined;
 }
 
 /** Best effort: what made the start fail is what the user is to read. */
@@ -334,6 +350,7 @@ async function undoHostNetwork(): Promise<void> {
   try {
     const client = RouteClient.open();
     await removeGround(client, OWN_LINKS, { pods: () => false }).finally(() => client.close());
+    await removePolicyTable();
   } catch {
     // No nft, no privileges: then there is little of ours either.
   }

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { WeftError } from '../base/weft-error.ts';
 import { isHostLinkName } from '../cni/attachment.ts';
 import { removeGround } from '../ground/host-kernel.io.ts';
+import { removePolicyTable } from '../linux/policy-gate.io.ts';
 import { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
 import { FileLock } from '../native/file-lock.ts';
 import { OWN_LINKS } from './own-links.ts';
@@ -22,8 +23,10 @@ export interface ResetOptions {
 const STATE_FILES =
   /^(lock|cluster|epoch|identity|version|retired|kubernetes\.json|weft\.db(-wal|-shm|-journal)?)(\.weft-new)?$/;
 const isStateFile = (entry: Dirent): boolean => !entry.isDirectory() && STATE_FILES.test(entry.name);
+const RUN_FOLDERS = ['deletions', 'pods'];
+const RUN_FILES = ['weft.sock', 'policy-gate'];
 const isRunFile = (entry: Dirent): boolean =>
-  entry.isDirectory() ? entry.name === 'deletions' : entry.name === 'weft.sock';
+  (entry.isDirectory() ? RUN_FOLDERS : RUN_FILES).includes(entry.name);
 
 /**
  * Leaves the host as it was before Weft: pods lose their network, the node its identity, its addresses and its part
@@ -46,6 +49,7 @@ export async function resetNode(options: ResetOptions): Promise<string[]> {
     try {
       const links = await removeGround(client, OWN_LINKS, { pods: isHostLinkName });
       for (const name of links) removed.push(`interface ${name}`);
+      await removePolicyTable();
     } finally {
       client.close();
     }

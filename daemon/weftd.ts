@@ -8,6 +8,7 @@ import { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
 import { Daemon, type Outlived } from './daemon.io.ts';
 import { OWN_LINKS } from './own-links.ts';
 import { readCluster } from './parts/cluster.io.ts';
+import { removeForgottenGate } from './policy/forgotten-gate.io.ts';
 import { loadConfig } from './settings/config.io.ts';
 import { type Config, helpText } from './settings/config.ts';
 import { untilVacant } from './take-over.io.ts';
@@ -61,6 +62,7 @@ async function run(config: Config): Promise<void> {
         daemon = await Daemon.start(config, log, { returned: false, ringRanges, onFault: end });
         continue;
       }
+      if (config.policy) void removeForgottenGate(config, log);
       log.info('another weftd serves this node now; standing by');
       daemon = await returnWhenVacant(config, log);
     }

@@ -35,11 +35,21 @@ interface GroundListener {
   underlayStirred(): void;
 }
 
+/** Who keeps rules of its own in nftables, and hears of changes from here: one socket serves both. */
+export interface RulesetWatcher {
+  /** Chains, sets and objects that are to be named in what it is told. */
+  readonly names: Iterable<string>;
+  changed(changes: readonly RulesetChange[]): void;
+  /** Events were lost: anything may have changed. */
+  lost(): void;
+}
+
 interface GroundKeeperOptions {
   readonly kernel: HostKernel;
   readonly ground: HostGround;
   readonly rules: PacketRules;
   readonly listener: GroundListener;
+  readonly watcher?: RulesetWatcher | undefined;
   readonly counters: Counters<GroundCounter>;
   readonly clock: () => Instant;
 }
@@ -67,7 +77,7 @@ const GROUPS = [
 export class GroundKeeper {
   readonly #options: GroundKeeperOptions;
   readonly #schedule: LookSchedule;
-  readonly #changes = new RulesetChanges();
+  readonly #changes: RulesetChanges;
   readonly #events: NetlinkEvents[] = [];
   #ground: HostGround;
   #pods: PodGround | undefined;
@@ -97,6 +107,7 @@ export class GroundKeeper {
   constructor(options: GroundKeeperOptions) {
     this.#options = options;
     this.#ground = options.ground;
+    this.#changes = new RulesetChanges(options.watcher?.names);
     this.#schedule = new LookSchedule(options.clock());
   }
 
@@ -156,13 +167,14 @@ export class GroundKeeper {
   // -- events ---------------------------------------------------------------------------------------------------
 
   #watch(): void {
-    const { counters, listener } = this.#options;
+    const { counters, listener, watcher } = this.#options;
     const lost = (): void => {
       counters.add('ground.eventsLost');
       this.#changes.lost();
       this.#rulesStirred = true;
       this.#othersStirred = true;
       listener.underlayStirred();
+      watcher?.lost();
       this.#stir();
     };
     const onError = (error: unknown): void => listener.failed(error);
@@ -174,7 +186,11 @@ export class GroundKeeper {
       }),
       NetlinkEvents.open(NETLINK_NETFILTER, [NFNLGRP_NFTABLES], {
         onDatagrams: (datagrams) => {
-          for (const datagram of datagrams) this.#rulesetChanged(this.#changes.receive(datagram));
+          for (const datagram of datagrams) {
+            const changes = this.#changes.receive(datagram);
+            watcher?.changed(changes);
+            this.#rulesetChanged(changes);
+          }
         },
         onLost: lost,
         onError,

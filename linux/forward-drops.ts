@@ -21,6 +21,8 @@ export interface PodInterfaces {
 }
 
 const MAX_DEPTH = 16;
+/** What these drop is to be dropped. */
+const OWN_TABLES = ['weft', 'weft-npc'];
 
 /** The filter chains at the hook `forward`, but for our own; none where `json` is not what nft writes. */
 export function forwardChains(json: string): ForwardChain[] {
@@ -28,7 +30,7 @@ export function forwardChains(json: string): ForwardChain[] {
     if (!isObject(chain) || chain.hook !== 'forward' || chain.type !== 'filter') return [];
     const { family, table, name } = chain;
     if (family !== 'ip' && family !== 'ip6' && family !== 'inet') return [];
-    if (typeof table !== 'string' || typeof name !== 'string' || table === 'weft') return [];
+    if (typeof table !== 'string' || typeof name !== 'string' || OWN_TABLES.includes(table)) return [];
     return [{ family, table, chain: name }];
   });
 }

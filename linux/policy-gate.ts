@@ -126,5 +126,6 @@ const INPUT_RULES = [
 ];
 
 function elementsOf(links: readonly string[]): string {
-  return links.map((link) => `"${link}"`).join(', ');
+  // A deletion of the same element twice fails.
+  return [...new Set(links)].map((link) => `"${link}"`).join(', ');
 }

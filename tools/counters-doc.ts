@@ -5,6 +5,7 @@ import { type CounterDeclaration, type CounterTable, joinCounters } from '../bas
 import type { Gauge } from '../base/gauges.ts';
 import { DAEMON_COUNTERS } from '../daemon/daemon-counters.ts';
 import { DAEMON_GAUGES } from '../daemon/status/daemon-gauges.ts';
+import { GATE_COUNTERS } from '../linux/policy-gate.ts';
 import { RULE_COUNTERS } from '../linux/rule-counters.ts';
 import { NPC_COUNTERS } from '../npc/npc-counters.ts';
 
@@ -17,6 +18,7 @@ export const SUBJECTS: Readonly<Record<string, string>> = {
     'Packets on their way. `out` is from this node into tunnels, `in` out of tunnels to this node, `relay` what this node passes on, sealed, for others, `send` what the kernel did not take.',
   rules:
     'Packets that the packet rules of this node dropped, since the rules were last set. The kernel counts them.',
+  gate: 'Packets that the gate for policies dropped, since it was last laid. The kernel counts them.',
   ground: "What Weft put right of the host's network, and what kept it from that.",
   tunnel: 'The tunnels to other nodes.',
   path: 'The search for a way to another node.',
@@ -29,11 +31,17 @@ export const SUBJECTS: Readonly<Record<string, string>> = {
   node: 'What other nodes say that concerns no part of the above.',
   health: 'Connections to the port that answers whether this node is ready.',
   cni: 'The calls of the container runtime.',
+  admission: 'Pods at the gate, where they wait until policies were decided for them.',
   npc: 'What weft-npc does with the packet rules of policies; `weft policy status --json` shows these.',
 };
 
 /** All counters that a report can show. */
-export const ALL_COUNTERS: CounterTable = joinCounters(DAEMON_COUNTERS, RULE_COUNTERS, NPC_COUNTERS);
+export const ALL_COUNTERS: CounterTable = joinCounters(
+  DAEMON_COUNTERS,
+  RULE_COUNTERS,
+  GATE_COUNTERS,
+  NPC_COUNTERS,
+);
 
 /** All gauges that a report shows; what they are read from does not matter here. */
 export const ALL_GAUGES: Readonly<Record<string, Omit<Gauge<never>, 'read'>>> = DAEMON_GAUGES;

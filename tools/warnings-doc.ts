@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import type { WarningTable } from '../base/warning.ts';
 import { DAEMON_WARNINGS } from '../daemon/daemon-warnings.ts';
+import { GATE_WARNINGS } from '../daemon/policy/gate-warnings.ts';
 import { GROUND_WARNINGS } from '../ground/ground-warnings.ts';
 import { IPAM_WARNINGS } from '../ipam/ipam-warnings.ts';
 import { KUBE_WARNINGS } from '../kube/kube-warnings.ts';
@@ -16,6 +17,7 @@ export const WARNING_SECTIONS: readonly { readonly title: string; readonly table
   { title: 'Addresses and the ring', table: IPAM_WARNINGS },
   { title: "The host's network", table: GROUND_WARNINGS },
   { title: 'Kubernetes', table: KUBE_WARNINGS },
+  { title: 'The gate for policies', table: GATE_WARNINGS },
   { title: 'The node and its surroundings', table: DAEMON_WARNINGS },
   { title: 'Policies, in `weft policy status`', table: NPC_WARNINGS },
 ];

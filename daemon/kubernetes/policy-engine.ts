@@ -1,5 +1,6 @@
 /** Controllers that enforce NetworkPolicies beside any pod network, by the tables or chains that they make on each node. */
 const ENGINES = [
+  { name: 'weft-npc', made: /^weft-npc$/ },
   { name: 'kube-network-policies', made: /^kube-network-policies/ },
   { name: 'kube-router', made: /^KUBE-(NWPLCY|POD-FW|ROUTER-FORWARD)/ },
   { name: 'Calico', made: /^(cali-FORWARD|filter-cali-FORWARD|calico)$/ },

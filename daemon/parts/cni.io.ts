@@ -2,6 +2,7 @@ import type { Counters } from '../../base/counters.ts';
 import { type Warning, warningOf } from '../../base/warning.ts';
 import type { CniCounter } from '../../cni/cni-counters.ts';
 import { DeletionFolder } from '../../cni/deletion-spool.io.ts';
+import type { PodGate } from '../../cni/needs.ts';
 import { CniPlugin } from '../../cni/plugin.ts';
 import { KernelPodNetwork } from '../../cni/pod-network.io.ts';
 import { clock } from '../../host/clock.io.ts';
@@ -34,11 +35,13 @@ export function openCni(options: {
   readonly runDir: string;
   /** Bytes: of new pods' interfaces. */
   readonly mtu: () => number;
+  /** Undefined: pods are open at once. */
+  readonly gate: PodGate | undefined;
   readonly counters: Counters<CniCounter>;
   /** What the ring waits for, or what is wrong with it. */
   readonly ringDetail: () => string;
 }): Cni {
-  const { node, loop, sysctl, runDir, mtu, counters, ringDetail } = options;
+  const { node, loop, sysctl, runDir, mtu, gate, counters, ringDetail } = options;
   const pool = new RingAddressPool({
     allocate: loop.waking((key) => node.allocate(key, clock())),
     release: (key) => {
@@ -61,6 +64,7 @@ export function openCni(options: {
     pool,
     network,
     spool: new DeletionFolder(runDir),
+    gate,
     mtu,
     counters,
     timeout: (ms) => AbortSignal.timeout(ms),

@@ -3,7 +3,7 @@ import type { Counters } from '../../base/counters.ts';
 import { type Warning, warningLine } from '../../base/warning.ts';
 import type { CniPlugin } from '../../cni/plugin.ts';
 import type { GroundCounter } from '../../ground/ground-counters.ts';
-import { GroundKeeper } from '../../ground/ground-keeper.io.ts';
+import { GroundKeeper, type RulesetWatcher } from '../../ground/ground-keeper.io.ts';
 import type { HostGround } from '../../ground/host-ground.ts';
 import { clock } from '../../host/clock.io.ts';
 import type { Log } from '../../host/log.ts';
@@ -21,6 +21,8 @@ interface HostNetworkOptions {
   readonly port: number;
   /** Addresses, links or default routes of the underlay may be others now. */
   readonly underlayStirred: () => void;
+  /** Who keeps other rules of ours. */
+  readonly rulesetWatcher: RulesetWatcher | undefined;
   readonly log: Log;
   readonly counters: Counters<GroundCounter>;
 }
@@ -39,6 +41,7 @@ export class HostNetwork {
     masquerade,
     port,
     underlayStirred,
+    rulesetWatcher,
     log,
     counters,
   }: HostNetworkOptions) {
@@ -48,6 +51,7 @@ export class HostNetwork {
       ground,
       rules: { tun, podPrefix, ranges, masquerade, port },
       counters,
+      watcher: rulesetWatcher,
       clock,
       listener: {
         repaired: ({ kind, found, by }) =>

@@ -70,6 +70,9 @@ export interface Config {
   readonly kubernetes: boolean;
   /** Take the place of a weftd that serves this node, and make room for the next one. */
   readonly takeOver: boolean;
+  /** Keep the gate for policies. */
+  readonly policy: boolean;
+  readonly npcStateDir: string;
   /** Set the packet rules and end. */
   readonly rulesOnly: boolean;
   /** Where probes are answered; undefined: nowhere. */
@@ -85,6 +88,7 @@ export interface Config {
 export const DEFAULT_PORT = 6783;
 export const DEFAULT_RUN_DIR = '/run/weft';
 export const DEFAULT_STATE_DIR = '/var/lib/weft';
+const DEFAULT_NPC_STATE_DIR = '/var/lib/weft-npc';
 /** Clear of 10.42.0.0/16 and 10.43.0.0/16, which k3s and RKE2 use for pods and Services. */
 export const DEFAULT_RANGE4 = '10.32.0.0/13';
 
@@ -175,6 +179,8 @@ function build(given: Given<SettingName>, hostName: string, faults: WeftError[])
     masquerade: one('masquerade', readSwitch, true),
     kubernetes,
     takeOver: one('take-over', readSwitch, false),
+    policy: one('policy', readSwitch, false),
+    npcStateDir: one('npc-state-dir', readPath, DEFAULT_NPC_STATE_DIR),
     rulesOnly: one('rules-only', readSwitch, false),
     healthListen: one<Endpoint | undefined>('health-listen', readEndpoint, undefined),
     cniConfig: one<string | undefined>('cni-config', readPath, undefined),

@@ -78,6 +78,17 @@ const SETTINGS = {
       'take the place of the weftd that serves this node, if it was started with --take-over too: the old weftd then ' +
       'stands by until it is told to end, and serves again if the new one fails (default: off)',
   },
+  policy: {
+    kind: 'switch',
+    help:
+      'keep new pods apart from everything until weft-npc, which enforces NetworkPolicies, has decided for them; for nodes ' +
+      'on which weft-npc runs (default: off)',
+  },
+  'npc-state-dir': {
+    kind: 'one',
+    value: 'DIR',
+    help: 'the state folder of weft-npc, to see which namespaces have policies (default: /var/lib/weft-npc)',
+  },
   'rules-only': {
     kind: 'switch',
     help:

@@ -1,5 +1,5 @@
 import { type Range, rangeCidrs } from '../../base/range.ts';
-import type { NodeSettings } from '../../control/control-protocol.ts';
+import type { NodeSettings } from '../../control/node-settings.ts';
 import type { Config } from '../settings/config.ts';
 
 /** The settings that concern the host, as `weft report` tells them and `weft doctor` goes by. */

@@ -3,7 +3,8 @@ import type { GaugeReading } from '../../base/gauges.ts';
 import type { Instant } from '../../base/instant.ts';
 import { type PeerId, shortPeerId } from '../../base/peer-id.ts';
 import type { Warning } from '../../base/warning.ts';
-import type { NodeSettings } from '../../control/control-protocol.ts';
+import type { NodeSettings } from '../../control/node-settings.ts';
+import type { PolicyStatus } from '../../control/policy-request.ts';
 import type { ProcessRuntime } from '../../host/own-process.io.ts';
 import type { WeftNode } from '../../node/weft-node.ts';
 import type { OpenDatapath } from '../../router/datapath/datapath.ts';
@@ -24,6 +25,8 @@ export interface StatusContext {
   /** What the node was told to look for. */
   readonly sought: () => readonly SoughtSeed[];
   readonly now: () => Instant;
+  /** Undefined where no gate for policies is kept. */
+  readonly policy: (() => PolicyStatus) | undefined;
   readonly settings: NodeSettings;
   /** Of this process. */
   readonly runtime: () => ProcessRuntime;

@@ -31,6 +31,7 @@ export function statusView(context: StatusContext, { all = false } = {}): Status
     ...(hidden > 0 ? { hidden } : {}),
     ipam: { ...ipamSummary(node), detail: ringDetail(context, seeds) },
     datapath: datapathStatus(datapath),
+    ...(context.policy === undefined ? {} : { policy: context.policy() }),
     ...(seeds.length === 0 ? {} : { seeds }),
     ...(warnings.length === 0 ? {} : { warnings: warnings.map(warningLine), problems: warnings }),
   };

@@ -12,7 +12,7 @@ import { type GovernedNamespaces, mayBeSelected } from './governed-file.ts';
  *
  * A container that is no pod of Kubernetes is opened by weftd whatever weft-npc does.
  */
-export type GateVerdict =
+type GateVerdict =
   /** weftd opens the gate itself. */
   | { readonly act: 'open' }
   /** weft-npc is to speak for the pod; until then it is closed. */

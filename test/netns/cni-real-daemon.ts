@@ -9,6 +9,13 @@ import { newSecret, WEFTD } from './weftd-host.ts';
 const NET_ADMIN_ALONE = ['--bounding-set', '-all,+net_admin', '--inh-caps', '-all'];
 const WHOLE_RANGE = '10.32.0.0/16';
 
+/** How weftd is started. */
+interface RealDaemonOptions extends CniDaemonOptions {
+  /** More of its arguments. */
+  readonly flags?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** weftd in the node's namespace, a cluster of its own, with CAP_NET_ADMIN and no other capability. */
 export class RealDaemon implements CniDaemon {
   readonly runDir: string;
@@ -16,6 +23,16 @@ export class RealDaemon implements CniDaemon {
   readonly #node: Namespace;
   #process: ChildProcess | undefined;
   #log = '';
+
+  /** All that this weftd has logged. */
+  get log(): string {
+    return this.#log;
+  }
+
+  /** The process that runs; undefined where none does. */
+  get process(): ChildProcess | undefined {
+    return this.#process;
+  }
 
   constructor(node: Namespace, runDir: string) {
     this.#node = node;
@@ -25,7 +42,7 @@ export class RealDaemon implements CniDaemon {
   }
 
   /** Each capacity is a cluster of its own, for a cluster keeps the range it began with. */
-  async start({ capacity }: CniDaemonOptions = {}): Promise<void> {
+  async start({ capacity, flags = [], env = {} }: RealDaemonOptions = {}): Promise<void> {
     const settings = {
       '--name': 'node',
       '--state-dir': join(this.runDir, capacity === undefined ? 'state' : `state-${capacity}`),
@@ -36,8 +53,11 @@ export class RealDaemon implements CniDaemon {
     };
     const child = this.#node.start('setpriv', [
       ...NET_ADMIN_ALONE,
+      'env',
+      ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
       WEFTD,
       ...Object.entries(settings).flat(),
+      ...flags,
     ]);
     this.#process = child;
     this.#log = '';

@@ -30,7 +30,7 @@ describe('weft reset', () => {
   it('refuses while a weftd runs, and then leaves nothing of it, but what is not its own', async () => {
     const config = { cniVersion: '1.1.0', name: 'weft', type: 'weft-net', runDir: host.path('run') };
     const [ours, theirs] = [host.path('10-weft.conflist'), host.path('20-other.conflist')];
-    const weftd = await host.serve([...host.args(), '--cni-config', ours]);
+    const weftd = await host.serve([...host.args(), '--cni-config', ours, '--policy']);
     await writeFile(theirs, '{"name": "other"}');
     const added = await runPlugin({
       command: 'ADD',
@@ -49,6 +49,8 @@ describe('weft reset', () => {
     assert.match(elsewhere.stderr, /^weft: a weftd serves \S+weft\.sock; stop it first; .*\n$/);
     assert.equal((await run([WEFT, '--run-dir', host.path('run'), 'status'])).status, 0);
     assert.match(await pod.run('ip', '-o', 'link'), /eth0/);
+    assert.match(await host.traces(), /table inet weft-npc/);
+    assert.equal((await host.names('run/pods')).length, 1);
 
     await weftd.stop();
     await writeFile(host.path('state/notes.txt'), 'mine');
@@ -64,6 +66,7 @@ describe('weft reset', () => {
     assert.match(await host.namespace.run('ip', '-o', 'link'), /wvpn0[\s\S]*wvbridge/);
     assert.match(await host.traces(), /^(net\.\S+ = 1\n?)*$/, 'settings of the kernel alone');
     assert.deepEqual(await host.names('state'), ['notes.txt']);
+    assert.deepEqual(await host.names('run'), []);
     assert.doesNotMatch(await pod.run('ip', '-o', 'link'), /eth0/);
     const again = await reset('--cni-config', theirs);
     assert.deepEqual([again.status, again.stdout], [0, 'nothing to remove\n']);

@@ -101,10 +101,11 @@ class FakeWorld implements World {
   env: Record<string, string> = {};
   version = '9.9.9';
   fault: unknown;
+  results = RESULTS;
 
   ask: World['ask'] = (runDir, request) => {
     this.asked.push([runDir, request]);
-    return this.fault === undefined ? Promise.resolve(RESULTS[request.op]) : Promise.reject(this.fault);
+    return this.fault === undefined ? Promise.resolve(this.results[request.op]) : Promise.reject(this.fault);
   };
   readonly policy: World['policy'] = {
     ask: () => Promise.reject(new Error('nobody asks weft-npc here')),
@@ -167,6 +168,13 @@ describe('weft', () => {
       '',
     ]);
     equal(world.stderr, '');
+  });
+
+  it('says in one line how the gate for policies stands', async () => {
+    const policy = { npc: 'absent', open: 3, waiting: 1 } as const;
+    world.results = { ...RESULTS, status: { ...STATUS, policy } };
+    await runProgram(['status'], world);
+    match(world.stdout, /^policy {5}weft-npc is not connected; pods: 3 decided, 1 waiting at the gate$/m);
   });
 
   it('resets a host, and says what went', async () => {

@@ -4,8 +4,17 @@ import { type Attachment, hostLinkName, type PodAddresses } from '../../../cni/a
 import { CNI_COUNTERS } from '../../../cni/cni-counters.ts';
 import { CNI_CODE, CniFault } from '../../../cni/fault.ts';
 import { type AttachmentKey, keyText } from '../../../cni/key.ts';
-import type { AddressPool, DeletionSpool, HostLink, Pod, PodNetwork, PoolState } from '../../../cni/needs.ts';
+import type {
+  AddressPool,
+  DeletionSpool,
+  HostLink,
+  Pod,
+  PodGate,
+  PodNetwork,
+  PoolState,
+} from '../../../cni/needs.ts';
 import { CniPlugin } from '../../../cni/plugin.ts';
+import type { PodOfArgs } from '../../../cni/pod-args.ts';
 
 export function address(text: string): Address {
   const parsed = parseAddress(text);
@@ -143,6 +152,38 @@ export class FakeSpool implements DeletionSpool {
   }
 }
 
+/** Writes down what it is told, and how many links there are then. */
+export class FakeGate implements PodGate {
+  readonly told: string[] = [];
+  announceFault: Error | undefined;
+  readonly #network: FakeNetwork;
+
+  constructor(network: FakeNetwork) {
+    this.#network = network;
+  }
+
+  async announce({ key }: Attachment, pod: PodOfArgs): Promise<void> {
+    this.#note(`announce ${keyText(key)} ${pod.kind}`);
+    if (this.announceFault) throw this.announceFault;
+  }
+
+  async admitted(key: AttachmentKey): Promise<void> {
+    this.#note(`admitted ${keyText(key)}`);
+  }
+
+  forget(key: AttachmentKey): void {
+    this.#note(`forget ${keyText(key)}`);
+  }
+
+  adopt(attached: Parameters<PodGate['adopt']>[0]): void {
+    this.#note(`adopt ${attached.map(({ key }) => keyText(key)).join(' ')}`);
+  }
+
+  #note(what: string): void {
+    this.told.push(`${what}, ${this.#network.links.size} links`);
+  }
+}
+
 /** A plugin on fakes; `expire()` lets every time limit set so far run out. */
 export function fakeWorld() {
   const pool = new FakePool();
@@ -155,11 +196,12 @@ export function fakeWorld() {
     limits.push(controller);
     return controller.signal;
   };
-  const plugin = new CniPlugin({ pool, network, spool, counters, timeout, mtu: () => 1364 });
+  const gate = new FakeGate(network);
+  const plugin = new CniPlugin({ pool, network, spool, gate, counters, timeout, mtu: () => 1364 });
   const expire = (): void => {
     for (const limit of limits) limit.abort();
   };
-  return { pool, network, spool, counters, plugin, expire };
+  return { pool, network, spool, gate, counters, plugin, expire };
 }
 
 export interface RequestOptions {
@@ -168,6 +210,8 @@ export interface RequestOptions {
   readonly version?: string;
   readonly network?: string;
   readonly config?: Record<string, unknown>;
+  /** CNI_ARGS. */
+  readonly args?: string;
 }
 
 export function request(command: string, options: RequestOptions = {}): Record<string, unknown> {
@@ -179,6 +223,7 @@ export function request(command: string, options: RequestOptions = {}): Record<s
       CNI_IFNAME: options.ifname ?? 'eth0',
       CNI_NETNS: '/run/netns/a',
       CNI_PATH: '/opt/cni/bin',
+      ...(options.args === undefined ? {} : { CNI_ARGS: options.args }),
     },
     config: JSON.stringify({
       cniVersion: options.version ?? '1.1.0',

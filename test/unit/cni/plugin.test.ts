@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { formatAddress } from '../../../base/address.ts';
 import { InvariantError } from '../../../base/assert.ts';
 import { hostLinkName, planAttachment } from '../../../cni/attachment.ts';
+import { CNI_CODE, CniFault } from '../../../cni/fault.ts';
 import { MAX_CALLS } from '../../../cni/plugin.ts';
 import type { CniAnswer } from '../../../cni/request.ts';
 import { fakeWorld, request } from './fakes.ts';
@@ -53,6 +54,32 @@ describe('CniPlugin', () => {
     assert.equal(codeOf(answer), 999);
     assert.equal(pool.keys().length, 0);
     assert.equal(network.links.size, 0);
+  });
+
+  it('tells the gate of a pod before its link is there, and answers once the gate says so', async () => {
+    const { plugin, gate } = await startedWorld();
+    await plugin.handle(request('ADD', { args: 'K8S_POD_NAMESPACE=a;K8S_POD_NAME=b' }), [7]);
+    await plugin.handle(request('DEL'), []);
+    assert.deepEqual(gate.told, [
+      'adopt , 0 links',
+      'announce pod-a/eth0 pod, 0 links',
+      'admitted pod-a/eth0, 1 links',
+      'forget pod-a/eth0, 0 links',
+    ]);
+  });
+
+  it('has the gate forget a pod whose ADD failed midway', async () => {
+    const { plugin, gate, network } = await startedWorld();
+    network.attachFault = new Error('the kernel said no');
+    await plugin.handle(request('ADD'), [7]);
+    assert.equal(gate.told.at(-1), 'forget pod-a/eth0, 0 links');
+  });
+
+  it('attaches nothing where what the gate has of an earlier container cannot be taken back', async () => {
+    const { plugin, gate, network, pool } = await startedWorld();
+    gate.announceFault = new CniFault(CNI_CODE.tryLater, 'nft is missing');
+    assert.equal(codeOf(await plugin.handle(request('ADD'), [7])), 11);
+    assert.deepEqual([network.links.size, pool.keys().length], [0, 0]);
   });
 
   it('takes back an ADD whose prevResult cannot be read', async () => {

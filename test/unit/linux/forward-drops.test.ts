@@ -82,6 +82,7 @@ describe("another program's filter at the hook forward", () => {
       { hook: 'input' },
       { family: 'bridge' },
       { table: 'weft' },
+      { table: 'weft-npc' },
       { name: 7 },
     ];
     deepEqual(forwardChains(JSON.stringify({ nftables: all.map(chain) })), [CHAIN]);

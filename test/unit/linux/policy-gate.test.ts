@@ -29,6 +29,12 @@ describe('the gate', () => {
       `add element inet weft-npc decided { "${a}" }\ndelete element inet weft-npc decided { "${a}" }\nadd element inet weft-npc decided { "${b}" }\n`,
     ));
 
+  it('names each link once, whoever asks', () =>
+    equal(
+      renderDecided({ remove: [a!, a!] }),
+      `add element inet weft-npc decided { "${a}" }\ndelete element inet weft-npc decided { "${a}" }\n`,
+    ));
+
   it('is not changed where nothing changes', () => equal(renderDecided({}), ''));
 
   it('finds in the listing of the set what is there', () => {

@@ -1,0 +1,107 @@
+import type { Counters } from '../../base/counters.ts';
+import type { Instant } from '../../base/instant.ts';
+import { WeftError } from '../../base/weft-error.ts';
+import { POLICY_WAIT_MS, type PolicyRequest, type PolicyWaitResult } from '../../control/policy-request.ts';
+import { attachmentJson, type GateAttachment } from '../../npc/gate/attachment-file.ts';
+import type { AdmissionCounter } from './admission-counters.ts';
+import type { NpcPresence } from './npc-presence.ts';
+
+/** Requests that wait at once: one of each weft-npc, of which a rollout has two, and some that died unnoticed. */
+const MAX_WAITERS = 16;
+
+/** Whose requests these are about. */
+interface Attached {
+  /** Resolves once it is known who hangs here. */
+  readonly known: Promise<void>;
+  readonly revision: string;
+  attachments(): readonly GateAttachment[];
+}
+
+interface NpcPollsOptions {
+  readonly presence: NpcPresence;
+  readonly attached: Attached;
+  readonly peers: () => PolicyWaitResult['peers'];
+  /** weft-npc has come or gone. */
+  readonly onPresence: () => void;
+  readonly counters: Counters<AdmissionCounter>;
+  readonly now: () => Instant;
+}
+
+/** Answers the requests in which weft-npc asks who hangs on this node, and waits for changes. */
+export class NpcPolls {
+  readonly #options: NpcPollsOptions;
+  readonly #wakers = new Set<() => void>();
+  #peers: PolicyWaitResult['peers'] = [];
+  #peersText = '';
+  #peerChanges = 0;
+  #isClosed = false;
+
+  constructor(options: NpcPollsOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves with the answer; `whenGone` is called at once. */
+  async wait(
+    { revision, complete }: Extract<PolicyRequest, { op: 'policyWait' }>,
+    whenGone: (act: () => void) => void,
+  ): Promise<PolicyWaitResult> {
+    const { presence, attached, onPresence, counters, now } = this.#options;
+    if (this.#isClosed || presence.waiting >= MAX_WAITERS) {
+      counters.add('admission.tooManyWaiters');
+      throw new WeftError('E_BUSY', 'too many ask who hangs on this node', 'stop all weft-npc but one');
+    }
+    const didSpeak = presence.speaks(now());
+    const poll = presence.begin(complete, now());
+    const gone = Promise.withResolvers<void>();
+    whenGone(() => {
+      presence.hungUp(poll, now());
+      gone.resolve();
+      onPresence();
+    });
+    if (presence.speaks(now()) !== didSpeak) onPresence();
+    await Promise.race([attached.known, gone.promise]);
+    this.peersStirred();
+    if (revision === this.#revision) await this.#change(gone.promise);
+    presence.answered(poll, now());
+    return {
+      revision: this.#revision,
+      attachments: attached.attachments().map(attachmentJson),
+      peers: this.#peers,
+    };
+  }
+
+  /** Something is another than it was. */
+  changed(): void {
+    for (const wake of this.#wakers) wake();
+  }
+
+  /** Other nodes, or their addresses, may be others. */
+  peersStirred(): void {
+    const peers = this.#options.peers();
+    const text = JSON.stringify(peers);
+    if (text === this.#peersText) return;
+    this.#peers = peers;
+    this.#peersText = text;
+    this.#peerChanges++;
+    this.changed();
+  }
+
+  /** Whoever waits is answered, and none after. */
+  close(): void {
+    this.#isClosed = true;
+    this.changed();
+  }
+
+  get #revision(): string {
+    return `${this.#options.attached.revision}-${this.#peerChanges}`;
+  }
+
+  async #change(gone: Promise<void>): Promise<void> {
+    const change = Promise.withResolvers<void>();
+    this.#wakers.add(change.resolve);
+    const timer = setTimeout(change.resolve, POLICY_WAIT_MS);
+    await Promise.race([change.promise, gone]);
+    clearTimeout(timer);
+    this.#wakers.delete(change.resolve);
+  }
+}
