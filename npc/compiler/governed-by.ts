@@ -11,16 +11,19 @@ export interface Governed {
   readonly namespaces: ReadonlySet<string>;
 }
 
+/** The labels of a namespace that comes later: that of its name, which none has yet. */
+const LATER = new Map([[NAMESPACE_NAME_LABEL, '']]);
+
 /**
  * Namespaces with a NetworkPolicy, and those that the subject of a ClusterNetworkPolicy may reach. A subject that would
- * select a namespace without labels may reach any that comes later, so then it is all of them.
+ * select a namespace without labels but its name may reach any that comes later, so then it is all of them.
  */
 export function governedBy(cluster: ClusterIndex, policies: PolicyIndex): Governed {
   const namespaces = new Set(policies.namespaceNames());
   let all = false;
   for (const { subject } of policies.clusterWide()) {
     if (subject === undefined) continue;
-    if (selects(subject.namespaces, new Map())) all = true;
+    if (selects(subject.namespaces, LATER)) all = true;
     for (const name of [...cluster.namespaceNames(), ...namesIn(subject)])
       if (cluster.selectsNamespace(subject, name)) namespaces.add(name);
   }

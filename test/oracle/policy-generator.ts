@@ -128,8 +128,14 @@ function within(dice: Dice, cidr: string): string {
 }
 
 export function namespaceSelector(dice: Dice, cluster: Cluster): LabelSelector {
-  if (dice.chance(25))
-    return { matchLabels: { 'kubernetes.io/metadata.name': dice.oneOf(cluster.namespaces).metadata.name } };
+  const { name } = dice.oneOf(cluster.namespaces).metadata;
+  const key = 'kubernetes.io/metadata.name';
+  if (dice.chance(20)) return { matchLabels: { [key]: name } };
+  if (dice.chance(15)) {
+    const operator = dice.oneOf(['In', 'NotIn', 'Exists', 'DoesNotExist']);
+    const values = operator.endsWith('In') ? [name, 'other'] : [];
+    return { matchExpressions: [{ key, operator, values }] };
+  }
   return selector(dice, NAMESPACE_LABELS);
 }
 

@@ -29,7 +29,7 @@ describe('the rules of weft-npc and the oracle', () => {
       deepEqual(compareChangingRules({ seed: SEED, index, flows: 20 }, 5), undefined, `cluster ${index}`);
   });
 
-  it('never take a namespace for one without policies where one may select a pod', () => {
+  it('never take a namespace for one without policies where one may select a pod, nor one that came since', () => {
     const labels = POD_LABELS.app.flatMap((app) => [
       {},
       { app },
@@ -40,14 +40,16 @@ describe('the rules of weft-npc and the oracle', () => {
       const cluster = generateCluster(new Dice(SEED, index));
       const node = new CompiledNode('n1');
       node.become(cluster);
-      for (const { metadata } of cluster.namespaces) {
+      const fresh = { metadata: { name: 'fresh', labels: { 'kubernetes.io/metadata.name': 'fresh' } } };
+      const namespaces = [...cluster.namespaces, fresh];
+      for (const { metadata } of namespaces) {
         const pods = labels.map(
           (own, i): Pod => ({
             metadata: { name: `new${i}`, namespace: metadata.name, uid: `new${i}`, labels: own },
             spec: { nodeName: 'n1', containers: [] },
           }),
         );
-        const isGoverned = pods.some((pod) => isSelected(cluster, pod));
+        const isGoverned = pods.some((pod) => isSelected({ ...cluster, namespaces }, pod));
         if (!node.governs(metadata.name)) free++;
         equal(isGoverned && !node.governs(metadata.name), false, `${metadata.name} of cluster ${index}`);
       }

@@ -214,6 +214,12 @@ describe('what the compiler tells', () => {
     const where = { matchLabels: { 'kubernetes.io/metadata.name': 'later' } };
     made.changePolicies(added([readClusterNetworkPolicy(policy({ namespaces: where }))!]));
     deepEqual([made.governed().all, [...made.governed().namespaces]], [false, ['x', 'later']]);
+    for (const [operator, all] of [['Exists', true] as const, ['DoesNotExist', false] as const]) {
+      const other = compiler();
+      const matchExpressions = [{ key: 'kubernetes.io/metadata.name', operator }];
+      other.changePolicies(added([readClusterNetworkPolicy(policy({ namespaces: { matchExpressions } }))!]));
+      equal(other.governed().all, all, operator);
+    }
     made.changePolicies(added([readClusterNetworkPolicy(policy({ namespaces: {} }))!]));
     deepEqual([made.governed().all, [...made.governed().namespaces].sort()], [true, ['x', 'y']]);
   });
