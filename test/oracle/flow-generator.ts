@@ -47,8 +47,12 @@ export function podsOf(cluster: Cluster, family: Family): FlowEnd[] {
 export function othersOf(cluster: Cluster, family: Family): FlowEnd[] {
   const nobody = family === 4 ? ['8.8.8.8', '10.32.0.250'] : ['2001:4860::8', 'fd77::ff'];
   const edges = rangesIn(cluster).flatMap((cidr) => edgesOf(cidr));
-  const all = new Set([...addressesIn(cluster, family), ...edges, ...nobody]);
-  return [...all].filter((address) => familyOf(address) === family).map((address) => ({ address }));
+  const all = [...addressesIn(cluster, family), ...edges, ...nobody].filter(
+    (one) => familyOf(one) === family,
+  );
+  // One text for each address, as somebody who has it writes it.
+  const textByBits = new Map(all.toReversed().map((address) => [bitsOf(address), address]));
+  return [...textByBits.values()].map((address) => ({ address }));
 }
 
 /** The ports that policies and containers name, those beside them, the first and the last. */

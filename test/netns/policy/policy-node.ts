@@ -40,24 +40,44 @@ export class PolicyNode {
     this.#namespaces = [node.namespace];
   }
 
-  static async create(): Promise<PolicyNode> {
+  /** The node has `others` too, none of which it sends from by itself. */
+  static async create({
+    addresses = { 4: '10.32.0.1', 6: 'fd00:77::1' },
+    others = [],
+    ports = DEFAULT_PORTS,
+  }: {
+    readonly addresses?: Place['addresses'];
+    readonly others?: readonly string[];
+    readonly ports?: readonly number[];
+  } = {}): Promise<PolicyNode> {
     const namespace = await Namespace.create('np');
-    const addresses = { 4: '10.32.0.1', 6: 'fd00:77::1' };
     await allowPings(namespace);
     await namespace.run('sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1');
-    await namespace.run('ip', 'address', 'add', `${addresses[4]}/32`, 'dev', 'lo');
-    await namespace.run('ip', 'address', 'add', `${addresses[6]}/128`, 'dev', 'lo');
-    const prober = await Prober.start(namespace, DEFAULT_PORTS);
+    for (const address of [addresses[4], addresses[6], ...others])
+      await namespace.run(
+        'ip',
+        'address',
+        'add',
+        `${address}/${address.includes(':') ? 128 : 32}`,
+        'dev',
+        'lo',
+      );
+    const prober = await Prober.start(namespace, ports);
     return new PolicyNode({ name: 'node', namespace, prober, addresses });
   }
 
-  /** Attaches a pod. `number` (10 to 254) is the last part of its addresses, and of its link unless that is given. */
+  /**
+   * Attaches a pod. `number` (10 to 254) is the last part of its addresses, and of its link, unless those are given.
+   */
   async addPod(
     name: string,
     number: number,
-    { ports = DEFAULT_PORTS, link = `wv${number.toString(16).padStart(11, '0')}` } = {},
+    {
+      ports = DEFAULT_PORTS,
+      link = `wv${number.toString(16).padStart(11, '0')}`,
+      addresses = { 4: `10.32.0.${number}`, 6: `fd00:77::${number.toString(16)}` },
+    } = {},
   ): Promise<PlacedPod> {
-    const addresses = { 4: `10.32.0.${number}`, 6: `fd00:77::${number.toString(16)}` };
     const namespace = await this.#join(link, addresses);
     const pod = { name, namespace, link, addresses, prober: await Prober.start(namespace, ports) };
     this.pods.set(name, pod);
