@@ -15,9 +15,19 @@ export interface Judgement {
 
 /**
  * The second opinion on every policy: written from the API's text alone, without knowledge of the compiler, and as
- * plain as can be: each flow asks each object anew. What the API leaves open is as the README says it.
+ * plain as can be: each flow asks each object anew.
  *
- * A flow passes where the source's egress and the destination's ingress both let it.
+ * A flow passes where the source's egress and the destination's ingress both let it. What the API leaves open is this:
+ * - A range of addresses that holds a node's InternalIP means that node's overlay addresses too, of either family, in
+ *   `ipBlock` and in `networks`. It matches addresses of pods as any other.
+ * - What comes from a pod's own node is never judged, by no tier; what a pod sends to its node is.
+ * - A pod always reaches its own address. By a Service NetworkPolicy never denies it, and accepts it for good where one
+ *   isolates the pod; ClusterNetworkPolicy is judged as for any other peer.
+ * - A pod of the host's network is its node: not selected, no peer, without named ports.
+ * - A named port is each port of that name and protocol in the destination pod, its sidecars among its containers.
+ * - Policies of the same priority go by name.
+ * - A rule of ClusterNetworkPolicy with a peer, protocol or action that is not known, without a peer, or with a network
+ *   that is no CIDR, fails closed as a whole. In NetworkPolicy such a peer or port matches nothing.
  *
  * @throws Where the flow names a pod that is not there, or that has no address of the family: there is no such flow.
  */

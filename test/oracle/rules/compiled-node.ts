@@ -19,9 +19,11 @@ export class CompiledNode {
   #told: Told = { namespaces: [], nodes: [], pods: [], policies: [] };
   #linkByPod = new Map<string, string>();
 
-  constructor(name: string) {
+  /** `isLoud`: denied packets are logged, and what pods begin is answered. */
+  constructor(name: string, isLoud = false) {
     this.name = name;
-    this.#compiler = new PolicyCompiler(name, { reject: false, log: undefined });
+    const log = isLoud ? { group: 86, packetsPerSecond: 10 } : undefined;
+    this.#compiler = new PolicyCompiler(name, { reject: isLoud, log });
   }
 
   /**

@@ -25,8 +25,8 @@ export function nodesWithPods(cluster: Cluster): string[] {
 
 /** The rules of every node with pods, each compiled from nothing; `isApiBehind` as in {@link CompiledNode}. */
 export function compileAll(cluster: Cluster, isApiBehind = false): RuledNode[] {
-  return nodesWithPods(cluster).map((name) => {
-    const node = new CompiledNode(name);
+  return nodesWithPods(cluster).map((name, i) => {
+    const node = new CompiledNode(name, i === 1);
     node.become(cluster, isApiBehind);
     return node.ruled();
   });
