@@ -46,8 +46,11 @@ export function portConditions(
   ];
 }
 
-/** The condition that a packet goes out where it came in: a pod that reaches itself through a Service. */
-export const TO_ITSELF = 'fib daddr . iif oif exists';
+/**
+ * The condition that a packet goes out where it came in: a pod that reaches itself through a Service. It must name the way
+ * out, which only a forwarded packet has: at input the kernel answers `fib` without a look where a socket waits for it.
+ */
+export const TO_ITSELF = 'oifname "wv*" fib daddr . iif oif exists';
 
 /** How packets that policy denies are dropped. */
 export interface DropSettings {

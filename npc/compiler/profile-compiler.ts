@@ -42,7 +42,7 @@ const RETURN: Verdict = { text: 'return', chain: undefined };
  * ```
  * p-…   jump a-…                       # Admin: each rule accepts, ends at a drop, or returns here (Pass)
  *       jump r-…                       # one for each NetworkPolicy, which accepts or comes back
- *       fib daddr . iif oif exists accept
+ *       oifname "wv*" fib daddr . iif oif exists accept
  *       goto x-…                       # the drop
  * p-…   jump a-…                       # without a NetworkPolicy:
  *       jump b-…                       # Baseline, as Admin

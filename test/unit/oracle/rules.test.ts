@@ -67,7 +67,7 @@ describe('the rules of weft-npc and the oracle', () => {
     'a set of pods is empty': (table) => withoutElements(table, /^a[46]-/),
     'a set of nodes is empty': (table) => withoutElements(table, /^n[46]-/),
     'a set of blocks is empty': (table) => withoutElements(table, /^c[46]-/),
-    'a pod does not reach itself by a Service': (table) => withoutRules(table, /^fib /),
+    'a pod does not reach itself by a Service': (table) => withoutRules(table, /\bfib /),
     'the gate is closed': (table) => withoutElements(table, /^decided$/),
   };
   for (const [fault, spoil] of Object.entries(FAULTS)) {

@@ -71,7 +71,7 @@ const CONDITIONS: readonly (readonly [RegExp, Test])[] = [
       });
     },
   ],
-  [/^fib daddr \. iif oif exists /, (_, { toItself }) => toItself],
+  [/^oifname "wv\*" fib daddr \. iif oif exists /, (_, { toItself }) => toItself],
 ];
 
 function setOf(rules: PolicyRuleSet, name: string) {
