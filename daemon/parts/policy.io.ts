@@ -106,7 +106,7 @@ export async function removePolicy(runDir: string): Promise<void> {
   new GateFolder(runDir).clear();
 }
 
-/** This node and all others, by name; without those that have left for good. */
+/** This node and all others, by name; without those that have left for good. Nodes that share a name are told as one. */
 function peersOf(
   node: Pick<WeftNode, 'peer' | 'ownAddresses' | 'gossip' | 'infoOf'>,
   ownName: string,
@@ -116,8 +116,12 @@ function peersOf(
     .filter(({ peer, state }) => peer !== node.peer && state !== 'left')
     .map(({ peer }) => node.infoOf(peer))
     .filter((info) => info !== undefined);
-  return [{ name: ownName, addresses: node.ownAddresses }, ...others]
-    .filter(({ addresses }) => addresses.length > 0)
-    .map(({ name, addresses }) => ({ name, addresses: addresses.map(formatAddress) }))
+  const addressesByName = new Map<string, string[]>();
+  for (const { name, addresses } of [{ name: ownName, addresses: node.ownAddresses }, ...others]) {
+    if (addresses.length === 0) continue;
+    addressesByName.set(name, [...(addressesByName.get(name) ?? []), ...addresses.map(formatAddress)]);
+  }
+  return [...addressesByName]
+    .map(([name, addresses]) => ({ name, addresses }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }

@@ -76,6 +76,23 @@ describe('the gate when much happens at once', function () {
     await eventually('the fault to be over', async () => !(await host.problems()).includes('E_GATE'));
   });
 
+  it('does not let ADD wait for an nft that takes long, and opens the pod when that is done', async () => {
+    await host.daemon.stop('SIGTERM');
+    const bin = join(host.folder, 'bin');
+    mkdirSync(bin);
+    const slow = join(bin, 'nft');
+    await host.start(['--policy'], { PATH: `${bin}:${process.env.PATH}` });
+    await host.node.run(
+      'sh',
+      '-c',
+      `printf '#!/bin/sh\\nsleep 6; exec /usr/sbin/nft "$@"\\n' > ${slow}; chmod 755 ${slow}`,
+    );
+    const pod = await host.attach('free/slow');
+    assert.equal((await host.decided())!.has(pod.link), false, 'nft has not ended yet');
+    await eventually('it to be open', async () => (await host.decided())!.has(pod.link));
+    assert.equal(await host.reachesPod(host.node, pod), true);
+  });
+
   it('lets nothing through of pods that send from their first instruction, nor to them, until they are decided', async () => {
     const plain = await host.attach('');
     const [v4, v6] = plain.addresses as [string, string];

@@ -1,0 +1,108 @@
+import { deepEqual, equal, notEqual, rejects } from 'node:assert/strict';
+import { setImmediate as turn } from 'node:timers/promises';
+import { Counters } from '../../../../base/counters.ts';
+import { instant } from '../../../../base/instant.ts';
+import type { PolicyWaitResult } from '../../../../control/policy-request.ts';
+import { ADMISSION_COUNTERS } from '../../../../daemon/policy/admission-counters.ts';
+import { NpcPolls } from '../../../../daemon/policy/npc-polls.io.ts';
+import { NpcPresence } from '../../../../daemon/policy/npc-presence.ts';
+
+const NOW = instant(0);
+
+function world() {
+  const presence = new NpcPresence(NOW);
+  const known = Promise.withResolvers<void>();
+  const state = { revision: 'r0', peers: [] as PolicyWaitResult['peers'], presenceChanges: 0 };
+  const polls = new NpcPolls({
+    presence,
+    attached: {
+      known: known.promise,
+      get revision() {
+        return state.revision;
+      },
+      attachments: () => [],
+    },
+    peers: () => state.peers,
+    onPresence: () => state.presenceChanges++,
+    counters: new Counters(ADMISSION_COUNTERS),
+    now: () => NOW,
+  });
+  const hangUps: (() => void)[] = [];
+  const wait = (revision: string, complete = true): Promise<PolicyWaitResult> =>
+    polls.wait({ op: 'policyWait', revision, complete }, (act) => hangUps.push(act));
+  return { presence, known, state, polls, wait, hangUps };
+}
+
+/** What a promise has come to once all that is due was done. */
+async function outcome(promise: Promise<PolicyWaitResult>): Promise<string> {
+  const settled = promise.then(({ revision }) => revision);
+  return Promise.race([settled, turn().then(() => 'waits')]);
+}
+
+describe('requests of weft-npc', () => {
+  it('are not answered before it is known who hangs here', async () => {
+    const { wait, known } = world();
+    const first = wait('');
+    equal(await outcome(first), 'waits');
+    known.resolve();
+    notEqual(await outcome(first), 'waits');
+  });
+
+  it('are answered at once where something is new, else when something changes', async () => {
+    const { wait, known, state, polls } = world();
+    known.resolve();
+    const { revision } = await wait('');
+    const [second, third] = [wait(revision), wait(revision)];
+    equal(await outcome(second), 'waits');
+    state.revision = 'r1';
+    polls.changed();
+    deepEqual(
+      [await outcome(second), await outcome(third)],
+      [(await second).revision, (await second).revision],
+    );
+    notEqual((await second).revision, revision);
+  });
+
+  it('are answered where another node came, and not where the news are none', async () => {
+    const { wait, known, state, polls } = world();
+    known.resolve();
+    const { revision } = await wait('');
+    const second = wait(revision);
+    await turn();
+    polls.peersStirred();
+    equal(await outcome(second), 'waits');
+    state.peers = [{ name: 'b', addresses: ['10.32.0.9'] }];
+    polls.peersStirred();
+    deepEqual((await second).peers, state.peers);
+  });
+
+  it('say who comes and who goes', async () => {
+    const { wait, known, state, presence, hangUps } = world();
+    known.resolve();
+    const { revision } = await wait('');
+    const second = wait(revision);
+    await turn();
+    const before = state.presenceChanges;
+    hangUps[1]!();
+    deepEqual([presence.isConnected(NOW), state.presenceChanges], [false, before + 1]);
+    notEqual(await outcome(second), 'waits', 'nothing is kept for it');
+    equal(presence.isConnected(NOW), false);
+  });
+
+  it('are no more than a few at once', async () => {
+    const { wait } = world();
+    for (let i = 0; i < 16; i++) void wait('');
+    await rejects(wait(''), { code: 'E_BUSY' });
+  });
+
+  it('are all answered at the end, and none is taken after', async () => {
+    const { wait, known, polls } = world();
+    known.resolve();
+    const { revision } = await wait('');
+    const last = wait(revision);
+    await turn();
+    polls.close();
+    equal(await outcome(last), revision);
+    await rejects(wait(''), { code: 'E_BUSY' });
+  });
+});
