@@ -3,7 +3,12 @@ import { printable } from '../base/printable.ts';
 import { WeftError } from '../base/weft-error.ts';
 import type { ControlRequest, ControlResults, LocateResult } from '../control/control-protocol.ts';
 import type { ResetOptions } from '../daemon/reset.io.ts';
-import { DEFAULT_PORT, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR } from '../daemon/settings/config.ts';
+import {
+  DEFAULT_NPC_STATE_DIR,
+  DEFAULT_PORT,
+  DEFAULT_RUN_DIR,
+  DEFAULT_STATE_DIR,
+} from '../daemon/settings/config.ts';
 import { parsePeerHint } from '../daemon/settings/peer-hint.ts';
 import { readRunDir } from '../daemon/settings/settings.ts';
 import type { Finding } from '../doctor/finding.ts';
@@ -203,21 +208,28 @@ function buildProgram(world: World): Command {
     'leave this host as it was before weft: pods lose their network, the node its part of the range',
   )
     .option('--state-dir <dir>', "weftd's state folder", world.env.WEFT_STATE_DIR ?? DEFAULT_STATE_DIR)
+    .option(
+      '--npc-state-dir <dir>',
+      "weft-npc's state folder",
+      world.env.WEFT_NPC_STATE_DIR ?? DEFAULT_NPC_STATE_DIR,
+    )
     .option('--cni-config <file>', 'remove this configuration of the container runtime, if it is ours')
     .option('--plugin <file>', 'remove this executable')
-    .action(async (options: { stateDir: string; cniConfig?: string; plugin?: string }) => {
-      const { stateDir, cniConfig, plugin } = options;
-      const globals = program.opts<GlobalOptions>();
-      const runDir = runDirOf(globals);
-      const removed = await leaveAndReset(world, { stateDir, runDir, cniConfig, plugin });
-      if (globals.json) world.out(jsonText({ removed }));
-      else
-        world.out(
-          removed.length > 0
-            ? removed.map((what) => `removed ${printable(what)}\n`).join('')
-            : 'nothing to remove\n',
-        );
-    });
+    .action(
+      async (options: { stateDir: string; npcStateDir: string; cniConfig?: string; plugin?: string }) => {
+        const { stateDir, npcStateDir, cniConfig, plugin } = options;
+        const globals = program.opts<GlobalOptions>();
+        const runDir = runDirOf(globals);
+        const removed = await leaveAndReset(world, { stateDir, runDir, npcStateDir, cniConfig, plugin });
+        if (globals.json) world.out(jsonText({ removed }));
+        else
+          world.out(
+            removed.length > 0
+              ? removed.map((what) => `removed ${printable(what)}\n`).join('')
+              : 'nothing to remove\n',
+          );
+      },
+    );
 
   const secret = command(program, 'secret', "the cluster's secret");
   command(secret, 'new', 'make the secret of a new cluster')

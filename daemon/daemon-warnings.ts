@@ -18,8 +18,8 @@ export const DAEMON_WARNINGS = {
   },
   W_POLICIES_UNENFORCED: {
     message:
-      '{policies} not enforced: Weft has no policy controller yet, and none of another is seen on this node',
-    remedy: 'run one, such as kube-network-policies, or do not rely on them',
+      '{policies} not enforced: weftd runs without --policy, and no other policy controller is seen on this node',
+    remedy: 'apply the manifest with weft-npc, run another controller, or do not rely on them',
   },
   E_NO_POD_ADDRESS: {
     message: 'no more pods can start here: {shortage}',

@@ -13,6 +13,8 @@ import { OWN_LINKS } from './own-links.ts';
 export interface ResetOptions {
   readonly stateDir: string;
   readonly runDir: string;
+  /** Of weft-npc. */
+  readonly npcStateDir: string;
   /** The runtime's network configuration; undefined: none was written. */
   readonly cniConfig: string | undefined;
   /** The executable that the runtime calls; undefined: leave it. */
@@ -24,7 +26,9 @@ const STATE_FILES =
   /^(lock|cluster|epoch|identity|version|retired|kubernetes\.json|weft\.db(-wal|-shm|-journal)?)(\.weft-new)?$/;
 const isStateFile = (entry: Dirent): boolean => !entry.isDirectory() && STATE_FILES.test(entry.name);
 const RUN_FOLDERS = ['deletions', 'pods'];
-const RUN_FILES = ['weft.sock', 'policy-gate'];
+const RUN_FILES = ['weft.sock', 'weft-npc.sock', 'policy-gate'];
+const NPC_STATE_FILES = /^(lock|governed\.json)(\.weft-new)?$/;
+const isNpcStateFile = (entry: Dirent): boolean => !entry.isDirectory() && NPC_STATE_FILES.test(entry.name);
 const isRunFile = (entry: Dirent): boolean =>
   (entry.isDirectory() ? RUN_FOLDERS : RUN_FILES).includes(entry.name);
 
@@ -33,14 +37,19 @@ const isRunFile = (entry: Dirent): boolean =>
  * of the ring; `weft rmpeer` on another node gives that part to somebody. Kernel settings stay, others may rely on
  * them. Resolves with what was removed, in words. Repeating it finds nothing.
  *
- * Throws E_STATE_LOCKED while a weftd runs on this state folder, E_SOCKET_TAKEN while one serves this run folder;
- * nothing is removed then.
+ * Throws E_STATE_LOCKED while a weftd or a weft-npc runs on its state folder, E_SOCKET_TAKEN while a weftd serves this
+ * run folder; nothing is removed then.
  */
 export async function resetNode(options: ResetOptions): Promise<string[]> {
-  const { stateDir, runDir, cniConfig, plugin } = options;
-  const lock = existsSync(`${stateDir}/lock`) ? lockOf(stateDir) : undefined;
+  const { stateDir, runDir, npcStateDir, cniConfig, plugin } = options;
+  const locks: FileLock[] = [];
   const removed: string[] = [];
   try {
+    for (const [folder, program] of [
+      [stateDir, 'weftd'],
+      [npcStateDir, 'weft-npc'],
+    ] as const)
+      if (existsSync(`${folder}/lock`)) locks.push(lockOf(folder, program));
     if (await isServed(`${runDir}/weft.sock`)) throw served(runDir);
     // First what tells a runtime to call us, so that nothing comes meanwhile.
     if (cniConfig !== undefined && isOurs(cniConfig)) removeFile(cniConfig, removed);
@@ -54,18 +63,19 @@ export async function resetNode(options: ResetOptions): Promise<string[]> {
       client.close();
     }
     removeFolder(stateDir, isStateFile, removed);
+    removeFolder(npcStateDir, isNpcStateFile, removed);
     removeFolder(runDir, isRunFile, removed);
   } finally {
-    lock?.release();
+    for (const lock of locks) lock.release();
   }
   return removed;
 }
 
-function lockOf(stateDir: string): FileLock {
-  const lock = FileLock.take(`${stateDir}/lock`);
+function lockOf(folder: string, program: string): FileLock {
+  const lock = FileLock.take(`${folder}/lock`);
   if (lock !== undefined) return lock;
   const remedy = 'stop it first; on Kubernetes delete the DaemonSet';
-  throw new WeftError('E_STATE_LOCKED', `a weftd runs on state folder ${stateDir}`, remedy);
+  throw new WeftError('E_STATE_LOCKED', `a ${program} runs on state folder ${folder}`, remedy);
 }
 
 /** Somebody answers at the socket `path`, whatever state folder it works on. */

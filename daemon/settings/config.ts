@@ -88,7 +88,7 @@ export interface Config {
 export const DEFAULT_PORT = 6783;
 export const DEFAULT_RUN_DIR = '/run/weft';
 export const DEFAULT_STATE_DIR = '/var/lib/weft';
-const DEFAULT_NPC_STATE_DIR = '/var/lib/weft-npc';
+export const DEFAULT_NPC_STATE_DIR = '/var/lib/weft-npc';
 /** Clear of 10.42.0.0/16 and 10.43.0.0/16, which k3s and RKE2 use for pods and Services. */
 export const DEFAULT_RANGE4 = '10.32.0.0/13';
 

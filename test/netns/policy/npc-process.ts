@@ -25,14 +25,18 @@ export class NpcHost {
   readonly #namespace: Namespace;
   readonly #args: readonly string[];
 
-  constructor(namespace: Namespace, folder: string, kubeconfig: string, args: readonly string[] = []) {
+  constructor(
+    namespace: Namespace,
+    at: { readonly runDir: string; readonly stateDir: string; readonly nodeName: string },
+    kubeconfig: string,
+  ) {
     this.#namespace = namespace;
-    this.runDir = join(folder, 'run');
-    this.stateDir = join(folder, 'npc');
+    this.runDir = at.runDir;
+    this.stateDir = at.stateDir;
     mkdirSync(join(this.runDir, 'pods'), { recursive: true, mode: 0o700 });
     const health = ['--health-listen', '127.0.0.1:6785'];
     const folders = ['--run-dir', this.runDir, '--state-dir', this.stateDir];
-    this.#args = ['--node-name', 'here', ...folders, '--kubeconfig', kubeconfig, ...health, ...args];
+    this.#args = ['--node-name', at.nodeName, ...folders, '--kubeconfig', kubeconfig, ...health];
   }
 
   /** What weftd does before a link is up. */

@@ -48,7 +48,8 @@ describe('weft-npc', function () {
     await namespace.run('ip', 'address', 'add', '192.0.2.10/24', 'dev', 'eth0');
     await namespace.run('ip', 'link', 'set', 'eth0', 'up');
     api = await RealApi.start(namespace, join(folder, 'api'), '192.0.2.10');
-    host = new NpcHost(namespace, folder, api.kubeconfig);
+    const at = { runDir: join(folder, 'run'), stateDir: join(folder, 'npc'), nodeName: 'here' };
+    host = new NpcHost(namespace, at, api.kubeconfig);
     [client, web, other] = [
       await node.addPod('client', 10),
       await node.addPod('web', 11),

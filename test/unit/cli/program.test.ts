@@ -183,7 +183,13 @@ describe('weft', () => {
       EXIT.done,
     );
     deepEqual(world.resets, [
-      { stateDir: '/s', runDir: '/run/weft', cniConfig: undefined, plugin: '/opt/cni/bin/weft-net' },
+      {
+        stateDir: '/s',
+        runDir: '/run/weft',
+        npcStateDir: '/var/lib/weft-npc',
+        cniConfig: undefined,
+        plugin: '/opt/cni/bin/weft-net',
+      },
     ]);
     equal(world.stdout, 'removed /opt/cni/bin/weft-net\n');
     world.stdout = '';

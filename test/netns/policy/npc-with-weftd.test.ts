@@ -1,0 +1,159 @@
+import { equal, ok } from 'node:assert/strict';
+import { join } from 'node:path';
+import { until } from '../../cluster/command.ts';
+import { NpcHost, type NpcProcess } from './npc-process.ts';
+import { PolicyHost, type TestPod } from './policy-host.ts';
+import { RealApi } from './real-api.ts';
+
+const DENY = {
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'NetworkPolicy',
+  metadata: { name: 'deny', namespace: 'shut' },
+  spec: { podSelector: {}, policyTypes: ['Ingress', 'Egress'] },
+};
+/** An ADD waits no longer than this for weft-npc, plus what a busy machine adds. */
+const BOUND_MS = 10_000;
+
+/** All of it real: weftd with its gate and the CNI plugin, weft-npc, nftables and a kube-apiserver. */
+describe('weft-npc and weftd', function () {
+  this.timeout(120_000);
+  let host: PolicyHost;
+  let api: RealApi;
+  let npcHost: NpcHost;
+  let npc: NpcProcess;
+  let open: TestPod;
+
+  before(async function () {
+    // npm run test:k8s builds it.
+    if (!RealApi.isBuilt) return this.skip();
+    host = await PolicyHost.create();
+    await host.node.run('ip', 'link', 'add', 'eth0', 'type', 'bridge');
+    await host.node.run('ip', 'address', 'add', '192.0.2.10/24', 'dev', 'eth0');
+    await host.node.run('ip', 'link', 'set', 'eth0', 'up');
+    api = await RealApi.start(host.node, join(host.folder, 'api'), '192.0.2.10');
+    await api.apply(
+      { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node' } },
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shut' } },
+    );
+    await host.start();
+    const at = { runDir: host.runDir, stateDir: host.folder, nodeName: 'node' };
+    npcHost = new NpcHost(host.node, at, api.kubeconfig);
+    npc = npcHost.start();
+    await npcHost.ready();
+    await serving();
+  });
+
+  after(async () => {
+    await npc?.stop();
+    await api?.stop();
+    await host?.destroy();
+  });
+
+  const serving = (): Promise<unknown> =>
+    until(
+      'weftd to count weft-npc as one that serves',
+      async () => (await host.status()).policy?.npc === 'serving',
+    );
+
+  /** Makes a pod in the API. Its UID there. */
+  async function create(namespace: string, name: string): Promise<string> {
+    const [pod] = await api.apply({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name, namespace, labels: { app: name } },
+      spec: { nodeName: 'node', containers: [{ name: 'c', image: 'x' }] },
+    });
+    return pod!.metadata.uid;
+  }
+
+  /** Makes a pod, and attaches it as a runtime does. */
+  async function attach(namespace: string, name: string): Promise<TestPod> {
+    const uid = await create(namespace, name);
+    return host.attach('', { args: argsOf(namespace, name, uid) });
+  }
+
+  function argsOf(namespace: string, name: string, uid: string): string {
+    return `IgnoreUnknown=1;K8S_POD_NAMESPACE=${namespace};K8S_POD_NAME=${name};K8S_POD_UID=${uid}`;
+  }
+
+  const isDecided = async ({ link }: TestPod): Promise<boolean> => (await host.decided())!.has(link);
+
+  it('answer an ADD once the pod is spoken for', async () => {
+    open = await attach('default', 'open');
+    const other = await attach('default', 'other');
+    ok(await isDecided(open));
+    ok(await isDecided(other));
+    ok(await host.reachesPod(other.namespace, open));
+  });
+
+  it('let nothing pass from or to a pod that policies shut, from the answer on', async () => {
+    await api.apply(DENY);
+    await until('the policy to be known', async () => {
+      const { stdout } = await host.node.attempt('cat', [join(host.folder, 'governed.json')]);
+      return stdout.includes('"shut"');
+    });
+    const shut = await attach('shut', 'first');
+    ok(await isDecided(shut));
+    equal(await host.reachesPod(open.namespace, shut), false);
+    equal(await host.reachesPod(shut.namespace, open), false);
+    // The node itself reaches it: probes.
+    equal((await host.node.attempt('ping', ['-c', '1', '-W', '1', shut.addresses[0]!])).code, 0);
+    await host.detach(shut);
+  });
+
+  it('speak for a pod by its policies as soon as the API shows it, and answer its ADD within the bound', async () => {
+    const { added, ...pod } = await host.add('', { args: argsOf('shut', 'early', 'uid-to-come') });
+    equal(added.code, 0);
+    ok(added.ms < BOUND_MS, `${added.ms} ms`);
+    equal(await isDecided({ added, ...pod }), false);
+    const { waiting } = await npcHost.status();
+    equal(
+      waiting.some((each) => each.pod === 'shut/early'),
+      true,
+    );
+  });
+
+  it('start pods where weft-npc is killed: open ones open, others closed until it is back', async () => {
+    await npc.stop('SIGKILL');
+    const uid = await create('shut', 'meanwhile');
+    const [free, shut] = [
+      await attach('default', 'free'),
+      await host.attach('', { args: argsOf('shut', 'meanwhile', uid) }),
+    ];
+    await until('weftd to open the one', () => isDecided(free));
+    equal(await isDecided(shut), false);
+    ok(await host.reachesPod(free.namespace, open));
+    equal(await host.reachesPod(open.namespace, shut), false);
+    npc = npcHost.start();
+    await npcHost.ready();
+    await until('weft-npc to speak for the other', () => isDecided(shut));
+    ok(await isDecided(free));
+    equal(await host.reachesPod(open.namespace, shut), false);
+    await api.kubectl(['delete', 'networkpolicy', 'deny', '-n', 'shut']);
+    await until('the pod to be reached', () => host.reachesPod(open.namespace, shut));
+    await api.apply(DENY);
+    await until('the pod to be shut again', async () => !(await host.reachesPod(open.namespace, shut)));
+  });
+
+  it('go on as they were when weftd is killed and starts again', async () => {
+    const before = await host.decided();
+    await host.daemon.stop('SIGKILL');
+    ok(await host.isLaid());
+    await host.start();
+    await serving();
+    equal([...(await host.decided())!].sort().join(), [...before!].sort().join());
+    const late = await attach('default', 'late');
+    ok(await isDecided(late));
+    ok(await host.reachesPod(late.namespace, open));
+  });
+
+  it('have table and gate whole again when all of nftables is flushed', async () => {
+    const pod = await attach('shut', 'kept');
+    await host.nft('flush', 'ruleset');
+    await until(
+      'the gate',
+      async () => (await host.isLaid()) && (await isDecided(pod)) && (await isDecided(open)),
+    );
+    equal(await host.reachesPod(open.namespace, pod), false);
+  });
+});
