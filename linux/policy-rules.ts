@@ -42,7 +42,8 @@ export function portConditions(
   return [
     `meta l4proto ${protocol} ${port}`,
     `meta l4proto icmp ct protocol ${protocol} ${port}`,
-    `meta l4proto ipv6-icmp ct protocol ${protocol} ${port}`,
+    // `ipv6-icmp` is a name of /etc/protocols, which the image has not.
+    `meta l4proto icmpv6 ct protocol ${protocol} ${port}`,
   ];
 }
 

@@ -60,7 +60,15 @@ export class NpcHost {
 
   start(args: readonly string[] = []): NpcProcess {
     const alone = ['--bounding-set', '-all,+net_admin', '--inh-caps', '-all'];
-    const child = this.#namespace.start('setpriv', [...alone, WEFT_NPC, ...this.#args, ...args]);
+    // As in the image, where nft finds no names of protocols.
+    const inImage = [
+      '--mount',
+      'sh',
+      '-c',
+      'mount --bind /dev/null /etc/protocols && exec setpriv "$@"',
+      '-',
+    ];
+    const child = this.#namespace.start('unshare', [...inImage, ...alone, WEFT_NPC, ...this.#args, ...args]);
     return new NpcProcess(child, this.#namespace);
   }
 

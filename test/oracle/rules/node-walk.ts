@@ -85,7 +85,7 @@ interface Sides {
 }
 
 function packetsOf(flow: Flow, { source, destination, sourcePort, isUnsure }: Sides) {
-  const icmp = flow.family === 4 ? 'icmp' : 'ipv6-icmp';
+  const icmp = flow.family === 4 ? 'icmp' : 'icmpv6';
   const protocol = flow.protocol === 'ICMP' ? icmp : (flow.protocol.toLowerCase() as Entry['protocol']);
   const ports = flow.port === undefined ? undefined : [{ port: sourcePort }, { port: flow.port }];
   const entry = (): Entry => ({

@@ -3,7 +3,7 @@ import type { NftTable } from './nft-text.ts';
 
 /** What connection tracking knows of a flow at one node. */
 export interface Entry {
-  readonly protocol: 'tcp' | 'udp' | 'sctp' | 'icmp' | 'ipv6-icmp';
+  readonly protocol: 'tcp' | 'udp' | 'sctp' | 'icmp' | 'icmpv6';
   /** Where each direction's packets come from, and from which port. */
   readonly original: { readonly source: string; readonly port?: number };
   readonly reply: { readonly source: string; readonly port?: number };

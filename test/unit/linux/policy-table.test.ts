@@ -136,7 +136,7 @@ describe('the rules of policies', () => {
   it('tell the ICMP errors of a flow by the port of the flow', () => {
     equal(
       portConditions('straight', 'tcp', '80').at(-1),
-      'meta l4proto ipv6-icmp ct protocol tcp ct reply proto-src 80',
+      'meta l4proto icmpv6 ct protocol tcp ct reply proto-src 80',
     );
     equal(portConditions('turned', 'udp', '80-90')[0], 'meta l4proto udp ct original proto-src 80-90');
     equal(portConditions('straight', 'sctp', undefined).join(), 'ct protocol sctp');

@@ -62,8 +62,7 @@ describe('the rules of weft-npc and the oracle', () => {
       withoutRules(table, /^ct direction original .*vmap @(egress|ingress)$/),
     'answers are not judged': (table) => withoutRules(table, /^ct direction reply .*vmap @(egress|ingress)$/),
     'what began without SYN is judged once': (table) => withoutRules(table, /Turned$/),
-    'ICMP errors are not told by their flow': (table) =>
-      withoutRules(table, /^meta l4proto (icmp|ipv6-icmp) /),
+    'ICMP errors are not told by their flow': (table) => withoutRules(table, /^meta l4proto (icmp|icmpv6) /),
     'a set of pods is empty': (table) => withoutElements(table, /^a[46]-/),
     'a set of nodes is empty': (table) => withoutElements(table, /^n[46]-/),
     'a set of blocks is empty': (table) => withoutElements(table, /^c[46]-/),

@@ -109,7 +109,7 @@ function randomFlow(random: Parameters<typeof randomBelow>[0]): {
     packet: {
       from: parsed(source),
       to: parsed(destination),
-      protocol: isIcmp ? (family === 4 ? 'icmp' : 'ipv6-icmp') : (protocol.toLowerCase() as 'tcp'),
+      protocol: isIcmp ? (family === 4 ? 'icmp' : 'icmpv6') : (protocol.toLowerCase() as 'tcp'),
       port,
       toItself: source === destination,
     },

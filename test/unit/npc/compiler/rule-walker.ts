@@ -8,7 +8,7 @@ export interface TrackedPacket {
   readonly from: Address;
   readonly to: Address;
   /** As nft calls it. */
-  readonly protocol: 'tcp' | 'udp' | 'sctp' | 'icmp' | 'ipv6-icmp';
+  readonly protocol: 'tcp' | 'udp' | 'sctp' | 'icmp' | 'icmpv6';
   readonly port: number;
   /** It goes out where it came in. */
   readonly toItself: boolean;
