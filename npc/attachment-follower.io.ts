@@ -1,9 +1,10 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { formatAddress, parseAddress } from '../base/address.ts';
 import { WeftError } from '../base/weft-error.ts';
 import { askDaemon } from '../control/control-client.io.ts';
 import {
+  GATE_MARK,
   type GateAttachment,
   linkOfFileName,
   MAX_ATTACHMENT_BYTES,
@@ -13,6 +14,13 @@ import {
 
 /** Between two looks for a weftd that does not answer. */
 const AWAY_LOOK_MS = 500;
+/** How a weftd without a gate refuses, and one that knows nothing of it. */
+const NO_GATE = ['E_NO_POLICY', 'E_BAD_REQUEST'];
+
+/** Whether a weftd laid a gate on this node since the machine started. */
+export function hasGate(runDir: string): boolean {
+  return existsSync(`${runDir}/${GATE_MARK}`);
+}
 
 /** Who hangs on this node, and which overlay addresses each node has. */
 export interface NodeAttachments {
@@ -27,6 +35,8 @@ interface FollowerOptions {
   readonly isCurrent: () => boolean;
   /** What is there now; called whenever it may be another. */
   readonly onAttachments: (now: NodeAttachments) => void;
+  /** weftd answers that it keeps no gate, or is of a version that knows none: nothing may be loaded on this node. */
+  readonly onNoGate: (fault: WeftError) => void;
   /** weftd cannot be asked, or can again. */
   readonly onFault: (fault: WeftError | undefined) => void;
 }
@@ -80,8 +90,12 @@ export class AttachmentFollower {
         if (isOver()) return;
         onFault(error);
         revision = '';
-        const attachments = readAttachmentFiles(`${runDir}/pods`);
-        onAttachments({ attachments: this.#readable(attachments), overlayByNode: undefined });
+        if (NO_GATE.includes(error.code)) this.#options.onNoGate(error);
+        // Without a gate the files are those of nobody: pods that run would be taken for none.
+        else if (hasGate(runDir)) {
+          const attachments = readAttachmentFiles(`${runDir}/pods`);
+          onAttachments({ attachments: this.#readable(attachments), overlayByNode: undefined });
+        }
         await delay(AWAY_LOOK_MS, undefined, { signal }).catch(() => {});
       }
     }

@@ -6,7 +6,7 @@ import { askDaemon } from '../control/control-client.io.ts';
 import { MAX_POLICY_LINKS, type PolicyPod } from '../control/policy-request.ts';
 import type { Log } from '../host/log.ts';
 import type { PolicyRuleSet } from '../linux/policy-table.ts';
-import { AttachmentFollower, type NodeAttachments } from './attachment-follower.io.ts';
+import { AttachmentFollower, hasGate, type NodeAttachments } from './attachment-follower.io.ts';
 import type { PolicyCompiler } from './compiler/policy-compiler.ts';
 import type { GateAttachment } from './gate/attachment-file.ts';
 import { GovernedStore } from './governed-store.io.ts';
@@ -58,6 +58,8 @@ export class Enforcer {
   readonly #follower: AttachmentFollower;
   readonly #governed: GovernedStore;
   #attachments: readonly GateAttachment[] | undefined;
+  /** weftd keeps no gate, so there must be no table. */
+  #mustClear = false;
   #loaded: LoadedState | undefined;
   /** When the oldest change came that is not loaded yet. */
   #dirtySince: Instant | undefined;
@@ -88,6 +90,7 @@ export class Enforcer {
       runDir,
       isCurrent,
       onAttachments: (now) => this.#attached(now),
+      onNoGate: () => this.#ungated(),
       onFault: (fault) => {
         if (fault !== undefined && this.#weftdFault === undefined)
           log.warn('weftd cannot be asked; who hangs here is read from its files', { fault: fault.line });
@@ -138,7 +141,14 @@ export class Enforcer {
   warnings(): Warning[] {
     const warnings: Warning[] = [];
     if (this.#fault !== undefined) warnings.push(warningOfError(this.#fault));
-    if (this.#weftdFault !== undefined)
+    const { runDir } = this.#options;
+    if (this.#attachments === undefined)
+      warnings.push(
+        warningOf(NPC_WARNINGS, 'E_NPC_NO_GATE', {
+          fault: this.#weftdFault?.message ?? `there is no gate in ${runDir}`,
+        }),
+      );
+    else if (this.#weftdFault !== undefined)
       warnings.push(warningOf(NPC_WARNINGS, 'W_NPC_NO_WEFTD', { fault: this.#weftdFault.message }));
     if (this.#follower.unreadable > 0)
       warnings.push(warningOf(NPC_WARNINGS, 'W_NPC_UNREADABLE', { count: this.#follower.unreadable }));
@@ -154,11 +164,20 @@ export class Enforcer {
 
   #attached({ attachments, overlayByNode }: NodeAttachments): void {
     this.#attachments = attachments;
+    this.#mustClear = false;
     // weftd may be another one that was told nothing.
     this.#told.clear();
     const { compiler } = this.#options;
     compiler.setAttachments(attachments);
     if (overlayByNode !== undefined) compiler.setOverlay(overlayByNode);
+    this.stir();
+  }
+
+  /** Nothing may be loaded here: pods that weftd attaches now would stay closed. */
+  #ungated(): void {
+    this.#attachments = undefined;
+    this.#loaded = undefined;
+    this.#mustClear = true;
     this.stir();
   }
 
@@ -225,12 +244,17 @@ export class Enforcer {
   async #apply(since: Instant): Promise<void> {
     const { compiler, isComplete, now, counters } = this.#options;
     const attachments = this.#attachments;
+    if (this.#mustClear && attachments === undefined) {
+      await this.#writer.clear();
+      this.#mustClear = false;
+    }
     if (attachments === undefined) return;
     if (!isComplete()) {
       // Nobody is kept waiting for what may take long.
       await this.#tellUnknown(attachments);
       return;
     }
+    if (this.#writer.loaded === undefined && !hasGate(this.#options.runDir)) return;
     const rules = compiler.ruleSet();
     const governed = compiler.governed();
     this.#governed.widen(governed);

@@ -7,6 +7,10 @@ export const NPC_WARNINGS = {
     remedy:
       'see that this node reaches the API server, and that the manifest with its permissions is applied',
   },
+  E_NPC_NO_GATE: {
+    message: 'weftd keeps no gate for policies here, so none are enforced: {fault}',
+    remedy: 'start weftd with --policy',
+  },
   E_NPC_TABLE_CONTESTED: {
     message: '{by} changes the table inet weft-npc, {count} times within a minute',
     remedy: "stop it, or have it leave what is Weft's",

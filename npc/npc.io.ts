@@ -232,6 +232,8 @@ export class Npc {
       const reason = `the copy of the API is not complete: ${missing.map(({ kind }) => kind).join(', ')}`;
       return { ready: false, reason };
     }
+    const gate = enforcer.warnings().find(({ code }) => code === 'E_NPC_NO_GATE');
+    if (gate !== undefined) return { ready: false, reason: gate.message };
     if (enforcer.loaded === undefined) return { ready: false, reason: 'no rules are loaded yet' };
     return { ready: true };
   }

@@ -5,7 +5,7 @@ import {
   RulesetChanges,
   type TouchedTable,
 } from '../linux/nftables-event.ts';
-import { DECIDED_SET, decidedIn, POLICY_TABLE } from '../linux/policy-gate.ts';
+import { DECIDED_SET, decidedIn, POLICY_TABLE, renderPolicyRemoval } from '../linux/policy-gate.ts';
 import { type PolicyRuleSet, renderPolicyChange, renderPolicyTable } from '../linux/policy-table.ts';
 import { NETLINK_NETFILTER, NetlinkEvents } from '../native/netlink-events.ts';
 
@@ -72,6 +72,12 @@ export class TableWriter {
     if (batch !== '') await this.#transact(batch);
     // What somebody changed meanwhile is put right by the next load, which was asked for.
     if (stirs === this.#stirs) this.#loaded = rules;
+  }
+
+  /** Removes the table, where there is one. Rejects as {@link nft} does. */
+  async clear(): Promise<void> {
+    this.#loaded = undefined;
+    await nft(['--file', '-'], renderPolicyRemoval());
   }
 
   /** One transaction, which {@link MARKER} makes known as ours. */

@@ -13,6 +13,7 @@ import { TEMPORARY_SUFFIX } from '../../host/durable-file.io.ts';
 import {
   attachmentFileName,
   attachmentJson,
+  GATE_MARK,
   type GateAttachment,
   linkOfFileName,
   MAX_ATTACHMENT_BYTES,
@@ -32,7 +33,7 @@ export class GateFolder {
 
   constructor(runDir: string) {
     this.#folder = join(runDir, 'pods');
-    this.#mark = join(runDir, 'policy-gate');
+    this.#mark = join(runDir, GATE_MARK);
   }
 
   /** Whether a gate was laid since the machine started. */

@@ -37,6 +37,9 @@ export interface GateAttachment {
 
 const VERSION = 1;
 
+/** The name of the mark in RUN_DIR that weftd makes when it has laid a gate, and removes with it. */
+export const GATE_MARK = 'policy-gate';
+
 /** Longest file that is read. */
 export const MAX_ATTACHMENT_BYTES = 8 * 1024;
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { askNpc } from '../../../control/ask-npc.io.ts';
 import type { PolicyStatusResult } from '../../../control/npc-request.ts';
+import { GATE_MARK } from '../../../npc/gate/attachment-file.ts';
 import { until } from '../../cluster/command.ts';
 import type { Namespace } from '../namespaces.ts';
 
@@ -27,13 +28,19 @@ export class NpcHost {
 
   constructor(
     namespace: Namespace,
-    at: { readonly runDir: string; readonly stateDir: string; readonly nodeName: string },
+    at: {
+      readonly runDir: string;
+      readonly stateDir: string;
+      readonly nodeName: string;
+      readonly isGated?: boolean;
+    },
     kubeconfig: string,
   ) {
     this.#namespace = namespace;
     this.runDir = at.runDir;
     this.stateDir = at.stateDir;
     mkdirSync(join(this.runDir, 'pods'), { recursive: true, mode: 0o700 });
+    if (at.isGated !== false) writeFileSync(join(this.runDir, GATE_MARK), '');
     const health = ['--health-listen', '127.0.0.1:6785'];
     const folders = ['--run-dir', this.runDir, '--state-dir', this.stateDir];
     this.#args = ['--node-name', at.nodeName, ...folders, '--kubeconfig', kubeconfig, ...health];

@@ -1,4 +1,4 @@
-import { equal, ok } from 'node:assert/strict';
+import { equal, match, ok } from 'node:assert/strict';
 import { join } from 'node:path';
 import { until } from '../../cluster/command.ts';
 import { NpcHost, type NpcProcess } from './npc-process.ts';
@@ -70,6 +70,14 @@ describe('weft-npc and weftd', function () {
   async function attach(namespace: string, name: string): Promise<TestPod> {
     const uid = await create(namespace, name);
     return host.attach('', { args: argsOf(namespace, name, uid) });
+  }
+
+  /** What the kubelet tells of a pod once it runs. */
+  async function tellAddresses(pod: string, addresses: readonly string[]): Promise<void> {
+    const [namespace, name] = pod.split('/') as [string, string];
+    const status = { phase: 'Running', podIP: addresses[0], podIPs: addresses.map((ip) => ({ ip })) };
+    const patch = JSON.stringify({ status });
+    await api.kubectl(['patch', 'pod', name, '-n', namespace, '--subresource=status', '-p', patch]);
   }
 
   function argsOf(namespace: string, name: string, uid: string): string {
@@ -155,5 +163,34 @@ describe('weft-npc and weftd', function () {
       async () => (await host.isLaid()) && (await isDecided(pod)) && (await isDecided(open)),
     );
     equal(await host.reachesPod(open.namespace, pod), false);
+  });
+
+  it('leave nothing in nftables where weftd keeps no gate, and enforce again where it does', async () => {
+    const pod = await attach('shut', 'left');
+    await host.daemon.stop('SIGTERM');
+    await host.start([]);
+    await until(
+      'weft-npc to say so',
+      async () => (await npcHost.status()).problems[0]?.code === 'E_NPC_NO_GATE',
+    );
+    await until('no table', async () => (await host.decided()) === undefined);
+    ok(await host.reachesPod(open.namespace, pod));
+    match(await npcHost.readiness(), /no gate/);
+    // Nobody lays a table that new pods would hang behind.
+    const uid = await create('default', 'free-again');
+    const fresh = await host.attach('', { args: argsOf('default', 'free-again', uid) });
+    ok(await host.reachesPod(open.namespace, fresh));
+    // Whose links are that were attached without a gate is seen by their addresses.
+    for (const [name, { addresses }] of [
+      ['default/open', open],
+      ['default/free-again', fresh],
+      ['shut/left', pod],
+    ] as const)
+      await tellAddresses(name, addresses);
+    await host.daemon.stop('SIGTERM');
+    await host.start();
+    await npcHost.ready();
+    await until('the pod to be shut', async () => !(await host.reachesPod(open.namespace, pod)));
+    await until('the other to be reached', () => host.reachesPod(open.namespace, fresh));
   });
 });
