@@ -1,6 +1,6 @@
 import type { Cluster } from './api-objects.ts';
 import type { Dice } from './dice.ts';
-import { POD_LABELS } from './vocabulary.ts';
+import { addressesToldOf, POD_LABELS } from './vocabulary.ts';
 
 /**
  * A cluster some time later: objects have gone and come, pods have other labels and phases, or have been made anew under
@@ -27,13 +27,13 @@ export function changeCluster(dice: Dice, cluster: Cluster, other: Cluster): Clu
     if (kind === 3 && status) return { ...pod, status: { ...status, phase: 'Succeeded' } };
     return pod;
   });
-  const addresses = new Set(kept.flatMap(({ status }) => (status?.podIPs ?? []).map(({ ip }) => ip)));
+  const addresses = new Set(kept.flatMap(addressesToldOf));
   const overlay = dice.chance(70) ? cluster.overlayAddressesByNode : {};
   const taken = new Set([...addresses, ...Object.values(overlay).flat()]);
   const came = other.pods.filter(
-    ({ metadata, status }) =>
-      kept.every((pod) => pod.metadata.name !== metadata.name) &&
-      (status?.podIPs ?? []).every(({ ip }) => !taken.has(ip)),
+    (pod) =>
+      kept.every(({ metadata }) => metadata.name !== pod.metadata.name) &&
+      addressesToldOf(pod).every((address) => !taken.has(address)),
   );
   const isNew = dice.between(1, 1_000_000);
   return {

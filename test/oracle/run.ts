@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { compareCluster, minimiseMismatch } from './comparison.ts';
 import { compilerEvaluator } from './compiler-evaluator.ts';
-import { compareChangingRules, compareRules } from './rules/rule-comparison.ts';
+import { compareChangingRules, compareRules, minimiseRuleMismatch } from './rules/rule-comparison.ts';
 
 /**
  * Compares what `weft-npc` makes of random flows in random clusters with what the oracle says.
@@ -11,7 +11,7 @@ import { compareChangingRules, compareRules } from './rules/rule-comparison.ts';
  * WHAT is `decisions`, what it answers when it is asked; `rules`, what becomes of packets in the rules it makes for each
  * node; or `changes`, the same where the rules follow a cluster that changes.
  *
- * Each of the first mismatches is printed, a decision as small as it can be, as a case for test/oracle/cases/; the same
+ * Each of the first mismatches is printed, of decisions and rules as small as it can be, as a case for test/oracle/cases/; the same
  * seed and index make the same cluster and flows again, `--index` that one alone.
  */
 const MAX_SHOWN = 5;
@@ -31,7 +31,10 @@ const COMPARISONS: Readonly<Record<string, (sample: Sample) => object | undefine
     const mismatch = compareCluster(compilerEvaluator, sample);
     return mismatch && minimiseMismatch(compilerEvaluator, mismatch);
   },
-  rules: compareRules,
+  rules: (sample) => {
+    const mismatch = compareRules(sample);
+    return mismatch && minimiseRuleMismatch(mismatch);
+  },
   changes: (sample) => compareChangingRules(sample, CHANGES),
 };
 

@@ -1,4 +1,4 @@
-import type { Cluster, Family } from './api-objects.ts';
+import type { Cluster, Family, Pod } from './api-objects.ts';
 import { familyOf } from './cidr.ts';
 
 /** Labels of pods and namespaces: few, so that selectors often meet them. */
@@ -15,10 +15,16 @@ export function objectMeta(name: string): { name: string; uid: string; resourceV
   return { name, uid: `uid-${name}`, resourceVersion: '1' };
 }
 
+/** The addresses that the API tells of a pod, whether or not it still has them. */
+export function addressesToldOf({ status }: Pod): string[] {
+  const first = status?.podIP ?? undefined;
+  return [...(first === undefined ? [] : [first]), ...(status?.podIPs ?? []).map(({ ip }) => ip)];
+}
+
 /** Every address that somebody in the cluster has or had, of a family. */
 export function addressesIn(cluster: Cluster, family: Family): string[] {
   const all = [
-    ...cluster.pods.flatMap(({ status }) => (status?.podIPs ?? []).map(({ ip }) => ip)),
+    ...cluster.pods.flatMap(addressesToldOf),
     ...cluster.nodes.flatMap(({ status }) => (status?.addresses ?? []).map(({ address }) => address)),
     ...Object.values(cluster.overlayAddressesByNode).flat(),
   ];

@@ -77,7 +77,7 @@ describe('random clusters, loaded into nftables,', function () {
       try {
         const ends: End[] = [{ place: network.node, addresses: byFamily(own), isNode: true }];
         const compiled = new CompiledNode(node);
-        const rules = compiled.become(cluster);
+        const rules = compiled.become(cluster, dice);
         const { linkByPod } = compiled.ruled();
         for (const [i, pod] of attachedPods(cluster, node).entries()) {
           const addresses = firstOfEach(addressesOf(pod));

@@ -1,5 +1,6 @@
 import { formatAddress, parseAddress } from '../../../base/address.ts';
 import { type PolicyRuleSet, renderPolicyTable } from '../../../linux/policy-table.ts';
+import type { PodAttachment } from '../../../npc/compiler/attachments.ts';
 import { type Changes, PolicyCompiler } from '../../../npc/compiler/policy-compiler.ts';
 import { readClusterNetworkPolicy } from '../../../npc/model/cluster-network-policy.ts';
 import { readNamespace, readPolicyNode } from '../../../npc/model/cluster-objects.ts';
@@ -7,6 +8,7 @@ import { LabelSets } from '../../../npc/model/labels.ts';
 import { readNetworkPolicy } from '../../../npc/model/network-policy.ts';
 import { readPod } from '../../../npc/model/pod.ts';
 import type { Cluster, Pod } from '../api-objects.ts';
+import type { Dice } from '../dice.ts';
 import { addressesOf, nameOf } from '../ends.ts';
 import { readNftTable } from './nft-text.ts';
 import { attachedPods, type RuledNode } from './node-walk.ts';
@@ -27,11 +29,12 @@ export class CompiledNode {
   }
 
   /**
-   * Tells what is different in this cluster from the one that was told before; the rules that follow.
+   * Tells what is different in this cluster from the one that was told before, one kind of object after another, in any
+   * order, and asks now and then for the rules meanwhile; the rules that follow from all.
    *
    * @param isApiBehind The API does not know yet which addresses the pods of this node were given.
    */
-  become(cluster: Cluster, isApiBehind = false): PolicyRuleSet {
+  become(cluster: Cluster, dice: Dice, isApiBehind = false): PolicyRuleSet {
     const attached = attachedPods(cluster, this.name);
     const toldPods = cluster.pods.map((pod) =>
       isApiBehind && attached.includes(pod) ? { ...pod, status: { phase: 'Pending' } } : pod,
@@ -47,31 +50,28 @@ export class CompiledNode {
         ...cluster.clusterNetworkPolicies.map((one) => readClusterNetworkPolicy(one)),
       ]),
     };
-    this.#compiler.changePolicies(
-      changes(before.policies, now.policies, ({ kind, namespace, name }) => `${kind} ${namespace} ${name}`),
-    );
-    this.#compiler.changePods(
-      changes(before.pods, now.pods, ({ namespace, name }) => `${namespace}/${name}`),
-    );
-    this.#compiler.changeNodes(changes(before.nodes, now.nodes, ({ name }) => name));
-    this.#compiler.changeNamespaces(changes(before.namespaces, now.namespaces, ({ name }) => name));
-    this.#compiler.setOverlay(
-      new Map(
-        Object.entries(cluster.overlayAddressesByNode).map(([node, addresses]) => [
-          node,
-          addresses.map((address) => formatAddress(parseAddress(address)!)),
-        ]),
-      ),
-    );
     this.#linkByPod = new Map(attached.map((pod) => [nameOf(pod), linkOf(pod)]));
-    this.#compiler.setAttachments(
-      attached.map((pod) => ({
-        link: linkOf(pod),
-        addresses: addressesOf(pod).map((address) => parseAddress(address)!),
-        pod: { namespace: pod.metadata.namespace, name: pod.metadata.name, uid: pod.metadata.uid },
-        ungoverned: false,
-      })),
-    );
+    const compiler = this.#compiler;
+    const steps = [
+      () =>
+        compiler.changePolicies(
+          changes(
+            before.policies,
+            now.policies,
+            ({ kind, namespace, name }) => `${kind} ${namespace} ${name}`,
+          ),
+        ),
+      () =>
+        compiler.changePods(changes(before.pods, now.pods, ({ namespace, name }) => `${namespace}/${name}`)),
+      () => compiler.changeNodes(changes(before.nodes, now.nodes, ({ name }) => name)),
+      () => compiler.changeNamespaces(changes(before.namespaces, now.namespaces, ({ name }) => name)),
+      () => compiler.setOverlay(overlayOf(cluster)),
+      () => compiler.setAttachments(attached.map(attachmentOf)),
+    ];
+    for (const step of dice.shuffled(steps)) {
+      step();
+      if (dice.chance(30)) compiler.ruleSet();
+    }
     this.#told = now;
     return this.#compiler.ruleSet();
   }
@@ -94,6 +94,24 @@ interface Told {
   readonly nodes: readonly NonNullable<ReturnType<typeof readPolicyNode>>[];
   readonly pods: readonly NonNullable<ReturnType<typeof readPod>>[];
   readonly policies: readonly NonNullable<ReturnType<typeof readNetworkPolicy>>[];
+}
+
+function overlayOf({ overlayAddressesByNode }: Cluster): Map<string, string[]> {
+  return new Map(
+    Object.entries(overlayAddressesByNode).map(([node, addresses]) => [
+      node,
+      addresses.map((address) => formatAddress(parseAddress(address)!)),
+    ]),
+  );
+}
+
+function attachmentOf(pod: Pod): PodAttachment {
+  return {
+    link: linkOf(pod),
+    addresses: addressesOf(pod).map((address) => parseAddress(address)!),
+    pod: { namespace: pod.metadata.namespace, name: pod.metadata.name, uid: pod.metadata.uid },
+    ungoverned: false,
+  };
 }
 
 /** The link of a pod: `wv` and 11 hex digits. One that is made anew has another. */

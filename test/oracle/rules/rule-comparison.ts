@@ -4,6 +4,7 @@ import { generateCluster } from '../cluster-generator.ts';
 import { Dice } from '../dice.ts';
 import { endOf, nameOf } from '../ends.ts';
 import { generateFlows } from '../flow-generator.ts';
+import { minimise } from '../minimise.ts';
 import { judge } from '../oracle.ts';
 import { CompiledNode } from './compiled-node.ts';
 import { attachedPods, type Passage, type RuledNode, walkFlow } from './node-walk.ts';
@@ -24,10 +25,10 @@ export function nodesWithPods(cluster: Cluster): string[] {
 }
 
 /** The rules of every node with pods, each compiled from nothing; `isApiBehind` as in {@link CompiledNode}. */
-export function compileAll(cluster: Cluster, isApiBehind = false): RuledNode[] {
+export function compileAll(cluster: Cluster, dice: Dice, isApiBehind = false): RuledNode[] {
   return nodesWithPods(cluster).map((name, i) => {
     const node = new CompiledNode(name, i === 1);
-    node.become(cluster, isApiBehind);
+    node.become(cluster, dice, isApiBehind);
     return node.ruled();
   });
 }
@@ -90,12 +91,23 @@ export function compareRules({
 }): (RuleMismatch & { readonly cluster: Cluster }) | undefined {
   const dice = new Dice(seed, index);
   const cluster = generateCluster(dice);
-  const nodes = compileAll(cluster, dice.chance(20));
+  const nodes = compileAll(cluster, dice, dice.chance(20));
   for (const flow of generateFlows(dice, cluster, flows)) {
     const mismatch = compareFlow(cluster, nodes, flow);
     if (mismatch !== undefined) return { ...mismatch, cluster };
   }
   return undefined;
+}
+
+/** A mismatch with as few objects as still show it, if it shows without what went before. */
+export function minimiseRuleMismatch(
+  mismatch: RuleMismatch & { readonly cluster: Cluster },
+): RuleMismatch & { readonly cluster: Cluster } {
+  const { flow } = mismatch;
+  const compare = (cluster: Cluster): RuleMismatch | undefined =>
+    compareFlow(cluster, compileAll(cluster, new Dice(0)), flow);
+  const cluster = minimise(mismatch.cluster, (smaller) => compare(smaller) !== undefined);
+  return { ...mismatch, ...compare(cluster), cluster };
 }
 
 /**
@@ -113,7 +125,7 @@ export function compareChangingRules(
     for (const name of new Set([...nodeByName.keys(), ...nodesWithPods(cluster)])) {
       const node = nodeByName.get(name) ?? new CompiledNode(name);
       nodeByName.set(name, node);
-      node.become(cluster, dice.chance(20));
+      node.become(cluster, dice, dice.chance(20));
     }
     const nodes = [...nodeByName.values()].map((node) => node.ruled());
     for (const flow of generateFlows(dice, cluster, flows)) {

@@ -37,9 +37,10 @@ describe('the rules of weft-npc and the oracle', () => {
     ]);
     let free = 0;
     for (let index = 0; index < 300; index++) {
-      const cluster = generateCluster(new Dice(SEED, index));
+      const dice = new Dice(SEED, index);
+      const cluster = generateCluster(dice);
       const node = new CompiledNode('n1');
-      node.become(cluster);
+      node.become(cluster, dice);
       const fresh = { metadata: { name: 'fresh', labels: { 'kubernetes.io/metadata.name': 'fresh' } } };
       const namespaces = [...cluster.namespaces, fresh];
       for (const { metadata } of namespaces) {
@@ -74,7 +75,9 @@ describe('the rules of weft-npc and the oracle', () => {
       for (let index = 0; index < 300; index++) {
         const dice = new Dice(SEED, index);
         const cluster = generateCluster(dice);
-        const nodes = compileAll(cluster).map((node): RuledNode => ({ ...node, table: spoil(node.table) }));
+        const nodes = compileAll(cluster, dice).map(
+          (node): RuledNode => ({ ...node, table: spoil(node.table) }),
+        );
         if (generateFlows(dice, cluster, 60).some((flow) => compareFlow(cluster, nodes, flow) !== undefined))
           return;
       }
