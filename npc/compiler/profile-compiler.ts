@@ -27,6 +27,8 @@ export interface CompiledPolicy {
   /** Whose families, and named ports of the subject where they count, it was compiled for. */
   readonly key: string;
   readonly text: Readonly<Record<View, RuleText>>;
+  /** The chain of its rules alone, once somebody asked for it. */
+  readonly chain: Partial<Record<View, Chain>>;
   readonly versions: readonly { readonly shape: NodeSet | PortGroups; readonly version: number }[];
 }
 
@@ -75,15 +77,16 @@ export class ProfileCompiler {
     if (all.length === 0) return undefined;
     const compiled = new Map(all.map((each) => [each, this.#compile(each, pod)]));
     const [straight, turned] = VIEWS.map((view) =>
-      this.#profile(direction, selecting, (each) => compiled.get(each)!.text[view]),
+      this.#profile(direction, view, selecting, (each) => compiled.get(each)!),
     );
     return { chains: { straight: straight!, turned: turned! }, policies: [...compiled.values()] };
   }
 
   #profile(
     direction: Direction,
+    view: View,
     { Admin, NetworkPolicy, Baseline }: SelectingPolicies,
-    textOf: (policy: DirectedPolicy) => RuleText,
+    compiledOf: (policy: DirectedPolicy) => CompiledPolicy,
   ): Chain {
     const { chains } = this.#workshop;
     const rules: string[] = [];
@@ -93,16 +96,16 @@ export class ProfileCompiler {
       rules.push(`${verb} ${chain.name}`);
       used.push(chain);
     };
-    add('jump', this.#tier('a-', Admin, textOf));
+    add('jump', this.#tier('a-', view, Admin, compiledOf));
     if (NetworkPolicy.length > 0) {
       for (const each of NetworkPolicy) {
-        const text = textOf(each);
-        if (text.rules.length > 0) add('jump', chains.of('r-', text));
+        const compiled = compiledOf(each);
+        if (compiled.text[view].rules.length > 0) add('jump', this.#chainOf('r-', view, compiled));
       }
       rules.push(`${TO_ITSELF} accept`);
       add('goto', this.#drop(direction, 'NetworkPolicy', NetworkPolicy));
     } else {
-      add('jump', this.#tier('b-', Baseline, textOf));
+      add('jump', this.#tier('b-', view, Baseline, compiledOf));
       rules.push('accept');
     }
     return chains.of('p-', { rules, chains: used, sets: [] });
@@ -111,13 +114,15 @@ export class ProfileCompiler {
   /** The rules of all policies of a tier in which order counts. Those with a Pass stand in it themselves, for `return`. */
   #tier(
     prefix: string,
+    view: View,
     policies: readonly DirectedPolicy[],
-    textOf: (policy: DirectedPolicy) => RuleText,
+    compiledOf: (policy: DirectedPolicy) => CompiledPolicy,
   ): Chain | undefined {
     const { chains } = this.#workshop;
     const tier = noRules();
     for (const each of policies) {
-      const text = textOf(each);
+      const compiled = compiledOf(each);
+      const text = compiled.text[view];
       if (text.rules.length === 0) continue;
       if (each.rules.some(({ action }) => action === 'Pass')) {
         tier.rules.push(...text.rules);
@@ -125,11 +130,17 @@ export class ProfileCompiler {
         tier.sets.push(...text.sets);
         continue;
       }
-      const chain = chains.of('k-', text);
+      const chain = this.#chainOf('k-', view, compiled);
       tier.rules.push(`jump ${chain.name}`);
       tier.chains.push(chain);
     }
     return tier.rules.length > 0 ? chains.of(prefix, tier) : undefined;
+  }
+
+  /** The policy's rules as a chain of their own. It lasts as long as the policy is compiled for somebody. */
+  #chainOf(prefix: string, view: View, compiled: CompiledPolicy): Chain {
+    compiled.chain[view] ??= this.#workshop.chains.of(prefix, compiled.text[view]);
+    return compiled.chain[view];
   }
 
   /** Where packets end that these policies deny. Only a log needs to tell one from another. */
@@ -153,7 +164,7 @@ export class ProfileCompiler {
     const { policy, direction, rules } = directed;
     const hasNamed = rules.some(({ ports }) => ports !== 'any' && ports.some(({ kind }) => kind === 'named'));
     const own = hasNamed && direction === 'ingress' ? pod.namedPorts : [];
-    const key = JSON.stringify([this.#workshop.families, own]);
+    const key = this.#workshop.families.join() + (own.length > 0 ? JSON.stringify(own) : '');
     const known = this.#compiled.get(policy) ?? [];
     const at = known.findIndex((each) => each.direction === direction && each.key === key);
     const fresh = known[at];
@@ -161,7 +172,8 @@ export class ProfileCompiler {
     const [straight, turned] = VIEWS.map((view) => this.#write(directed, pod, view));
     const shapes = new Set([...straight!.shapes, ...turned!.shapes]);
     const versions = [...shapes].map((shape) => ({ shape, version: shape.version }));
-    const made: CompiledPolicy = { direction, key, text: { straight: straight!, turned: turned! }, versions };
+    const text = { straight: straight!, turned: turned! };
+    const made: CompiledPolicy = { direction, key, text, chain: {}, versions };
     this.#compiled.set(policy, [...known.filter((_, i) => i !== at), made]);
     return made;
   }

@@ -79,9 +79,34 @@ describe('the table of policies in the kernel', () => {
     await load(changed, renderPolicyTable(before));
     world.putPolicy('x/huge', { podSelector: {}, egress: [{ to: hugeList(20_000) }] });
     const after = world.compiler.ruleSet();
+    const sizes = [...after.sets.values()]
+      .filter(({ interval }) => interval)
+      .map(({ elements }) => elements.size);
+    assert.ok(Math.max(...sizes) > 5000, 'the list is loaded');
     await load(changed, renderPolicyChange(before, after));
     world.putPolicy('x/huge', { podSelector: {}, egress: [{ to: hugeList(19_999) }] });
     await load(changed, renderPolicyChange(after, world.compiler.ruleSet()));
+    await load(whole, renderPolicyTable(world.compiler.ruleSet()));
+    assert.deepEqual(await list(changed), await list(whole));
+  });
+
+  it('takes 1,000 policies on every pod of a namespace, and one more', async () => {
+    const world = new RandomWorld(seededRandom(6), { reject: false, log: undefined });
+    for (let i = 0; i < 30; i++) world.step();
+    const spec = (port: number): object => ({
+      podSelector: {},
+      ingress: [{ ports: [{ port }] }],
+      egress: [{}],
+    });
+    const local = world.links.find(({ link }) => world.compiler.podAt(link) !== undefined);
+    const namespace = world.compiler.podAt(local!.link)!.namespace;
+    for (let i = 0; i < 1000; i++) world.putPolicy(`${namespace}/many-${i}`, spec(i + 1));
+    const before = world.compiler.ruleSet();
+    const longest = Math.max(...[...before.chains.values()].map((rules) => rules.length));
+    assert.ok(longest > 1000, 'some pod is selected');
+    await load(changed, renderPolicyTable(before));
+    world.putPolicy(`${namespace}/one-more`, spec(2000));
+    await load(changed, renderPolicyChange(before, world.compiler.ruleSet()));
     await load(whole, renderPolicyTable(world.compiler.ruleSet()));
     assert.deepEqual(await list(changed), await list(whole));
   });
