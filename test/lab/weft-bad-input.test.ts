@@ -215,7 +215,7 @@ describe('Weft among faults of a cluster', function () {
       await until(
         'a pod of weft to refuse',
         async () => {
-          const all = await lab.kubectl.list('pods', NAMESPACE);
+          const all = await weft.pods();
           for (const pod of all) {
             const { stdout } = await lab.kubectl.run(
               ['logs', '-n', NAMESPACE, pod.metadata.name, '-c', 'weft'],
@@ -227,7 +227,7 @@ describe('Weft among faults of a cluster', function () {
         },
         { timeoutMs: 60_000, everyMs: 1_000 },
       );
-      const ready = (await lab.kubectl.list('pods', NAMESPACE)).filter(isReady);
+      const ready = (await weft.pods()).filter(isReady);
       equal(ready.length, 2, 'the rollout stops before the first is replaced');
       await weft.apply();
       await restart();
@@ -248,7 +248,7 @@ describe('Weft among faults of a cluster', function () {
     const [old, failed] = await until(
       'an old one to serve again, and the new one to say why it did not',
       async () => {
-        const all = await lab.kubectl.list('pods', NAMESPACE);
+        const all = await weft.pods();
         for (const pod of all.filter(isReady)) {
           if (!(await logOf(pod)).includes('serving it again')) continue;
           const successor = all.find((each) => each !== pod && each.spec.nodeName === pod.spec.nodeName);
@@ -269,13 +269,13 @@ describe('Weft among faults of a cluster', function () {
       },
     );
     await stillWorks();
-    const ready = (await lab.kubectl.list('pods', NAMESPACE)).filter(isReady);
+    const ready = (await weft.pods()).filter(isReady);
     equal(ready.length, 2, 'no other node was touched');
     await weft.apply();
     await until(
       'the failed one to be gone',
       async () => {
-        const pods = await lab.kubectl.list('pods', NAMESPACE);
+        const pods = await weft.pods();
         return pods.every(({ metadata }) => metadata.name !== failed.metadata.name);
       },
       { timeoutMs: 60_000, everyMs: 500 },

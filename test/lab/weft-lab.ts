@@ -117,9 +117,14 @@ export class WeftLab {
     return node.name;
   }
 
-  /** Weft's pod on a node. */
+  /** The pods of weftd. */
+  pods(): Promise<KubeObject[]> {
+    return this.lab.kubectl.list('pods', NAMESPACE, DAEMON);
+  }
+
+  /** The pod of weftd on a node. */
   async podOn(node: string): Promise<KubeObject> {
-    const pods = await this.lab.kubectl.list('pods', NAMESPACE, DAEMON);
+    const pods = await this.pods();
     const pod = pods.find((each) => each.spec.nodeName === node && !('deletionTimestamp' in each.metadata));
     if (pod === undefined) throw new Error(`no pod of weft on ${node}`);
     return pod;

@@ -236,7 +236,7 @@ describe('the beginning of a ring in a cluster', function () {
       founders.add(genesis.data.founder);
       rings.add(genesis.data.genesis);
       for (const { name } of lab.nodes) deepEqual((await weft.status(name)).warnings ?? [], []);
-      await lab.kubectl.run(['delete', '-n', NAMESPACE, 'ds/weft']);
+      await lab.kubectl.run(['delete', '-n', NAMESPACE, 'ds/weft', 'ds/weft-npc']);
       await until(
         'its pods to be gone',
         async () => (await lab.kubectl.list('pods', NAMESPACE)).length === 0,

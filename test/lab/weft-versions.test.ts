@@ -60,7 +60,7 @@ describe('Weft in two versions', function () {
   });
 
   const imagesThatRun = async (): Promise<string[]> => {
-    const pods = await lab.kubectl.list('pods', NAMESPACE);
+    const pods = await weft.pods();
     return pods.flatMap(({ spec }) => spec.containers.map(({ image }: { image: string }) => image));
   };
 

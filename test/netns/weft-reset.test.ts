@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { FileLock } from '../../native/file-lock.ts';
 import { Cluster } from '../cluster/cluster.ts';
 import type { ClusterNode } from '../cluster/cluster-node.ts';
 import { type CommandResult, run, until } from '../cluster/command.ts';
@@ -22,10 +23,13 @@ describe('weft reset', () => {
   });
 
   const reset = (...more: string[]) =>
-    run([WEFT, '--run-dir', host.path('run'), 'reset', '--state-dir', host.path('state'), ...more], {
-      namespace: host.namespace.name,
-      mayFail: true,
-    });
+    run(
+      [
+        ...[WEFT, '--run-dir', host.path('run'), 'reset', '--state-dir', host.path('state')],
+        ...['--npc-state-dir', host.path('npc'), ...more],
+      ],
+      { namespace: host.namespace.name, mayFail: true },
+    );
 
   it('refuses while a weftd runs, and then leaves nothing of it, but what is not its own', async () => {
     const config = { cniVersion: '1.1.0', name: 'weft', type: 'weft-net', runDir: host.path('run') };
@@ -53,6 +57,14 @@ describe('weft reset', () => {
     assert.equal((await host.names('run/pods')).length, 1);
 
     await weftd.stop();
+    await host.emptyFolder('npc');
+    await writeFile(host.path('npc/governed.json'), '{}');
+    const npc = FileLock.take(host.path('npc/lock'))!;
+    const early = await reset('--cni-config', ours);
+    assert.equal(early.status, 1);
+    assert.match(early.stderr, /^weft: a weft-npc runs on state folder \S+npc; stop it first; .*\n$/);
+    assert.match(await host.traces(), /table inet weft-npc/);
+    npc.release();
     await writeFile(host.path('state/notes.txt'), 'mine');
     await mkdir(host.path('elsewhere/cluster'));
     await host.namespace.run('ip', 'link', 'add', 'wvpn0', 'type', 'veth', 'peer', 'name', 'wvpn1');
@@ -67,6 +79,7 @@ describe('weft reset', () => {
     assert.match(await host.traces(), /^(net\.\S+ = 1\n?)*$/, 'settings of the kernel alone');
     assert.deepEqual(await host.names('state'), ['notes.txt']);
     assert.deepEqual(await host.names('run'), []);
+    assert.ok(!(await host.names('.')).includes('npc'));
     assert.doesNotMatch(await pod.run('ip', '-o', 'link'), /eth0/);
     const again = await reset('--cni-config', theirs);
     assert.deepEqual([again.status, again.stdout], [0, 'nothing to remove\n']);
