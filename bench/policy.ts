@@ -16,9 +16,9 @@ import {
   benchPolicy,
   type ClusterSize,
   KINDS_WITH_PORT,
-} from './policy-cluster.ts';
-import { PolicyNode } from './policy-node.ts';
-import { measurePackets } from './policy-packets.ts';
+} from './policy/policy-cluster.ts';
+import { PolicyNode } from './policy/policy-node.ts';
+import { measurePackets } from './policy/policy-packets.ts';
 import { percentile, report, rounded, spread } from './report.ts';
 
 const SIZE: ClusterSize = { pods: 10_000, policies: 1_000, local: 250 };

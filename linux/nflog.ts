@@ -25,7 +25,7 @@ const NFULA_PREFIX = 10;
 const HEADER_LENGTH = 4;
 
 /** A packet that a rule sent to a group of nflog (`log group N`). */
-export interface LoggedPacket {
+interface LoggedPacket {
   readonly prefix: string;
   /** Index of the interface that it came in by, and that it goes out by, where it has one. */
   readonly inIndex: number | undefined;

@@ -24,7 +24,7 @@ export interface LinkChains {
 }
 
 /** One for each `View`. */
-export interface ViewChains {
+interface ViewChains {
   readonly straight: string;
   readonly turned: string;
 }

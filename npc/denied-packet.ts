@@ -2,7 +2,7 @@ import { type Address, addressFromBytes } from '../base/address.ts';
 import { readU16BE } from '../base/bytes.ts';
 
 /** Whose packet it is, as far as its headers say. */
-export interface DeniedPacket {
+interface DeniedPacket {
   readonly source: Address;
   readonly destination: Address;
   /** `TCP`, `UDP`, `SCTP`, `ICMP`, or the number of another protocol. */

@@ -30,7 +30,7 @@ export class NodeSet {
 }
 
 /** A list of blocks, and the overlay addresses of the nodes whose own address lies in it. */
-export interface BlockSets {
+interface BlockSets {
   /** Of a family in which the list has blocks. It never changes. */
   readonly blocks: Partial<FamilySets>;
   readonly nodes: NodeSet;

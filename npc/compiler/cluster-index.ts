@@ -23,12 +23,6 @@ export class ClusterIndex {
   readonly #podByAttachedAddress = new Map<string, string>();
   #overlayByNode: ReadonlyMap<string, readonly string[]> = new Map();
 
-  get podCount(): number {
-    let count = 0;
-    for (const pods of this.#podsByNamespace.values()) count += pods.size;
-    return count;
-  }
-
   pod(namespace: string, name: string): PolicyPod | undefined {
     return this.#podsByNamespace.get(namespace)?.get(name);
   }

@@ -12,7 +12,7 @@ import {
   type Tier,
 } from '../model/policy.ts';
 import type { PortMatch } from '../model/port-match.ts';
-import { type ClusterIndex, podKey } from './cluster-index.ts';
+import type { ClusterIndex } from './cluster-index.ts';
 import type { DirectedPolicy, PolicyIndex } from './policy-index.ts';
 
 /** One end of a flow: a pod by `namespace/name`, or an address. An address that a pod has means that pod. */
@@ -264,11 +264,4 @@ function portMatches(match: PortMatch, { protocol, port }: Flow, owners: readonl
   return owners.some(({ namedPorts }) =>
     namedPorts.some((each) => each.name === match.name && each.protocol === protocol && each.port === port),
   );
-}
-
-/** How the pods at both ends are called, for whoever shows a decision. */
-export function endName(cluster: ClusterIndex, end: FlowEnd): string {
-  if ('pod' in end) return end.pod;
-  const [pod] = cluster.podsAt(end.address);
-  return pod === undefined ? end.address : podKey(pod);
 }

@@ -64,7 +64,7 @@ export class PortGroups {
 }
 
 /** Pods that have a port of a certain name at one number. */
-export interface PortGroup {
+interface PortGroup {
   readonly protocol: Protocol;
   readonly port: number;
   readonly sets: FamilySets;

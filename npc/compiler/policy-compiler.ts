@@ -25,7 +25,7 @@ export interface Changes<T> {
 }
 
 /** A link that is not decided, and why. */
-export interface WaitingLink {
+interface WaitingLink {
   readonly link: string;
   readonly pod: PodAttachment['pod'];
   /** unknown-pod: the API tells nothing of this pod on this node. nobody: it is not known whose the link is. */

@@ -2,7 +2,7 @@ import { isRecord } from '../../kube/objects.ts';
 import type { Labels } from './labels.ts';
 
 /** One condition on a label. `In` and `NotIn` have values, the others none. */
-export interface LabelRequirement {
+interface LabelRequirement {
   readonly key: string;
   readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
   readonly values: readonly string[];

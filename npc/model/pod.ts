@@ -4,7 +4,7 @@ import type { LabelSets, Labels } from './labels.ts';
 import { isProtocol, type Protocol } from './port-match.ts';
 
 /** A port that a container names or only numbers. */
-export interface ContainerPort {
+interface ContainerPort {
   /** Empty where it has none. */
   readonly name: string;
   readonly protocol: Protocol;

@@ -10,7 +10,7 @@ export function isProtocol(value: unknown): value is Protocol {
 }
 
 /** Ports from `first` to `last`, both included. All ports of a protocol are 0 to 65535. */
-export interface PortRange {
+interface PortRange {
   readonly kind: 'range';
   readonly protocol: Protocol;
   readonly first: number;

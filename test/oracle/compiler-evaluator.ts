@@ -1,6 +1,6 @@
-import { clusterSnapshot } from '../../npc/compiler/cluster-snapshot.ts';
 import { decide } from '../../npc/compiler/decide.ts';
 import type { Cluster, Flow } from './api-objects.ts';
+import { clusterSnapshot } from './cluster-snapshot.ts';
 
 /**
  * What `weft-npc` says of the flows of a cluster, in the order in which objects were given.

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { type ClusterObjects, clusterSnapshot } from '../../../../npc/compiler/cluster-snapshot.ts';
 import { type Decision, decide, type Flow } from '../../../../npc/compiler/decide.ts';
 import { readPolicyManifest } from '../../../../npc/model/policy-manifest.ts';
+import { type ClusterObjects, clusterSnapshot } from '../../../oracle/cluster-snapshot.ts';
 import { clusterPolicy, namespace, networkPolicy, node, pod } from '../objects.ts';
 
 const HTTP = { ports: [{ name: 'http', containerPort: 8080 }] };

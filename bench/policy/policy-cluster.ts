@@ -1,4 +1,4 @@
-import { formatAddress, parseAddress } from '../base/address.ts';
+import { formatAddress, parseAddress } from '../../base/address.ts';
 
 /** Policies of these kinds, of each ten hundreds, are another with another port. */
 export const KINDS_WITH_PORT = [2, 3, 4];

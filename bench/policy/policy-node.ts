@@ -1,12 +1,12 @@
-import { parseAddress } from '../base/address.ts';
-import { type PolicyRuleSet, renderPolicyChange, renderPolicyTable } from '../linux/policy-table.ts';
-import { type Changes, PolicyCompiler } from '../npc/compiler/policy-compiler.ts';
-import { readNamespace } from '../npc/model/cluster-objects.ts';
-import { LabelSets } from '../npc/model/labels.ts';
-import { readNetworkPolicy } from '../npc/model/network-policy.ts';
-import { readPod } from '../npc/model/pod.ts';
-import { run } from '../test/cluster/command.ts';
-import type { Namespace } from '../test/netns/namespaces.ts';
+import { parseAddress } from '../../base/address.ts';
+import { type PolicyRuleSet, renderPolicyChange, renderPolicyTable } from '../../linux/policy-table.ts';
+import { type Changes, PolicyCompiler } from '../../npc/compiler/policy-compiler.ts';
+import { readNamespace } from '../../npc/model/cluster-objects.ts';
+import { LabelSets } from '../../npc/model/labels.ts';
+import { readNetworkPolicy } from '../../npc/model/network-policy.ts';
+import { readPod } from '../../npc/model/pod.ts';
+import { run } from '../../test/cluster/command.ts';
+import type { Namespace } from '../../test/netns/namespaces.ts';
 import { type BenchPod, NODE } from './policy-cluster.ts';
 
 const DROPS = { reject: false, log: { group: 86, packetsPerSecond: 10 } };

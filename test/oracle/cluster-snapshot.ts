@@ -1,12 +1,12 @@
 import { formatAddress, parseAddress } from '../../base/address.ts';
-import { readClusterNetworkPolicy } from '../model/cluster-network-policy.ts';
-import { readNamespace, readPolicyNode } from '../model/cluster-objects.ts';
-import { LabelSets } from '../model/labels.ts';
-import { readNetworkPolicy } from '../model/network-policy.ts';
-import { readPod } from '../model/pod.ts';
-import { ClusterIndex } from './cluster-index.ts';
-import type { Judged } from './decide.ts';
-import { PolicyIndex } from './policy-index.ts';
+import { ClusterIndex } from '../../npc/compiler/cluster-index.ts';
+import type { Judged } from '../../npc/compiler/decide.ts';
+import { PolicyIndex } from '../../npc/compiler/policy-index.ts';
+import { readClusterNetworkPolicy } from '../../npc/model/cluster-network-policy.ts';
+import { readNamespace, readPolicyNode } from '../../npc/model/cluster-objects.ts';
+import { LabelSets } from '../../npc/model/labels.ts';
+import { readNetworkPolicy } from '../../npc/model/network-policy.ts';
+import { readPod } from '../../npc/model/pod.ts';
 
 /** Objects as the API gives them, and the overlay addresses of nodes by their names. */
 export interface ClusterObjects {

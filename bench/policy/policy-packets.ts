@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { Namespace } from '../test/netns/namespaces.ts';
+import { Namespace } from '../../test/netns/namespaces.ts';
+import { rounded, spread } from '../report.ts';
 import {
   type BenchPod,
   benchNamespaces,
@@ -9,9 +10,8 @@ import {
   NODE,
 } from './policy-cluster.ts';
 import { PolicyNode } from './policy-node.ts';
-import { rounded, spread } from './report.ts';
 
-const SENDER = fileURLToPath(new URL('./send-datagrams.ts', import.meta.url));
+const SENDER = fileURLToPath(new URL('../send-datagrams.ts', import.meta.url));
 const PACKETS = 100_000;
 /** Each of these begins a flow; fewer than the kernel keeps entries for. */
 const FLOWS = 20_000;
