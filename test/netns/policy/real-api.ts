@@ -40,6 +40,12 @@ export class RealApi {
     return ['kube-apiserver', 'kubectl'].every((name) => existsSync(join(BIN, name)));
   }
 
+  /** The file that brings the kind ClusterNetworkPolicy; undefined where it is not there. */
+  static get clusterPolicyDefinition(): string | undefined {
+    const path = join(BIN, 'clusternetworkpolicies-experimental.yaml');
+    return existsSync(path) ? path : undefined;
+  }
+
   /** Starts both; `address` is one of the namespace, not of its loopback. */
   static async start(namespace: Namespace, folder: string, address: string): Promise<RealApi> {
     mkdirSync(folder, { recursive: true });

@@ -153,7 +153,7 @@ describe('weft-npc', function () {
     equal((await ask('81')).passes, false);
   });
 
-  it('says what is loaded, what is not honoured, and tells of that by one event', async () => {
+  it('says what is loaded and what is not honoured', async () => {
     const broken = {
       ...POLICY,
       metadata: { name: 'broken', namespace: 'default' },
@@ -257,6 +257,38 @@ describe('weft-npc', function () {
     await host.ready();
     equal(await reaches(other, web), false);
     ok(await reaches(client, web));
+  });
+
+  it('takes ClusterNetworkPolicies when their kind comes, tells what it cannot honour, and gives them up again', async function () {
+    const definition = RealApi.clusterPolicyDefinition;
+    if (definition === undefined) return this.skip();
+    await api.kubectl(['apply', '--server-side', '-f', definition]);
+    const wall = {
+      apiVersion: 'policy.networking.k8s.io/v1beta1',
+      kind: 'ClusterNetworkPolicy',
+      metadata: { name: 'wall' },
+      spec: {
+        tier: 'Admin',
+        priority: 10,
+        subject: { pods: { namespaceSelector: {}, podSelector: { matchLabels: { app: 'web' } } } },
+        ingress: [{ action: 'Deny', from: [{ namespaces: {} }] }],
+        egress: [{ action: 'Accept', to: [{ domainNames: ['example.com'] }] }],
+      },
+    };
+    await until('the kind to be served', () => api.apply(wall).catch(() => false), { timeoutMs: 60_000 });
+    await until('the wall', async () => !(await reaches(client, web)), { timeoutMs: 60_000, everyMs: 200 });
+    const { copy, unhonoured } = await host.status();
+    equal(copy.kinds.find(({ kind }) => kind === 'clusternetworkpolicies')?.version, 'v1beta1');
+    match(JSON.stringify(unhonoured), /ClusterNetworkPolicy wall/);
+    const event = await until('the event', async () => {
+      const text = await api.kubectl(['get', 'events', '-n', 'default', '-o', 'json']);
+      const { items } = JSON.parse(text) as { readonly items: readonly Record<string, string>[] };
+      return items.find(({ reason }) => reason === 'NotHonoured');
+    });
+    match(event.message!, /domainNames/);
+    await api.kubectl(['delete', '-f', definition]);
+    await until('the wall to go', () => reaches(client, web), { timeoutMs: 60_000, everyMs: 200 });
+    equal((await host.status()).copy.complete, true);
   });
 
   it('keeps a pod closed that the API does not know, in a namespace with policies, until it does', async () => {
