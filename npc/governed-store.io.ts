@@ -6,6 +6,7 @@ import {
   GOVERNED_FILE,
   type GovernedNamespaces,
   MAX_GOVERNED_BYTES,
+  mayBeSelected,
   parseGoverned,
 } from './gate/governed-file.ts';
 
@@ -50,10 +51,23 @@ function readGoverned(path: string): GovernedNamespaces | undefined {
   }
 }
 
+/** Whether each namespace that `wanted` names or means is one that `kept` does. */
 function covers(kept: GovernedNamespaces, wanted: GovernedNamespaces): boolean {
-  return kept.all || (!wanted.all && [...wanted.namespaces].every((name) => kept.namespaces.has(name)));
+  if (kept.all) return true;
+  if (wanted.all || ![...wanted.namespaces].every((name) => mayBeSelected(kept, name))) return false;
+  const { known } = wanted;
+  if (known === undefined) return true;
+  return (
+    kept.known !== undefined && [...kept.known].every((name) => known.has(name) || kept.namespaces.has(name))
+  );
 }
 
+/** What names and means the namespaces of both. */
 function joined(a: GovernedNamespaces, b: GovernedNamespaces): GovernedNamespaces {
-  return { all: a.all || b.all, namespaces: new Set([...a.namespaces, ...b.namespaces]) };
+  const [first, second] = [a.known ?? b.known, b.known ?? a.known];
+  return {
+    all: a.all || b.all,
+    namespaces: new Set([...a.namespaces, ...b.namespaces]),
+    ...(first === undefined ? {} : { known: new Set([...first].filter((name) => second!.has(name))) }),
+  };
 }

@@ -9,6 +9,8 @@ export interface Governed {
   /** Every namespace, also those that are not known. */
   readonly all: boolean;
   readonly namespaces: ReadonlySet<string>;
+  /** All namespaces there are, where some policy goes by their labels: it may reach any other that comes. */
+  readonly known: ReadonlySet<string> | undefined;
 }
 
 /** The labels of a namespace that comes later: that of its name, which none has yet. */
@@ -16,18 +18,21 @@ const LATER = new Map([[NAMESPACE_NAME_LABEL, '']]);
 
 /**
  * Namespaces with a NetworkPolicy, and those that the subject of a ClusterNetworkPolicy may reach. A subject that would
- * select a namespace without labels but its name may reach any that comes later, so then it is all of them.
+ * select a namespace without labels but its name may reach any that comes later, so then it is all of them; one that goes by
+ * other labels may reach those that come later with such labels.
  */
 export function governedBy(cluster: ClusterIndex, policies: PolicyIndex): Governed {
   const namespaces = new Set(policies.namespaceNames());
   let all = false;
+  let goesByLabels = false;
   for (const { subject } of policies.clusterWide()) {
     if (subject === undefined) continue;
     if (selects(subject.namespaces, LATER)) all = true;
+    if (namesIn(subject).length === 0) goesByLabels = true;
     for (const name of [...cluster.namespaceNames(), ...namesIn(subject)])
       if (cluster.selectsNamespace(subject, name)) namespaces.add(name);
   }
-  return { all, namespaces };
+  return { all, namespaces, known: goesByLabels ? new Set(cluster.namespaceNames()) : undefined };
 }
 
 /** Namespaces that a selector names, whether they are there or not. */

@@ -323,9 +323,11 @@ export class PolicyCompiler {
 
   #isDecided({ attachment, pod }: LocalLink): boolean {
     if (attachment.ungoverned || pod !== undefined) return true;
-    const { all, namespaces } = this.governed();
+    const { all, namespaces, known } = this.governed();
     if (all) return false;
-    return attachment.pod === null ? namespaces.size === 0 : !namespaces.has(attachment.pod.namespace);
+    if (attachment.pod === null) return namespaces.size === 0 && known === undefined;
+    const { namespace } = attachment.pod;
+    return !namespaces.has(namespace) && known?.has(namespace) !== false;
   }
 
   /** Links that are not decided. */

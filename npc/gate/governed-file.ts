@@ -5,7 +5,7 @@ import { isNamespaceName } from './attachment-file.ts';
  * API. weft-npc keeps it as `governed.json` in its state folder; weftd reads it where weft-npc cannot be asked.
  *
  * ```
- * {"version": 1, "all": false, "namespaces": ["a", "b"]}
+ * {"version": 1, "all": false, "namespaces": ["a", "b"], "known": ["a", "b", "c"]}
  * ```
  *
  * weft-npc writes it before it loads a rule of a policy in a namespace that the file does not name yet.
@@ -14,6 +14,11 @@ export interface GovernedNamespaces {
   /** Every namespace, also those that come later. */
   readonly all: boolean;
   readonly namespaces: ReadonlySet<string>;
+  /**
+   * All namespaces there were, where some policy goes by their labels: one that is not among them came later, and may have
+   * such labels. Undefined where none does.
+   */
+  readonly known?: ReadonlySet<string> | undefined;
 }
 
 /** The name of the file within the state folder of weft-npc. */
@@ -24,8 +29,9 @@ export const MAX_GOVERNED_BYTES = 8 * 1024 * 1024;
 
 const VERSION = 1;
 
-export function encodeGoverned({ all, namespaces }: GovernedNamespaces): string {
-  return `${JSON.stringify({ version: VERSION, all, namespaces: [...namespaces].sort() })}\n`;
+export function encodeGoverned({ all, namespaces, known }: GovernedNamespaces): string {
+  const more = known === undefined ? {} : { known: [...known].sort() };
+  return `${JSON.stringify({ version: VERSION, all, namespaces: [...namespaces].sort(), ...more })}\n`;
 }
 
 /** Reads what {@link encodeGoverned} makes, which is not trusted; undefined where it is anything else. */
@@ -38,14 +44,18 @@ export function parseGoverned(text: string): GovernedNamespaces | undefined {
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { version, all, namespaces } = value as Readonly<Record<string, unknown>>;
+  const { version, all, namespaces, known } = value as Readonly<Record<string, unknown>>;
   if (version !== VERSION || typeof all !== 'boolean') return undefined;
   if (!Array.isArray(namespaces) || !namespaces.every(isNamespaceName)) return undefined;
-  return { all, namespaces: new Set(namespaces) };
+  if (known === undefined) return { all, namespaces: new Set(namespaces) };
+  if (!Array.isArray(known) || !known.every(isNamespaceName)) return undefined;
+  return { all, namespaces: new Set(namespaces), known: new Set(known) };
 }
 
 /** Whether some policy may select a pod of that namespace; of a pod whose namespace is not known: any pod at all. */
 export function mayBeSelected(governed: GovernedNamespaces, namespace: string | undefined): boolean {
   if (governed.all) return true;
-  return namespace === undefined ? governed.namespaces.size > 0 : governed.namespaces.has(namespace);
+  const { namespaces, known } = governed;
+  if (namespace === undefined) return namespaces.size > 0 || known !== undefined;
+  return namespaces.has(namespace) || known?.has(namespace) === false;
 }

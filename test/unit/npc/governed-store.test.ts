@@ -38,6 +38,24 @@ describe('GovernedStore', () => {
     deepEqual(onDisk(), { version: 1, all: false, namespaces: ['a'] });
   });
 
+  it('names those that come later, where labels count, until it is settled that they do not', () => {
+    const store = new GovernedStore(folder);
+    const byLabels = (...known: string[]) => ({ ...governed('a'), known: new Set(known) });
+    store.settle(governed('a'));
+    store.widen(byLabels('a', 'b'));
+    deepEqual(onDisk(), { version: 1, all: false, namespaces: ['a'], known: ['a', 'b'] });
+    // One more is known, which is no more than was covered; then one less, which is.
+    store.widen(byLabels('a', 'b', 'c'));
+    deepEqual(onDisk(), { version: 1, all: false, namespaces: ['a'], known: ['a', 'b'] });
+    store.settle(byLabels('a', 'b', 'c'));
+    store.widen(byLabels('a', 'c'));
+    deepEqual(onDisk(), { version: 1, all: false, namespaces: ['a'], known: ['a', 'c'] });
+    store.widen(governed('a'));
+    deepEqual((onDisk() as { readonly known: unknown }).known, ['a', 'c']);
+    store.settle(governed('a'));
+    deepEqual(onDisk(), { version: 1, all: false, namespaces: ['a'] });
+  });
+
   it('goes on from what an earlier process left, and writes nothing where nothing changed', () => {
     new GovernedStore(folder).widen(governed('a', 'b'));
     writeFileSync(join(folder, 'mark'), '');

@@ -214,6 +214,13 @@ describe('what the compiler tells', () => {
     const where = { matchLabels: { 'kubernetes.io/metadata.name': 'later' } };
     made.changePolicies(added([readClusterNetworkPolicy(policy({ namespaces: where }))!]));
     deepEqual([made.governed().all, [...made.governed().namespaces]], [false, ['x', 'later']]);
+    equal(made.governed().known, undefined);
+    const labelled = compiler();
+    labelled.changePolicies(
+      added([readClusterNetworkPolicy(policy({ namespaces: { matchLabels: { env: 'prod' } } }))!]),
+    );
+    equal(labelled.governed().all, false);
+    deepEqual([...labelled.governed().known!].sort(), ['x', 'y']);
     for (const [operator, all] of [['Exists', true] as const, ['DoesNotExist', false] as const]) {
       const other = compiler();
       const matchExpressions = [{ key: 'kubernetes.io/metadata.name', operator }];

@@ -46,4 +46,14 @@ describe('the file of governed namespaces', () => {
       [true, true],
     );
   });
+
+  it('means namespaces that came later, where policies go by labels', () => {
+    const governed = { all: false, namespaces: new Set(['a']), known: new Set(['a', 'b']) };
+    deepEqual(parseGoverned(encodeGoverned(governed)), governed);
+    deepEqual(
+      ['a', 'b', 'later', undefined].map((namespace) => mayBeSelected(governed, namespace)),
+      [true, false, true, true],
+    );
+    deepEqual(parseGoverned('{"version":1,"all":false,"namespaces":[],"known":["A"]}'), undefined);
+  });
 });
