@@ -102,8 +102,9 @@ export function openPolicy(options: {
 
 /** Removes the gate, and all that belongs to it, of a weftd that had one. Rejects as nft does. */
 export async function removePolicy(runDir: string): Promise<void> {
-  await removePolicyTable();
+  // The mark first: weft-npc puts back a table that goes while there is one.
   new GateFolder(runDir).clear();
+  await removePolicyTable();
 }
 
 /** This node and all others, by name; without those that have left for good. Nodes that share a name are told as one. */

@@ -25,8 +25,9 @@ export async function removeForgottenGate(config: Pick<Config, 'runDir'>, log: L
     if (verdict === undefined) continue;
     if (verdict) return;
     try {
-      await removePolicyTable();
+      // The mark first: weft-npc puts back a table that goes while there is one.
       new GateFolder(runDir).clear();
+      await removePolicyTable();
       log.info('the weftd that serves now knows no gate for policies; removed it');
       return;
     } catch (error) {

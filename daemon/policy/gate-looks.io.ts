@@ -1,4 +1,4 @@
-import type { Instant } from '../../base/instant.ts';
+import { after, type Instant, instant } from '../../base/instant.ts';
 import type { RulesetWatcher } from '../../ground/ground-keeper.io.ts';
 import type { RulesetChange } from '../../linux/nftables-event.ts';
 import { DECIDED_SET, GATE_CHAINS, POLICY_TABLE } from '../../linux/policy-gate.ts';
@@ -6,6 +6,8 @@ import { DECIDED_SET, GATE_CHAINS, POLICY_TABLE } from '../../linux/policy-gate.
 /** Changes of the gate come in bursts, and a look costs a run of nft. */
 const BURST_MS = 20;
 const LEAST_PAUSE_MS = 250;
+/** The set is changed by weftd itself with each pod that it opens, and a look would hold up the next of them. */
+const SET_BURST_MS = 500;
 /** Between two looks where a pod waits, or something failed. */
 const RECHECK_MS = 3_000;
 
@@ -28,6 +30,7 @@ export class GateLooks {
   #stirred: Stirred = 'set';
   #by: string | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #dueAt: Instant | undefined;
   #recheckTimer: NodeJS.Timeout | undefined;
   #lastAt: Instant | undefined;
   #isStarted = false;
@@ -51,14 +54,14 @@ export class GateLooks {
   /** Looks from now on. */
   start(): void {
     this.#isStarted = true;
-    this.#soon();
+    this.#soon(BURST_MS);
   }
 
   /** A look is due, at what is named and at the set. */
   stir(what: Stirred, by: string | undefined): void {
     this.#by = by;
     this.#touch(what);
-    this.#soon();
+    this.#soon(what === 'set' ? SET_BURST_MS : BURST_MS);
   }
 
   /** Something failed: a look comes after a while, and takes nothing for granted. */
@@ -72,7 +75,7 @@ export class GateLooks {
     if (this.#isClosed || this.#recheckTimer !== undefined) return;
     this.#recheckTimer = setTimeout(() => {
       this.#recheckTimer = undefined;
-      if (this.#options.isWorthwhile()) this.#soon();
+      if (this.#options.isWorthwhile()) this.#soon(0);
     }, ms);
     this.#recheckTimer.unref();
   }
@@ -98,14 +101,19 @@ export class GateLooks {
     if (what === 'table' || this.#stirred === 'set') this.#stirred = what;
   }
 
-  #soon(): void {
-    if (!this.#isStarted || this.#isClosed || this.#timer !== undefined) return;
-    const restMs = this.#lastAt === undefined ? 0 : this.#lastAt + LEAST_PAUSE_MS - this.#options.now();
-    this.#timer = setTimeout(() => void this.#look(), Math.max(BURST_MS, restMs));
+  #soon(ms: number): void {
+    if (!this.#isStarted || this.#isClosed) return;
+    const now = this.#options.now();
+    const rested = this.#lastAt === undefined ? now : after(this.#lastAt, LEAST_PAUSE_MS);
+    const dueAt = instant(Math.max(after(now, ms), rested));
+    if (this.#dueAt !== undefined && this.#dueAt <= dueAt) return;
+    clearTimeout(this.#timer);
+    this.#dueAt = dueAt;
+    this.#timer = setTimeout(() => void this.#look(), dueAt - now);
   }
 
   async #look(): Promise<void> {
-    this.#timer = undefined;
+    this.#dueAt = undefined;
     const [stirred, by] = [this.#stirred, this.#by];
     this.#stirred = 'set';
     this.#by = undefined;

@@ -85,7 +85,7 @@ describe('the gate when much happens at once', function () {
     await host.node.run(
       'sh',
       '-c',
-      `printf '#!/bin/sh\\nsleep 6; exec /usr/sbin/nft "$@"\\n' > ${slow}; chmod 755 ${slow}`,
+      `printf '#!/bin/sh\\nsleep 4; exec /usr/sbin/nft "$@"\\n' > ${slow}; chmod 755 ${slow}`,
     );
     const pod = await host.attach('free/slow');
     assert.equal((await host.decided())!.has(pod.link), false, 'nft has not ended yet');
