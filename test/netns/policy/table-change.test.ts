@@ -72,6 +72,17 @@ describe('the table of policies in the kernel', () => {
     });
   }
 
+  it('is loaded where no file names the protocols, as in the image', async () => {
+    const hidden = 'mount --bind /dev/null /etc/protocols && exec nft -f -';
+    for (let seed = 1; seed <= 3; seed++) {
+      const world = new RandomWorld(seededRandom(seed), settings[0]![1]);
+      for (let i = 0; i < 40; i++) world.step();
+      const batch = renderPolicyTable(world.compiler.ruleSet());
+      const { code, stderr } = await whole.attempt('unshare', ['--mount', 'sh', '-c', hidden], batch);
+      assert.equal(code, 0, stderr.slice(0, 2000));
+    }
+  });
+
   it('takes 20,000 blocks, overlapping and twice, and the change of one', async () => {
     const world = new RandomWorld(seededRandom(5), { reject: false, log: undefined });
     for (let i = 0; i < 30; i++) world.step();
