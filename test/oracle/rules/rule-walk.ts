@@ -130,8 +130,14 @@ const STATEMENTS: readonly (readonly [form: RegExp, run: (context: Context) => S
     ({ packet }) => when(packet.l4proto === 'tcp' && !packet.isSyn),
   ],
   [
+    // At input the kernel says yes without a look, once a socket waits for the packet.
     /^fib daddr \. iif oif exists/,
-    ({ packet }) => when(packet.iif !== undefined && packet.iif === packet.oif),
+    ({ packet }) =>
+      when(
+        packet.hook === 'input'
+          ? packet.state !== 'new'
+          : packet.iif !== undefined && packet.iif === packet.oif,
+      ),
   ],
   [
     /^([io])ifname vmap @(\S+)/,

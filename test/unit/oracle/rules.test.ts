@@ -68,6 +68,8 @@ describe('the rules of weft-npc and the oracle', () => {
     'a set of nodes is empty': (table) => withoutElements(table, /^n[46]-/),
     'a set of blocks is empty': (table) => withoutElements(table, /^c[46]-/),
     'a pod does not reach itself by a Service': (table) => withoutRules(table, /\bfib /),
+    'a pod may take its node for itself': (table) =>
+      withRules(table, (rule) => [rule.replace(/^oifname "wv\*" fib /, 'fib ')]),
     'the gate is closed': (table) => withoutElements(table, /^decided$/),
   };
   for (const [fault, spoil] of Object.entries(FAULTS)) {
@@ -87,8 +89,12 @@ describe('the rules of weft-npc and the oracle', () => {
 });
 
 function withoutRules(table: NftTable, form: RegExp): NftTable {
+  return withRules(table, (rule) => (form.test(rule) ? [] : [rule]));
+}
+
+function withRules(table: NftTable, change: (rule: string) => string[]): NftTable {
   const chains = [...table.chains].map(([name, { base, rules }]) => {
-    return [name, { base, rules: rules.filter((rule) => !form.test(rule)) }] as const;
+    return [name, { base, rules: rules.flatMap(change) }] as const;
   });
   return { ...table, chains: new Map(chains) };
 }
