@@ -122,6 +122,11 @@ export class ClusterIndex {
     this.#namespaceByName.delete(name);
   }
 
+  /** Whether its labels are known. */
+  knowsNamespace(name: string): boolean {
+    return this.#namespaceByName.has(name);
+  }
+
   /** Of a namespace that is not known, the API server gives away its name alone. */
   namespaceLabels(name: string): Labels {
     return this.#namespaceByName.get(name)?.labels ?? new Map([[NAMESPACE_NAME_LABEL, name]]);

@@ -19,7 +19,7 @@ const LATER = new Map([[NAMESPACE_NAME_LABEL, '']]);
 /**
  * Namespaces with a NetworkPolicy, and those that the subject of a ClusterNetworkPolicy may reach. A subject that would
  * select a namespace without labels but its name may reach any that comes later, so then it is all of them; one that goes by
- * other labels may reach those that come later with such labels.
+ * other labels may reach those that come later with such labels, and one that has pods but no labels told yet.
  */
 export function governedBy(cluster: ClusterIndex, policies: PolicyIndex): Governed {
   const namespaces = new Set(policies.namespaceNames());
@@ -30,9 +30,14 @@ export function governedBy(cluster: ClusterIndex, policies: PolicyIndex): Govern
     if (selects(subject.namespaces, LATER)) all = true;
     if (namesIn(subject).length === 0) goesByLabels = true;
     for (const name of [...cluster.namespaceNames(), ...namesIn(subject)])
-      if (cluster.selectsNamespace(subject, name)) namespaces.add(name);
+      if (cluster.selectsNamespace(subject, name) || isUntold(cluster, name)) namespaces.add(name);
   }
   return { all, namespaces, known: goesByLabels ? new Set(cluster.namespaceNames()) : undefined };
+}
+
+/** It has pods, and its labels are not known. */
+function isUntold(cluster: ClusterIndex, namespace: string): boolean {
+  return !cluster.knowsNamespace(namespace) && !cluster.podsIn(namespace)[Symbol.iterator]().next().done;
 }
 
 /** Namespaces that a selector names, whether they are there or not. */

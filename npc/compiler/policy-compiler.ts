@@ -1,9 +1,9 @@
 import type { Family } from '../../base/address.ts';
 import type { DropSettings } from '../../linux/policy-rules.ts';
 import type { LinkChains, PolicyRuleSet, PolicySet } from '../../linux/policy-table.ts';
-import type { PolicyNamespace, PolicyNode } from '../model/cluster-objects.ts';
+import { type PolicyNamespace, type PolicyNode, sameNode } from '../model/cluster-objects.ts';
 import { sameLabels } from '../model/labels.ts';
-import type { PolicyPod } from '../model/pod.ts';
+import { type PolicyPod, samePod } from '../model/pod.ts';
 import { DIRECTIONS, type Direction, type Policy, policyTitle } from '../model/policy.ts';
 import { AddressSets, type NodeSet } from './address-sets.ts';
 import { Attachments, type LocalLink, type PodAttachment } from './attachments.ts';
@@ -41,7 +41,8 @@ interface WaitingLink {
  * of the pods that it selects.
  *
  * A link is decided once the API has told of its pod, or if no policy may select a pod of that namespace. It stays
- * decided, under the last labels of its pod, until it is gone, even where the API has the pod no more.
+ * decided, under the last labels of its pod and of its namespace, until it is gone, even where the API has them no more.
+ * Where a ClusterNetworkPolicy may ask for labels of its namespace, these must have been told, too.
  */
 export class PolicyCompiler {
   readonly #drops: DropSettings;
@@ -55,6 +56,8 @@ export class PolicyCompiler {
   readonly #chains = new Chains(this.#names);
   readonly #profiles: ProfileCompiler;
   readonly #profilesByLink = new Map<string, Readonly<Record<Direction, Profile | undefined>>>();
+  /** Namespaces that the API has no more, whose labels hold until the last link of their pods is gone. */
+  readonly #goneNamespaces = new Set<string>();
   /** Links whose chains must be looked at again. */
   readonly #stale = new Set<string>();
   readonly #versionByShape = new Map<NodeSet | PortGroups, number>();
@@ -117,6 +120,7 @@ export class PolicyCompiler {
 
   #podChanged(pod: PolicyPod, addresses: Set<string>): void {
     this.#isStale = true;
+    if (!this.#cluster.knowsNamespace(pod.namespace)) this.#governed = undefined;
     this.#podSets.update(addresses, new Set([pod.namespace]));
     for (const local of this.#attachments.candidates(pod)) this.#resolve(local);
   }
@@ -154,6 +158,7 @@ export class PolicyCompiler {
       this.#resolve(local);
     }
     if (came.length + went.length > 0) this.#setFamilies();
+    for (const name of this.#goneNamespaces) if (!this.#hangsHere(name)) this.#removeNamespace(name);
   }
 
   #setFamilies(): void {
@@ -175,9 +180,24 @@ export class PolicyCompiler {
 
   /** Namespaces came, went or changed. */
   changeNamespaces({ gone, added, changed }: Changes<PolicyNamespace>): void {
-    for (const { name } of gone) this.#changeNamespace(name, () => this.#cluster.removeNamespace(name));
-    for (const namespace of [...added, ...changed.map(({ after }) => after)])
+    for (const { name } of gone) {
+      if (this.#hangsHere(name)) this.#goneNamespaces.add(name);
+      else this.#removeNamespace(name);
+    }
+    for (const namespace of [...added, ...changed.map(({ after }) => after)]) {
+      this.#goneNamespaces.delete(namespace.name);
       this.#changeNamespace(namespace.name, () => this.#cluster.putNamespace(namespace));
+    }
+  }
+
+  /** Whether a pod of that namespace hangs here, be it that the API has it no more. */
+  #hangsHere(namespace: string): boolean {
+    return [...this.#attachments.links()].some(({ pod }) => pod?.namespace === namespace);
+  }
+
+  #removeNamespace(name: string): void {
+    this.#goneNamespaces.delete(name);
+    this.#changeNamespace(name, () => this.#cluster.removeNamespace(name));
   }
 
   #changeNamespace(name: string, change: () => void): void {
@@ -322,7 +342,9 @@ export class PolicyCompiler {
   }
 
   #isDecided({ attachment, pod }: LocalLink): boolean {
-    if (attachment.ungoverned || pod !== undefined) return true;
+    if (attachment.ungoverned) return true;
+    if (pod !== undefined)
+      return this.#cluster.knowsNamespace(pod.namespace) || !this.#policies.hasClusterWide;
     const { all, namespaces, known } = this.governed();
     if (all) return false;
     if (attachment.pod === null) return namespaces.size === 0 && known === undefined;
@@ -369,25 +391,4 @@ function reach(chain: Chain, chains: Set<Chain>, sets: Set<LiveSet>): void {
   chains.add(chain);
   for (const set of chain.sets) sets.add(set);
   for (const next of chain.chains) reach(next, chains, sets);
-}
-
-/** Whether policy sees no difference between two versions of a pod. */
-function samePod(a: PolicyPod, b: PolicyPod): boolean {
-  return (
-    sameLabels(a.labels, b.labels) &&
-    a.addresses.join() === b.addresses.join() &&
-    a.nodeName === b.nodeName &&
-    a.hasEnded === b.hasEnded &&
-    a.hostNetwork === b.hostNetwork &&
-    a.configHash === b.configHash &&
-    JSON.stringify(a.namedPorts) === JSON.stringify(b.namedPorts)
-  );
-}
-
-function sameNode(a: PolicyNode, b: PolicyNode): boolean {
-  return (
-    sameLabels(a.labels, b.labels) &&
-    a.internalAddresses.join() === b.internalAddresses.join() &&
-    a.otherAddresses.join() === b.otherAddresses.join()
-  );
 }

@@ -53,6 +53,10 @@ export class PolicyIndex {
     return this.#clusterWide.values();
   }
 
+  get hasClusterWide(): boolean {
+    return this.#clusterWide.size > 0;
+  }
+
   /** Namespaces that have policies of their own. */
   namespaceNames(): Iterable<string> {
     return this.#byNamespace.keys();

@@ -1,6 +1,6 @@
 import { formatAddress, parseAddress } from '../../base/address.ts';
 import { isRecord, type ObjectMeta, readMeta } from '../../kube/objects.ts';
-import { type LabelSets, type Labels, NAMESPACE_NAME_LABEL } from './labels.ts';
+import { type LabelSets, type Labels, NAMESPACE_NAME_LABEL, sameLabels } from './labels.ts';
 
 /** A namespace, of which only labels count. They hold its name under {@link NAMESPACE_NAME_LABEL} in any case. */
 export interface PolicyNamespace extends ObjectMeta {
@@ -51,4 +51,13 @@ function addressesOf(entries: readonly unknown[], isWanted: (type: unknown) => b
     if (address !== undefined) found.add(formatAddress(address));
   }
   return [...found];
+}
+
+/** Whether policy sees no difference between two versions of a node. */
+export function sameNode(a: PolicyNode, b: PolicyNode): boolean {
+  return (
+    sameLabels(a.labels, b.labels) &&
+    a.internalAddresses.join() === b.internalAddresses.join() &&
+    a.otherAddresses.join() === b.otherAddresses.join()
+  );
 }

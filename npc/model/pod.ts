@@ -1,6 +1,6 @@
 import { formatAddress, parseAddress } from '../../base/address.ts';
 import { isRecord, type ObjectMeta, readMeta } from '../../kube/objects.ts';
-import type { LabelSets, Labels } from './labels.ts';
+import { type LabelSets, type Labels, sameLabels } from './labels.ts';
 import { isProtocol, type Protocol } from './port-match.ts';
 
 /** A port that a container names or only numbers. */
@@ -83,4 +83,17 @@ function namedPortsOf(spec: Readonly<Record<string, unknown>>): readonly Contain
     }
   }
   return named.length > 0 ? named : NO_PORTS;
+}
+
+/** Whether policy sees no difference between two versions of a pod. */
+export function samePod(a: PolicyPod, b: PolicyPod): boolean {
+  return (
+    sameLabels(a.labels, b.labels) &&
+    a.addresses.join() === b.addresses.join() &&
+    a.nodeName === b.nodeName &&
+    a.hasEnded === b.hasEnded &&
+    a.hostNetwork === b.hostNetwork &&
+    a.configHash === b.configHash &&
+    JSON.stringify(a.namedPorts) === JSON.stringify(b.namedPorts)
+  );
 }

@@ -51,6 +51,16 @@ function compiler(): PolicyCompiler {
 
 const GUARDED = { guarded: 'yes' };
 
+/** Denies all that comes in at pods of namespaces with the label team=red. */
+const RED_DENIED = readClusterNetworkPolicy(
+  clusterPolicy('c', {
+    tier: 'Admin',
+    priority: 1,
+    subject: { namespaces: { matchLabels: { team: 'red' } } },
+    ingress: [{ action: 'Deny', from: [{ namespaces: {} }] }],
+  }),
+)!;
+
 /** The addresses in all sets of the rules. */
 function peers(made: PolicyCompiler): string[] {
   return [...made.ruleSet().sets.values()].flatMap(({ elements }) => [...elements]).sort();
@@ -117,6 +127,36 @@ describe('an attachment', () => {
     const stricter = networkPolicy('x/guard', { podSelector: {}, policyTypes: ['Egress'] });
     made.changePolicies(added([readNetworkPolicy(stricter)!]));
     ok(made.ruleSet().chainsByLink.get(LINK)?.egress, 'later policies hold for it as well');
+  });
+
+  it('waits for the labels of its namespace, where a policy may ask for them', () => {
+    const made = compiler();
+    made.changePods(added([read(pod('new/a', [], {}))]));
+    made.setAttachments([attachment('new/a', 'uid-new-a', ['10.0.0.1'])]);
+    deepEqual([...made.ruleSet().decided], [LINK], 'nobody asks for them');
+    made.changePolicies(added([RED_DENIED]));
+    deepEqual([...made.ruleSet().decided], []);
+    deepEqual([...made.governed().namespaces].sort(), ['new', 'x']);
+    made.changeNamespaces(added([readNamespace(namespace('new', { team: 'red' }), labels)!]));
+    deepEqual([...made.ruleSet().decided], [LINK]);
+    ok(made.ruleSet().chainsByLink.get(LINK)?.ingress);
+  });
+
+  it('keeps the labels of its namespace until it is gone, though both were deleted', () => {
+    const made = compiler();
+    made.changePolicies(added([RED_DENIED]));
+    const space = readNamespace(namespace('red', { team: 'red' }), labels)!;
+    const raw = read(pod('red/a', ['10.0.0.1'], {}));
+    made.changeNamespaces(added([space]));
+    made.changePods(added([raw]));
+    made.setAttachments([attachment('red/a', raw.uid, ['10.0.0.1'])]);
+    ok(made.ruleSet().chainsByLink.get(LINK)?.ingress);
+    made.changePods(gone(raw));
+    made.changeNamespaces(gone(space));
+    ok(made.ruleSet().chainsByLink.get(LINK)?.ingress);
+    deepEqual([...made.ruleSet().decided], [LINK]);
+    made.setAttachments([]);
+    deepEqual([...made.governed().namespaces], ['x'], 'and not a moment longer');
   });
 
   it('is not that of a pod of the same name with another UID', () => {
