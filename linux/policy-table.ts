@@ -46,7 +46,8 @@ const DROP_INVALID = `counter name ${DROP_COUNTERS.invalid} drop`;
 /**
  * Where packets come in. There are two hooks for the two directions, so that `accept` means no more than that one
  * direction allows, and two more for entries whose roles may be exchanged. Judged are, at input, only what a pod begins;
- * what its node sends to it never is.
+ * what its node sends to it never is. What leaves by output for a pod and comes from elsewhere, as in kube-proxy's ipvs
+ * mode, is kept from pods that policies select for ingress.
  */
 const BASE_CHAINS: Readonly<Record<string, readonly string[]>> = {
   forwardEgress: [
@@ -82,6 +83,9 @@ const BASE_CHAINS: Readonly<Record<string, readonly string[]>> = {
   outputUnsure: [
     'type filter hook output priority filter; policy accept;',
     `oifname "wv*" ${IS_NO_SYN} ${UNSURE.replace('label', 'label set')}`,
+    // Not the node's own: IPVS sends on what it balances here. The chains of pods cannot be asked, for the kernel knows no
+    // way in here.
+    `oifname @judgedIngress ct direction original fib saddr type != local counter name ${DROP_COUNTERS.ingress} drop`,
   ],
 };
 
@@ -112,6 +116,7 @@ ${Object.values(DROP_COUNTERS)
   )}${log ? `  limit ${DROP_LOG_LIMIT} { rate ${log.packetsPerSecond}/second burst ${log.packetsPerSecond} packets }\n` : ''}
   set judged { type ifname;${elementsOf(judgedLinks(rules).map(quoted))} }
   set judgedEgress { type ifname;${elementsOf(judgedLinks(rules, 'egress').map(quoted))} }
+  set judgedIngress { type ifname;${elementsOf(judgedLinks(rules, 'ingress').map(quoted))} }
 ${maps.join('')}
 ${renderSets(rules.sets)}
 ${renderChains(rules.chains)}
@@ -175,6 +180,7 @@ function mapLines(before: PolicyRuleSet, after: PolicyRuleSet): string[] {
     for (const [name, way] of [
       ['judged', undefined],
       ['judgedEgress', 'egress'],
+      ['judgedIngress', 'ingress'],
     ] as const) {
       const [then, now] = [new Set(judgedLinks(before, way)), new Set(judgedLinks(after, way))];
       out.push(...elementLines(name, missing(then, now).map(quoted), missing(now, then).map(quoted)));
@@ -187,10 +193,12 @@ function mapLines(before: PolicyRuleSet, after: PolicyRuleSet): string[] {
 }
 
 /** Links with a chain in direction `way`, or in any. */
-function judgedLinks({ chainsByLink }: PolicyRuleSet, way?: 'egress'): string[] {
+function judgedLinks({ chainsByLink }: PolicyRuleSet, way?: 'egress' | 'ingress'): string[] {
   return [...chainsByLink]
-    .filter(
-      ([, chains]) => chains.egress !== undefined || (way === undefined && chains.ingress !== undefined),
+    .filter(([, chains]) =>
+      way === undefined
+        ? chains.egress !== undefined || chains.ingress !== undefined
+        : chains[way] !== undefined,
     )
     .map(([link]) => link);
 }

@@ -11,6 +11,7 @@ const SEGMENT = new URL('./inside/tcp-segment.c', import.meta.url).pathname;
 const LONG_MS = 10_000;
 /** For what must not be answered; a counter tells that it was dropped, too. */
 const SHORT_MS = 150;
+const SYN = 2;
 const ACK = 16;
 const SYN_ACK = 18;
 
@@ -175,6 +176,33 @@ describe('a flow that policies judge', () => {
       await send('y/a', 'y/b', 2);
       assert.deepEqual([(await cluster.dropped()).invalid - start, await seen()], [3, 3]);
       await cluster.node.load('delete table inet untracked\ndelete table inet seen\n');
+    });
+
+    it(`that the node sends on for somebody else is kept from an isolated pod, and its own is not: v${family}`, async () => {
+      await cluster.node.load(
+        'table inet seen { chain out { type filter hook postrouting priority 0; tcp sport 4244 counter\n }\n}\n',
+      );
+      const { namespace } = cluster.node.node;
+      const isSentOn = async (from: string): Promise<boolean> => {
+        const seen = async (): Promise<string> =>
+          /packets \d+/.exec(await namespace.run('nft', 'list', 'table', 'inet', 'seen'))![0];
+        const before = await seen();
+        const [source, destination] = [cluster.address(from, family), cluster.address('x/a', family)];
+        // The sender is told of a packet that is dropped as it leaves.
+        await namespace.attempt(join(folder, 'tcp-segment'), [
+          source,
+          '4244',
+          destination,
+          '80',
+          String(SYN),
+        ]);
+        return (await seen()) !== before;
+      };
+      await cluster.apply(DENY_IN);
+      assert.deepEqual([await isSentOn('node'), await isSentOn('world')], [true, false]);
+      await cluster.apply(np('x/out', { policyTypes: ['Egress'] }));
+      assert.equal(await isSentOn('world'), true, 'only where ingress is isolated');
+      await cluster.node.load('delete table inet seen\n');
     });
 
     it(`has its ICMP errors, and a flow that is denied has none: v${family}`, async () => {

@@ -79,6 +79,7 @@ describe('the batch of a change', () => {
       `add element inet weft-npc ingress { "${B}" : goto p-1 }
 add element inet weft-npc ingressTurned { "${B}" : goto p-2 }
 add element inet weft-npc judged { "${B}" }
+add element inet weft-npc judgedIngress { "${B}" }
 add element inet weft-npc decided { "${B}" }
 `,
     );
@@ -87,6 +88,7 @@ add element inet weft-npc decided { "${B}" }
       `delete element inet weft-npc ingress { "${B}" }
 delete element inet weft-npc ingressTurned { "${B}" }
 delete element inet weft-npc judged { "${B}" }
+delete element inet weft-npc judgedIngress { "${B}" }
 add element inet weft-npc decided { "${B}" }
 delete element inet weft-npc decided { "${B}" }
 `,

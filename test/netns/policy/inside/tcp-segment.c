@@ -40,7 +40,18 @@ int main(int argc, char **argv) {
   memcpy(&v6.sin6_addr, to, 16);
   struct sockaddr *address = family == AF_INET ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
   socklen_t size = family == AF_INET ? sizeof v4 : sizeof v6;
-  if (fd < 0 || sendto(fd, &header, sizeof header, 0, address, size) < 0) {
+  // From an address that is not the sender's own, too.
+  struct sockaddr_in from4 = {.sin_family = AF_INET};
+  struct sockaddr_in6 from6 = {.sin6_family = AF_INET6};
+  memcpy(&from4.sin_addr, from, 4);
+  memcpy(&from6.sin6_addr, from, 16);
+  struct sockaddr *source = family == AF_INET ? (struct sockaddr *)&from4 : (struct sockaddr *)&from6;
+  int on = 1;
+  if (family == AF_INET)
+    setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof on);
+  else
+    setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &on, sizeof on);
+  if (fd < 0 || bind(fd, source, size) < 0 || sendto(fd, &header, sizeof header, 0, address, size) < 0) {
     perror("tcp-segment");
     return 1;
   }
