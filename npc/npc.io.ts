@@ -17,6 +17,7 @@ import { ApiClient } from '../kube/api-client.io.ts';
 import { ApiFaults } from '../kube/api-faults.ts';
 import type { Delta } from '../kube/object-store.ts';
 import type { FileLock } from '../native/file-lock.ts';
+import { speakers } from './chosen-node.ts';
 import { PolicyCompiler } from './compiler/policy-compiler.ts';
 import { canLogDrops, DROP_LOG, DropLog } from './drop-log.io.ts';
 import { Enforcer } from './enforcer.io.ts';
@@ -84,7 +85,7 @@ export class Npc {
     this.#events = new PolicyEvents({
       client: this.#client,
       nodeName: config.nodeName,
-      nodeNames: () => [...compiler.judged.cluster.nodes()].map(({ name }) => name),
+      nodeNames: () => speakers(compiler.judged.cluster.nodes()),
       onOutcome: (error) => {
         if (error === undefined) this.#faults.granted('events');
         else this.#faults.failed('events', error, clock());

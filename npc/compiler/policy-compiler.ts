@@ -215,10 +215,10 @@ export class PolicyCompiler {
 
   /** Nodes came, went or changed. */
   changeNodes({ gone, added, changed }: Changes<PolicyNode>): void {
+    for (const { name } of gone) this.#cluster.removeNode(name);
+    for (const node of [...added, ...changed.map(({ after }) => after)]) this.#cluster.putNode(node);
     const told = changed.filter(({ before, after }) => !sameNode(before, after));
     if (gone.length + added.length + told.length === 0) return;
-    for (const { name } of gone) this.#cluster.removeNode(name);
-    for (const node of [...added, ...told.map(({ after }) => after)]) this.#cluster.putNode(node);
     this.#addressSets.updateNodes();
     this.#isStale = true;
   }

@@ -14,6 +14,8 @@ export interface PolicyNode extends ObjectMeta {
   readonly internalAddresses: readonly string[];
   /** Those of every other type: a `nodes` peer means them too. */
   readonly otherAddresses: readonly string[];
+  /** Its condition `Ready` is true: its kubelet reports, and pods run there. */
+  readonly ready: boolean;
 }
 
 /** Addresses of one node that are looked at. */
@@ -40,7 +42,15 @@ export function readPolicyNode(value: unknown, labelSets: LabelSets): PolicyNode
     labels: labelSets.read(labels),
     internalAddresses: addressesOf(entries, (type) => type === 'InternalIP'),
     otherAddresses: addressesOf(entries, (type) => type !== 'InternalIP'),
+    ready: isReady(value.status),
   };
+}
+
+function isReady(status: unknown): boolean {
+  const conditions = isRecord(status) && Array.isArray(status.conditions) ? status.conditions : [];
+  return conditions.some(
+    (each: unknown) => isRecord(each) && each.type === 'Ready' && each.status === 'True',
+  );
 }
 
 function addressesOf(entries: readonly unknown[], isWanted: (type: unknown) => boolean): readonly string[] {

@@ -1,11 +1,15 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
 import { ApiClient } from '../../../kube/api-client.io.ts';
-import { chosenNode } from '../../../npc/chosen-node.ts';
+import { chosenNode, speakers } from '../../../npc/chosen-node.ts';
+import { PolicyCompiler } from '../../../npc/compiler/policy-compiler.ts';
+import { readPolicyNode } from '../../../npc/model/cluster-objects.ts';
+import { LabelSets } from '../../../npc/model/labels.ts';
 import type { Policy } from '../../../npc/model/policy.ts';
 import { PolicyEvents, policyEvent } from '../../../npc/policy-events.io.ts';
 import { until } from '../../cluster/command.ts';
 import { FakeApi, json } from '../kube/fake-api.ts';
+import { node } from './objects.ts';
 
 function policy(name: string, over: Partial<Policy> = {}): Policy {
   return {
@@ -46,6 +50,32 @@ describe('chosenNode', () => {
         ),
         first,
       );
+  });
+});
+
+describe('speakers', () => {
+  const labels = new LabelSets();
+  const seen = (name: string, ready: string) => {
+    const raw = node(name, ['192.0.2.1']) as { status: object };
+    const status = { ...raw.status, conditions: [{ type: 'Ready', status: ready }] };
+    return readPolicyNode({ ...raw, status }, labels)!;
+  };
+  const compiler = () => new PolicyCompiler('a', { reject: false, log: undefined });
+
+  it('are the nodes that are ready, as they are now', () => {
+    const made = compiler();
+    const [a, b, c] = [seen('a', 'True'), seen('b', 'True'), seen('c', 'Unknown')];
+    made.changeNodes({ gone: [], added: [a, b, c], changed: [] });
+    deepEqual(speakers(made.judged.cluster.nodes()), ['a', 'b']);
+    made.ruleSet();
+    const down = { before: b, after: seen('b', 'False') };
+    made.changeNodes({ gone: [], added: [], changed: [down] });
+    deepEqual(speakers(made.judged.cluster.nodes()), ['a']);
+  });
+
+  it('are all of them where none is ready', () => {
+    deepEqual(speakers([seen('a', 'False'), seen('b', 'Unknown')]), ['a', 'b']);
+    deepEqual(speakers([readPolicyNode(node('a', []), labels)!]), ['a']);
   });
 });
 
