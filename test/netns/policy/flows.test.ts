@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Fate, PolicyCluster } from './policy-cluster.ts';
-import type { OpenFlow } from './prober.ts';
+import type { OpenFlow, Probe } from './prober.ts';
 
 const SEGMENT = new URL('./inside/tcp-segment.c', import.meta.url).pathname;
 /** For what must be answered, however busy the machine is. */
@@ -390,7 +390,26 @@ describe('a flow that is denied, where denials are answered,', () => {
       assert.equal(await cluster.prober('y/a').ping(z, LONG_MS), 'prohibited');
       assert.equal(await cluster.prober('y/a').tcp(node, 80, LONG_MS), 'refused');
       assert.equal(await cluster.prober('y/a').udp(node, 80, LONG_MS), 'prohibited');
-      assert.equal(await cluster.prober('there').tcp(x, 80, SHORT_MS), 'silent');
+    });
+
+    it(`is dropped without a word, if it comes from elsewhere: v${family}`, async () => {
+      const x = cluster.address('x/a', family);
+      const fates = async (from: string): Promise<Probe[]> => {
+        const prober = cluster.prober(from);
+        return [
+          await prober.tcp(x, 80, SHORT_MS),
+          await prober.udp(x, 80, SHORT_MS),
+          await prober.ping(x, SHORT_MS),
+        ];
+      };
+      for (const from of ['there', 'world']) {
+        await cluster.apply();
+        assert.deepEqual(await fates(from), ['ok', 'ok', 'ok'], from);
+        await cluster.apply(DENY_IN);
+        const before = await cluster.dropped();
+        assert.deepEqual(await fates(from), ['silent', 'silent', 'silent'], from);
+        assert.ok((await cluster.dropped()).ingress >= before.ingress + 3, from);
+      }
     });
 
     it(`is reset when it is cut: v${family}`, async () => {
