@@ -21,6 +21,8 @@ export interface ListWatchOptions<T extends ObjectMeta> {
   readonly labelSelector?: string;
   /** Field selector; empty for all objects. An object that no longer matches comes as one that is gone. */
   readonly fieldSelector?: string;
+  /** `read` leaves out the same objects, so a server that does not know a field (400) is asked for all of them instead. */
+  readonly isFieldSelectorOptional?: boolean;
   /** Keeps of an object what is used, and nothing else of it; undefined for an object that is to be left out. */
   readonly read: (value: unknown) => T | undefined;
   readonly random: RandomSource;
@@ -53,6 +55,7 @@ export class ListWatch<T extends ObjectMeta> {
   #continue: string | undefined;
   /** The version from which to watch; undefined while a list is needed. */
   #resourceVersion: string | undefined;
+  #fieldSelector: string;
   /** When the watch at hand was granted. */
   #grantedAt: Instant | undefined;
   /** Watches in a row that brought nothing though they were granted, or that asked for what is too old. */
@@ -62,6 +65,7 @@ export class ListWatch<T extends ObjectMeta> {
 
   constructor(options: ListWatchOptions<T>) {
     this.#options = options;
+    this.#fieldSelector = options.fieldSelector ?? '';
     this.#backoff = new Backoff(options.random);
   }
 
@@ -150,6 +154,7 @@ export class ListWatch<T extends ObjectMeta> {
   /** A request failed, or what it brought was refused: how long to wait, and whether a user should hear of it. */
   failed(error: ApiError, now: Instant): { readonly waitMs: number; readonly isFault: boolean } {
     const { status, reason } = error;
+    if (status === 400 && this.#dropFieldSelector()) return { waitMs: 0, isFault: false };
     if (status === 410 || reason === 'Silent') this.#resourceVersion = undefined;
     // A page that failed by the way is asked again; where the server refuses it, the list begins anew.
     if (reason === NO_LIST || (status >= 400 && status < 500 && status !== 429)) this.#continue = undefined;
@@ -159,6 +164,14 @@ export class ListWatch<T extends ObjectMeta> {
     const isFault = !isOrdinary || this.#barren > 1 || reason === MALFORMED;
     if (isFault) this.#serves = false;
     return { waitMs: this.#backoff.next(error.retryAfterMs), isFault };
+  }
+
+  /** True where it did: the next request asks for more than the last one. Only once, and not for a page by the way. */
+  #dropFieldSelector(): boolean {
+    const isPage = this.#continue !== undefined && this.#continue !== '';
+    if (!this.#options.isFieldSelectorOptional || this.#fieldSelector === '' || isPage) return false;
+    this.#fieldSelector = '';
+    return true;
   }
 
   #isSteady(now: Instant): boolean {
@@ -178,7 +191,8 @@ export class ListWatch<T extends ObjectMeta> {
   }
 
   #selectors(): string {
-    const { labelSelector = '', fieldSelector = '' } = this.#options;
+    const { labelSelector = '' } = this.#options;
+    const fieldSelector = this.#fieldSelector;
     return [
       ...(labelSelector === '' ? [] : [`labelSelector=${encodeURIComponent(labelSelector)}&`]),
       ...(fieldSelector === '' ? [] : [`fieldSelector=${encodeURIComponent(fieldSelector)}&`]),

@@ -97,7 +97,12 @@ export class ClusterWatch {
         client,
         path: core('pods'),
         fieldSelector: LIVING_PODS,
-        ...this.#following('pods', (value) => readPod(value, labelSets)),
+        // Older servers do not know spec.hostNetwork there.
+        isFieldSelectorOptional: true,
+        ...this.#following('pods', (value) => {
+          const pod = readPod(value, labelSets);
+          return pod === undefined || pod.hostNetwork || pod.hasEnded ? undefined : pod;
+        }),
       }),
       new Reflector({
         client,

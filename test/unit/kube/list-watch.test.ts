@@ -66,6 +66,30 @@ describe('ListWatch', () => {
     deepEqual(names(listWatch.takePage(page(8, '')).gone), ['x'], 'it was in a list that never ended');
   });
 
+  it('asks without a field selector that it may leave out, at once and for good, where the server refuses it', () => {
+    const refusal = new ApiError(400, 'BadRequest', 'field label not supported');
+    listWatch.next();
+    equal(listWatch.failed(refusal, START).isFault, true);
+    equal(listWatch.next().query, `${SELECTORS}limit=500`);
+    const optional = new ListWatch({
+      fieldSelector: 'spec.new=false',
+      isFieldSelectorOptional: true,
+      read: readMeta,
+      random: seededRandom(1),
+    });
+    equal(optional.next().query, 'fieldSelector=spec.new%3Dfalse&limit=500');
+    for (const status of [0, 403, 500]) {
+      equal(optional.failed(new ApiError(status, 'Busy', ''), START).isFault, true);
+      equal(optional.next().query, 'fieldSelector=spec.new%3Dfalse&limit=500');
+    }
+    deepEqual(optional.failed(refusal, START), { waitMs: 0, isFault: false });
+    equal(optional.next().query, 'limit=500');
+    equal(optional.failed(refusal, START).isFault, true);
+    optional.next();
+    optional.takePage(page(7, '', object('x', 1)));
+    ok(optional.next().query.startsWith('watch=1&'));
+  });
+
   it('refuses what is no list, and begins anew', () => {
     listWatch.next();
     listWatch.takePage(page(7, 'two'));
