@@ -19,7 +19,7 @@ const DAEMON = 'app.kubernetes.io/name=weft';
  */
 export function forProgram(file: string, action: string): string {
   return `for p in /proc/[0-9]*; do
-  case $(readlink $p/exe) in */node) grep -q ${file} $p/cmdline && ${action} ;; esac
+  case $(readlink $p/exe) in */node) if grep -q ${file} $p/cmdline; then ${action}; fi ;; esac
 done`;
 }
 

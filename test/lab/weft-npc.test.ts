@@ -5,7 +5,7 @@ import type { KubeObject } from './harness/kubectl.ts';
 import type { Lab } from './harness/lab.ts';
 import { leftovers, takeDown } from './harness/take-down.ts';
 import { TcpProbe } from './tcp-probe.ts';
-import { NAMESPACE, ROLLOUT_LIMIT_S, WeftLab } from './weft-lab.ts';
+import { forProgram, NAMESPACE, ROLLOUT_LIMIT_S, WeftLab } from './weft-lab.ts';
 import { addressesOf, agnhost, PORT, sleeper, url } from './workloads.ts';
 
 const NODES = ['n1', 'n2'] as const;
@@ -24,9 +24,7 @@ const ALLOW = {
   },
 };
 /** Kills the weft-npc of the machine that it runs on. */
-const KILL_NPC = `for p in /proc/[0-9]*; do
-  case $(readlink $p/exe) in */node) grep -q npc/weft-npc.ts $p/cmdline && kill -9 $(basename $p) ;; esac
-done`;
+const KILL_NPC = forProgram('npc/weft-npc.ts', 'kill -9 $(basename $p)');
 
 describe('weft-npc on Kubernetes', function () {
   this.timeout(600_000);
