@@ -226,7 +226,7 @@ export class Enforcer {
         } catch (error) {
           if (!(error instanceof WeftError)) throw error;
           counters.add('npc.loadFailed');
-          log.error('the packet rules cannot be loaded', { fault: error.line });
+          log.error('what policies ask for cannot be done, or not all of it', { fault: error.line });
           this.#fault = error;
           this.#dirtySince ??= since;
           waitMs = Math.min(RETRY.firstMs * 2 ** this.#failures++, RETRY.mostMs);
@@ -257,15 +257,17 @@ export class Enforcer {
     if (this.#writer.loaded === undefined && !hasGate(this.#options.runDir)) return;
     const rules = compiler.ruleSet();
     const governed = compiler.governed();
-    this.#governed.widen(governed);
+    // A disk that takes nothing keeps nothing from being denied; it is told, and tried again.
+    let unkept = failure(() => this.#governed.widen(governed));
     const isNew = this.#writer.loaded !== rules;
     await this.#writer.load(rules);
-    this.#governed.settle(governed);
+    unkept ??= failure(() => this.#governed.settle(governed));
     if (isNew) {
       this.#loaded = { lastApplyMs: now() - since };
       counters.add('npc.loaded');
     }
     await this.#tell(attachments, rules.decided);
+    if (unkept !== undefined) throw unkept;
   }
 
   // -- what weftd is told ---------------------------------------------------------------------------------------
@@ -339,6 +341,17 @@ export class Enforcer {
     this.#dirtySince ??= now;
     this.#schedule(Math.max(1, Math.min(...waits)));
   }
+}
+
+/** The WeftError that `act` throws. */
+function failure(act: () => void): WeftError | undefined {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof WeftError) return error;
+    throw error;
+  }
+  return undefined;
 }
 
 function keyOf({ link, serial }: GateAttachment): string {

@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { askNpc } from '../../../control/ask-npc.io.ts';
@@ -101,6 +101,22 @@ describe('weft-npc', function () {
       all: false,
       namespaces: [],
     });
+  });
+
+  it('enforces though its disk takes nothing, says so, and makes up for it', async () => {
+    const path = join(host.stateDir, 'governed.json');
+    rmSync(path);
+    mkdirSync(path);
+    await api.apply(denyTo('web'));
+    await until_('the denial', async () => !(await reaches(client, web)));
+    const warned = async (): Promise<boolean> =>
+      (await askNpc(host.runDir, { op: 'policyStatus' })).problems.some(({ code }) => code === 'E_WRITE');
+    await until_('the warning', warned);
+    rmdirSync(path);
+    await until_('its end', async () => !(await warned()));
+    deepEqual(JSON.parse(readFileSync(path, 'utf8')).namespaces, ['default']);
+    await api.kubectl(['delete', 'networkpolicy', 'deny']);
+    await until_('the end of the denial', () => reaches(client, web));
   });
 
   it('enforces a policy once it is applied, and lets pass what another one allows', async () => {
