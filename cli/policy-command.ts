@@ -80,7 +80,8 @@ function formatPolicyStatus(status: PolicyStatusResult): string {
     `version   ${printable(status.version)}`,
     `copy      ${copy.complete ? `complete, for ${copy.forS ?? 0} s` : 'not complete yet: nothing that is loaded is changed'}`,
     `loaded    ${loadedText(loaded)}`,
-    `attached  ${status.attached} pods, ${waiting.length} of them wait`,
+    `dropped   ${droppedText(status.counters)}`,
+    `attached  ${status.attached} pods, ${waiting.length} of them wait${waitedText(status.addsWaitedMs)}`,
   ];
   const kinds = copy.kinds.map((each) => [
     each.kind,
@@ -99,9 +100,23 @@ function formatPolicyStatus(status: PolicyStatusResult): string {
 
 function loadedText(loaded: PolicyStatusResult['loaded']): string {
   if (loaded === null) return 'nothing yet';
-  const { pods, sets, chains, rules, lastApplyMs } = loaded;
+  const { pods, sets, chains, rules, lastApplyMs, applyP99Ms } = loaded;
   const what = `policies for ${pods} pods, as ${rules} rules in ${chains} chains and ${sets} sets`;
-  return `${what}; the last change took ${Math.round(lastApplyMs)} ms`;
+  return `${what}; the last change took ${Math.round(lastApplyMs)} ms, 99 of 100 at most ${Math.round(applyP99Ms)} ms`;
+}
+
+/** What the kernel counts since the rules were last loaded whole. */
+function droppedText(counters: PolicyStatusResult['counters']): string {
+  const count = (...names: string[]): number => names.reduce((sum, name) => sum + (counters[name] ?? 0), 0);
+  const egress = count('policy.dropEgress');
+  const ingress = count('policy.dropIngress');
+  const invalid = count('policy.dropInvalid');
+  const gate = count('gate.dropForwarded', 'gate.dropInput');
+  return `packets: ${egress} egress, ${ingress} ingress, ${invalid} of no known connection, ${gate} at the gate`;
+}
+
+function waitedText(addsWaitedMs: number | null): string {
+  return addsWaitedMs === null ? '' : `; starts of pods waited ${(addsWaitedMs / 1000).toFixed(1)} s in all`;
 }
 
 function unhonouredLines(policies: readonly UnhonouredPolicy[]): string[] {

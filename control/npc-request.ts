@@ -51,6 +51,8 @@ export interface PolicyStatusResult {
     readonly rules: number;
     /** Milliseconds that the last change took, from when it was known until it was loaded. */
     readonly lastApplyMs: number;
+    /** What 99 of 100 of the recent changes took at most. */
+    readonly applyP99Ms: number;
   } | null;
   /** Pods that hang on this node. */
   readonly attached: number;
@@ -63,7 +65,9 @@ export interface PolicyStatusResult {
   }[];
   /** What policies say that cannot be done as they say it. */
   readonly unhonoured: readonly UnhonouredPolicy[];
-  /** How often things happened: docs/counters.md. */
+  /** How long starts of pods have waited for weft-npc, all together; null where weftd does not say. */
+  readonly addsWaitedMs: number | null;
+  /** How often things happened, and what the kernel counts of policies: docs/counters.md. */
   readonly counters: Readonly<Record<string, number>>;
   /** What a user should know and do something about, the worst first. */
   readonly problems: readonly Warning[];

@@ -37,6 +37,8 @@ export interface PolicyStatus {
   /** Pods for which somebody has spoken, and pods that are closed. */
   readonly open: number;
   readonly waiting: number;
+  /** Milliseconds that starts of pods have waited for weft-npc, all together. Earlier versions do not say. */
+  readonly waitedMs?: number;
 }
 
 /** What each is answered with. */

@@ -12,9 +12,10 @@ import {
   renderGateAlone,
   renderPolicyRemoval,
 } from './policy-gate.ts';
+import { NFT_POLICY_COUNTER, type PolicyCounter } from './policy-rules.ts';
 
 /**
- * The gate in the kernel. Of the rest of the table nothing is read, for it may be large: every function here runs nft once
+ * The gate in the kernel. Of the rest of the table only counters are read, for it may be large: every function here runs nft once
  * or twice and throws WeftError E_NO_NFT, E_NOT_ROOT or E_NFT, and the kernel is then as it was.
  */
 
@@ -62,19 +63,19 @@ export async function removePolicyTable(): Promise<void> {
   await nft(['--file', '-'], renderPolicyRemoval());
 }
 
-/** Packets that the gate dropped since it was last laid; undefined where there is none. */
-export async function readGateCounters(): Promise<Record<GateCounter, number> | undefined> {
+/** Packets that the gate and policies dropped since they were last laid; undefined where there is no table. */
+export async function readPolicyCounters(): Promise<Record<GateCounter | PolicyCounter, number> | undefined> {
   const text = await unlessMissing(nft(['--json', 'list', 'counters', 'table', ...TABLE], ''));
   if (text === undefined) return undefined;
   const packetsByName = new Map<string, number>();
   for (const { counter } of (JSON.parse(text) as { nftables: NftEntry[] }).nftables) {
     if (counter?.name !== undefined) packetsByName.set(counter.name, counter.packets ?? 0);
   }
-  const counts = Object.entries(NFT_GATE_COUNTER).map(([name, inNft]) => [
+  const counts = Object.entries({ ...NFT_GATE_COUNTER, ...NFT_POLICY_COUNTER }).map(([name, inNft]) => [
     name,
     packetsByName.get(inNft) ?? 0,
   ]);
-  return Object.fromEntries(counts) as Record<GateCounter, number>;
+  return Object.fromEntries(counts) as Record<GateCounter | PolicyCounter, number>;
 }
 
 interface NftEntry {

@@ -1,4 +1,5 @@
 import type { Family } from '../base/address.ts';
+import { type CounterTable, drops } from '../base/counters.ts';
 
 /**
  * How the rules of a policy are written for nft.
@@ -67,6 +68,32 @@ export const DROP_COUNTERS = {
   ingress: 'dropIngress',
   invalid: 'dropInvalid',
 } as const;
+
+/** The same under the names by which a report shows them: packets since weft-npc last loaded the whole table. */
+export const POLICY_COUNTERS = {
+  'policy.dropEgress': drops(
+    'packet',
+    'Packets that policies keep from leaving a pod. With --reject some of them are answered.',
+  ),
+  'policy.dropIngress': drops(
+    'packet',
+    'Packets that policies keep from reaching a pod. With --reject some of them are answered.',
+  ),
+  'policy.dropInvalid': drops(
+    'packet',
+    'Packets from or to pods under policies that belong to no connection that the kernel knows.',
+  ),
+} as const satisfies CounterTable;
+
+/** A name that the rules of policies count under. */
+export type PolicyCounter = keyof typeof POLICY_COUNTERS;
+
+/** The names of these counters in nft. */
+export const NFT_POLICY_COUNTER: Readonly<Record<PolicyCounter, string>> = {
+  'policy.dropEgress': DROP_COUNTERS.egress,
+  'policy.dropIngress': DROP_COUNTERS.ingress,
+  'policy.dropInvalid': DROP_COUNTERS.invalid,
+};
 
 /** The limit that all chains share that log. */
 export const DROP_LOG_LIMIT = 'dropLog';

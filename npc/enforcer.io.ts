@@ -4,6 +4,7 @@ import { type Warning, warningOf, warningOfError } from '../base/warning.ts';
 import { WeftError } from '../base/weft-error.ts';
 import { askDaemon } from '../control/control-client.io.ts';
 import { MAX_POLICY_LINKS, type PolicyPod } from '../control/policy-request.ts';
+import { DelayWindow } from '../host/delay-window.ts';
 import type { Log } from '../host/log.ts';
 import type { PolicyRuleSet } from '../linux/policy-table.ts';
 import { AttachmentFollower, hasGate, type NodeAttachments } from './attachment-follower.io.ts';
@@ -23,6 +24,8 @@ const LATE_POD_MS = 1_000;
 /** Repairs within this time are told as a contest, from the third on. */
 const CONTEST_MS = 60_000;
 const CONTEST_REPAIRS = 3;
+/** So many applies are looked at for how long they take. */
+const RECENT_APPLIES = 200;
 
 interface EnforcerOptions {
   readonly runDir: string;
@@ -43,6 +46,8 @@ interface EnforcerOptions {
 /** What an {@link Enforcer} has loaded. */
 interface LoadedState {
   readonly lastApplyMs: number;
+  /** Of the last {@link RECENT_APPLIES}. */
+  readonly applyP99Ms: number;
 }
 
 /**
@@ -74,6 +79,7 @@ export class Enforcer {
   readonly #unknownSince = new Map<string, Instant>();
   /** What weftd was told, by link and serial. */
   #told = new Map<string, 'decided' | 'unknown'>();
+  readonly #applies = new DelayWindow(RECENT_APPLIES);
   readonly #repairs: Instant[] = [];
   #repairedBy: string | undefined;
 
@@ -263,7 +269,9 @@ export class Enforcer {
     await this.#writer.load(rules);
     unkept ??= failure(() => this.#governed.settle(governed));
     if (isNew) {
-      this.#loaded = { lastApplyMs: now() - since };
+      const lastApplyMs = now() - since;
+      this.#applies.add(lastApplyMs);
+      this.#loaded = { lastApplyMs, applyP99Ms: this.#applies.quantileMs(0.99) };
       counters.add('npc.loaded');
     }
     await this.#tell(attachments, rules.decided);

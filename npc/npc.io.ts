@@ -1,8 +1,10 @@
 import { Counters, joinCounters } from '../base/counters.ts';
 import type { Instant } from '../base/instant.ts';
+import { type Warning, warningOfError } from '../base/warning.ts';
 import { WeftError } from '../base/weft-error.ts';
+import { askDaemon } from '../control/control-client.io.ts';
 import { answerOf, serveControl } from '../control/control-server.io.ts';
-import { decodeNpcRequest, type NpcRequest } from '../control/npc-request.ts';
+import { decodeNpcRequest, type NpcRequest, type PolicyStatusResult } from '../control/npc-request.ts';
 import { clock } from '../host/clock.io.ts';
 import { HEALTH_COUNTERS } from '../host/health-counters.ts';
 import { HealthServer } from '../host/health-server.io.ts';
@@ -16,6 +18,7 @@ import { inClusterAccess } from '../kube/access/in-cluster.io.ts';
 import { ApiClient } from '../kube/api-client.io.ts';
 import { ApiFaults } from '../kube/api-faults.ts';
 import type { Delta } from '../kube/object-store.ts';
+import { readPolicyCounters } from '../linux/policy-gate.io.ts';
 import type { FileLock } from '../native/file-lock.ts';
 import { speakers } from './chosen-node.ts';
 import { PolicyCompiler } from './compiler/policy-compiler.ts';
@@ -29,6 +32,8 @@ import { policyStatus } from './policy-status.ts';
 import type { NpcConfig } from './settings/npc-config.ts';
 import { ClusterWatch } from './watch/cluster-watch.io.ts';
 
+/** weftd is waited for so long where somebody asks how things stand. */
+const WEFTD_MS = 1_000;
 /** Five watches, and what is asked beside them. */
 const CONNECTIONS = 12;
 /** One that took the node back from a successor that failed keeps it for so long. */
@@ -246,19 +251,7 @@ export class Npc {
   ): unknown {
     switch (request.op) {
       case 'policyStatus':
-        return policyStatus({
-          nodeName: this.#config.nodeName,
-          version: ownVersion(),
-          now: clock(),
-          compiler: this.#compiler,
-          completeSince: this.#completeSince,
-          kinds: this.#watch.kinds(),
-          rules: enforcer.rules,
-          lastApplyMs: enforcer.loaded?.lastApplyMs ?? 0,
-          attached: enforcer.attachments.length,
-          counters: this.#counters.snapshot(),
-          warnings: [...this.#faults.warnings(clock()), ...enforcer.warnings()],
-        });
+        return this.#status(enforcer);
       case 'policyExplain':
         if (!this.#watch.isComplete) throw noCopy();
         return explain(this.#compiler.judged, request);
@@ -271,11 +264,52 @@ export class Npc {
         return { yielded: true };
     }
   }
+
+  /** What cannot be asked of the kernel or of weftd is left out, and told. */
+  async #status(enforcer: Enforcer): Promise<PolicyStatusResult> {
+    const [kernel, addsWaitedMs] = await Promise.all([kernelCounters(), addsWaited(this.#config.runDir)]);
+    return policyStatus({
+      nodeName: this.#config.nodeName,
+      version: ownVersion(),
+      now: clock(),
+      compiler: this.#compiler,
+      completeSince: this.#completeSince,
+      kinds: this.#watch.kinds(),
+      rules: enforcer.rules,
+      lastApplyMs: enforcer.loaded?.lastApplyMs ?? 0,
+      applyP99Ms: enforcer.loaded?.applyP99Ms ?? 0,
+      attached: enforcer.attachments.length,
+      addsWaitedMs,
+      counters: { ...this.#counters.snapshot(), ...kernel.counts },
+      warnings: [...this.#faults.warnings(clock()), ...enforcer.warnings(), ...kernel.warnings],
+    });
+  }
 }
 
 interface Serving {
   readonly enforcer: Enforcer;
   readonly opened: AsyncDisposableStack;
+}
+
+/** What the kernel counts of policies; nothing where there is no table. */
+async function kernelCounters(): Promise<{ counts: Record<string, number>; warnings: Warning[] }> {
+  try {
+    return { counts: (await readPolicyCounters()) ?? {}, warnings: [] };
+  } catch (error) {
+    if (!(error instanceof WeftError)) throw error;
+    return { counts: {}, warnings: [warningOfError(error)] };
+  }
+}
+
+/** How long starts of pods have waited, all together; null where weftd does not say. */
+async function addsWaited(runDir: string): Promise<number | null> {
+  try {
+    const { policy } = await askDaemon(runDir, { op: 'status' }, { timeoutMs: WEFTD_MS });
+    return policy?.waitedMs ?? null;
+  } catch (error) {
+    if (!(error instanceof WeftError)) throw error;
+    return null;
+  }
 }
 
 function noCopy(): WeftError {

@@ -18,6 +18,8 @@ interface StatusSource {
   /** What is in the kernel; undefined where that is not known. */
   readonly rules: PolicyRuleSet | undefined;
   readonly lastApplyMs: number;
+  readonly applyP99Ms: number;
+  readonly addsWaitedMs: number | null;
   readonly attached: number;
   readonly counters: Readonly<Record<string, number>>;
   readonly warnings: readonly Warning[];
@@ -40,7 +42,7 @@ export function policyStatus(source: StatusSource): PolicyStatusResult {
         objects,
       })),
     },
-    loaded: rules === undefined ? null : loadedOf(rules, source.lastApplyMs),
+    loaded: rules === undefined ? null : loadedOf(rules, source),
     attached,
     waiting: compiler.waiting().map(({ link, pod, reason }) => ({
       link,
@@ -48,6 +50,7 @@ export function policyStatus(source: StatusSource): PolicyStatusResult {
       reason: WORDS_BY_REASON[reason],
     })),
     unhonoured,
+    addsWaitedMs: source.addsWaitedMs,
     counters: source.counters,
     problems: [
       ...(completeSince === undefined ? [warningOf(NPC_WARNINGS, 'E_NPC_NO_COPY')] : []),
@@ -64,7 +67,10 @@ const WORDS_BY_REASON = {
   nobody: 'nobody knows whose the interface is',
 } as const;
 
-function loadedOf(rules: PolicyRuleSet, lastApplyMs: number): NonNullable<PolicyStatusResult['loaded']> {
+function loadedOf(
+  rules: PolicyRuleSet,
+  { lastApplyMs, applyP99Ms }: StatusSource,
+): NonNullable<PolicyStatusResult['loaded']> {
   let count = 0;
   for (const chain of rules.chains.values()) count += chain.length;
   return {
@@ -73,5 +79,6 @@ function loadedOf(rules: PolicyRuleSet, lastApplyMs: number): NonNullable<Policy
     chains: rules.chains.size,
     rules: count,
     lastApplyMs,
+    applyP99Ms,
   };
 }

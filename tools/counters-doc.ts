@@ -6,6 +6,7 @@ import type { Gauge } from '../base/gauges.ts';
 import { DAEMON_COUNTERS } from '../daemon/daemon-counters.ts';
 import { DAEMON_GAUGES } from '../daemon/status/daemon-gauges.ts';
 import { GATE_COUNTERS } from '../linux/policy-gate.ts';
+import { POLICY_COUNTERS } from '../linux/policy-rules.ts';
 import { RULE_COUNTERS } from '../linux/rule-counters.ts';
 import { NPC_COUNTERS } from '../npc/npc-counters.ts';
 
@@ -19,6 +20,8 @@ export const SUBJECTS: Readonly<Record<string, string>> = {
   rules:
     'Packets that the packet rules of this node dropped, since the rules were last set. The kernel counts them.',
   gate: 'Packets that the gate for policies dropped, since it was last laid. The kernel counts them.',
+  policy:
+    'Packets that the policies of pods denied, since weft-npc last loaded all rules. The kernel counts them; `weft policy status --json` shows these, too.',
   ground: "What Weft put right of the host's network, and what kept it from that.",
   tunnel: 'The tunnels to other nodes.',
   path: 'The search for a way to another node.',
@@ -40,6 +43,7 @@ export const ALL_COUNTERS: CounterTable = joinCounters(
   DAEMON_COUNTERS,
   RULE_COUNTERS,
   GATE_COUNTERS,
+  POLICY_COUNTERS,
   NPC_COUNTERS,
 );
 

@@ -244,11 +244,12 @@ export class PolicyGate implements PodGate {
   }
 
   status(): PolicyStatus {
-    const { presence, now } = this.#options;
+    const { presence, now, counters } = this.#options;
     const isThere = presence.isConnected(now()) ? 'incomplete' : 'absent';
     const waiting = this.#waiting().length;
     const open = this.#book.entries().length - waiting;
-    return { npc: presence.speaks(now()) ? 'serving' : isThere, open, waiting };
+    const waitedMs = counters.get('admission.waitedMs');
+    return { npc: presence.speaks(now()) ? 'serving' : isThere, open, waiting, waitedMs };
   }
 
   /** The gate stays as it is. */

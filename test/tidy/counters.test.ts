@@ -1,6 +1,8 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { NFT_GATE_COUNTER } from '../../linux/policy-gate.ts';
+import { dropRules, NFT_POLICY_COUNTER } from '../../linux/policy-rules.ts';
+import { renderPolicyTable } from '../../linux/policy-table.ts';
 import { nftCounterName, type RuleCounter } from '../../linux/rule-counters.ts';
 import {
   ALL_COUNTERS,
@@ -25,6 +27,20 @@ function assembled(files: readonly SourceFile[]): string[] {
   return files.filter(({ code }) => /\bcounters\??\.add\([^;]*`/.test(code)).map(({ path }) => path);
 }
 
+const PLAIN_DROPS = { reject: false, log: undefined };
+/** How the rules of policies end. */
+const POLICY_TABLE_TEXT = [
+  ...dropRules('ingress', 'x', PLAIN_DROPS),
+  ...dropRules('egress', 'x', PLAIN_DROPS),
+  renderPolicyTable({
+    decided: new Set(),
+    chainsByLink: new Map(),
+    chains: new Map(),
+    sets: new Map(),
+    drops: PLAIN_DROPS,
+  }),
+].join(' ');
+
 describe('the counters', () => {
   const files = readSources().filter(({ folder }) => !NOT_PRODUCT.includes(folder));
 
@@ -47,15 +63,17 @@ describe('the counters', () => {
   });
 
   it('are each counted somewhere', () => {
-    const byKernel = NAMES.filter((name) => name.startsWith('rules.') || name.startsWith('gate.'));
+    const byKernel = NAMES.filter((name) => /^(rules|gate|policy)\./.test(name));
     const byUs = NAMES.filter((name) => !byKernel.includes(name));
     deepEqual(unused(byUs, files), []);
     const rules = files
       .filter(({ path }) => path === 'linux/nftables.ts' || path === 'linux/policy-gate.ts')
       .map(({ text }) => text)
+      .concat(POLICY_TABLE_TEXT)
       .join('');
     const nftName = (name: string): string =>
-      (NFT_GATE_COUNTER as Record<string, string>)[name] ?? nftCounterName(name as RuleCounter);
+      (({ ...NFT_GATE_COUNTER, ...NFT_POLICY_COUNTER }) as Record<string, string>)[name] ??
+      nftCounterName(name as RuleCounter);
     deepEqual(
       byKernel.filter((name) => !rules.includes(`counter name ${nftName(name)} `)),
       [],

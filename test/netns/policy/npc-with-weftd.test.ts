@@ -92,6 +92,7 @@ describe('weft-npc and weftd', function () {
     ok(await isDecided(open));
     ok(await isDecided(other));
     ok(await host.reachesPod(other.namespace, open));
+    ok((await npcHost.status()).addsWaitedMs! > 0, 'weftd says how long it waited');
   });
 
   it('let nothing pass from or to a pod that policies shut, from the answer on', async () => {

@@ -198,6 +198,18 @@ describe('weft-npc', function () {
     match(npc.log, /policies="NetworkPolicy default\/allow, NetworkPolicy default\/deny"/);
   });
 
+  it('counts what is denied by its direction, and says how long changes take', async () => {
+    const before = await host.status();
+    await other.prober.tcp(web.addresses[4], 80);
+    const { counters, loaded, problems, addsWaitedMs } = await host.status();
+    ok(counters['policy.dropIngress']! > before.counters['policy.dropIngress']!);
+    equal(counters['policy.dropEgress'], before.counters['policy.dropEgress']);
+    equal(counters['gate.dropForwarded'], before.counters['gate.dropForwarded']);
+    ok(loaded!.applyP99Ms >= loaded!.lastApplyMs && loaded!.lastApplyMs > 0);
+    equal(addsWaitedMs, null, 'no weftd is here');
+    ok(problems.every(({ code }) => code !== 'E_NFT'));
+  });
+
   for (const [what, damage] of [
     ['flushed', ['flush', 'table', 'inet', 'weft-npc']],
     ['deleted', ['delete', 'table', 'inet', 'weft-npc']],

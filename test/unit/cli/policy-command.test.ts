@@ -15,10 +15,17 @@ const STATUS: NpcResults['policyStatus'] = {
       { kind: 'clusternetworkpolicies', version: null, complete: true, objects: 0 },
     ],
   },
-  loaded: { pods: 2, sets: 4, chains: 9, rules: 21, lastApplyMs: 12.4 },
+  loaded: { pods: 2, sets: 4, chains: 9, rules: 21, lastApplyMs: 12.4, applyP99Ms: 40.2 },
   attached: 5,
   waiting: [{ link: 'wv0123456789a', pod: null, reason: 'the API does not know it' }],
-  counters: { 'npc.loaded': 1 },
+  addsWaitedMs: 1234,
+  counters: {
+    'npc.loaded': 1,
+    'policy.dropEgress': 3,
+    'policy.dropIngress': 4,
+    'gate.dropForwarded': 5,
+    'gate.dropInput': 6,
+  },
   unhonoured: [{ policy: 'NetworkPolicy a/b', reasons: ['one', 'two\u001b[2J'] }],
   problems: [{ code: 'E_X', severity: 'error', message: 'it is broken', remedy: 'mend it' }],
 };
@@ -73,7 +80,12 @@ describe('weft policy', () => {
     deepEqual(asked, [['/run/x', { op: 'policyStatus' }]]);
     match(out, /^warning {3}it is broken; mend it$/m);
     match(out, /^copy {6}complete, for 17 s$/m);
-    match(out, /policies for 2 pods, as 21 rules in 9 chains and 4 sets; the last change took 12 ms/);
+    match(
+      out,
+      /policies for 2 pods, as 21 rules in 9 chains and 4 sets; the last change took 12 ms, 99 of 100 at most 40 ms/,
+    );
+    match(out, /^dropped {3}packets: 3 egress, 4 ingress, 0 of no known connection, 11 at the gate$/m);
+    match(out, /^attached {2}5 pods, 1 of them wait; starts of pods waited 1\.2 s in all$/m);
     match(out, /^clusternetworkpolicies {2}not served/m);
     match(out, /^wv0123456789a {2}unknown {2}the API does not know it$/m);
     match(out, /^NetworkPolicy a\/b {2}one$/m);
@@ -81,10 +93,16 @@ describe('weft policy', () => {
   });
 
   it('says plainly that nothing is loaded while the copy is not complete', async () => {
-    answer = { ...STATUS, loaded: null, copy: { complete: false, forS: null, kinds: [] } };
+    answer = {
+      ...STATUS,
+      loaded: null,
+      addsWaitedMs: null,
+      copy: { complete: false, forS: null, kinds: [] },
+    };
     await run('status');
     match(out, /not complete yet: nothing that is loaded is changed/);
     match(out, /^loaded {4}nothing yet$/m);
+    match(out, /^attached {2}5 pods, 1 of them wait$/m);
   });
 
   it('explains where a connection is dropped, and which policy decides', async () => {
