@@ -4,10 +4,13 @@ import { KUBE_WARNINGS } from './kube-warnings.ts';
 import { isRecord } from './objects.ts';
 
 /**
- * How a kube-proxy tells pods of its node from strangers (KubeProxyConfiguration, kubeproxy.config.k8s.io/v1alpha1).
- * What strangers send to a Service it masquerades, so the pod behind sees a node instead of the sender.
+ * How a kube-proxy works, and how it tells pods of its node from strangers (KubeProxyConfiguration,
+ * kubeproxy.config.k8s.io/v1alpha1). What strangers send to a Service it masquerades, so the pod behind sees a node
+ * instead of the sender.
  */
 interface KubeProxyConfig {
+  /** `iptables`, `nftables`, `ipvs`; empty where it takes what the host offers. */
+  readonly mode: string;
   readonly detectLocalMode: string;
   readonly clusterCidrs: readonly string[];
   readonly interfaceNamePrefix: string;
@@ -17,10 +20,12 @@ interface KubeProxyConfig {
 export function readKubeProxyConfig(value: unknown): KubeProxyConfig | undefined {
   const config = isRecord(value) ? value['kubeproxy.config.k8s.io'] : undefined;
   if (!isRecord(config)) return undefined;
-  const { detectLocalMode: mode, clusterCIDR, detectLocal } = config;
+  const { mode, detectLocalMode, clusterCIDR, detectLocal } = config;
   const prefix = isRecord(detectLocal) ? detectLocal.interfaceNamePrefix : undefined;
   return {
-    detectLocalMode: typeof mode === 'string' && mode !== '' ? mode : 'ClusterCIDR',
+    mode: typeof mode === 'string' ? mode : '',
+    detectLocalMode:
+      typeof detectLocalMode === 'string' && detectLocalMode !== '' ? detectLocalMode : 'ClusterCIDR',
     clusterCidrs: typeof clusterCIDR === 'string' ? clusterCIDR.split(',').filter((text) => text !== '') : [],
     interfaceNamePrefix: typeof prefix === 'string' ? prefix : '',
   };
@@ -64,6 +69,20 @@ export function kubeProxyWarning(
     default:
       return undefined;
   }
+}
+
+/**
+ * A warning where this kube-proxy carries requests to Services past the hook at which weft-npc judges them (ipvs,
+ * deprecated by Kubernetes); undefined where it does not, or where somebody else enforces policies.
+ *
+ * @param engine who enforces NetworkPolicies on this host.
+ */
+export function kubeProxyModeWarning(
+  { mode }: KubeProxyConfig,
+  engine: string | undefined,
+): Warning | undefined {
+  const passesBy = mode === 'ipvs' && engine === 'weft-npc';
+  return passesBy ? warningOf(KUBE_WARNINGS, 'W_KUBE_PROXY_IPVS') : undefined;
 }
 
 /**

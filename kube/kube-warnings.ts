@@ -43,6 +43,11 @@ export const KUBE_WARNINGS = {
     message: `kube-proxy takes only a node's podCIDR for pods (detectLocalMode NodeCIDR), which Weft does not use: ${SENDERS_HIDDEN}`,
     remedy: `set detectLocalMode to ClusterCIDR, and ${KUBE_PROXY_RANGES}`,
   },
+  W_KUBE_PROXY_IPVS: {
+    message:
+      'kube-proxy works in ipvs mode, in which policies cannot be judged at the endpoint of a Service: a pod whose ingress is isolated gets nothing by Services, and what a pod sends to one is judged by the address of the Service',
+    remedy: "set kube-proxy's mode to nftables or iptables, and restart it",
+  },
   W_POD_CIDR: {
     message:
       'node {node} has the podCIDR {cidr}, which is outside of the pod range {ranges}: a kube-proxy that takes it for the range of pods hides senders behind Services',

@@ -8,7 +8,12 @@ import { HOST_LINK_PREFIX } from '../../cni/attachment.ts';
 import type { ApiClient } from '../../kube/api-client.io.ts';
 import { ApiError } from '../../kube/api-error.ts';
 import { Backoff } from '../../kube/backoff.ts';
-import { kubeProxyWarning, podCidrWarning, readKubeProxyConfig } from '../../kube/kube-proxy.ts';
+import {
+  kubeProxyModeWarning,
+  kubeProxyWarning,
+  podCidrWarning,
+  readKubeProxyConfig,
+} from '../../kube/kube-proxy.ts';
 import { type KubeNode, readCount } from '../../kube/objects.ts';
 import { DAEMON_WARNINGS } from '../daemon-warnings.ts';
 import type { KubernetesWarnings } from './kubernetes-warnings.ts';
@@ -82,13 +87,16 @@ export class ClusterChecks {
   }
 
   async #checkKubeProxy(): Promise<undefined> {
-    const { ranges, warnings, kubeProxyUrl = KUBE_PROXY } = this.#options;
+    const { ranges, warnings, policyEngine, kubeProxyUrl = KUBE_PROXY } = this.#options;
     const config = readKubeProxyConfig(await ask(kubeProxyUrl, this.#stop.signal));
     const found =
       config === undefined
         ? podCidrWarning(this.#nodes, ranges)
         : kubeProxyWarning(config, ranges, HOST_LINK_PREFIX);
     warnings.checked('kube-proxy', found);
+    // Only asked for where it matters: it reads the names of all chains of the host.
+    const engine = config?.mode === 'ipvs' ? await policyEngine() : undefined;
+    warnings.checked('kube-proxy mode', config && kubeProxyModeWarning(config, engine));
   }
 
   async #checkPolicies(): Promise<number | undefined> {

@@ -13,11 +13,15 @@ describe('readKubeProxyConfig', () => {
   it('takes nothing from what is no configuration of a kube-proxy', () => {
     for (const value of [undefined, null, 7, [], {}, answer(7 as never), { kubelet: {} }])
       equal(readKubeProxyConfig(value), undefined);
-    deepEqual(readKubeProxyConfig(answer({ clusterCIDR: 7, detectLocalMode: null, detectLocal: 'x' })), {
-      detectLocalMode: 'ClusterCIDR',
-      clusterCidrs: [],
-      interfaceNamePrefix: '',
-    });
+    deepEqual(
+      readKubeProxyConfig(answer({ mode: 7, clusterCIDR: 7, detectLocalMode: null, detectLocal: 'x' })),
+      {
+        mode: '',
+        detectLocalMode: 'ClusterCIDR',
+        clusterCidrs: [],
+        interfaceNamePrefix: '',
+      },
+    );
   });
 });
 

@@ -72,6 +72,19 @@ describe('ClusterChecks', () => {
     await showsNothing();
   });
 
+  it('warns of ipvs mode for as long as weft-npc enforces policies there', async () => {
+    answer = JSON.stringify({ 'kubeproxy.config.k8s.io': { mode: 'ipvs' } });
+    engine = 'weft-npc';
+    checks.start();
+    await shows(/kube-proxy works in ipvs mode/);
+    engine = undefined;
+    await showsNothing();
+    engine = 'weft-npc';
+    await shows(/kube-proxy works in ipvs mode/);
+    answer = JSON.stringify({ 'kubeproxy.config.k8s.io': { mode: 'nftables' } });
+    await showsNothing();
+  });
+
   it("looks at the nodes' podCIDRs where no kube-proxy tells, whoever answers in its place", async () => {
     const node = {
       namespace: '',
