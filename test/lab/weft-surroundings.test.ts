@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from 'node:assert/strict';
+import { deepEqual, equal } from 'node:assert/strict';
 import type { ReportResult } from '../../control/control-protocol.ts';
 import { until } from '../cluster/command.ts';
 import type { KubeObject } from './harness/kubectl.ts';
@@ -118,19 +118,27 @@ describe('Weft among the other programs of a node', function () {
     await warned(/kube-proxy/, false);
   });
 
-  it('says that nobody enforces the NetworkPolicies of the cluster', async () => {
+  it('says that nobody enforces the NetworkPolicies of the cluster where weft-npc was taken out', async () => {
     await lab.apply({
       apiVersion: 'networking.k8s.io/v1',
       kind: 'NetworkPolicy',
       metadata: { name: 'closed' },
       spec: { podSelector: {} },
     });
+    const daemonSet = await lab.kubectl.get('daemonset', 'weft', NAMESPACE);
+    const [{ args }] = daemonSet!.spec.template.spec.containers as [{ args: string[] }];
+    const patch = [
+      { op: 'remove', path: `/spec/template/spec/containers/0/args/${args.indexOf('--policy')}` },
+    ];
+    await lab.kubectl.run(['delete', 'daemonset/weft-npc', '-n', NAMESPACE, '--wait=true']);
+    await lab.kubectl.run(['patch', 'ds/weft', '-n', NAMESPACE, '--type=json', '-p', JSON.stringify(patch)]);
+    await weft.rolledOut();
     // They are counted every few minutes, and at the start.
-    const { metadata } = await weft.podOn('n1');
-    await lab.kubectl.run(['delete', 'pod', metadata.name, '-n', NAMESPACE, '--wait=true']);
-    await until('Weft to serve again', async () => (await weft.status('n1')).ipam.state === 'ready', SLOW);
     await warned(/the NetworkPolicy of this cluster is not enforced/);
-    ok(metadata.name !== (await weft.podOn('n1')).metadata.name);
+    await weft.apply();
+    await weft.rolledOut();
+    await warned(/not enforced/, false);
+    await lab.kubectl.run(['delete', 'networkpolicy/closed']);
   });
 
   it('follows a rotation of the authority of the API, as it is documented, and is not restarted for it', async () => {
