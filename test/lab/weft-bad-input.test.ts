@@ -296,16 +296,18 @@ describe('Weft among faults of a cluster', function () {
     const second = manifest()
       .replaceAll('namespace: weft\n', 'namespace: weft2\n')
       .replaceAll('namespace: weft }', 'namespace: weft2 }')
+      .replaceAll('name: weft-npc', 'name: weft2-npc')
       .replaceAll('name: weft\n', 'name: weft2\n')
       .replaceAll('name: weft }', 'name: weft2 }')
       .replaceAll('name: weft, namespace', 'name: weft2, namespace')
       .replace('serviceAccountName: weft\n', 'serviceAccountName: weft2\n')
+      .replace('serviceAccountName: weft-npc\n', 'serviceAccountName: weft2-npc\n')
       .replace('- name: weft2\n          image', '- name: weft\n          image');
     await lab.apply(second);
     await until(
       'the second to refuse',
       async () => {
-        const [pod] = await lab.kubectl.list('pods', 'weft2');
+        const [pod] = await lab.kubectl.list('pods', 'weft2', 'app.kubernetes.io/name=weft2');
         if (pod === undefined) return false;
         const { stdout } = await lab.kubectl.run(['logs', '-n', 'weft2', pod.metadata.name, '-c', 'weft'], {
           mayFail: true,

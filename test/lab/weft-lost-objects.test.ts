@@ -99,11 +99,7 @@ describe('Weft whose objects in the API are lost', function () {
     const secret = await dataOf('secret', SECRET);
     const before = await peers();
     await lab.kubectl.run(['delete', 'ds', 'weft', '-n', NAMESPACE, '--wait=true']);
-    await until(
-      'its pods to be gone',
-      async () => (await lab.kubectl.list('pods', NAMESPACE)).length === 0,
-      SLOW,
-    );
+    await until('its pods to be gone', async () => (await weft.pods()).length === 0, SLOW);
     await lab.kubectl.run(['delete', 'secret', SECRET, '-n', NAMESPACE]);
     const other = '0123456789abcdeffedcba98765432100f1e2d3c4b5a69788796a5b4c3d2e1f0';
     await lab.kubectl.run([
