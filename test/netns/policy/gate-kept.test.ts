@@ -130,7 +130,7 @@ describe('the gate of a node', function () {
     await host.start();
     assert.equal(await host.nft('--stateless', 'list', 'table', 'inet', 'weft-npc'), listing);
     assert.deepEqual(host.files(), before);
-    assert.deepEqual((await host.status()).policy, { npc: 'absent', open: 3, waiting: 0 });
+    assert.partialDeepStrictEqual((await host.status()).policy, { npc: 'absent', open: 3, waiting: 0 });
   });
 
   it('is laid by the next weftd as after a loss, where somebody removed it while none ran', async () => {
@@ -138,7 +138,7 @@ describe('the gate of a node', function () {
     await host.nft('flush', 'ruleset');
     await host.start();
     assert.deepEqual(await host.decided(), open(plain, free));
-    assert.deepEqual((await host.status()).policy, { npc: 'absent', open: 2, waiting: 1 });
+    assert.partialDeepStrictEqual((await host.status()).policy, { npc: 'absent', open: 2, waiting: 1 });
   });
 
   it('forgets, at the start of a weftd, pods that went while none ran', async () => {
