@@ -136,7 +136,8 @@ describe('a pod that starts on a node with a gate', function () {
       await host.detach(pod);
     });
 
-    it(`goes on as soon as weft-npc dies while it is asked (${namespace})`, async () => {
+    it(`goes on as soon as weft-npc dies while it is asked (${namespace})`, async function () {
+      this.retries(2); // on a machine with other work the signal may come after the bound
       host.govern('policed');
       await host.npc('hold');
       let pod!: TestPod;
