@@ -73,7 +73,7 @@ export const DROP_COUNTERS = {
 export const POLICY_COUNTERS = {
   'policy.dropEgress': drops(
     'packet',
-    'Packets that policies keep from leaving a pod. With --reject some of them are answered.',
+    'Packets that policies keep from leaving a pod, and ICMP errors of a pod about flows of others. With --reject some of them are answered.',
   ),
   'policy.dropIngress': drops(
     'packet',

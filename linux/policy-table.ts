@@ -1,3 +1,4 @@
+import type { Family } from '../base/address.ts';
 import type { ElementSet } from './element-set.ts';
 import { POLICY_TABLE, renderDecided, renderGateBlock, renderPolicyRemoval } from './policy-gate.ts';
 import { DROP_COUNTERS, DROP_LOG_LIMIT, type DropSettings } from './policy-rules.ts';
@@ -11,6 +12,8 @@ export interface PolicyRuleSet {
   readonly decided: ReadonlySet<string>;
   /** The links that policies select, and where their packets are judged. */
   readonly chainsByLink: ReadonlyMap<string, LinkChains>;
+  /** The addresses of each pod that is known here, as `formatAddress` writes them; at least one for each link. */
+  readonly addressesByLink: ReadonlyMap<string, readonly string[]>;
   /** The rules of each chain but those of {@link BASE_CHAINS} and of the gate. */
   readonly chains: ReadonlyMap<string, readonly string[]>;
   readonly sets: ReadonlyMap<string, PolicySet>;
@@ -42,6 +45,13 @@ const UNSURE = 'ct label 120';
 const IS_NO_SYN = 'ct state new tcp flags & (fin | syn | rst | ack) != syn';
 const HAS_NO_ENTRY = 'ct state invalid,untracked';
 const DROP_INVALID = `counter name ${DROP_COUNTERS.invalid} drop`;
+const DROP_FOREIGN_ERROR = `counter name ${DROP_COUNTERS.egress} drop`;
+/**
+ * An ICMP error has the direction of an answer to the packet that it tells of. So the end that may send it is the one from
+ * which that direction comes, and a pod that has not this address is no end. weftd may have opened pods that are not known
+ * here yet; nothing is asked of them. Routers and the node itself are no pods.
+ */
+const IF_ERROR_OF_POD = 'ct state related iifname @attached jump foreignErrors';
 
 /**
  * Where packets come in. There are two hooks for the two directions, so that `accept` means no more than that one
@@ -50,11 +60,17 @@ const DROP_INVALID = `counter name ${DROP_COUNTERS.invalid} drop`;
  * mode, is kept from pods that policies select for ingress.
  */
 const BASE_CHAINS: Readonly<Record<string, readonly string[]>> = {
+  // A rule that names a tuple's address matches flows of that family alone.
+  foreignErrors: ['original', 'reply'].flatMap((direction) => [
+    `ct direction ${direction} iifname . ct ${direction} ip saddr != @own4 ${DROP_FOREIGN_ERROR}`,
+    `ct direction ${direction} iifname . ct ${direction} ip6 saddr != @own6 ${DROP_FOREIGN_ERROR}`,
+  ]),
   forwardEgress: [
     'type filter hook forward priority filter; policy accept;',
     `${IS_NO_SYN} ${UNSURE.replace('label', 'label set')}`,
     `${HAS_NO_ENTRY} iifname @judged ${DROP_INVALID}`,
     `${HAS_NO_ENTRY} oifname @judged ${DROP_INVALID}`,
+    IF_ERROR_OF_POD,
     'ct direction original iifname vmap @egress',
     'ct direction reply oifname vmap @egress',
   ],
@@ -77,6 +93,7 @@ const BASE_CHAINS: Readonly<Record<string, readonly string[]>> = {
     'type filter hook input priority filter; policy accept;',
     `iifname "wv*" ${IS_NO_SYN} ${UNSURE.replace('label', 'label set')}`,
     `${HAS_NO_ENTRY} iifname @judgedEgress ${DROP_INVALID}`,
+    IF_ERROR_OF_POD,
     'ct direction original iifname vmap @egress',
     `${UNSURE} ct direction reply iifname vmap @egressTurned`,
   ],
@@ -97,6 +114,12 @@ const MAPS = [
   ['ingressTurned', 'ingress', 'turned'],
 ] as const;
 
+/** The sets of links, each with an address of its pod. */
+const OWN_SETS = [
+  ['own4', 'ipv4_addr', 4],
+  ['own6', 'ipv6_addr', 6],
+] as const;
+
 /** The batch that puts the whole table in place of what was there, the gate with it; the gate never opens meanwhile. */
 export function renderPolicyTable(rules: PolicyRuleSet): string {
   const maps = MAPS.map(([name, way, view]) => {
@@ -106,6 +129,10 @@ export function renderPolicyTable(rules: PolicyRuleSet): string {
       .map(([link, chain]) => `"${link}" : goto ${chain}`);
     return `  map ${name} { type ifname : verdict;${elementsOf(elements)} }\n`;
   });
+  const ownSets = OWN_SETS.map(
+    ([name, type, family]) =>
+      `  set ${name} { type ifname . ${type};${elementsOf(ownElements(rules, family))} }\n`,
+  );
   const { log } = rules.drops;
   return `${renderPolicyRemoval()}table ${POLICY_TABLE} {
 ${renderGateBlock([...rules.decided])}
@@ -117,7 +144,8 @@ ${Object.values(DROP_COUNTERS)
   set judged { type ifname;${elementsOf(judgedLinks(rules).map(quoted))} }
   set judgedEgress { type ifname;${elementsOf(judgedLinks(rules, 'egress').map(quoted))} }
   set judgedIngress { type ifname;${elementsOf(judgedLinks(rules, 'ingress').map(quoted))} }
-${maps.join('')}
+  set attached { type ifname;${elementsOf([...rules.addressesByLink.keys()].map(quoted))} }
+${ownSets.join('')}${maps.join('')}
 ${renderSets(rules.sets)}
 ${renderChains(rules.chains)}
 ${renderChains(new Map(Object.entries(BASE_CHAINS)))}}
@@ -186,10 +214,38 @@ function mapLines(before: PolicyRuleSet, after: PolicyRuleSet): string[] {
       out.push(...elementLines(name, missing(then, now).map(quoted), missing(now, then).map(quoted)));
     }
   }
+  out.push(...ownLines(before.addressesByLink, after.addressesByLink));
   if (before.decided === after.decided) return out;
   const add = missing(after.decided, before.decided);
   const remove = missing(before.decided, after.decided);
   return [...out, renderDecided({ add, remove })];
+}
+
+type AddressesByLink = PolicyRuleSet['addressesByLink'];
+
+/** What changes in the sets of who is attached and has which addresses; only links that differ are looked at. */
+function ownLines(before: AddressesByLink, after: AddressesByLink): string[] {
+  if (before === after) return [];
+  const then = new Map([...before].filter(([link, addresses]) => after.get(link) !== addresses));
+  const now = new Map([...after].filter(([link, addresses]) => before.get(link) !== addresses));
+  const lines = (name: string, elements: (of: AddressesByLink) => string[]): string[] => {
+    const [old, fresh] = [new Set(elements(then)), new Set(elements(now))];
+    return elementLines(name, missing(old, fresh), missing(fresh, old));
+  };
+  return [
+    ...lines('attached', (links) => [...links.keys()].map(quoted)),
+    ...OWN_SETS.flatMap(([name, , family]) =>
+      lines(name, (addressesByLink) => ownElements({ addressesByLink }, family)),
+    ),
+  ];
+}
+
+function ownElements({ addressesByLink }: Pick<PolicyRuleSet, 'addressesByLink'>, family: Family): string[] {
+  return [...addressesByLink].flatMap(([link, addresses]) =>
+    addresses
+      .filter((address) => address.includes(':') === (family === 6))
+      .map((address) => `"${link}" . ${address}`),
+  );
 }
 
 /** Links with a chain in direction `way`, or in any. */

@@ -33,3 +33,11 @@ export class Chains {
     for (const [name, chain] of this.#byName) if (!isInUse(chain)) this.#byName.delete(name);
   }
 }
+
+/** Adds a chain and all that its rules lead to. */
+export function reach(chain: Chain, chains: Set<Chain>, sets: Set<LiveSet>): void {
+  if (chains.has(chain)) return;
+  chains.add(chain);
+  for (const set of chain.sets) sets.add(set);
+  for (const next of chain.chains) reach(next, chains, sets);
+}

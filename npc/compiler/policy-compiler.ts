@@ -7,7 +7,7 @@ import { type PolicyPod, samePod } from '../model/pod.ts';
 import { DIRECTIONS, type Direction, type Policy, policyTitle } from '../model/policy.ts';
 import { AddressSets, type NodeSet } from './address-sets.ts';
 import { Attachments, type LocalLink, type PodAttachment } from './attachments.ts';
-import { type Chain, Chains } from './chain.ts';
+import { type Chain, Chains, reach } from './chain.ts';
 import { ClusterIndex } from './cluster-index.ts';
 import { ContentNames } from './content-names.ts';
 import type { Judged } from './decide.ts';
@@ -75,7 +75,14 @@ export class PolicyCompiler {
     this.#attachments = new Attachments(this.#cluster, node);
     this.#profiles = new ProfileCompiler(drops, this.#workshop());
     const none = new Map<string, never>();
-    this.#rules = { decided: new Set(), chainsByLink: none, chains: none, sets: none, drops };
+    this.#rules = {
+      decided: new Set(),
+      chainsByLink: none,
+      addressesByLink: none,
+      chains: none,
+      sets: none,
+      drops,
+    };
   }
 
   #workshop() {
@@ -157,7 +164,12 @@ export class PolicyCompiler {
       this.#linkChanged(local, new Set());
       this.#resolve(local);
     }
-    if (came.length + went.length > 0) this.#setFamilies();
+    if (came.length + went.length > 0) {
+      this.#setFamilies();
+      const known = [...this.#attachments.links()].filter(({ addresses }) => addresses.length > 0);
+      const addressesByLink = new Map(known.map(({ attachment, addresses }) => [attachment.link, addresses]));
+      this.#rules = { ...this.#rules, addressesByLink };
+    }
     for (const name of this.#goneNamespaces) if (!this.#hangsHere(name)) this.#removeNamespace(name);
   }
 
@@ -383,12 +395,4 @@ export class PolicyCompiler {
   dropTag(tag: string): DropTag | undefined {
     return this.#profiles.tag(tag);
   }
-}
-
-/** Adds a chain and all that its rules lead to. */
-function reach(chain: Chain, chains: Set<Chain>, sets: Set<LiveSet>): void {
-  if (chains.has(chain)) return;
-  chains.add(chain);
-  for (const set of chain.sets) sets.add(set);
-  for (const next of chain.chains) reach(next, chains, sets);
 }

@@ -35,6 +35,7 @@ const POLICY_TABLE_TEXT = [
   renderPolicyTable({
     decided: new Set(),
     chainsByLink: new Map(),
+    addressesByLink: new Map(),
     chains: new Map(),
     sets: new Map(),
     drops: PLAIN_DROPS,

@@ -114,6 +114,22 @@ export class PolicyCluster {
     this.#compiler.setAttachments([...this.#attachments.values()]);
   }
 
+  /** Loads rules that know nothing of a pod's link; its packets come and go as before. Answers what puts it back. */
+  async withoutAttachment(key: string): Promise<() => Promise<void>> {
+    const { link } = this.node.pods.get(key)!;
+    const attachment = this.#attachments.get(link)!;
+    const reload = async (): Promise<void> => {
+      this.#compiler.setAttachments([...this.#attachments.values()]);
+      await this.loadWhole();
+    };
+    this.#attachments.delete(link);
+    await reload();
+    return () => {
+      this.#attachments.set(link, attachment);
+      return reload();
+    };
+  }
+
   /** The API has a pod, as it is now. */
   putPod(
     key: string,

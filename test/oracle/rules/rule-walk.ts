@@ -102,6 +102,14 @@ const STATEMENTS: readonly (readonly [form: RegExp, run: (context: Context) => S
     },
   ],
   [
+    /^iifname \. ct (original|reply) (ip6?) saddr != @(\S+)/,
+    ({ table, packet, words: [tuple, family, set] }) => {
+      const { source } = packet.entry[tuple as 'original' | 'reply'];
+      const isOfFamily = (family === 'ip6') === source.includes(':');
+      return when(isOfFamily && !elementsOf(table, set!).includes(`${packet.iif} . ${source}`));
+    },
+  ],
+  [
     /^ct (original|reply) proto-src (\S+)/,
     ({ table, packet, words: [tuple, ports] }) => {
       const { port } = packet.entry[tuple as 'original' | 'reply'];
@@ -124,7 +132,10 @@ const STATEMENTS: readonly (readonly [form: RegExp, run: (context: Context) => S
     },
   ],
   [/^ct label (\d+)/, ({ packet, words: [label] }) => when(packet.entry.labels.has(label!))],
-  [/^ct state (new|invalid,untracked)/, ({ packet, words: [states] }) => when(packet.state === states)],
+  [
+    /^ct state (new|related|invalid,untracked)/,
+    ({ packet, words: [states] }) => when(packet.state === states),
+  ],
   [
     /^tcp flags & \(fin \| syn \| rst \| ack\) != syn/,
     ({ packet }) => when(packet.l4proto === 'tcp' && !packet.isSyn),

@@ -17,6 +17,7 @@ function ruleSet(changes: Partial<PolicyRuleSet> = {}): PolicyRuleSet {
   return {
     decided: new Set([A]),
     chainsByLink: new Map([[A, { egress: undefined, ingress: both }]]),
+    addressesByLink: new Map([[A, ['10.32.0.10', 'fd00:77::a']]]),
     chains: new Map([
       ['p-1', ['ct original ip saddr @a4-1 accept', 'drop']],
       ['p-2', ['drop']],
@@ -42,6 +43,12 @@ describe('the batch of the whole table of policies', () => {
     ok(text.includes('map egress { type ifname : verdict; }'));
     ok(text.includes(`set judged { type ifname; elements = { "${A}" }; }`));
     ok(text.includes('set judgedEgress { type ifname; }'));
+  });
+
+  it('says which addresses the pods of links have', () => {
+    ok(text.includes(`set attached { type ifname; elements = { "${A}" }; }`));
+    ok(text.includes(`set own4 { type ifname . ipv4_addr; elements = { "${A}" . 10.32.0.10 }; }`));
+    ok(text.includes(`set own6 { type ifname . ipv6_addr; elements = { "${A}" . fd00:77::a }; }`));
   });
 
   it('lets each packet be judged: there is no shortcut for what is established', () => {
@@ -91,6 +98,31 @@ delete element inet weft-npc judged { "${B}" }
 delete element inet weft-npc judgedIngress { "${B}" }
 add element inet weft-npc decided { "${B}" }
 delete element inet weft-npc decided { "${B}" }
+`,
+    );
+  });
+
+  it('takes away and brings the addresses of links that come, go or have others', () => {
+    const before = ruleSet();
+    const after = ruleSet({
+      addressesByLink: new Map([
+        [A, ['10.32.0.10', 'fd00:77::b']],
+        [B, ['10.32.0.11']],
+      ]),
+    });
+    equal(
+      renderPolicyChange(before, after),
+      `add element inet weft-npc attached { "${B}" }
+add element inet weft-npc own4 { "${B}" . 10.32.0.11 }
+delete element inet weft-npc own6 { "${A}" . fd00:77::a }
+add element inet weft-npc own6 { "${A}" . fd00:77::b }
+`,
+    );
+    equal(
+      renderPolicyChange(after, ruleSet({ addressesByLink: new Map() })),
+      `delete element inet weft-npc attached { "${A}", "${B}" }
+delete element inet weft-npc own4 { "${A}" . 10.32.0.10, "${B}" . 10.32.0.11 }
+delete element inet weft-npc own6 { "${A}" . fd00:77::b }
 `,
     );
   });

@@ -10,12 +10,13 @@ import { type TrackedPacket, walk } from './rule-walker.ts';
 const DROPS = { reject: false, log: { group: 1, packetsPerSecond: 10 } };
 
 /** As plain data in one order, to compare. */
-function plain({ decided, chainsByLink, chains, sets }: PolicyRuleSet): object {
+function plain({ decided, chainsByLink, addressesByLink, chains, sets }: PolicyRuleSet): object {
   const sorted = <T>(map: ReadonlyMap<string, T>): [string, T][] =>
     [...map].sort(([a], [b]) => (a < b ? -1 : 1));
   return {
     decided: [...decided].sort(),
     chainsByLink: sorted(chainsByLink),
+    addressesByLink: sorted(addressesByLink),
     chains: sorted(chains),
     sets: sorted(sets).map(([name, { type, interval, elements }]) => [
       name,
