@@ -3,7 +3,7 @@ import { WeftError } from '../base/weft-error.ts';
 import { guardRanges } from '../ground/host-kernel.io.ts';
 import { stderrLog } from '../host/log.io.ts';
 import type { Log } from '../host/log.ts';
-import { ownVersion } from '../host/version.io.ts';
+import { endProgram, runProgram } from '../host/program.io.ts';
 import { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
 import { Daemon, type Outlived } from './daemon.io.ts';
 import { OWN_LINKS } from './own-links.ts';
@@ -16,31 +16,18 @@ import { untilVacant } from './take-over.io.ts';
 /** The entry point of `weftd`. Exit status: 0 ended by a signal, 1 a fault of the environment, 2 of the settings. */
 
 const intent = loadConfig(process.argv.slice(2), process.env);
-switch (intent.action) {
-  case 'help':
-    process.stdout.write(helpText());
-    break;
-  case 'version':
-    process.stdout.write(`${ownVersion()}\n`);
-    break;
-  case 'refuse':
-    for (const fault of intent.faults) complain(fault);
-    process.exitCode = 2;
-    break;
-  case 'run':
-    await (intent.config.rulesOnly ? guard(intent.config) : run(intent.config));
+await runProgram({ name: 'weftd', help: helpText, run: start }, intent);
+
+function start(config: Config): Promise<void> {
+  return config.rulesOnly ? guard(config) : run(config);
 }
 
 /** Sets what keeps packets for pods from leaving in clear, with the ranges of these settings, and ends. */
 async function guard(config: Config): Promise<void> {
-  try {
-    const { ranges } = await readCluster(config);
-    const client = RouteClient.open();
-    const rules = { ...OWN_LINKS, ranges, masquerade: config.masquerade, port: config.port };
-    await guardRanges(client, rules).finally(() => client.close());
-  } catch (error) {
-    end(error);
-  }
+  const { ranges } = await readCluster(config);
+  const client = RouteClient.open();
+  const rules = { ...OWN_LINKS, ranges, masquerade: config.masquerade, port: config.port };
+  await guardRanges(client, rules).finally(() => client.close());
 }
 
 async function run(config: Config): Promise<void> {
@@ -49,25 +36,21 @@ async function run(config: Config): Promise<void> {
   // A start that a signal cuts off leaves what a kill leaves; the next one copes with that.
   const onSignal = (): unknown => daemon?.stop().then(() => process.exit(0)) ?? process.exit(0);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, onSignal);
-  try {
-    daemon = await Daemon.start(config, log, { returned: false, onFault: end });
-    for (;;) {
-      const outlived: Outlived = await daemon.outlived;
-      await daemon.yield();
-      daemon = undefined;
-      if (outlived.by === 'other-ranges') {
-        const { ranges: ringRanges } = outlived;
-        const ranges = ringRanges.map(formatRange).join(' ');
-        log.info('the ring has other ranges than a new one would get; starting again with them', { ranges });
-        daemon = await Daemon.start(config, log, { returned: false, ringRanges, onFault: end });
-        continue;
-      }
-      if (config.policy) void removeForgottenGate(config, log);
-      log.info('another weftd serves this node now; standing by');
-      daemon = await returnWhenVacant(config, log);
+  daemon = await Daemon.start(config, log, { returned: false, onFault: end });
+  for (;;) {
+    const outlived: Outlived = await daemon.outlived;
+    await daemon.yield();
+    daemon = undefined;
+    if (outlived.by === 'other-ranges') {
+      const { ranges: ringRanges } = outlived;
+      const ranges = ringRanges.map(formatRange).join(' ');
+      log.info('the ring has other ranges than a new one would get; starting again with them', { ranges });
+      daemon = await Daemon.start(config, log, { returned: false, ringRanges, onFault: end });
+      continue;
     }
-  } catch (error) {
-    end(error);
+    if (config.policy) void removeForgottenGate(config, log);
+    log.info('another weftd serves this node now; standing by');
+    daemon = await returnWhenVacant(config, log);
   }
 }
 
@@ -89,12 +72,5 @@ async function returnWhenVacant(config: Config, log: Log): Promise<Daemon> {
 }
 
 function end(error: unknown): never {
-  complain(error);
-  process.exit(1);
-}
-
-/** One line; a bug of ours gets its stack too. */
-function complain(error: unknown): void {
-  if (error instanceof WeftError) process.stderr.write(`weftd: ${error.line}\n`);
-  else process.stderr.write(`weftd: ${error instanceof Error ? (error.stack ?? error.message) : error}\n`);
+  endProgram('weftd', error);
 }

@@ -1,17 +1,12 @@
-import { hostname } from 'node:os';
-import { readConfigFile } from '../../host/settings/config-file.io.ts';
-import { configFileAsked, type Intent, readConfig } from './config.ts';
+import type { Intent } from '../../host/settings/intent.ts';
+import { loadIntent } from '../../host/settings/load-intent.io.ts';
+import { type Config, readConfig } from './config.ts';
+import { SETTING_TABLE } from './settings.ts';
 
 /** Reads the settings of this process. Never throws: every fault is in the answer. */
 export function loadConfig(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
-): Intent {
-  const path = configFileAsked({ argv, env });
-  return readConfig({
-    argv,
-    env,
-    hostName: hostname(),
-    ...(path === undefined ? {} : { file: readConfigFile(path) }),
-  });
+): Intent<Config> {
+  return loadIntent(SETTING_TABLE, readConfig, { argv, env });
 }

@@ -4,6 +4,7 @@ import { printable } from '../../base/printable.ts';
 import type { Range } from '../../base/range.ts';
 import { WeftError } from '../../base/weft-error.ts';
 import type { LogLevel } from '../../host/log.ts';
+import type { Intent, IntentInput } from '../../host/settings/intent.ts';
 import type { Reading } from '../../host/settings/setting.ts';
 import {
   readEndpoint,
@@ -97,27 +98,11 @@ export function listenHosts(config: Pick<Config, 'listen'>): string[] {
   return config.listen.map(formatAddress);
 }
 
-export interface ConfigInput {
-  /** The arguments after the program's name. */
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly hostName: string;
-  /** The config file's text where one was asked for (see {@link configFileAsked}), or why it cannot be read. */
-  readonly file?: { readonly path: string; readonly text: string } | WeftError;
-}
-
-/** What the user wants. `refuse` holds every fault found, at least one, in the order of the sources. */
-export type Intent =
-  | { readonly action: 'run'; readonly config: Config }
-  | { readonly action: 'help' }
-  | { readonly action: 'version' }
-  | { readonly action: 'refuse'; readonly faults: readonly WeftError[] };
-
 /**
  * Reads flags, environment and config file, in this order of precedence, over the defaults. A setting given in
  * one source hides the same setting in those below it, lists too: they are not joined.
  */
-export function readConfig(input: ConfigInput): Intent {
+export function readConfig(input: IntentInput): Intent<Config> {
   const faults: WeftError[] = [];
   const flags = givenOnCommandLine(SETTING_TABLE, input.argv, faults);
   if (flags.help) return { action: 'help' };
@@ -135,14 +120,6 @@ export function readConfig(input: ConfigInput): Intent {
 function isSwitchedOn(flags: Given<SettingName>): boolean | undefined {
   const text = flags.get('kubernetes')?.texts[0];
   return text === undefined ? undefined : text === 'true';
-}
-
-/** The path of the config file that `--config` or `WEFT_CONFIG` asks for. */
-export function configFileAsked(input: Pick<ConfigInput, 'argv' | 'env'>): string | undefined {
-  return (
-    givenOnCommandLine(SETTING_TABLE, input.argv, []).configFile ??
-    givenInEnvironment(SETTING_TABLE, input.env, []).configFile
-  );
 }
 
 /** What `weftd --help` prints. */

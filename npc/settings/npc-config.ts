@@ -1,6 +1,7 @@
 import type { Endpoint } from '../../base/endpoint.ts';
 import { WeftError } from '../../base/weft-error.ts';
 import type { LogLevel } from '../../host/log.ts';
+import type { Intent, IntentInput } from '../../host/settings/intent.ts';
 import { bad, good, type Reading } from '../../host/settings/setting.ts';
 import {
   readEndpoint,
@@ -35,24 +36,8 @@ export interface NpcConfig {
   readonly logFormat: 'text' | 'json';
 }
 
-/** What the user wants. `refuse` holds every fault found, at least one. */
-export type NpcIntent =
-  | { readonly action: 'run'; readonly config: NpcConfig }
-  | { readonly action: 'help' }
-  | { readonly action: 'version' }
-  | { readonly action: 'refuse'; readonly faults: readonly WeftError[] };
-
-interface NpcConfigInput {
-  /** The arguments after the program's name. */
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly hostName: string;
-  /** The config file where one was asked for ({@link npcConfigFileAsked}), or why it cannot be read. */
-  readonly file?: { readonly path: string; readonly text: string } | WeftError;
-}
-
 /** Reads flags, environment and config file, in this order of precedence, over the defaults. */
-export function readNpcConfig({ argv, env, hostName, file }: NpcConfigInput): NpcIntent {
+export function readNpcConfig({ argv, env, hostName, file }: IntentInput): Intent<NpcConfig> {
   const faults: WeftError[] = [];
   const flags = givenOnCommandLine(NPC_SETTING_TABLE, argv, faults);
   if (flags.help) return { action: 'help' };
@@ -74,14 +59,6 @@ export function readNpcConfig({ argv, env, hostName, file }: NpcConfigInput): Np
     logFormat: one('log-format', readWord(['text', 'json']), 'text'),
   };
   return faults.length > 0 ? { action: 'refuse', faults } : { action: 'run', config };
-}
-
-/** The path of the config file that `--config` or `WEFT_NPC_CONFIG` asks for. */
-export function npcConfigFileAsked({ argv, env }: Pick<NpcConfigInput, 'argv' | 'env'>): string | undefined {
-  return (
-    givenOnCommandLine(NPC_SETTING_TABLE, argv, []).configFile ??
-    givenInEnvironment(NPC_SETTING_TABLE, env, []).configFile
-  );
 }
 
 /** What `weft-npc --help` prints. */

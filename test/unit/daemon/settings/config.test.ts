@@ -2,23 +2,18 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import fc from 'fast-check';
 import { formatRange } from '../../../../base/range.ts';
 import { WeftError } from '../../../../base/weft-error.ts';
-import {
-  type Config,
-  type ConfigInput,
-  configFileAsked,
-  helpText,
-  readConfig,
-} from '../../../../daemon/settings/config.ts';
+import { type Config, helpText, readConfig } from '../../../../daemon/settings/config.ts';
 import { SETTING_TABLE } from '../../../../daemon/settings/settings.ts';
+import { configFileAsked, type IntentInput } from '../../../../host/settings/intent.ts';
 
 const SECRET = ['--secret-file', '/etc/weft/secret'];
 
-function read(input: Partial<ConfigInput>) {
+function read(input: Partial<IntentInput>) {
   return readConfig({ argv: [], env: {}, hostName: 'host-1', ...input });
 }
 
 /** The configuration of flags that hold no fault. */
-function configOf(argv: readonly string[], rest: Partial<ConfigInput> = {}): Config {
+function configOf(argv: readonly string[], rest: Partial<IntentInput> = {}): Config {
   const intent = read({ argv: [...SECRET, ...argv], ...rest });
   if (intent.action === 'refuse') throw new Error(intent.faults.map((fault) => fault.line).join('\n'));
   ok(intent.action === 'run');
@@ -26,12 +21,12 @@ function configOf(argv: readonly string[], rest: Partial<ConfigInput> = {}): Con
 }
 
 /** `code line` of each fault. */
-function faultsOf(argv: readonly string[], rest: Partial<ConfigInput> = {}): string[] {
+function faultsOf(argv: readonly string[], rest: Partial<IntentInput> = {}): string[] {
   const intent = read({ argv: [...SECRET, ...argv], ...rest });
   return intent.action === 'refuse' ? intent.faults.map((fault) => `${fault.code} ${fault.line}`) : [];
 }
 
-function file(content: unknown): Partial<ConfigInput> {
+function file(content: unknown): Partial<IntentInput> {
   return { file: { path: '/w.json', text: typeof content === 'string' ? content : JSON.stringify(content) } };
 }
 
@@ -372,10 +367,10 @@ describe('readConfig', () => {
 
 describe('configFileAsked', () => {
   it('prefers the flag to the environment', () => {
-    equal(configFileAsked({ argv: ['--config', '/a'], env: { WEFT_CONFIG: '/b' } }), '/a');
-    equal(configFileAsked({ argv: ['--config=/a'], env: {} }), '/a');
-    equal(configFileAsked({ argv: [], env: { WEFT_CONFIG: '/b' } }), '/b');
-    equal(configFileAsked({ argv: ['--name', 'a'], env: {} }), undefined);
+    equal(configFileAsked(SETTING_TABLE, { argv: ['--config', '/a'], env: { WEFT_CONFIG: '/b' } }), '/a');
+    equal(configFileAsked(SETTING_TABLE, { argv: ['--config=/a'], env: {} }), '/a');
+    equal(configFileAsked(SETTING_TABLE, { argv: [], env: { WEFT_CONFIG: '/b' } }), '/b');
+    equal(configFileAsked(SETTING_TABLE, { argv: ['--name', 'a'], env: {} }), undefined);
   });
 });
 

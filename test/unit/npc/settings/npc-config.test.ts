@@ -1,5 +1,7 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
-import { npcConfigFileAsked, npcHelpText, readNpcConfig } from '../../../../npc/settings/npc-config.ts';
+import { configFileAsked } from '../../../../host/settings/intent.ts';
+import { npcHelpText, readNpcConfig } from '../../../../npc/settings/npc-config.ts';
+import { NPC_SETTING_TABLE } from '../../../../npc/settings/npc-settings.ts';
 
 const read = (argv: string[], env: Record<string, string> = {}, file?: string) =>
   readNpcConfig({
@@ -57,9 +59,12 @@ describe('readNpcConfig', () => {
     match(npcHelpText(), /--\[no-\]reject/);
     deepEqual(read(['--help']), { action: 'help' });
     deepEqual(read(['--version']), { action: 'version' });
-    equal(npcConfigFileAsked({ argv: [], env: { WEFT_NPC_CONFIG: '/n.json' } }), '/n.json');
+    equal(configFileAsked(NPC_SETTING_TABLE, { argv: [], env: { WEFT_NPC_CONFIG: '/n.json' } }), '/n.json');
     equal(
-      npcConfigFileAsked({ argv: ['--config', '/m.json'], env: { WEFT_NPC_CONFIG: '/n.json' } }),
+      configFileAsked(NPC_SETTING_TABLE, {
+        argv: ['--config', '/m.json'],
+        env: { WEFT_NPC_CONFIG: '/n.json' },
+      }),
       '/m.json',
     );
   });
