@@ -3,6 +3,8 @@ import { hex } from '../base/bytes.ts';
 import { WeftError } from '../base/weft-error.ts';
 import { askDaemon } from '../control/control-client.io.ts';
 import type { Log } from '../host/log.ts';
+import { openRunFolder } from '../host/run-folder.io.ts';
+import { FileLock } from '../native/file-lock.ts';
 import type { Config } from './settings/config.ts';
 import {
   isLocked,
@@ -10,7 +12,7 @@ import {
   type StateFolder,
   type StateFolderOptions,
 } from './state/state-folder.io.ts';
-import { Vacancy } from './vacancy.ts';
+import { LOOKS_TAKEN, type Look, Vacancy } from './vacancy.ts';
 
 /** How long the predecessor may take to let the folder go: it first lets CNI calls that are under way end. */
 const PATIENCE_MS = 30_000;
@@ -19,6 +21,8 @@ const CLOSE_LOOK_MS = 5;
 const FAR_LOOK_MS = 100;
 /** Between two requests to a predecessor that stays for a while. */
 const STAYS_LOOK_MS = 5_000;
+/** A predecessor that made room lets the folder go within this time. If it is held then, another holds it: ask again. */
+const YIELDS_WITHIN_MS = 15_000;
 /** A successor has this long to take the folder. Until then its predecessor only looks whether the successor failed. */
 const HEAD_START_MS = 3_000;
 const STAND_BY_LOOK_MS = 250;
@@ -28,40 +32,94 @@ const STAND_BY_LOOK_MS = 250;
  * one asks the other to make room. The caller does all that needs no folder before. `returned`: this weftd made room
  * itself before, and takes the folder only if it is free.
  *
- * If a successor of the other weftd has just failed, this one waits until the other makes room again.
+ * If a successor of the other weftd has just failed, this one waits until the other makes room again. Successors come one
+ * at a time: until this one has the folder, it holds the claim, and others wait for that.
  *
- * Rejects as {@link openStateFolder} throws, and with the error by which the other weftd refuses ({@link HandoverPolicy}).
+ * Rejects as {@link openStateFolder} and {@link openRunFolder} throw, and with the error by which the other weftd refuses
+ * ({@link HandoverPolicy}).
  */
 export async function takeStateFolder(
   config: Pick<Config, 'stateDir' | 'runDir' | 'takeOver'>,
   options: StateFolderOptions & { readonly log: Log; readonly returned: boolean },
 ): Promise<StateFolder> {
+  if (!config.takeOver || options.returned) return openStateFolder(config.stateDir, options);
+  openRunFolder(config.runDir);
+  const claim = await takeClaim(config.runDir, options.log);
+  try {
+    return await succeed(config, options);
+  } finally {
+    claim.release();
+  }
+}
+
+/**
+ * The lock that a successor holds from before it asks for the folder until it has it. Who stands by sees by it that the
+ * folder is about to be taken. It lies in the run folder, since the state folder may be on a full disk.
+ */
+function claimFile(runDir: string): string {
+  return `${runDir}/successor`;
+}
+
+async function takeClaim(runDir: string, log: Log): Promise<FileLock> {
+  for (let looks = 1; ; looks++) {
+    const claim = FileLock.take(claimFile(runDir));
+    if (claim !== undefined) return claim;
+    // One that stands by holds it for an instant.
+    if (looks === LOOKS_TAKEN) log.info('another weftd is about to serve this node; waiting for it');
+    await delay(FAR_LOOK_MS);
+  }
+}
+
+async function succeed(
+  config: Pick<Config, 'stateDir' | 'runDir'>,
+  options: StateFolderOptions & { readonly log: Log },
+): Promise<StateFolder> {
   let giveUpAt = performance.now() + PATIENCE_MS;
   let answer: YieldAnswer = 'silent';
+  let askAgainAt = 0;
   for (;;) {
     try {
       return openStateFolder(config.stateDir, options);
     } catch (error) {
       const locked = error instanceof WeftError && error.code === 'E_STATE_LOCKED';
-      if (!locked || !config.takeOver || options.returned || performance.now() > giveUpAt) throw error;
+      if (!locked || performance.now() > giveUpAt) throw error;
     }
-    if (answer !== 'yields') answer = await askToYield(config.runDir, options);
+    if (answer !== 'yields' || performance.now() > askAgainAt) {
+      answer = await askToYield(config.runDir, options);
+      askAgainAt = performance.now() + YIELDS_WITHIN_MS;
+    }
     if (answer === 'stays') giveUpAt = performance.now() + PATIENCE_MS;
     await delay(LOOK_MS_BY_ANSWER[answer]);
   }
 }
 
 /**
- * Resolves when no weftd holds the state folder: a successor took it and let it go, or took too long. The weftd that
- * stands by then has to serve again.
+ * Resolves when no weftd holds the state folder, and no successor is about to take it: a successor took it and let it go,
+ * or took too long. The weftd that stands by then has to serve again.
  */
-export async function untilVacant(stateDir: string): Promise<void> {
+export async function untilVacant(config: Pick<Config, 'stateDir' | 'runDir'>): Promise<void> {
   const headStartEndsAt = performance.now() + HEAD_START_MS;
   const vacancy = new Vacancy();
   for (;;) {
     const early = performance.now() < headStartEndsAt;
-    if (vacancy.looked(isLocked(stateDir), early)) return;
+    if (vacancy.looked(look(config), early)) return;
     await delay(early ? CLOSE_LOOK_MS : STAND_BY_LOOK_MS);
+  }
+}
+
+function look({ stateDir, runDir }: Pick<Config, 'stateDir' | 'runDir'>): Look {
+  if (isLocked(stateDir)) return 'held';
+  return isClaimed(runDir) ? 'claimed' : 'free';
+}
+
+/** False, too, where the run folder is gone: who stands by goes by the state folder alone then. */
+function isClaimed(runDir: string): boolean {
+  try {
+    const claim = FileLock.take(claimFile(runDir));
+    claim?.release();
+    return claim === undefined;
+  } catch {
+    return false;
   }
 }
 

@@ -57,7 +57,7 @@ async function run(config: Config): Promise<void> {
 /** Stands by until no weftd serves the node, then serves it again. Where that start fails, it stands by once more. */
 async function returnWhenVacant(config: Config, log: Log): Promise<Daemon> {
   for (;;) {
-    await untilVacant(config.stateDir);
+    await untilVacant(config);
     try {
       const daemon = await Daemon.start(config, log, { returned: true, onFault: end });
       log.warn('nobody served this node any more; serving it again');
