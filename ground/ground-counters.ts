@@ -11,6 +11,9 @@ export const GROUND_COUNTERS = {
   'ground.podRepaired': counts("The host's end of a pod was changed by somebody and was put right."),
   'ground.lookFailed': counts("The host's network could not be read or put right; it is tried again."),
   'ground.eventsLost': counts('More changes came from the kernel than were read; all was looked at instead.'),
+  'ground.eventsEnded': counts(
+    'A socket that tells of changes ended or could not be opened; it is opened again.',
+  ),
 } as const satisfies CounterTable;
 
 /** A name that the reconciler counts under. */

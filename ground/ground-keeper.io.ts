@@ -7,12 +7,13 @@ import { applyRules, readRules } from '../linux/nftables.io.ts';
 import type { PacketRules } from '../linux/nftables.ts';
 import { NFNLGRP_NFTABLES, type RulesetChange, RulesetChanges } from '../linux/nftables-event.ts';
 import { parseRouteEvents, ROUTE_GROUP } from '../linux/rtnetlink/route-event.ts';
-import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkEvents } from '../native/netlink-events.ts';
+import { NETLINK_NETFILTER, NETLINK_ROUTE } from '../native/netlink-events.ts';
 import { COUNTER_BY_REPAIR, type GroundCounter } from './ground-counters.ts';
 import { GROUND_WARNINGS } from './ground-warnings.ts';
 import { readForwardHindrances, readLegacyHindrances, readMasks } from './hindrances.io.ts';
 import type { HostGround } from './host-ground.ts';
 import { type HostKernel, repairHost } from './host-kernel.io.ts';
+import { KernelEvents } from './kernel-events.io.ts';
 import { LookSchedule, SLOW_LOOK_MS } from './look-schedule.ts';
 import { concernOf, concernsRules } from './relevance.ts';
 import type { Repaired } from './repair.ts';
@@ -52,6 +53,8 @@ interface GroundKeeperOptions {
   readonly watcher?: RulesetWatcher | undefined;
   readonly counters: Counters<GroundCounter>;
   readonly clock: () => Instant;
+  /** Opens sockets for events. Default {@link KernelEvents.of}. */
+  readonly listen?: typeof KernelEvents.of;
 }
 
 /** The kernel's longest timer; the slow look comes long before. */
@@ -78,13 +81,15 @@ export class GroundKeeper {
   readonly #options: GroundKeeperOptions;
   readonly #schedule: LookSchedule;
   readonly #changes: RulesetChanges;
-  readonly #events: NetlinkEvents[] = [];
+  readonly #events: KernelEvents[] = [];
   #ground: HostGround;
   #pods: PodGround | undefined;
   /** The table as nft wrote it just after it was set. */
   #rulesText: string | undefined;
   /** A change of nftables may have touched the table since it was last compared. */
   #rulesStirred = false;
+  /** When it is compared though the kernel told of no change. */
+  #rulesDueAt = instant(Number.NEGATIVE_INFINITY);
   /** The program that made that change. */
   #rulesBy: string | undefined;
   #tunIndex: number | undefined;
@@ -167,8 +172,8 @@ export class GroundKeeper {
   // -- events ---------------------------------------------------------------------------------------------------
 
   #watch(): void {
-    const { counters, listener, watcher } = this.#options;
-    const lost = (): void => {
+    const { counters, listener, watcher, listen = KernelEvents.of } = this.#options;
+    const onLost = (): void => {
       counters.add('ground.eventsLost');
       this.#changes.lost();
       this.#rulesStirred = true;
@@ -177,14 +182,17 @@ export class GroundKeeper {
       watcher?.lost();
       this.#stir();
     };
-    const onError = (error: unknown): void => listener.failed(error);
+    const onFault = (error: unknown): void => {
+      counters.add('ground.eventsEnded');
+      listener.failed(new Error('the kernel tells of changes no more; it is asked again', { cause: error }));
+    };
     this.#events.push(
-      NetlinkEvents.open(NETLINK_ROUTE, GROUPS, {
+      listen(NETLINK_ROUTE, GROUPS, {
         onDatagrams: (datagrams) => this.#routeEvents(datagrams),
-        onLost: lost,
-        onError,
+        onLost,
+        onFault,
       }),
-      NetlinkEvents.open(NETLINK_NETFILTER, [NFNLGRP_NFTABLES], {
+      listen(NETLINK_NETFILTER, [NFNLGRP_NFTABLES], {
         onDatagrams: (datagrams) => {
           for (const datagram of datagrams) {
             const changes = this.#changes.receive(datagram);
@@ -192,8 +200,8 @@ export class GroundKeeper {
             this.#rulesetChanged(changes);
           }
         },
-        onLost: lost,
-        onError,
+        onLost,
+        onFault,
       }),
     );
   }
@@ -263,9 +271,11 @@ export class GroundKeeper {
   }
 
   readonly #repairRules = async (): Promise<Repaired[]> => {
-    if (!this.#rulesStirred) return [];
-    const by = this.#rulesBy;
+    const { clock } = this.#options;
+    if (!this.#rulesStirred && clock() < this.#rulesDueAt) return [];
+    const by = this.#rulesStirred ? this.#rulesBy : undefined;
     this.#rulesStirred = false;
+    this.#rulesDueAt = after(clock(), SLOW_LOOK_MS);
     try {
       const text = await readRules();
       if (text !== undefined && text === this.#rulesText) return [];
@@ -307,6 +317,7 @@ export class GroundKeeper {
   async #setRules(): Promise<void> {
     await applyRules(this.#options.rules);
     this.#rulesText = await readRules();
+    this.#rulesDueAt = after(this.#options.clock(), SLOW_LOOK_MS);
   }
 
   /** One at a time: two that repair the same would each find the other's half. */
