@@ -1,33 +1,33 @@
-import { createServer, type Server } from 'node:http';
-import type { Socket } from 'node:net';
 import type { Counters } from '../base/counters.ts';
-import { type Endpoint, endpointHost, endpointPort } from '../base/endpoint.ts';
+import type { Endpoint } from '../base/endpoint.ts';
 import { WeftError } from '../base/weft-error.ts';
-import { ConnectionPlaces } from './connection-places.ts';
-import { connectionSource } from './connection-source.ts';
 import type { HealthCounter } from './health-counters.ts';
+import { AnswerServer } from './http/answer-server.io.ts';
 
 /** What a probe may learn: whether the program serves, and in one sentence why not. */
 export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
 
 /** Connections at once. A probe has one for some milliseconds. */
 const HEALTH_CONNECTIONS = 128;
-/** A connection ends within this from when it was accepted, whatever it does: kubelet's probes wait for 1 s. */
+/** A connection ends within this from when it was accepted: kubelet's probes wait for 1 s. */
 const HEALTH_DEADLINE_MS = 2_000;
-/** Connections that the kernel holds until we accept them. */
-const BACKLOG = 1024;
+
+const COUNTER_BY_REFUSAL = {
+  tooSlow: 'health.tooSlow',
+  tooMany: 'health.tooMany',
+  // There is no limit of the rate here.
+  tooOften: 'health.tooMany',
+} as const;
 
 /**
  * Answers the probes of a kubelet: `/healthz` as long as the event loop turns, `/readyz` while the program serves.
- * Nothing else is told and nothing can be changed here: the control API is a unix socket.
- *
- * Any process of the host may connect. So each connection has one deadline, counted from when it was accepted, and where
- * there are too many the oldest of the source that has most is closed for a new one: a probe always finds a place.
+ * Nothing else is told and nothing can be changed here: the control API is a unix socket. Any process of the host may
+ * connect; a probe always finds a place ({@link AnswerServer}).
  */
 export class HealthServer {
-  readonly #server: Server;
+  readonly #server: AnswerServer;
 
-  private constructor(server: Server) {
+  private constructor(server: AnswerServer) {
     this.#server = server;
   }
 
@@ -37,51 +37,28 @@ export class HealthServer {
     options: { readonly readiness: () => Readiness; readonly counters: Counters<HealthCounter> },
   ): Promise<HealthServer> {
     const { readiness, counters } = options;
-    const server = createServer({ maxHeaderSize: 4_096, requestTimeout: 0 }, (request, response) => {
-      const path = request.url?.split('?', 1)[0];
-      const state = path === '/readyz' ? readiness() : ({ ready: true } as const);
-      const known = request.method === 'GET' && (path === '/readyz' || path === '/healthz');
-      response.statusCode = known ? (state.ready ? 200 : 503) : 404;
-      response.shouldKeepAlive = false;
-      response.end(known ? `${state.ready ? 'ok' : state.reason}\n` : 'there is /healthz and /readyz\n');
-    });
-    const places = new ConnectionPlaces<Socket>(HEALTH_CONNECTIONS);
-    server.on('connection', (socket) => {
-      const source = connectionSource(socket.remoteAddress);
-      const deadline = setTimeout(() => {
-        counters.add('health.tooSlow');
-        socket.destroy();
-      }, HEALTH_DEADLINE_MS);
-      socket.once('close', () => {
-        clearTimeout(deadline);
-        places.free(socket, source);
+    try {
+      const server = await AnswerServer.listen(at, {
+        pages: {
+          '/healthz': () => ({ status: 200, body: 'ok\n' }),
+          '/readyz': () => {
+            const state = readiness();
+            return state.ready ? { status: 200, body: 'ok\n' } : { status: 503, body: `${state.reason}\n` };
+          },
+        },
+        connections: HEALTH_CONNECTIONS,
+        deadlineMs: HEALTH_DEADLINE_MS,
+        onRefused: (why) => counters.add(COUNTER_BY_REFUSAL[why]),
       });
-      const crowdedOut = places.take(socket, source);
-      if (crowdedOut === undefined) return;
-      counters.add('health.tooMany');
-      crowdedOut.destroy();
-    });
-    await listen(server, at);
-    return new HealthServer(server);
+      return new HealthServer(server);
+    } catch (cause) {
+      const message = `TCP ${at} cannot be listened on (${(cause as NodeJS.ErrnoException).code})`;
+      const remedy = 'stop the program that has it, or give another --health-listen';
+      throw new WeftError('E_HEALTH_PORT', message, remedy, { cause });
+    }
   }
 
   close(): void {
     this.#server.close();
-    this.#server.closeAllConnections();
   }
-}
-
-function listen(server: Server, at: Endpoint): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once('error', (cause: NodeJS.ErrnoException) => {
-    const message = `TCP ${at} cannot be listened on (${cause.code})`;
-    const remedy = 'stop the program that has it, or give another --health-listen';
-    reject(new WeftError('E_HEALTH_PORT', message, remedy, { cause }));
-  });
-  server.listen({ port: endpointPort(at), host: endpointHost(at), backlog: BACKLOG }, () => {
-    // What goes wrong with a single accept (no descriptors left) must not end the program.
-    server.removeAllListeners('error').on('error', () => {});
-    resolve();
-  });
-  return promise;
 }

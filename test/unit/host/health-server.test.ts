@@ -31,7 +31,7 @@ describe('HealthServer', () => {
   it('has nothing else to say and nothing to change', async () => {
     deepEqual((await ask('/'))[0], 404);
     deepEqual((await ask('/healthz/../secret'))[0], 404);
-    deepEqual((await ask('/readyz', 'POST'))[0], 404);
+    deepEqual((await ask('/readyz', 'POST'))[0], 405);
   });
 
   it('refuses a port that is taken, and says what to do', async () => {

@@ -1,4 +1,4 @@
-import { parseAddress } from '../base/address.ts';
+import { parseAddress } from '../../base/address.ts';
 
 /**
  * Where a connection comes from, for fairness: one IPv4 address, or one /64 of IPv6, of which a single host has all. All

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict';
-import { ConnectionPlaces } from '../../../host/connection-places.ts';
-import { connectionSource } from '../../../host/connection-source.ts';
+import { ConnectionPlaces } from '../../../../host/http/connection-places.ts';
+import { connectionSource } from '../../../../host/http/connection-source.ts';
 
 describe('ConnectionPlaces', () => {
   it('gives a place to each, as long as there are some', () => {
