@@ -99,6 +99,7 @@ function figuresOf(pids: readonly number[]): ProcessFigures {
     at: each[0]!.at,
     cpuSeconds: sum(({ cpuSeconds }) => cpuSeconds),
     residentMegabytes: sum(({ residentMegabytes }) => residentMegabytes),
+    proportionalMegabytes: sum(({ proportionalMegabytes }) => proportionalMegabytes),
     wakeUps: sum(({ wakeUps }) => wakeUps),
   };
 }

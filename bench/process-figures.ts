@@ -9,6 +9,8 @@ export interface ProcessFigures {
   readonly at: number;
   readonly cpuSeconds: number;
   readonly residentMegabytes: number;
+  /** Resident, with its share only of the pages that other processes have mapped too. */
+  readonly proportionalMegabytes: number;
   /** How often its threads waited and were woken again. */
   readonly wakeUps: number;
 }
@@ -27,6 +29,7 @@ export function processFigures(pid: number): ProcessFigures {
     at: performance.now(),
     cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
     residentMegabytes: field(status, 'VmRSS') / 1024,
+    proportionalMegabytes: field(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'), 'Pss') / 1024,
     wakeUps,
   };
 }
