@@ -1,4 +1,3 @@
-import { get } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Instant } from '../../base/instant.ts';
 import { type RandomSource, randomBelow } from '../../base/random.ts';
@@ -17,6 +16,12 @@ import {
 import { type KubeNode, readCount } from '../../kube/objects.ts';
 import { DAEMON_WARNINGS } from '../daemon-warnings.ts';
 import type { KubernetesWarnings } from './kubernetes-warnings.ts';
+
+/**
+ * Not imported: for an import Node.js looks at every name that `node:http` has, and a look at some of them loads a client of
+ * HTTP/2 and `fetch`, which nothing here uses (`docs/adr/0009-start-up.md`).
+ */
+const { get } = process.getBuiltinModule('node:http');
 
 /** Where a kube-proxy tells its configuration, unless its `metricsBindAddress` is another one. */
 const KUBE_PROXY = 'http://127.0.0.1:10249/configz';

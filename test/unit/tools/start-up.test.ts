@@ -41,6 +41,19 @@ describe('the start of a program', function () {
 
   afterEach(() => rmSync(folder, { recursive: true }));
 
+  for (const program of ['daemon/weftd.ts', 'npc/weft-npc.ts', 'cli/weft.ts'])
+    it(`loads no client of HTTP/2 or fetch into ${program}`, () => {
+      const tell = "process.once('exit', () => console.log(process.moduleLoadList.join('\\n')))";
+      const loaded = output(WEFT_NODE, [
+        '--import',
+        `data:text/javascript,${tell}`,
+        join(ROOT, program),
+        '--help',
+      ]);
+      assert.match(loaded, /^NativeModule fs$/m);
+      assert.doesNotMatch(loaded, /^NativeModule (http2|internal\/deps\/undici\/undici)$/m);
+    });
+
   describe('with a compile cache', () => {
     const cached = (): string[] =>
       globSync('**/*', { cwd: join(folder, 'cache'), withFileTypes: true })
