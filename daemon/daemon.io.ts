@@ -29,7 +29,6 @@ import { controlHandlers, controlService } from './control-handlers.ts';
 import { DAEMON_COUNTERS } from './daemon-counters.ts';
 import { HandoverPolicy } from './handover-policy.ts';
 import { CniFiles } from './kubernetes/cni-files.io.ts';
-import { linkToKubernetes } from './kubernetes/kubernetes-node.io.ts';
 import { answerLastCalls, LAST_CALLS_PATIENCE_MS } from './last-calls.io.ts';
 import { logNodeOutput } from './node-log.ts';
 import { NodeLoop } from './node-loop.io.ts';
@@ -40,12 +39,13 @@ import { HostNetwork } from './parts/host-network.io.ts';
 import { guardIdentity } from './parts/identity.ts';
 import { makeNode } from './parts/node.ts';
 import { openPeerLinks } from './parts/peer-links.io.ts';
-import { openPolicy, type Policy, removePolicy } from './parts/policy.io.ts';
+import type { Policy } from './parts/policy.io.ts';
 import { openState } from './parts/state.io.ts';
 import { UnderlayWatch } from './parts/underlay-watch.io.ts';
 import { PeerRemovals } from './peer-removals.ts';
 import { PeerSeeds } from './peer-seeds.io.ts';
 import { adoptableRanges, podRanges, refuseOtherRanges } from './pod-ranges.ts';
+import { removeGate } from './policy/gate-removal.io.ts';
 import { RefusedPeers } from './refused-peers.ts';
 import { type Config, listenHosts } from './settings/config.ts';
 import { readDaemonGauges } from './status/daemon-gauges.ts';
@@ -181,13 +181,20 @@ export class Daemon {
         onFault: (peer, reason) => log.warn('a peer name does not resolve', { peer, reason }, peer),
       }),
     );
+    // What only some weftds have is loaded only there, here and below.
     const kubernetes = config.kubernetes
-      ? this.#open(linkToKubernetes({ config, ranges, node, seeds, log, loop, onFault }))
+      ? this.#open(
+          (await import('./kubernetes/kubernetes-node.io.ts')).linkToKubernetes({
+            ...{ config, ranges, node, seeds, log, loop, onFault },
+          }),
+        )
       : undefined;
     const removals = new PeerRemovals({ node, name: config.name }, loop);
     const { runDir } = config;
     const policy = config.policy
-      ? this.#open(openPolicy({ config, node, loop, client, log, counters }))
+      ? this.#open(
+          (await import('./parts/policy.io.ts')).openPolicy({ config, node, loop, client, log, counters }),
+        )
       : undefined;
     const { name } = config;
     const looked = { node, name, sought: () => seeds.sought, now: clock };
@@ -234,7 +241,7 @@ export class Daemon {
     openRunFolder(runDir);
     // From here on the kernel is changed; before, everything that can be refused has been.
     await hostNetwork.start();
-    await (policy?.start() ?? removePolicy(runDir));
+    await (policy?.start() ?? removeGate(runDir));
     datapath.start(loop.watched(node.datapathEvents), onFault);
     node.start(state.records.all(), clock());
     loop.wake();

@@ -9,13 +9,11 @@ import { clock } from '../../host/clock.io.ts';
 import type { Readiness } from '../../host/health-server.io.ts';
 import type { Log } from '../../host/log.ts';
 import { osRandom } from '../../host/os-random.io.ts';
-import { removePolicyTable } from '../../linux/policy-gate.io.ts';
 import type { RouteClient } from '../../linux/rtnetlink/route-client.io.ts';
 import type { WeftNode } from '../../node/weft-node.ts';
 import type { PolicyHandlers } from '../control-handlers.ts';
 import type { NodeLoop } from '../node-loop.io.ts';
 import type { AdmissionCounter } from '../policy/admission-counters.ts';
-import { GateFolder } from '../policy/gate-folder.io.ts';
 import { NpcPolls } from '../policy/npc-polls.io.ts';
 import { NpcPresence } from '../policy/npc-presence.ts';
 import { PolicyGate } from '../policy/policy-gate.io.ts';
@@ -98,13 +96,6 @@ export function openPolicy(options: {
       polls.close();
     },
   };
-}
-
-/** Removes the gate, and all that belongs to it, of a weftd that had one. Rejects as nft does. */
-export async function removePolicy(runDir: string): Promise<void> {
-  // The mark first: weft-npc puts back a table that goes while there is one.
-  new GateFolder(runDir).clear();
-  await removePolicyTable();
 }
 
 /** This node and all others, by name; without those that have left for good. Nodes that share a name are told as one. */

@@ -2,9 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { WeftError } from '../../base/weft-error.ts';
 import { askDaemon } from '../../control/control-client.io.ts';
 import type { Log } from '../../host/log.ts';
-import { removePolicyTable } from '../../linux/policy-gate.io.ts';
 import type { Config } from '../settings/config.ts';
-import { GateFolder } from './gate-folder.io.ts';
+import { removeGate } from './gate-removal.io.ts';
 
 /** A successor that was not heard within this has failed, or is asked in vain. */
 const PATIENCE_MS = 60_000;
@@ -25,9 +24,7 @@ export async function removeForgottenGate(config: Pick<Config, 'runDir'>, log: L
     if (verdict === undefined) continue;
     if (verdict) return;
     try {
-      // The mark first: weft-npc puts back a table that goes while there is one.
-      new GateFolder(runDir).clear();
-      await removePolicyTable();
+      await removeGate(runDir);
       log.info('the weftd that serves now knows no gate for policies; removed it');
       return;
     } catch (error) {

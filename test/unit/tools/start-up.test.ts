@@ -41,18 +41,23 @@ describe('the start of a program', function () {
 
   afterEach(() => rmSync(folder, { recursive: true }));
 
+  /** What of Node.js's own modules `program --help` loads, one a line. */
+  const loadedBy = (program: string): string => {
+    const tell = "process.once('exit', () => console.log(process.moduleLoadList.join('\\n')))";
+    const hook = `data:text/javascript,${tell}`;
+    return output(WEFT_NODE, ['--import', hook, join(ROOT, program), '--help']);
+  };
+
   for (const program of ['daemon/weftd.ts', 'npc/weft-npc.ts', 'cli/weft.ts'])
     it(`loads no client of HTTP/2 or fetch into ${program}`, () => {
-      const tell = "process.once('exit', () => console.log(process.moduleLoadList.join('\\n')))";
-      const loaded = output(WEFT_NODE, [
-        '--import',
-        `data:text/javascript,${tell}`,
-        join(ROOT, program),
-        '--help',
-      ]);
+      const loaded = loadedBy(program);
       assert.match(loaded, /^NativeModule fs$/m);
       assert.doesNotMatch(loaded, /^NativeModule (http2|internal\/deps\/undici\/undici)$/m);
     });
+
+  it('loads what speaks to the API of Kubernetes only where there is one', () => {
+    assert.doesNotMatch(loadedBy('daemon/weftd.ts'), /^NativeModule https$/m);
+  });
 
   describe('with a compile cache', () => {
     const cached = (): string[] =>
