@@ -6,7 +6,7 @@ import type { CniPlugin } from '../cni/plugin.ts';
 import { serveControl } from '../control/control-server.io.ts';
 import { removeGround } from '../ground/host-kernel.io.ts';
 import { clock } from '../host/clock.io.ts';
-import { EventLoopDelay } from '../host/event-loop-delay.io.ts';
+import { EventLoopDelay } from '../host/event-loop-delay.ts';
 import { HealthServer, type Readiness } from '../host/health-server.io.ts';
 import type { Log } from '../host/log.ts';
 import { osRandom } from '../host/os-random.io.ts';
@@ -127,7 +127,7 @@ export class Daemon {
   async #start(config: Config, { returned, ringRanges, onFault }: StartEvents): Promise<void> {
     const log = this.#log;
     const counters = new Counters(DAEMON_COUNTERS);
-    const loopDelay = this.#open(new EventLoopDelay());
+    const loopDelay = new EventLoopDelay();
 
     // First what needs no state folder: until we ask for that, the weftd that serves this node goes on.
     const { keys } = await readCluster(config);
@@ -162,7 +162,7 @@ export class Daemon {
       }),
     );
     const node = makeNode({ config, cluster, underlay, state, datapath, counters });
-    const loop = this.#open(new NodeLoop({ node, onFault }));
+    const loop = this.#open(new NodeLoop({ node, delay: loopDelay, onFault }));
 
     // All of these take outputs of the node, and are there before anything can cause one.
     loop.onEach((out) => logNodeOutput(log, out));

@@ -1,4 +1,6 @@
+import { after, type Instant } from '../base/instant.ts';
 import { clock } from '../host/clock.io.ts';
+import type { EventLoopDelay } from '../host/event-loop-delay.ts';
 import type { NodeOutput } from '../node/node-types.ts';
 import type { WeftNode } from '../node/weft-node.ts';
 import type { DatapathEvents } from '../router/datapath/datapath.ts';
@@ -18,19 +20,25 @@ export type Output<Type extends NodeOutput['type']> = Extract<NodeOutput, { type
  */
 export class NodeLoop {
   readonly #node: WeftNode;
+  readonly #delay: EventLoopDelay;
   readonly #onFault: (error: unknown) => void;
   readonly #takersByType = new Map<NodeOutput['type'], ((out: NodeOutput) => void)[]>();
   readonly #watchers: ((out: NodeOutput) => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
+  /** When the timer is to run, until that is seen to have passed. */
+  #dueAt: Instant | undefined;
   #pending = false;
   #closed = false;
 
   constructor(options: {
     readonly node: WeftNode;
+    /** Is told how late the timer is. */
+    readonly delay: EventLoopDelay;
     /** The store failed, or a bug: nothing more may leave, so the process has to end. */
     readonly onFault: (error: unknown) => void;
   }) {
     this.#node = options.node;
+    this.#delay = options.delay;
     this.#onFault = options.onFault;
   }
 
@@ -92,7 +100,9 @@ export class NodeLoop {
     this.#pending = false;
     if (this.#closed) return;
     this.#guard(() => {
-      this.#node.settle(clock());
+      const now = clock();
+      this.#noteDelay(now);
+      this.#node.settle(now);
       for (let out = this.#node.poll(); out !== undefined; out = this.#node.poll()) this.#tell(out);
       this.#arm();
     });
@@ -105,15 +115,27 @@ export class NodeLoop {
 
   #arm(): void {
     clearTimeout(this.#timer);
+    const now = clock();
     const at = this.#node.nextTimeout();
-    const delay = at === undefined ? MAX_SLEEP_MS : Math.min(Math.max(at - clock(), 0), MAX_SLEEP_MS);
+    const delay = at === undefined ? MAX_SLEEP_MS : Math.min(Math.max(at - now, 0), MAX_SLEEP_MS);
     // A timer may fire a fraction of a millisecond early; rounding up spares a tick that finds nothing due.
-    this.#timer = setTimeout(this.#tick, Math.ceil(delay));
+    const delayMs = Math.ceil(delay);
+    this.#dueAt = after(now, delayMs);
+    this.#timer = setTimeout(this.#tick, delayMs);
+  }
+
+  /** Where the loop was busy with inputs, these are seen to before the timer, which is then set anew. */
+  #noteDelay(now: Instant): void {
+    if (this.#dueAt === undefined || now < this.#dueAt) return;
+    this.#delay.note(this.#dueAt, now);
+    this.#dueAt = undefined;
   }
 
   readonly #tick = (): void => {
     this.#guard(() => {
-      this.#node.tick(clock());
+      const now = clock();
+      this.#noteDelay(now);
+      this.#node.tick(now);
       this.wake();
     });
   };

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { type GaugeTable, gauge, gaugeBy } from '../base/gauges.ts';
-import type { EventLoopDelay } from './event-loop-delay.io.ts';
+import type { EventLoopDelay } from './event-loop-delay.ts';
 
 const QUANTILES = { p50: 0.5, p99: 0.99, max: 1 } as const;
 
@@ -23,7 +23,7 @@ export const PROCESS_GAUGES = {
   'process.eventLoopDelay': gaugeBy(
     { name: 'quantile', values: ['p50', 'p99', 'max'] },
     'seconds',
-    'How long the process kept its own timers waiting in the last minute. Packets wait as long as that.',
+    'How long the process kept its own timers waiting in about the last minute. Packets wait as long as that.',
     (delay) => ({
       p50: delay.quantileMs(QUANTILES.p50) / 1000,
       p99: delay.quantileMs(QUANTILES.p99) / 1000,

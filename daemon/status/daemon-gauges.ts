@@ -1,6 +1,6 @@
 import { type GaugeReading, readGauges } from '../../base/gauges.ts';
 import { GOSSIP_GAUGES } from '../../gossip/gossip-gauges.ts';
-import type { EventLoopDelay } from '../../host/event-loop-delay.io.ts';
+import type { EventLoopDelay } from '../../host/event-loop-delay.ts';
 import { PROCESS_GAUGES } from '../../host/process-gauges.io.ts';
 import { IPAM_GAUGES } from '../../ipam/ipam-gauges.ts';
 import type { WeftNode } from '../../node/weft-node.ts';

@@ -1,6 +1,10 @@
-import { deepEqual } from 'node:assert/strict';
+import { deepEqual, ok } from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { instant } from '../../../base/instant.ts';
 import { NodeLoop } from '../../../daemon/node-loop.io.ts';
+import { clock } from '../../../host/clock.io.ts';
+import { EventLoopDelay } from '../../../host/event-loop-delay.ts';
 import type { WeftNode } from '../../../node/weft-node.ts';
 
 describe('NodeLoop', () => {
@@ -11,7 +15,11 @@ describe('NodeLoop', () => {
       poll: () => undefined,
       nextTimeout: () => undefined,
     } as unknown as WeftNode;
-    const loop = new NodeLoop({ node, onFault: (error) => touched.push(String(error)) });
+    const loop = new NodeLoop({
+      node,
+      delay: new EventLoopDelay(),
+      onFault: (error) => touched.push(String(error)),
+    });
     loop.settleNow();
     loop.close();
     const before = [...touched];
@@ -20,4 +28,35 @@ describe('NodeLoop', () => {
     await nextTurn();
     deepEqual([before, touched], [['settle'], ['settle']]);
   });
+
+  for (const busyWith of ['inputs', 'something else'] as const)
+    it(`tells how late its timer is where it is busy with ${busyWith}`, async () => {
+      const lateMs: number[] = [];
+      const delay = {
+        note: (dueAt: number, now: number) => lateMs.push(now - dueAt),
+      } as unknown as EventLoopDelay;
+      const ticked = Promise.withResolvers<void>();
+      // Later than reading a file takes on a busy machine.
+      const dueAt = clock() + 400;
+      const node = {
+        settle: () => {},
+        poll: () => undefined,
+        tick: () => ticked.resolve(),
+        nextTimeout: () => instant(dueAt),
+      } as unknown as WeftNode;
+      const loop = new NodeLoop({ node, delay, onFault: ticked.reject });
+      try {
+        loop.wake();
+        await nextTurn();
+        if (busyWith === 'inputs') {
+          await readFile(import.meta.filename);
+          loop.wake();
+        }
+        while (clock() < dueAt + 50);
+        await ticked.promise;
+        ok(lateMs[0]! >= 48 && lateMs[0]! < 10_000, String(lateMs));
+      } finally {
+        loop.close();
+      }
+    });
 });
