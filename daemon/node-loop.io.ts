@@ -117,9 +117,10 @@ export class NodeLoop {
     clearTimeout(this.#timer);
     const now = clock();
     const at = this.#node.nextTimeout();
-    const delay = at === undefined ? MAX_SLEEP_MS : Math.min(Math.max(at - now, 0), MAX_SLEEP_MS);
-    // A timer may fire a fraction of a millisecond early; rounding up spares a tick that finds nothing due.
-    const delayMs = Math.ceil(delay);
+    const waitMs = at === undefined ? MAX_SLEEP_MS : Math.min(at - now, MAX_SLEEP_MS);
+    // Timers count whole milliseconds from a start of their own, so one may run almost a millisecond early. One more spares
+    // a wake-up that finds nothing due.
+    const delayMs = waitMs <= 0 ? 0 : Math.ceil(waitMs) + 1;
     this.#dueAt = after(now, delayMs);
     this.#timer = setTimeout(this.#tick, delayMs);
   }

@@ -59,4 +59,29 @@ describe('NodeLoop', () => {
         loop.close();
       }
     });
+
+  it('wakes for no deadline before it has passed', async () => {
+    const earlyMs: number[] = [];
+    const done = Promise.withResolvers<void>();
+    let left = 300;
+    let dueAt = clock() + 1;
+    const node = {
+      settle: () => {},
+      poll: () => undefined,
+      tick: (now: number) => {
+        if (now < dueAt) earlyMs.push(dueAt - now);
+        if (left-- === 0) done.resolve();
+        dueAt = now + left / 300;
+      },
+      nextTimeout: () => instant(dueAt),
+    } as unknown as WeftNode;
+    const loop = new NodeLoop({ node, delay: new EventLoopDelay(), onFault: done.reject });
+    try {
+      loop.wake();
+      await done.promise;
+      deepEqual(earlyMs, []);
+    } finally {
+      loop.close();
+    }
+  });
 });
