@@ -1,11 +1,8 @@
 import { dirname } from 'node:path';
-import { endpointHost, endpointPort, parseEndpoint } from '../base/endpoint.ts';
 import { parseCidr } from '../base/range.ts';
 import { WeftError } from '../base/weft-error.ts';
 import { askDaemon } from '../control/control-client.io.ts';
 import type { ReportResult } from '../control/control-protocol.ts';
-import type { PeersResult } from '../control/peer-status.ts';
-import { probeTcp, type ReachOutcome } from '../host/tcp-probe.io.ts';
 import type { OwnLinks } from '../linux/host-survey.ts';
 import { canaryFinding } from './canary.io.ts';
 import { cniFindings } from './cni-findings.ts';
@@ -15,7 +12,8 @@ import { readCniFolders, readFolder } from './folder-facts.io.ts';
 import { readHostFacts } from './host-facts.io.ts';
 import { DEFAULT_CNI_CONFIG_FOLDER, type HostSettings } from './host-facts.ts';
 import { hostFindings } from './host-findings.ts';
-import { peerFindings, type TcpAttempt, versionFindings, weftdFindings } from './mesh-findings.ts';
+import { peerFindings, versionFindings, weftdFindings } from './mesh-findings.ts';
+import { tryPeers } from './try-peers.io.ts';
 
 /** What {@link doctor} goes by. */
 export interface DoctorOptions {
@@ -27,12 +25,6 @@ export interface DoctorOptions {
   readonly own: OwnLinks;
   readonly ownVersion: string;
 }
-
-/** How long a peer's TCP port may take to answer, and how many are tried at a time. */
-const TCP_TIMEOUT_MS = 2_000;
-const TCP_AT_ONCE = 32;
-/** Peers whose port is tried; those without a tunnel first. */
-const MAX_PEERS_TRIED = 256;
 
 /**
  * Goes through what a node needs and has, and tells each finding as it is made. Looks and asks; the only packets it
@@ -78,36 +70,3 @@ function settingsOf({ settings }: ReportResult, runDir: string): HostSettings {
     cniConfigFolder: cniConfig === null ? DEFAULT_CNI_CONFIG_FOLDER : dirname(cniConfig),
   };
 }
-
-/** Tries the TCP port of each peer, at all endpoints that it offers, and keeps the best outcome. */
-async function tryPeers({ peers }: PeersResult): Promise<Map<string, TcpAttempt>> {
-  const tried = peers
-    .filter(({ state }) => state !== 'dead' && state !== 'left')
-    .sort((a, b) => Number(a.state === 'connected') - Number(b.state === 'connected'))
-    .slice(0, MAX_PEERS_TRIED);
-  const attempts = tried.flatMap(({ peerId, endpoints }) =>
-    endpoints.flatMap((text) => {
-      const at = parseEndpoint(text);
-      return at === undefined ? [] : [{ peerId, at }];
-    }),
-  );
-  const bestByPeer = new Map<string, TcpAttempt>();
-  for (let from = 0; from < attempts.length; from += TCP_AT_ONCE) {
-    await Promise.all(
-      attempts.slice(from, from + TCP_AT_ONCE).map(async ({ peerId, at }) => {
-        const outcome = await probeTcp(endpointHost(at), endpointPort(at), TCP_TIMEOUT_MS);
-        const best = bestByPeer.get(peerId);
-        if (best === undefined || RANK[outcome.outcome] > RANK[best.outcome.outcome])
-          bestByPeer.set(peerId, { endpoint: at, outcome });
-      }),
-    );
-  }
-  return bestByPeer;
-}
-
-const RANK: Readonly<Record<ReachOutcome['outcome'], number>> = {
-  open: 3,
-  refused: 2,
-  silent: 1,
-  unreachable: 0,
-};
