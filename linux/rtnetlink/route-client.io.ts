@@ -132,6 +132,21 @@ export class RouteClient {
     return defined(messages.map((message) => parseRoute(message, { cloned: true })))[0];
   }
 
+  /**
+   * The route that a packet to `address` would take which came in with `source` by the interface of index `link`; where it
+   * would take none, the code that the kernel answers: EHOSTUNREACH, ENETUNREACH, EINVAL, EXDEV …
+   */
+  async forwardingRoute(
+    address: Address,
+    from: { readonly source: Address; readonly link: number },
+  ): Promise<HostRoute | string> {
+    const [answer] = await this.#transact([lookUpRoute(address, { from })]);
+    if (answer!.error) return answer!.error.code;
+    return (
+      defined(answer!.messages.map((message) => parseRoute(message, { cloned: true })))[0] ?? 'ENETUNREACH'
+    );
+  }
+
   /** The messages that answer `request`; none where the kernel refused with one of `absent`. */
   async #ask(request: NetlinkRequest, ...absent: readonly string[]): Promise<readonly NetlinkMessage[]> {
     for (let attempt = 1; ; attempt++) {

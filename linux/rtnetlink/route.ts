@@ -43,6 +43,14 @@ export interface RouteSettings {
   readonly advertisedMss?: number;
 }
 
+/** How a route is looked up. */
+interface RouteLookup {
+  /** The table's entry that decides, not the route that results. */
+  readonly entry?: boolean;
+  /** As for a packet with this source that came in by the interface of that index; else for one of the host itself. */
+  readonly from?: { readonly source: Address; readonly link: number };
+}
+
 /** A route as the kernel lists it. */
 export interface HostRoute {
   readonly destination: Range;
@@ -68,6 +76,8 @@ const RTM_DELROUTE = 25;
 const RTM_GETROUTE = 26;
 const HEADER_LENGTH = 12;
 const RTA_DST = 1;
+const RTA_SRC = 2;
+const RTA_IIF = 3;
 const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
 const RTA_PRIORITY = 6;
@@ -112,18 +122,27 @@ export function dumpRoutes(family: Family, table = 0): NetlinkRequest {
 
 /**
  * Asks which way a packet to `address` would go; answered with one route message, or ENETUNREACH. With `entry` the
- * answer is the table's entry that decides, without what ICMP has taught the kernel about the path since.
+ * answer is the table's entry that decides, without what ICMP has taught the kernel about the path since. With `from` also
+ * EHOSTUNREACH where nothing is forwarded, EXDEV where the source does not belong to that interface.
  */
-export function lookUpRoute(address: Address, options: { readonly entry?: boolean } = {}): NetlinkRequest {
+export function lookUpRoute(address: Address, options: RouteLookup = {}): NetlinkRequest {
+  const { entry = false, from } = options;
   const header = new Uint8Array(HEADER_LENGTH);
-  writeU32LE(header, 8, options.entry ? RTM_F_FIB_MATCH : 0);
+  writeU32LE(header, 8, entry ? RTM_F_FIB_MATCH : 0);
   header[0] = familyNumber(address.family);
   header[1] = ADDRESS_BITS[address.family];
+  if (from !== undefined) header[2] = ADDRESS_BITS[address.family];
   return command(
     'look up a route',
     RTM_GETROUTE,
     0,
-    join([header, attribute(RTA_DST, addressBytes(address))]),
+    join([
+      header,
+      attribute(RTA_DST, addressBytes(address)),
+      ...(from === undefined
+        ? []
+        : [attribute(RTA_SRC, addressBytes(from.source)), u32Attribute(RTA_IIF, from.link)]),
+    ]),
   );
 }
 
