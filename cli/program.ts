@@ -24,6 +24,7 @@ import {
   ping,
 } from './ping.ts';
 import { addPolicyCommands, type PolicyWorld } from './policy-command.ts';
+import { addWhyCommand, CannotTalkError, type Why } from './why-command.ts';
 
 /** What the command line needs of the world around it. */
 export interface World {
@@ -34,6 +35,7 @@ export interface World {
   readonly policy: PolicyWorld;
   /** Goes through what this node needs and has; `flags` are those that a weftd would get, for a preflight. */
   doctor(runDir: string, flags: readonly string[]): AsyncIterable<Finding>;
+  readonly why: Why;
   /** What `weft ping` sends and waits with. */
   readonly pinging: PingWorld;
   /** Removes all of Weft from this host; resolves with what that was. */
@@ -80,7 +82,7 @@ export async function runProgram(argv: readonly string[], world: World): Promise
     await program.parseAsync([...argv], { from: 'user' });
     return EXIT.done;
   } catch (error) {
-    if (error instanceof UnwellError) return EXIT.failed;
+    if (error instanceof UnwellError || error instanceof CannotTalkError) return EXIT.failed;
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     tellError(error, program.opts<GlobalOptions>().json === true, world);
     if (!(error instanceof WeftError)) return EXIT.failed;
@@ -197,11 +199,17 @@ function buildProgram(world: World): Command {
     query({ op: 'report' }, jsonText),
   );
 
-  addPolicyCommands(command(program, 'policy', 'what weft-npc enforces on this node'), world.policy, {
+  const tools = {
     runDir: () => runDirOf(program.opts<GlobalOptions>()),
-    print: (result, format) =>
+    print: <T>(result: T, format: (result: T) => string): void =>
       world.out(program.opts<GlobalOptions>().json ? jsonText(result) : format(result)),
-  });
+  };
+  addPolicyCommands(command(program, 'policy', 'what weft-npc enforces on this node'), world.policy, tools);
+  addWhyCommand(
+    command(program, 'why', 'whether two pods can talk, and where and why not; exit code 0 only if they can'),
+    world.why,
+    tools,
+  );
   command(
     program,
     'reset',

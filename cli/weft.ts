@@ -25,6 +25,8 @@ process.exitCode = await runProgram(process.argv.slice(2), {
     const options = { planned: settings, plannedFaults: faults, own: OWN_LINKS, ownVersion: ownVersion() };
     yield* doctor({ runDir, ...options });
   },
+  why: async (runDir, question) =>
+    (await import('../why/why.io.ts')).why({ runDir, own: OWN_LINKS, ...question }),
   pinging: {
     probeTcp,
     probeSize: async (...probe) => (await import('../host/size-probe.io.ts')).probeSize(...probe),

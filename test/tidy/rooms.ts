@@ -30,6 +30,7 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   host: ['base', 'native'],
   control: ['base', 'host', 'native'],
   doctor: ['base', 'control', 'ground', 'host', 'linux', 'native'],
+  why: ['base', 'cni', 'control', 'doctor', 'ground', 'host', 'linux', 'native', 'npc/gate'],
   node: ['base', 'crypto', 'gossip', 'ipam', 'router'],
   'router/packet': ['base'],
   'router/datapath': ['base', 'crypto', 'router/packet'],
@@ -60,7 +61,7 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'router',
   ],
   // `weft reset` is the daemon's work, done by the command itself where no daemon runs.
-  cli: ['base', 'control', 'crypto', 'daemon', 'doctor', 'host'],
+  cli: ['base', 'control', 'crypto', 'daemon', 'doctor', 'host', 'why'],
 };
 /** Rooms whose shells (`*.io.ts`) may use the addon. */
 export const SHELLS_WITH_ADDON = ['linux', 'cni', 'ground', 'router/datapath'];

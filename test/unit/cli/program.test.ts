@@ -111,6 +111,7 @@ class FakeWorld implements World {
     ask: () => Promise.reject(new Error('nobody asks weft-npc here')),
     readText: () => '',
   };
+  readonly why: World['why'] = () => Promise.reject(new Error('nobody asks why here'));
   readonly findings: Finding[] = [];
   async *doctor(): AsyncGenerator<Finding> {
     yield* this.findings;
