@@ -11,6 +11,7 @@ import { type Chain, Chains, reach } from './chain.ts';
 import { ClusterIndex } from './cluster-index.ts';
 import { ContentNames } from './content-names.ts';
 import type { Judged } from './decide.ts';
+import { decidedLinks, type WaitingLink, waitingLinks } from './decided-links.ts';
 import { type Governed, governedBy } from './governed-by.ts';
 import { familyOf, type LiveSet, LiveSets } from './live-set.ts';
 import { PodSets, PortGroups } from './pod-sets.ts';
@@ -22,14 +23,6 @@ export interface Changes<T> {
   readonly gone: readonly T[];
   readonly added: readonly T[];
   readonly changed: readonly { readonly before: T; readonly after: T }[];
-}
-
-/** A link that is not decided, and why. */
-interface WaitingLink {
-  readonly link: string;
-  readonly pod: PodAttachment['pod'];
-  /** unknown-pod: the API tells nothing of this pod on this node. nobody: it is not known whose the link is. */
-  readonly reason: 'unknown-pod' | 'nobody';
 }
 
 /**
@@ -346,33 +339,18 @@ export class PolicyCompiler {
 
   /** The same set as before, where it holds the same. */
   #decided(): ReadonlySet<string> {
-    const decided = new Set<string>();
-    for (const local of this.#attachments.links())
-      if (this.#isDecided(local)) decided.add(local.attachment.link);
+    const decided = decidedLinks(this.#attachments.links(), this.#told());
     const before = this.#rules.decided;
     return decided.size === before.size && [...decided].every((link) => before.has(link)) ? before : decided;
   }
 
-  #isDecided({ attachment, pod }: LocalLink): boolean {
-    if (attachment.ungoverned) return true;
-    if (pod !== undefined)
-      return this.#cluster.knowsNamespace(pod.namespace) || !this.#policies.hasClusterWide;
-    const { all, namespaces, known } = this.governed();
-    if (all) return false;
-    if (attachment.pod === null) return namespaces.size === 0 && known === undefined;
-    const { namespace } = attachment.pod;
-    return !namespaces.has(namespace) && known?.has(namespace) !== false;
+  #told() {
+    return { ...this.judged, governed: () => this.governed() };
   }
 
   /** Links that are not decided. */
   waiting(): readonly WaitingLink[] {
-    return [...this.#attachments.links()]
-      .filter((local) => !this.#isDecided(local))
-      .map(({ attachment: { link, pod } }) => ({
-        link,
-        pod,
-        reason: pod === null ? 'nobody' : 'unknown-pod',
-      }));
+    return waitingLinks(this.#attachments.links(), this.#told());
   }
 
   /** What could not be honoured, and why, by the titles of policies. Ports are told of policies that select a pod here. */

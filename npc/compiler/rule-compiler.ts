@@ -8,11 +8,12 @@ import {
   type PolicyRule,
   podsOfNamespaces,
 } from '../model/policy.ts';
-import type { NamedPort, Protocol } from '../model/port-match.ts';
+import type { NamedPort } from '../model/port-match.ts';
 import type { AddressSets, NodeSet } from './address-sets.ts';
 import type { Chain, Chains } from './chain.ts';
 import type { FamilySets, LiveSet, LiveSets } from './live-set.ts';
 import type { PodSets, PortGroups } from './pod-sets.ts';
+import { mergeSpans, type PortSpan, portsText, spanOf } from './port-spans.ts';
 
 /** What a rule does to what it matches: `accept`, `return`, or `goto` a chain. */
 export interface Verdict {
@@ -45,7 +46,6 @@ const EVERY_POD: PodSelector = podsOfNamespaces([], []);
 /** More spans of one protocol than this are looked up in a set. */
 const MAX_RULES_OF_PORTS = 3;
 const PROTOCOLS_IN_ORDER: readonly PortProtocol[] = ['tcp', 'udp', 'sctp'];
-const NFT_PROTOCOL = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp' } as const;
 
 /** Nothing yet. */
 export function noRules(): RuleText {
@@ -199,39 +199,6 @@ export class RuleCompiler {
     this.#out.sets.push(set);
     return peerIn(this.#direction, this.#view, family, set.name);
   }
-}
-
-/** Ports from `first` to `last`, both included. */
-interface PortSpan {
-  readonly protocol: PortProtocol;
-  readonly first: number;
-  readonly last: number;
-}
-
-/** As nft writes it; undefined where it is every port. */
-function portsText({ first, last }: PortSpan): string | undefined {
-  if (first === 0 && last === 65_535) return undefined;
-  return first === last ? `${first}` : `${first}-${last}`;
-}
-
-function spanOf(range: {
-  readonly protocol: Protocol;
-  readonly first: number;
-  readonly last: number;
-}): PortSpan {
-  return { protocol: NFT_PROTOCOL[range.protocol], first: range.first, last: range.last };
-}
-
-/** Spans in order, joined where they overlap or touch. */
-function mergeSpans(spans: readonly PortSpan[]): readonly PortSpan[] {
-  const merged: PortSpan[] = [];
-  for (const span of [...spans].sort((a, b) => a.protocol.localeCompare(b.protocol) || a.first - b.first)) {
-    const last = merged.at(-1);
-    if (last === undefined || last.protocol !== span.protocol || last.last + 1 < span.first)
-      merged.push(span);
-    else if (last.last < span.last) merged[merged.length - 1] = { ...last, last: span.last };
-  }
-  return merged;
 }
 
 function join(condition: string, rest: string): string {
