@@ -47,7 +47,7 @@ export interface PolicyResults {
   policyDecided: PolicyDecidedResult;
 }
 
-/** Who hangs on this node, and who the nodes are. */
+/** Who hangs on this node, who the nodes are, and which addresses pods have. */
 export interface PolicyWaitResult {
   /** To be given with the next request. No two weftds give the same. */
   readonly revision: string;
@@ -55,6 +55,8 @@ export interface PolicyWaitResult {
   readonly attachments: readonly object[];
   /** This node and its peers by name, with their overlay addresses; only those that have some. */
   readonly peers: readonly { readonly name: string; readonly addresses: readonly string[] }[];
+  /** The ranges out of which the pods of all nodes get their addresses, as CIDRs. Earlier versions do not say. */
+  readonly podRanges?: readonly string[];
 }
 
 interface PolicyDecidedResult {

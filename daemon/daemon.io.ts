@@ -193,7 +193,15 @@ export class Daemon {
     const { runDir } = config;
     const policy = config.policy
       ? this.#open(
-          (await import('./parts/policy.io.ts')).openPolicy({ config, node, loop, client, log, counters }),
+          (await import('./parts/policy.io.ts')).openPolicy({
+            config,
+            ranges,
+            node,
+            loop,
+            client,
+            log,
+            counters,
+          }),
         )
       : undefined;
     const { name } = config;

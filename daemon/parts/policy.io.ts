@@ -1,5 +1,6 @@
 import { formatAddress } from '../../base/address.ts';
 import type { Counters } from '../../base/counters.ts';
+import { type Range, rangeCidrs } from '../../base/range.ts';
 import type { Warning } from '../../base/warning.ts';
 import { isHostLinkName } from '../../cni/attachment.ts';
 import type { PodGate } from '../../cni/needs.ts';
@@ -40,13 +41,15 @@ const CALM_MS = 100;
 /** Joins the gate to the kernel, to weft-npc and to the node, which knows the addresses of the others. */
 export function openPolicy(options: {
   readonly config: Pick<Config, 'name' | 'runDir' | 'npcStateDir'>;
+  /** The cluster's pod ranges. */
+  readonly ranges: readonly Range[];
   readonly node: Pick<WeftNode, 'peer' | 'ownAddresses' | 'gossip' | 'infoOf'>;
   readonly loop: Pick<NodeLoop, 'on'>;
   readonly client: RouteClient;
   readonly log: Log;
   readonly counters: Counters<AdmissionCounter>;
 }): Policy {
-  const { config, node, loop, client, log, counters } = options;
+  const { config, ranges, node, loop, client, log, counters } = options;
   const { runDir, npcStateDir } = config;
   const presence = new NpcPresence(clock());
   const onChange = (): void => polls.changed();
@@ -57,6 +60,7 @@ export function openPolicy(options: {
     presence,
     attached: gate,
     peers: () => peersOf(node, config.name),
+    podRanges: ranges.flatMap(rangeCidrs),
     onPresence: () => gate.presenceChanged(),
     counters,
     now,

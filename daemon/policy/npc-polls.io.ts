@@ -21,6 +21,8 @@ interface NpcPollsOptions {
   readonly presence: NpcPresence;
   readonly attached: Attached;
   readonly peers: () => PolicyWaitResult['peers'];
+  /** Of this weftd, as CIDRs; one with others is another weftd, and gives other revisions. */
+  readonly podRanges: readonly string[];
   /** weft-npc has come or gone. */
   readonly onPresence: () => void;
   readonly counters: Counters<AdmissionCounter>;
@@ -67,6 +69,7 @@ export class NpcPolls {
       revision: this.#revision,
       attachments: attached.attachments().map(attachmentJson),
       peers: this.#peers,
+      podRanges: this.#options.podRanges,
     };
   }
 

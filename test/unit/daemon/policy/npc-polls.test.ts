@@ -23,6 +23,7 @@ function world() {
       attachments: () => [],
     },
     peers: () => state.peers,
+    podRanges: ['10.32.0.0/12'],
     onPresence: () => state.presenceChanges++,
     counters: new Counters(ADMISSION_COUNTERS),
     now: () => NOW,
@@ -46,6 +47,7 @@ describe('requests of weft-npc', () => {
     equal(await outcome(first), 'waits');
     known.resolve();
     notEqual(await outcome(first), 'waits');
+    deepEqual((await first).podRanges, ['10.32.0.0/12']);
   });
 
   it('are answered at once where something is new, else when something changes', async () => {
