@@ -24,8 +24,22 @@ export type PortProtocol = 'tcp' | 'udp' | 'sctp';
 
 /** The condition that the other end lies in a set of addresses. */
 export function peerIn(way: Way, view: View, family: Family, set: string): string {
+  return `${peerOf(way, view, family)} @${set}`;
+}
+
+/** The condition that the other end lies in `range`, a CIDR, and that the set of those that are known there lacks it. */
+export function peerUnknown(
+  way: Way,
+  view: View,
+  { family, range, known }: { readonly family: Family; readonly range: string; readonly known: string },
+): string {
+  const peer = peerOf(way, view, family);
+  return `${peer} ${range} ${peer} != @${known}`;
+}
+
+function peerOf(way: Way, view: View, family: Family): string {
   const tuple = (way === 'ingress') === (view === 'straight') ? 'original' : 'reply';
-  return `ct ${tuple} ${family === 4 ? 'ip' : 'ip6'} saddr @${set}`;
+  return `ct ${tuple} ${family === 4 ? 'ip' : 'ip6'} saddr`;
 }
 
 /**

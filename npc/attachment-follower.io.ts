@@ -1,6 +1,5 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { formatAddress, parseAddress } from '../base/address.ts';
 import { WeftError } from '../base/weft-error.ts';
 import { askDaemon } from '../control/control-client.io.ts';
 import {
@@ -11,6 +10,7 @@ import {
   parseAttachment,
   parseAttachmentText,
 } from './gate/attachment-file.ts';
+import { type NetworkAddresses, networkAddresses } from './network-addresses.ts';
 
 /** Between two looks for a weftd that does not answer. */
 const AWAY_LOOK_MS = 500;
@@ -22,11 +22,11 @@ export function hasGate(runDir: string): boolean {
   return existsSync(`${runDir}/${GATE_MARK}`);
 }
 
-/** Who hangs on this node, and which overlay addresses each node has. */
+/** Who hangs on this node, and what weftd knows of the whole network. */
 export interface NodeAttachments {
   readonly attachments: readonly GateAttachment[];
-  /** By the name of the node, in canonical text; undefined where weftd could not be asked, so that what was known before counts. */
-  readonly overlayByNode: ReadonlyMap<string, readonly string[]> | undefined;
+  /** Undefined where weftd could not be asked, so that what was known before counts. */
+  readonly network: NetworkAddresses | undefined;
 }
 
 interface FollowerOptions {
@@ -84,7 +84,7 @@ export class AttachmentFollower {
         if (answer.revision === revision) continue;
         revision = answer.revision;
         const attachments = answer.attachments.map((each) => parseAttachment(each));
-        onAttachments({ attachments: this.#readable(attachments), overlayByNode: overlayOf(answer.peers) });
+        onAttachments({ attachments: this.#readable(attachments), network: networkAddresses(answer) });
       } catch (error) {
         if (!(error instanceof WeftError)) throw error;
         if (isOver()) return;
@@ -94,7 +94,7 @@ export class AttachmentFollower {
         // Without a gate the files are those of nobody: pods that run would be taken for none.
         else if (hasGate(runDir)) {
           const attachments = readAttachmentFiles(`${runDir}/pods`);
-          onAttachments({ attachments: this.#readable(attachments), overlayByNode: undefined });
+          onAttachments({ attachments: this.#readable(attachments), network: undefined });
         }
         await delay(AWAY_LOOK_MS, undefined, { signal }).catch(() => {});
       }
@@ -128,19 +128,4 @@ function readAttachmentFiles(folder: string): (GateAttachment | undefined)[] {
         return undefined;
       }
     });
-}
-
-function overlayOf(
-  peers: readonly { readonly name: string; readonly addresses: readonly string[] }[],
-): ReadonlyMap<string, readonly string[]> {
-  const overlayByNode = new Map<string, readonly string[]>();
-  for (const { name, addresses } of peers)
-    overlayByNode.set(
-      name,
-      addresses.flatMap((text) => {
-        const address = parseAddress(text);
-        return address === undefined ? [] : [formatAddress(address)];
-      }),
-    );
-  return overlayByNode;
 }

@@ -168,14 +168,17 @@ export class Enforcer {
 
   // -- what comes in --------------------------------------------------------------------------------------------
 
-  #attached({ attachments, overlayByNode }: NodeAttachments): void {
+  #attached({ attachments, network }: NodeAttachments): void {
     this.#attachments = attachments;
     this.#mustClear = false;
     // weftd may be another one that was told nothing.
     this.#told.clear();
     const { compiler } = this.#options;
     compiler.setAttachments(attachments);
-    if (overlayByNode !== undefined) compiler.setOverlay(overlayByNode);
+    if (network !== undefined) {
+      compiler.setOverlay(network.overlayByNode);
+      compiler.setPodRanges(network.podRanges);
+    }
     this.stir();
   }
 

@@ -1,6 +1,6 @@
 import { type Address, formatAddress } from '../../base/address.ts';
 import type { PolicyPod } from '../model/pod.ts';
-import { type ClusterIndex, podKey } from './cluster-index.ts';
+import { type ClusterIndex, type Holder, podKey } from './cluster-index.ts';
 
 /** Who hangs on a link of this node, as weftd tells it. */
 export interface PodAttachment {
@@ -103,14 +103,16 @@ export class Attachments {
   }
 
   /** The pod that has the link has its addresses, and nobody else. */
-  #claim({ attachment, addresses, pod, isKnown }: LocalLink): void {
-    if (isKnown) this.#cluster.attach(addresses, pod);
-    else if (attachment.pod !== null || attachment.ungoverned || pod !== undefined)
-      this.#cluster.attach(addresses, undefined);
+  #claim(local: LocalLink): void {
+    const { attachment, addresses, pod } = local;
+    const holder = holderOf(local);
+    // Whose the link is that weftd knows nothing of is found out by what the API says of its addresses.
+    if (holder !== 'unknown' || attachment.pod !== null || pod !== undefined)
+      this.#cluster.attach(addresses, holder);
   }
 
-  #release({ addresses, pod, isKnown }: LocalLink): void {
-    this.#cluster.detach(addresses, isKnown ? pod : undefined);
+  #release(local: LocalLink): void {
+    this.#cluster.detach(local.addresses, holderOf(local));
   }
 
   #find({ attachment, addresses }: LocalLink): PolicyPod | undefined {
@@ -129,6 +131,11 @@ export class Attachments {
   #isOurs(pod: PolicyPod): boolean {
     return !pod.hostNetwork && pod.nodeName === this.#node;
   }
+}
+
+function holderOf({ attachment, pod, isKnown }: LocalLink): Holder {
+  if (attachment.ungoverned) return 'no-pod';
+  return isKnown && pod !== undefined ? pod : 'unknown';
 }
 
 function sameAttachment(a: PodAttachment, b: PodAttachment): boolean {

@@ -1,3 +1,5 @@
+import { parseAddress } from '../../base/address.ts';
+import { type Range, rangeContains } from '../../base/range.ts';
 import type { PolicyNamespace, PolicyNode } from '../model/cluster-objects.ts';
 import { selects } from '../model/label-selector.ts';
 import type { Labels } from '../model/labels.ts';
@@ -11,6 +13,8 @@ import type { PodSelector } from '../model/policy.ts';
  * - A pod that has ended and one with its node's addresses have none of their own.
  * - A pod that is attached to this node has the addresses that it was attached with, whatever the API says of it, and
  *   nobody else has them: the API may still know an earlier owner.
+ * - An address that pods are given, and that no pod and no node is known to have, is a stranger's. He may be any pod, one
+ *   whose address the API does not tell yet.
  */
 export class ClusterIndex {
   readonly #podsByNamespace = new Map<string, Map<string, PolicyPod>>();
@@ -20,8 +24,10 @@ export class ClusterIndex {
   /** Made when it is asked for. */
   #nodesByAddress: ReadonlyMap<string, readonly PolicyNode[]> | undefined;
   readonly #attachedByPod = new Map<string, readonly string[]>();
-  readonly #podByAttachedAddress = new Map<string, string>();
+  readonly #holderByAttachedAddress = new Map<string, string>();
   #overlayByNode: ReadonlyMap<string, readonly string[]> = new Map();
+  #overlayAddresses: ReadonlySet<string> = new Set();
+  #podRanges: readonly Range[] = [];
 
   pod(namespace: string, name: string): PolicyPod | undefined {
     return this.#podsByNamespace.get(namespace)?.get(name);
@@ -80,30 +86,31 @@ export class ClusterIndex {
   /** The pods that have `address`; more than one only while the API is behind. */
   podsAt(address: string): readonly PolicyPod[] {
     const owners = this.#ownersByAddress.get(address) ?? [];
-    const attached = this.#podByAttachedAddress.get(address);
+    const attached = this.#holderByAttachedAddress.get(address);
     return attached === undefined ? owners : owners.filter((pod) => podKey(pod) === attached);
   }
 
-  /** These addresses are attached here, to the pod of that name or, where undefined, to something that is no pod. */
-  attach(addresses: readonly string[], pod: Pick<PolicyPod, 'namespace' | 'name'> | undefined): void {
-    const key = pod === undefined ? '' : podKey(pod);
-    for (const address of addresses) this.#podByAttachedAddress.set(address, key);
-    if (pod !== undefined) this.#setAttached(pod, [...(this.#attachedByPod.get(key) ?? []), ...addresses]);
+  /** These addresses are attached here, to `holder` and to nobody else. */
+  attach(addresses: readonly string[], holder: Holder): void {
+    const key = holderKey(holder);
+    for (const address of addresses) this.#holderByAttachedAddress.set(address, key);
+    if (typeof holder === 'string') return;
+    this.#setAttached(holder, [...(this.#attachedByPod.get(key) ?? []), ...addresses]);
   }
 
   /** Undoes {@link attach}. */
-  detach(addresses: readonly string[], pod: Pick<PolicyPod, 'namespace' | 'name'> | undefined): void {
-    const key = pod === undefined ? '' : podKey(pod);
+  detach(addresses: readonly string[], holder: Holder): void {
+    const key = holderKey(holder);
     for (const address of addresses) {
-      if (this.#podByAttachedAddress.get(address) === key) this.#podByAttachedAddress.delete(address);
+      if (this.#holderByAttachedAddress.get(address) === key) this.#holderByAttachedAddress.delete(address);
     }
-    if (pod === undefined) return;
+    if (typeof holder === 'string') return;
     const left = [...(this.#attachedByPod.get(key) ?? [])];
     for (const address of addresses) {
       const at = left.indexOf(address);
       if (at >= 0) left.splice(at, 1);
     }
-    this.#setAttached(pod, left);
+    this.#setAttached(holder, left);
   }
 
   #setAttached(pod: Pick<PolicyPod, 'namespace' | 'name'>, addresses: readonly string[]): void {
@@ -145,7 +152,48 @@ export class ClusterIndex {
   /** The addresses that nodes have on the overlay, by the names of nodes. */
   setOverlay(addressesByNode: ReadonlyMap<string, readonly string[]>): void {
     this.#overlayByNode = addressesByNode;
+    this.#overlayAddresses = new Set([...addressesByNode.values()].flat());
     this.#nodesByAddress = undefined;
+  }
+
+  /** The ranges out of which the pods of all nodes are given their addresses; none where that is not known. */
+  setPodRanges(ranges: readonly Range[]): void {
+    this.#podRanges = ranges;
+  }
+
+  get podRanges(): readonly Range[] {
+    return this.#podRanges;
+  }
+
+  isOfPodRanges(address: string): boolean {
+    const parsed = parseAddress(address);
+    return parsed !== undefined && this.#podRanges.some((range) => rangeContains(range, parsed));
+  }
+
+  /** Whether it is an address of pods, and it is not known who has it, or what labels his namespace has. */
+  isStranger(address: string): boolean {
+    return this.isOfPodRanges(address) && !this.isKnown(address);
+  }
+
+  /** Whether somebody is known to have `address`: pods, of namespaces that are known, a node, or what is no pod. */
+  isKnown(address: string): boolean {
+    if (this.#holderByAttachedAddress.get(address) === NO_POD) return true;
+    if (this.#overlayAddresses.has(address) || this.nodesAt(address).length > 0) return true;
+    const pods = this.podsAt(address);
+    return pods.length > 0 && pods.every(({ namespace }) => this.knowsNamespace(namespace));
+  }
+
+  /** Every address that somebody may be known to have, some of them twice. */
+  *addresses(): Iterable<string> {
+    yield* this.#ownersByAddress.keys();
+    yield* this.#holderByAttachedAddress.keys();
+    yield* this.addressesOfNodes();
+  }
+
+  /** Every address of a node, also of those that the API does not know; some of them twice. */
+  *addressesOfNodes(): Iterable<string> {
+    for (const node of this.#nodeByName.values()) yield* this.nodeAddresses(node);
+    yield* this.#overlayAddresses;
   }
 
   #findNodes(): ReadonlyMap<string, readonly PolicyNode[]> {
@@ -193,6 +241,16 @@ export class ClusterIndex {
     if (selector.namespace !== undefined) return selector.namespace === namespace;
     return selector.namespaces.length === 0 || selects(selector.namespaces, this.namespaceLabels(namespace));
   }
+}
+
+/** To whom addresses are attached: a pod, something that is no pod, or nobody knows whom. */
+export type Holder = Pick<PolicyPod, 'namespace' | 'name'> | 'no-pod' | 'unknown';
+
+/** Of something that is no pod. No pod has such a key. */
+const NO_POD = 'no-pod';
+
+function holderKey(holder: Holder): string {
+  return typeof holder === 'string' ? holder : podKey(holder);
 }
 
 /** `namespace/name`. */

@@ -60,6 +60,8 @@ interface Endpoint {
   /** Pods that peers mean by this address. */
   readonly pods: readonly PolicyPod[];
   readonly nodes: readonly PolicyNode[];
+  /** It may be any pod: see {@link ClusterIndex}. */
+  readonly isStranger: boolean;
 }
 
 /** What a flow is judged by. */
@@ -138,6 +140,7 @@ function endpointsOf(cluster: ClusterIndex, flow: Flow): readonly [Endpoint, End
       address,
       pods: mine === undefined || at.includes(mine) ? at : [...at, mine],
       nodes: text === undefined ? [] : cluster.nodesAt(text),
+      isStranger: mine === undefined && text !== undefined && cluster.isStranger(text),
     };
   };
   return [endpoint(0), endpoint(1)];
@@ -164,27 +167,30 @@ function judgeDirection(
   const selecting = inOrder.map(({ policy }) => ({ policy: policyTitle(policy), tier: policy.tier }));
   const find = (asked: readonly DirectedPolicy[]): Found | undefined =>
     firstMatch(cluster, pod, asked, question);
+  const { isStranger, address } = question.peer;
+  const why = isStranger
+    ? `; nobody is known to have ${formatAddress(address!)}, so it may be that of any pod`
+    : '';
   const decided = (found: Found, allowed: boolean): DirectionDecision => {
     const { policy, index, rule } = found;
     const title = policyTitle(policy);
-    const reason = `rule ${index} of ${title} ${allowed ? 'allows' : 'denies'} it`;
+    const reason = `rule ${index} of ${title} ${allowed ? 'allows' : 'denies'} it${why}`;
     return { allowed, reason, tier: policy.tier, rule: { policy: title, index, name: rule.name }, selecting };
   };
   const admin = find(tiers.Admin);
-  if (admin !== undefined && admin.rule.action !== 'Pass')
-    return decided(admin, admin.rule.action === 'Accept');
+  if (admin !== undefined && admin.action !== 'Pass') return decided(admin, admin.action === 'Accept');
   if (tiers.NetworkPolicy.length > 0) {
     const tier = 'NetworkPolicy';
     const found = find(tiers.NetworkPolicy);
     if (found !== undefined) return decided(found, true);
     if (question.self)
       return { allowed: true, reason: 'no NetworkPolicy keeps a pod from itself', tier, selecting };
-    const reason = `policies isolate the pod for ${direction}, and none of their rules allows it`;
+    const reason = `policies isolate the pod for ${direction}, and none of their rules allows it${why}`;
     return { allowed: false, reason, tier, selecting };
   }
   const baseline = find(tiers.Baseline);
-  if (baseline !== undefined && baseline.rule.action !== 'Pass')
-    return decided(baseline, baseline.rule.action === 'Accept');
+  if (baseline !== undefined && baseline.action !== 'Pass')
+    return decided(baseline, baseline.action === 'Accept');
   const reason = inOrder.length === 0 ? 'no policy selects the pod' : 'no rule denies it';
   return { allowed: true, reason, selecting };
 }
@@ -195,19 +201,44 @@ interface Found {
   readonly rule: PolicyRule;
   /** Its place among the rules of its direction, from 0. */
   readonly index: number;
+  /** What it does: an Accept does no more than a Pass where one before it may have meant a stranger. */
+  readonly action: PolicyRule['action'];
 }
 
+/** The rule that decides. Of a stranger it is the one that lets through the least of what any pod could be. */
 function firstMatch(
   cluster: ClusterIndex,
   pod: PolicyPod,
   policies: readonly DirectedPolicy[],
   question: Question,
 ): Found | undefined {
+  let mayBePassed = false;
   for (const { policy, direction, rules } of policies) {
-    const index = rules.findIndex((rule) => ruleMatches(cluster, rule, direction, pod, question));
-    if (index >= 0) return { policy, rule: rules[index]!, index };
+    for (const [index, rule] of rules.entries()) {
+      const { action } = rule;
+      if (ruleMatches(cluster, rule, direction, pod, question))
+        return { policy, rule, index, action: mayBePassed && action === 'Accept' ? 'Pass' : action };
+      if (!mayMatchStranger(rule, direction, pod, question)) continue;
+      if (action === 'Deny') return { policy, rule, index, action };
+      if (action === 'Pass') mayBePassed = true;
+    }
   }
   return undefined;
+}
+
+/** Whether a rule would match if the other end were some pod or other. */
+function mayMatchStranger(
+  { peers, ports }: PolicyRule,
+  direction: Direction,
+  subject: PolicyPod,
+  { peer, flow }: Question,
+): boolean {
+  if (!peer.isStranger || peers === 'any' || !peers.some(({ kind }) => kind === 'pods')) return false;
+  if (ports === 'any') return true;
+  return ports.some((port) => {
+    if (port.kind === 'range' || direction === 'ingress') return portMatches(port, flow, [subject]);
+    return flow.port !== undefined && (port.protocol ?? flow.protocol) === flow.protocol;
+  });
 }
 
 function ruleMatches(

@@ -1,11 +1,12 @@
 import type { Family } from '../../base/address.ts';
+import { type Range, sameRange } from '../../base/range.ts';
 import type { DropSettings } from '../../linux/policy-rules.ts';
 import type { LinkChains, PolicyRuleSet, PolicySet } from '../../linux/policy-table.ts';
 import { type PolicyNamespace, type PolicyNode, sameNode } from '../model/cluster-objects.ts';
 import { sameLabels } from '../model/labels.ts';
 import { type PolicyPod, samePod } from '../model/pod.ts';
 import { DIRECTIONS, type Direction, type Policy, policyTitle } from '../model/policy.ts';
-import { AddressSets, type NodeSet } from './address-sets.ts';
+import { AddressSets } from './address-sets.ts';
 import { Attachments, type LocalLink, type PodAttachment } from './attachments.ts';
 import { type Chain, Chains, reach } from './chain.ts';
 import { ClusterIndex } from './cluster-index.ts';
@@ -13,10 +14,12 @@ import { ContentNames } from './content-names.ts';
 import type { Judged } from './decide.ts';
 import { decidedLinks, type WaitingLink, waitingLinks } from './decided-links.ts';
 import { type Governed, governedBy } from './governed-by.ts';
+import { KnownAddresses } from './known-addresses.ts';
 import { familyOf, type LiveSet, LiveSets } from './live-set.ts';
 import { PodSets, PortGroups } from './pod-sets.ts';
 import { PolicyIndex } from './policy-index.ts';
 import { type CompiledPolicy, type DropTag, type Profile, ProfileCompiler } from './profile-compiler.ts';
+import type { Shape, Workshop } from './rule-compiler.ts';
 
 /** What changed in a collection; the same as `Delta` of kube/. */
 export interface Changes<T> {
@@ -46,6 +49,7 @@ export class PolicyCompiler {
   readonly #sets = new LiveSets(this.#names);
   readonly #podSets = new PodSets(this.#cluster, this.#sets);
   readonly #addressSets = new AddressSets(this.#cluster, this.#sets);
+  readonly #known = new KnownAddresses(this.#cluster, this.#sets);
   readonly #chains = new Chains(this.#names);
   readonly #profiles: ProfileCompiler;
   readonly #profilesByLink = new Map<string, Readonly<Record<Direction, Profile | undefined>>>();
@@ -53,7 +57,7 @@ export class PolicyCompiler {
   readonly #goneNamespaces = new Set<string>();
   /** Links whose chains must be looked at again. */
   readonly #stale = new Set<string>();
-  readonly #versionByShape = new Map<NodeSet | PortGroups, number>();
+  readonly #versionByShape = new Map<Shape, number>();
   #families: readonly Family[] = [];
   #setsInUse: readonly LiveSet[] = [];
   #governed: Governed | undefined;
@@ -78,10 +82,11 @@ export class PolicyCompiler {
     };
   }
 
-  #workshop() {
+  #workshop(): Workshop {
     return {
       podSets: this.#podSets,
       addressSets: this.#addressSets,
+      known: this.#known,
       chains: this.#chains,
       liveSets: this.#sets,
       families: this.#families,
@@ -122,6 +127,7 @@ export class PolicyCompiler {
     this.#isStale = true;
     if (!this.#cluster.knowsNamespace(pod.namespace)) this.#governed = undefined;
     this.#podSets.update(addresses, new Set([pod.namespace]));
+    this.#known.update(addresses);
     for (const local of this.#attachments.candidates(pod)) this.#resolve(local);
   }
 
@@ -138,7 +144,9 @@ export class PolicyCompiler {
     this.#stale.add(local.attachment.link);
     const told = [before, local.pod].flatMap((pod) => pod?.addresses ?? []);
     const namespaces = new Set([...namespacesBefore, ...this.#claimants(local)]);
-    this.#podSets.update(new Set([...local.addresses, ...told]), namespaces);
+    const addresses = new Set([...local.addresses, ...told]);
+    this.#podSets.update(addresses, namespaces);
+    this.#known.update(addresses);
   }
 
   #claimants({ addresses, pod }: LocalLink): ReadonlySet<string> {
@@ -211,6 +219,7 @@ export class PolicyCompiler {
     const after = this.#cluster.namespaceLabels(name);
     this.#governed = undefined;
     this.#isStale = true;
+    this.#known.updateNamespace(name);
     if (sameLabels(before, after)) return;
     this.#podSets.updateNamespace(name, before, after);
     for (const { attachment, pod } of this.#attachments.links())
@@ -223,15 +232,27 @@ export class PolicyCompiler {
     for (const { name } of gone) this.#cluster.removeNode(name);
     for (const node of [...added, ...changed.map(({ after }) => after)]) this.#cluster.putNode(node);
     const told = changed.filter(({ before, after }) => !sameNode(before, after));
-    if (gone.length + added.length + told.length === 0) return;
-    this.#addressSets.updateNodes();
-    this.#isStale = true;
+    if (gone.length + added.length + told.length > 0) this.#nodesChanged();
   }
 
   /** The addresses of nodes on the overlay, by name, as `formatAddress` writes them. */
   setOverlay(addressesByNode: ReadonlyMap<string, readonly string[]>): void {
     this.#cluster.setOverlay(addressesByNode);
+    this.#nodesChanged();
+  }
+
+  #nodesChanged(): void {
     this.#addressSets.updateNodes();
+    this.#known.updateNodes();
+    this.#isStale = true;
+  }
+
+  /** The ranges out of which all pods are given their addresses; none where they are not known. */
+  setPodRanges(ranges: readonly Range[]): void {
+    const before = this.#cluster.podRanges;
+    if (ranges.length === before.length && ranges.every((range, i) => sameRange(range, before[i]!))) return;
+    this.#cluster.setPodRanges(ranges);
+    this.#known.updateRanges();
     this.#isStale = true;
   }
 
@@ -323,6 +344,7 @@ export class PolicyCompiler {
     this.#sets.keep((set) => sets.has(set));
     this.#podSets.keep((part) => (part instanceof PortGroups ? shapes.has(part) : sets.has(part)));
     this.#addressSets.keep((part) => shapes.has(part));
+    this.#known.keep(shapes.has(this.#known));
     const names = new Set([...chains, ...sets].map(({ name }) => name));
     this.#names.keep((name) => names.has(name));
   }

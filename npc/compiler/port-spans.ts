@@ -10,6 +10,9 @@ export interface PortSpan {
   readonly last: number;
 }
 
+/** In order and disjoint; `any` means protocols without ports, too. */
+export type PortSpans = 'any' | readonly PortSpan[];
+
 /** As nft writes it; undefined where it is every port. */
 export function portsText({ first, last }: PortSpan): string | undefined {
   if (first === 0 && last === 65_535) return undefined;
@@ -35,4 +38,22 @@ export function mergeSpans(spans: readonly PortSpan[]): readonly PortSpan[] {
     else if (last.last < span.last) merged[merged.length - 1] = { ...last, last: span.last };
   }
   return merged;
+}
+
+/** What lies in one of `a` and in one of `b`, in order. */
+export function intersectSpans(a: PortSpans, b: PortSpans): PortSpans {
+  if (a === 'any') return b;
+  if (b === 'any') return a;
+  const both = a.flatMap((one) =>
+    b
+      .filter(
+        (other) => other.protocol === one.protocol && other.first <= one.last && one.first <= other.last,
+      )
+      .map((other) => ({
+        protocol: one.protocol,
+        first: Math.max(one.first, other.first),
+        last: Math.min(one.last, other.last),
+      })),
+  );
+  return mergeSpans(both);
 }

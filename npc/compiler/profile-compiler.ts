@@ -1,12 +1,20 @@
 import { type DropSettings, dropRules, TO_ITSELF, type View } from '../../linux/policy-rules.ts';
 import type { PolicyPod } from '../model/pod.ts';
-import { type Direction, type Policy, policyTitle, type Tier } from '../model/policy.ts';
-import type { NodeSet } from './address-sets.ts';
+import { type Direction, type Policy, type PolicyRule, policyTitle, type Tier } from '../model/policy.ts';
 import type { Chain } from './chain.ts';
 import { contentHash } from './content-names.ts';
-import type { PortGroups } from './pod-sets.ts';
 import type { DirectedPolicy, SelectingPolicies } from './policy-index.ts';
-import { noRules, RuleCompiler, type RuleText, type Verdict, type Workshop } from './rule-compiler.ts';
+import {
+  mayMeanStranger,
+  noRules,
+  type PassedPorts,
+  RuleCompiler,
+  type RuleScope,
+  type RuleText,
+  type Shape,
+  type Verdict,
+  type Workshop,
+} from './rule-compiler.ts';
 
 /** The chains at which packets of a pod start, in one direction, and the policies in them. */
 export interface Profile {
@@ -24,12 +32,12 @@ export interface DropTag {
 /** One policy in one direction, as rules, and how long they hold. */
 export interface CompiledPolicy {
   readonly direction: Direction;
-  /** Whose families, and named ports of the subject where they count, it was compiled for. */
+  /** For which families, named ports of the subject and earlier rules it was compiled, as far as these count. */
   readonly key: string;
   readonly text: Readonly<Record<View, RuleText>>;
   /** The chain of its rules alone, once somebody asked for it. */
   readonly chain: Partial<Record<View, Chain>>;
-  readonly versions: readonly { readonly shape: NodeSet | PortGroups; readonly version: number }[];
+  readonly versions: readonly { readonly shape: Shape; readonly version: number }[];
 }
 
 /** Of more tags than this, those are forgotten that no chain has any more. */
@@ -75,7 +83,14 @@ export class ProfileCompiler {
     const last = selecting.NetworkPolicy.length > 0 ? selecting.NetworkPolicy : selecting.Baseline;
     const all = [...selecting.Admin, ...last];
     if (all.length === 0) return undefined;
-    const compiled = new Map(all.map((each) => [each, this.#compile(each, pod)]));
+    const compiled = new Map<DirectedPolicy, CompiledPolicy>();
+    for (const tier of [selecting.Admin, last]) {
+      const passed: PassedPorts[] = [];
+      for (const each of tier) {
+        compiled.set(each, this.#compile(each, pod, passed));
+        for (const rule of each.rules) if (mayMeanStranger(rule, 'Pass')) passed.push(rule.ports);
+      }
+    }
     const [straight, turned] = VIEWS.map((view) =>
       this.#profile(direction, view, selecting, (each) => compiled.get(each)!),
     );
@@ -111,7 +126,7 @@ export class ProfileCompiler {
     return chains.of('p-', { rules, chains: used, sets: [] });
   }
 
-  /** The rules of all policies of a tier in which order counts. Those with a Pass stand in it themselves, for `return`. */
+  /** The rules of all policies of a tier in which order counts. Those that say `return` stand in it themselves. */
   #tier(
     prefix: string,
     view: View,
@@ -124,7 +139,7 @@ export class ProfileCompiler {
       const compiled = compiledOf(each);
       const text = compiled.text[view];
       if (text.rules.length === 0) continue;
-      if (each.rules.some(({ action }) => action === 'Pass')) {
+      if (text.returns) {
         tier.rules.push(...text.rules);
         tier.chains.push(...text.chains);
         tier.sets.push(...text.sets);
@@ -160,16 +175,17 @@ export class ProfileCompiler {
     return this.#workshop.chains.of('x-', { rules, chains: [], sets: [] });
   }
 
-  #compile(directed: DirectedPolicy, pod: PolicyPod): CompiledPolicy {
+  #compile(directed: DirectedPolicy, pod: PolicyPod, before: readonly PassedPorts[]): CompiledPolicy {
     const { policy, direction, rules } = directed;
     const hasNamed = rules.some(({ ports }) => ports !== 'any' && ports.some(({ kind }) => kind === 'named'));
     const own = hasNamed && direction === 'ingress' ? pod.namedPorts : [];
-    const key = this.#workshop.families.join() + (own.length > 0 ? JSON.stringify(own) : '');
+    const passed = before.length > 0 && rules.some(acceptsBlocks) ? before : [];
+    const key = JSON.stringify([this.#workshop.families, own, passed]);
     const known = this.#compiled.get(policy) ?? [];
     const at = known.findIndex((each) => each.direction === direction && each.key === key);
     const fresh = known[at];
     if (fresh?.versions.every(({ shape, version }) => shape.version === version)) return fresh;
-    const [straight, turned] = VIEWS.map((view) => this.#write(directed, pod, view));
+    const [straight, turned] = VIEWS.map((view) => this.#write(directed, { view, subject: pod, passed }));
     const shapes = new Set([...straight!.shapes, ...turned!.shapes]);
     const versions = [...shapes].map((shape) => ({ shape, version: shape.version }));
     const text = { straight: straight!, turned: turned! };
@@ -178,10 +194,10 @@ export class ProfileCompiler {
     return made;
   }
 
-  #write(directed: DirectedPolicy, pod: PolicyPod, view: View): RuleText {
+  #write(directed: DirectedPolicy, scope: Omit<RuleScope, 'direction'>): RuleText {
     const { policy, direction, rules } = directed;
     const text = noRules();
-    const compiler = new RuleCompiler(this.#workshop, direction, view, pod, text);
+    const compiler = new RuleCompiler(this.#workshop, { direction, ...scope }, text);
     const verdictOf = (action: 'Accept' | 'Deny' | 'Pass'): Verdict => {
       if (action !== 'Deny') return action === 'Accept' ? ACCEPT : RETURN;
       const chain = this.#drop(direction, policy.tier, [directed]);
@@ -216,4 +232,8 @@ export class ProfileCompiler {
     if (this.#tags.size < MAX_TAGS) return;
     for (const [tag, { chain }] of this.#tags) if (!isInUse(chain)) this.#tags.delete(tag);
   }
+}
+
+function acceptsBlocks({ action, peers }: PolicyRule): boolean {
+  return action === 'Accept' && peers !== 'any' && peers.some(({ kind }) => kind === 'blocks');
 }

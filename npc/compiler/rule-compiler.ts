@@ -1,5 +1,11 @@
 import type { Family } from '../../base/address.ts';
-import { type PortProtocol, peerIn, portConditions, type View } from '../../linux/policy-rules.ts';
+import {
+  type PortProtocol,
+  peerIn,
+  peerUnknown,
+  portConditions,
+  type View,
+} from '../../linux/policy-rules.ts';
 import type { PolicyPod } from '../model/pod.ts';
 import {
   type Direction,
@@ -8,12 +14,20 @@ import {
   type PolicyRule,
   podsOfNamespaces,
 } from '../model/policy.ts';
-import type { NamedPort } from '../model/port-match.ts';
+import { allPorts, type NamedPort, type PortMatch, PROTOCOLS } from '../model/port-match.ts';
 import type { AddressSets, NodeSet } from './address-sets.ts';
 import type { Chain, Chains } from './chain.ts';
+import type { KnownAddresses } from './known-addresses.ts';
 import type { FamilySets, LiveSet, LiveSets } from './live-set.ts';
 import type { PodSets, PortGroups } from './pod-sets.ts';
-import { mergeSpans, type PortSpan, portsText, spanOf } from './port-spans.ts';
+import {
+  intersectSpans,
+  mergeSpans,
+  type PortSpan,
+  type PortSpans,
+  portsText,
+  spanOf,
+} from './port-spans.ts';
 
 /** What a rule does to what it matches: `accept`, `return`, or `goto` a chain. */
 export interface Verdict {
@@ -25,11 +39,15 @@ export interface Verdict {
 export interface Workshop {
   readonly podSets: PodSets;
   readonly addressSets: AddressSets;
+  readonly known: KnownAddresses;
   readonly chains: Chains;
   readonly liveSets: LiveSets;
   /** Of the addresses of pods of this node: packets of another family never reach one. */
   readonly families: readonly Family[];
 }
+
+/** What rules depend on beside the elements of sets. */
+export type Shape = NodeSet | PortGroups | KnownAddresses;
 
 /** Rules as nft has them, with what they point to and what would change them. */
 export interface RuleText {
@@ -37,11 +55,27 @@ export interface RuleText {
   readonly chains: Chain[];
   readonly sets: LiveSet[];
   /** As long as none of these has another version, the rules are the same. */
-  readonly shapes: Set<NodeSet | PortGroups>;
+  readonly shapes: Set<Shape>;
   /** What no packet can match at present, and why. */
   readonly notes: string[];
+  /** Some rule says `return`, which would not come far out of a chain of its own. */
+  returns: boolean;
 }
 
+/** Ports of a rule of which nobody can tell whether it means a stranger. */
+export type PassedPorts = PolicyRule['ports'];
+
+/** Of what rules are written. */
+export interface RuleScope {
+  readonly direction: Direction;
+  readonly view: View;
+  /** The pod that the policy selects, whose named ports count in ingress. */
+  readonly subject: PolicyPod;
+  /** Of the rules of the tier that come before and pass a stranger on, if he is whom they mean. */
+  readonly passed: readonly PassedPorts[];
+}
+
+const RETURN: Verdict = { text: 'return', chain: undefined };
 const EVERY_POD: PodSelector = podsOfNamespaces([], []);
 /** More spans of one protocol than this are looked up in a set. */
 const MAX_RULES_OF_PORTS = 3;
@@ -49,28 +83,103 @@ const PROTOCOLS_IN_ORDER: readonly PortProtocol[] = ['tcp', 'udp', 'sctp'];
 
 /** Nothing yet. */
 export function noRules(): RuleText {
-  return { rules: [], chains: [], sets: [], shapes: new Set(), notes: [] };
+  return { rules: [], chains: [], sets: [], shapes: new Set(), notes: [], returns: false };
 }
 
-/** Writes one policy in one direction and one view. `subject` is the pod that it selects, whose named ports count in ingress. */
+/** Whether a rule of this action could mean a stranger: some peer selects pods, and he may be one of those. */
+export function mayMeanStranger({ action, peers }: PolicyRule, of: 'Deny' | 'Pass'): boolean {
+  return action === of && peers !== 'any' && peers.some(({ kind }) => kind === 'pods');
+}
+
+/**
+ * Writes one policy in one direction and one view.
+ *
+ * A stranger may be any pod, so what becomes of him is the least that could become of one: an Accept by selectors does
+ * not mean him, a Deny does, and after a Pass by selectors he gets no more than what is left after it and what the tiers
+ * behind would give him. So the Pass is passed over, and an Accept after it is none more than a Pass.
+ */
 export class RuleCompiler {
   readonly #workshop: Workshop;
   readonly #direction: Direction;
   readonly #view: View;
   readonly #subject: PolicyPod;
+  readonly #passed: PassedPorts[];
   readonly #out: RuleText;
 
-  constructor(workshop: Workshop, direction: Direction, view: View, subject: PolicyPod, out: RuleText) {
+  constructor(workshop: Workshop, { direction, view, subject, passed }: RuleScope, out: RuleText) {
     this.#workshop = workshop;
     this.#direction = direction;
     this.#view = view;
     this.#subject = subject;
+    this.#passed = [...passed];
     this.#out = out;
   }
 
   /** Adds what `rule` comes to. */
   add(rule: PolicyRule, verdict: Verdict): void {
-    const { peers, ports } = rule;
+    if (rule.action === 'Accept') this.#addPassedOn(rule);
+    this.#addKnown(rule, verdict);
+    if (mayMeanStranger(rule, 'Deny')) this.#addStrangers(rule.ports, verdict);
+    if (mayMeanStranger(rule, 'Pass')) this.#passed.push(rule.ports);
+  }
+
+  /** The strangers to whom an Accept by blocks does not open, for an earlier rule may have passed them on. */
+  #addPassedOn({ peers, ports }: PolicyRule): void {
+    if (this.#passed.length === 0 || peers === 'any') return;
+    const passed = this.#passed.includes('any')
+      ? 'any'
+      : this.#strangerSpans(this.#passed.flatMap((each) => (each === 'any' ? [] : each)));
+    const accepted =
+      ports === 'any' ? ports : this.#strangerSpans(ports.filter(({ kind }) => kind === 'range'));
+    const both = intersectSpans(accepted, passed);
+    if (both.length === 0) return;
+    const { families, addressSets } = this.#workshop;
+    for (const peer of peers) {
+      if (peer.kind !== 'blocks') continue;
+      const { blocks } = addressSets.blocksOf(peer.blocks);
+      for (const family of families.filter((each) => blocks[each] !== undefined))
+        for (const stranger of this.#strangers([family]))
+          this.#writePorts(join(stranger, this.#in(family, blocks)), both, RETURN);
+    }
+  }
+
+  #addStrangers(ports: PolicyRule['ports'], verdict: Verdict): void {
+    const spans = ports === 'any' ? ports : this.#strangerSpans(ports);
+    if (spans.length === 0) return;
+    for (const stranger of this.#strangers(this.#workshop.families))
+      this.#writePorts(stranger, spans, verdict);
+  }
+
+  #writePorts(condition: string, ports: PortSpans, verdict: Verdict): void {
+    if (ports === 'any') this.#write(condition, verdict);
+    else this.#writeSpans(condition, ports, verdict);
+  }
+
+  /** One condition for each range of pods. */
+  #strangers(families: readonly Family[]): readonly string[] {
+    const { known } = this.#workshop;
+    this.#out.shapes.add(known);
+    return families.flatMap((family) =>
+      known.rangesOf(family).map((range) => {
+        const set = known.sets[family];
+        this.#out.sets.push(set);
+        return peerUnknown(this.#direction, this.#view, { family, range, known: set.name });
+      }),
+    );
+  }
+
+  /** Ports of a stranger, who may have a port of any name at any number. */
+  #strangerSpans(ports: readonly PortMatch[]): readonly PortSpan[] {
+    const spans = ports.flatMap((port) => {
+      if (port.kind === 'range') return [spanOf(port)];
+      if (this.#direction === 'ingress') return this.#ownSpans(port);
+      const protocols = port.protocol === undefined ? PROTOCOLS : [port.protocol];
+      return protocols.map((protocol) => spanOf(allPorts(protocol)));
+    });
+    return mergeSpans(spans.filter((span) => this.#isPossible(span)));
+  }
+
+  #addKnown({ peers, ports }: PolicyRule, verdict: Verdict): void {
     if (ports === 'any') {
       for (const condition of this.#peerConditions(peers)) this.#write(condition, verdict);
       return;
@@ -154,6 +263,7 @@ export class RuleCompiler {
   }
 
   #write(condition: string, { text, chain }: Verdict): void {
+    if (text === 'return') this.#out.returns = true;
     this.#out.rules.push(join(condition, text));
     if (chain !== undefined) this.#out.chains.push(chain);
   }

@@ -150,7 +150,10 @@ export interface DestinationPort {
   }>;
 }
 
-/** All that a judgement needs: the objects, and each node's addresses in the overlay, by the node's name. */
+/**
+ * All that a judgement needs: the objects, each node's addresses in the overlay, by the node's name, and the ranges out of
+ * which pods get their addresses, where these are known.
+ */
 export interface Cluster {
   readonly namespaces: readonly Namespace[];
   readonly nodes: readonly Node[];
@@ -158,6 +161,8 @@ export interface Cluster {
   readonly networkPolicies: readonly NetworkPolicy[];
   readonly clusterNetworkPolicies: readonly ClusterNetworkPolicy[];
   readonly overlayAddressesByNode: Readonly<Record<string, readonly string[]>>;
+  /** CIDRs. */
+  readonly podRanges?: readonly string[];
 }
 
 export type Protocol = 'TCP' | 'UDP' | 'SCTP' | 'ICMP';

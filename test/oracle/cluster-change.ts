@@ -4,7 +4,7 @@ import { addressesToldOf, POD_LABELS } from './vocabulary.ts';
 
 /**
  * A cluster some time later: objects have gone and come, pods have other labels and phases, or have been made anew under
- * the name of an old one, and nodes have other addresses. `other` is where what comes is taken from.
+ * the name of an old one, and nodes have other addresses, and pods other ranges. `other` is where what comes is taken from.
  */
 export function changeCluster(dice: Dice, cluster: Cluster, other: Cluster): Cluster {
   const some = <T>(items: readonly T[], percent: number): T[] => items.filter(() => dice.chance(percent));
@@ -62,5 +62,6 @@ export function changeCluster(dice: Dice, cluster: Cluster, other: Cluster): Clu
       ({ metadata }) => metadata.name,
     ),
     overlayAddressesByNode: overlay,
+    podRanges: dice.chance(85) ? (cluster.podRanges ?? []) : (other.podRanges ?? []),
   };
 }

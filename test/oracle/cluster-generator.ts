@@ -54,12 +54,25 @@ export function generateCluster(dice: Dice): Cluster {
     networkPolicies: [],
     clusterNetworkPolicies: [],
     overlayAddressesByNode,
+    podRanges: podRanges(dice),
   };
   return {
     ...bare,
     networkPolicies: dice.list(dice.oneOf([0, 1, 2]), 5, (i) => networkPolicy(dice, bare, i)),
     clusterNetworkPolicies: dice.list(0, dice.oneOf([0, 3, 6]), (i) => clusterNetworkPolicy(dice, bare, i)),
   };
+}
+
+/** The ranges of pods, most often those that hold most of the addresses that are drawn; or the node does not know them. */
+export function podRanges(dice: Dice): string[] {
+  return dice.oneOf([
+    ['10.32.0.0/15', 'fd77::/64'],
+    ['10.32.0.0/15', 'fd77::/64'],
+    ['10.32.0.0/15', 'fd77::/64'],
+    ['10.32.0.0/24'],
+    ['fd77::/112'],
+    [],
+  ]);
 }
 
 function numbers(first: number, last: number): number[] {

@@ -19,14 +19,20 @@ const KNOWN_PEERS: Readonly<Record<Direction, readonly string[]>> = {
   egress: ['namespaces', 'pods', 'nodes', 'networks'],
 };
 const KNOWN_PROTOCOLS = ['tcp', 'udp', 'sctp', 'destinationNamedPort'];
+/** What a tier may say, the strictest first: what comes after `next` is never more than `accept`. */
+const STRICTEST = ['deny', 'next', 'accept'] as const;
+
+/** Whether something matches; perhaps, where that hangs on which pod has an address. */
+type Match = 'yes' | 'perhaps' | 'no';
 
 /**
  * What the ClusterNetworkPolicies of one tier say of one direction of a flow: what the first rule says that matches,
  * in the order of priorities, then names, then of the rules in a policy. A Pass, and no rule, leave it to the next tier.
+ * Where it is not known which pod the other end is, a rule may match or not, so the tier may say several things; then it
+ * says the strictest of them.
  *
  * @param subject The pod whose traffic is judged: the destination of ingress, the source of egress.
  * @param peer The other end.
- * @param destination The pod whose ports the flow is about, if it is a pod.
  *
  * Source: the text of sigs.k8s.io/network-policy-api apis/v1beta1 clusternetworkpolicy_types.go.
  */
@@ -36,29 +42,52 @@ export function judgeByClusterNetworkPolicies(
   direction: Direction,
   subject: Pod,
   peer: End,
-  destination: Pod | undefined,
   flow: Flow,
 ): TierVerdict {
+  // Whose ports the flow is about.
+  const destination = direction === 'egress' ? peer : { address: '', pod: subject };
   const policies = cluster.clusterNetworkPolicies
     .filter(({ spec }) => spec.tier === tier && podsMatch(cluster, spec.subject, subject))
     .sort((a, b) => a.spec.priority - b.spec.priority || (a.metadata.name < b.metadata.name ? -1 : 1));
+  const possible: TierVerdict[] = [];
+  const strictest = (): TierVerdict =>
+    STRICTEST.map((verdict) => possible.find((one) => one.verdict === verdict)).find((one) => one)!;
   for (const policy of policies) {
     for (const [index, rule] of (policy.spec[direction] ?? []).entries()) {
       const why = `rule ${index} (${rule.action}) of ${tier} ClusterNetworkPolicy ${policy.metadata.name}`;
       if (!isKnown(rule, direction)) {
         // Fail closed: an Accept matches no traffic, a Deny or Pass denies all.
         if (rule.action === 'Accept') continue;
-        return { verdict: 'deny', why: `${why} is not understood` };
+        possible.push({ verdict: 'deny', why: `${why} is not understood` });
+        return strictest();
       }
       const peers = (direction === 'ingress' ? rule.from : rule.to) ?? [];
-      if (!peers.some((one) => peerMatches(cluster, one, peer))) continue;
-      if (!protocolsMatch(rule, destination, flow)) continue;
-      if (rule.action === 'Accept') return { verdict: 'accept', why };
-      if (rule.action === 'Pass') return { verdict: 'next', why };
-      return { verdict: 'deny', why };
+      const matches = both(
+        anyOf(peers.map((one) => peerMatches(cluster, one, peer))),
+        protocolsMatch(rule, destination, flow),
+      );
+      if (matches === 'no') continue;
+      const verdict = { Accept: 'accept', Pass: 'next', Deny: 'deny' }[rule.action] as TierVerdict['verdict'];
+      possible.push({ verdict, why: matches === 'yes' ? why : `perhaps ${why}` });
+      if (matches === 'yes') return strictest();
     }
   }
-  return { verdict: 'next', why: `no rule of the ${tier} tier matches` };
+  possible.push({ verdict: 'next', why: `no rule of the ${tier} tier matches` });
+  return strictest();
+}
+
+function anyOf(matches: readonly Match[]): Match {
+  if (matches.includes('yes')) return 'yes';
+  return matches.includes('perhaps') ? 'perhaps' : 'no';
+}
+
+function both(a: Match, b: Match): Match {
+  if (a === 'no' || b === 'no') return 'no';
+  return a === 'yes' && b === 'yes' ? 'yes' : 'perhaps';
+}
+
+function certain(holds: boolean): Match {
+  return holds ? 'yes' : 'no';
 }
 
 /** Whether a subject or a peer selects a pod by `namespaces` or `pods`. */
@@ -75,37 +104,39 @@ export function podsMatch(
   return selects(namespaceSelector ?? {}, labels) && selects(podSelector ?? {}, pod.metadata.labels ?? {});
 }
 
-function peerMatches(cluster: Cluster, peer: ClusterNetworkPolicyPeer, end: End): boolean {
+function peerMatches(cluster: Cluster, peer: ClusterNetworkPolicyPeer, end: End): Match {
   if (isSet(peer.networks))
-    return peer.networks!.some((cidr) => rangeMeans(cluster, { cidr, except: [] }, end.address));
+    return certain(peer.networks!.some((cidr) => rangeMeans(cluster, { cidr, except: [] }, end.address)));
   if (isSet(peer.nodes)) {
-    return cluster.nodes.some(
-      (node) =>
-        selects(peer.nodes!, node.metadata.labels ?? {}) &&
-        addressesOfNode(cluster, node).some((address) => isSameAddress(address, end.address)),
+    return certain(
+      cluster.nodes.some(
+        (node) =>
+          selects(peer.nodes!, node.metadata.labels ?? {}) &&
+          addressesOfNode(cluster, node).some((address) => isSameAddress(address, end.address)),
+      ),
     );
   }
-  return podsMatch(cluster, peer, end.pod);
+  return end.mayBeAnyPod ? 'perhaps' : certain(podsMatch(cluster, peer, end.pod));
 }
 
-function protocolsMatch(rule: ClusterNetworkPolicyRule, destination: Pod | undefined, flow: Flow): boolean {
+function protocolsMatch(rule: ClusterNetworkPolicyRule, destination: End, flow: Flow): Match {
   const protocols = rule.protocols ?? [];
-  return protocols.length === 0 || protocols.some((one) => protocolMatches(one, destination, flow));
+  if (protocols.length === 0) return 'yes';
+  return anyOf(protocols.map((one) => protocolMatches(one, destination, flow)));
 }
 
-function protocolMatches(
-  entry: ClusterNetworkPolicyProtocol,
-  destination: Pod | undefined,
-  flow: Flow,
-): boolean {
+function protocolMatches(entry: ClusterNetworkPolicyProtocol, destination: End, flow: Flow): Match {
   const { port, protocol } = flow;
-  if (port === undefined) return false;
-  if (isSet(entry.destinationNamedPort))
-    return isNamedPort(destination, entry.destinationNamedPort!, protocol, port);
-  return (
+  if (port === undefined) return 'no';
+  if (isSet(entry.destinationNamedPort)) {
+    // A pod that is not known may have a port of any name.
+    if (destination.mayBeAnyPod) return 'perhaps';
+    return certain(isNamedPort(destination.pod, entry.destinationNamedPort!, protocol, port));
+  }
+  return certain(
     (protocol === 'TCP' && isSet(entry.tcp) && portMatches(entry.tcp!, port)) ||
-    (protocol === 'UDP' && isSet(entry.udp) && portMatches(entry.udp!, port)) ||
-    (protocol === 'SCTP' && isSet(entry.sctp) && portMatches(entry.sctp!, port))
+      (protocol === 'UDP' && isSet(entry.udp) && portMatches(entry.udp!, port)) ||
+      (protocol === 'SCTP' && isSet(entry.sctp) && portMatches(entry.sctp!, port)),
   );
 }
 

@@ -1,4 +1,5 @@
 import { formatAddress, parseAddress } from '../../base/address.ts';
+import { parseCidr } from '../../base/range.ts';
 import { ClusterIndex } from '../../npc/compiler/cluster-index.ts';
 import type { Judged } from '../../npc/compiler/decide.ts';
 import { PolicyIndex } from '../../npc/compiler/policy-index.ts';
@@ -8,7 +9,7 @@ import { LabelSets } from '../../npc/model/labels.ts';
 import { readNetworkPolicy } from '../../npc/model/network-policy.ts';
 import { readPod } from '../../npc/model/pod.ts';
 
-/** Objects as the API gives them, and the overlay addresses of nodes by their names. */
+/** Objects as the API gives them, the overlay addresses of nodes by their names, and the ranges of pods. */
 export interface ClusterObjects {
   readonly pods: readonly unknown[];
   readonly namespaces: readonly unknown[];
@@ -16,6 +17,7 @@ export interface ClusterObjects {
   readonly networkPolicies: readonly unknown[];
   readonly clusterNetworkPolicies: readonly unknown[];
   readonly overlayAddresses: Readonly<Record<string, readonly string[]>>;
+  readonly podRanges?: readonly string[];
 }
 
 /** A whole cluster at once, to ask `decide` about: `decide(clusterSnapshot(objects), flow)`. What is no object is passed over. */
@@ -41,6 +43,7 @@ export function clusterSnapshot(objects: ClusterObjects): Judged {
   ];
   for (const policy of read) if (policy !== undefined) policies.put(policy);
   cluster.setOverlay(overlayOf(objects.overlayAddresses));
+  cluster.setPodRanges((objects.podRanges ?? []).map((cidr) => parseCidr(cidr)!));
   return { cluster, policies };
 }
 

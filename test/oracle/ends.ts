@@ -5,6 +5,8 @@ import { cidrHolds, familyOf, isSameAddress } from './cidr.ts';
 export interface End {
   readonly address: string;
   readonly pod?: Pod;
+  /** It is an address out of which pods are given theirs, and nobody is told to have it: it may be that of any pod. */
+  readonly mayBeAnyPod?: boolean;
 }
 
 /**
@@ -19,12 +21,24 @@ export function endOf(cluster: Cluster, end: FlowEnd, family: Family): End {
       (one) =>
         !isOnHostNetwork(one) && addressesOf(one).some((address) => isSameAddress(address, end.address)),
     );
-    return pod === undefined ? { address: end.address } : { address: end.address, pod };
+    if (pod !== undefined) return { address: end.address, pod };
+    return { address: end.address, mayBeAnyPod: isNobodys(cluster, end.address) };
   }
   const pod = cluster.pods.find((one) => nameOf(one) === end.pod);
   const address = pod && addressesOf(pod).find((one) => familyOf(one) === family);
   if (pod === undefined || address === undefined) throw new Error(`${end.pod} has no IPv${family} address`);
   return isOnHostNetwork(pod) ? { address } : { address, pod };
+}
+
+/** Whether pods are given such addresses, and it is neither a node's nor, as far as the API tells, a pod's. */
+function isNobodys(cluster: Cluster, address: string): boolean {
+  if (!(cluster.podRanges ?? []).some((cidr) => cidrHolds(cidr, address))) return false;
+  const taken = [
+    ...cluster.pods.filter((pod) => !isOnHostNetwork(pod)).flatMap(addressesOf),
+    ...cluster.nodes.flatMap((node) => addressesOfNode(cluster, node)),
+    ...Object.values(cluster.overlayAddressesByNode).flat(),
+  ];
+  return !taken.some((one) => isSameAddress(one, address));
 }
 
 /** `namespace/name` */

@@ -26,6 +26,8 @@ export interface Judgement {
  * - A pod of the host's network is its node: not selected, no peer, without named ports.
  * - A named port is each port of that name and protocol in the destination pod, its sidecars among its containers.
  * - Policies of the same priority go by name.
+ * - An address of the pods' ranges of which the API tells of no owner may be that of any pod. A flow from or to it
+ *   passes where it would whichever pod that is: see {@link judgeByClusterNetworkPolicies}.
  * - A rule of ClusterNetworkPolicy with a peer, protocol or action that is not known, without a peer, or with a network
  *   that is no CIDR, fails closed as a whole. In NetworkPolicy such a peer or port matches nothing.
  *
@@ -69,9 +71,9 @@ function judgeDirection(
   why: string[],
 ): boolean {
   const tiers: (() => TierVerdict)[] = [
-    () => judgeByClusterNetworkPolicies(cluster, 'Admin', direction, subject, peer, destination, flow),
+    () => judgeByClusterNetworkPolicies(cluster, 'Admin', direction, subject, peer, flow),
     () => judgeByNetworkPolicies(cluster, direction, subject, peer, destination, flow),
-    () => judgeByClusterNetworkPolicies(cluster, 'Baseline', direction, subject, peer, destination, flow),
+    () => judgeByClusterNetworkPolicies(cluster, 'Baseline', direction, subject, peer, flow),
   ];
   for (const tier of tiers) {
     const said = tier();

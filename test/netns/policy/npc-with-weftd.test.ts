@@ -166,6 +166,36 @@ describe('weft-npc and weftd', function () {
     equal(await host.reachesPod(open.namespace, pod), false);
   });
 
+  it('deny a pod that the API does not show yet what a policy may deny it', async function () {
+    const definition = RealApi.clusterPolicyDefinition;
+    if (definition === undefined) return this.skip();
+    await api.kubectl(['apply', '--server-side', '-f', definition]);
+    await api.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'walled' } });
+    const walled = await attach('walled', 'pod');
+    // No policy selects it, so weftd lets it through before anybody knows its labels.
+    const early = await host.attach('', { args: argsOf('default', 'unseen', '') });
+    await until('weftd to open it', () => isDecided(early));
+    ok(await host.reachesPod(early.namespace, walled));
+    const wall = {
+      apiVersion: 'policy.networking.k8s.io/v1beta1',
+      kind: 'ClusterNetworkPolicy',
+      metadata: { name: 'wall' },
+      spec: {
+        tier: 'Admin',
+        priority: 10,
+        subject: { namespaces: { matchLabels: { 'kubernetes.io/metadata.name': 'walled' } } },
+        ingress: [{ action: 'Deny', from: [{ namespaces: { matchLabels: { team: 'nobody' } } }] }],
+      },
+    };
+    await until('the kind to be served', () => api.apply(wall).catch(() => false), { timeoutMs: 60_000 });
+    const isKept = async (): Promise<boolean> => !(await host.reachesPod(early.namespace, walled));
+    await until('the pod to be kept out', isKept, { timeoutMs: 60_000 });
+    ok(await host.reachesPod(open.namespace, walled));
+    await create('default', 'unseen');
+    await until('the pod to be let in', async () => !(await isKept()));
+    await api.kubectl(['delete', 'clusternetworkpolicy', 'wall']);
+  });
+
   it('leave nothing in nftables where weftd keeps no gate, and enforce again where it does', async () => {
     const pod = await attach('shut', 'left');
     await host.daemon.stop('SIGTERM');

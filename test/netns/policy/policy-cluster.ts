@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { parseAddress } from '../../../base/address.ts';
+import { parseCidr } from '../../../base/range.ts';
 import type { DropSettings } from '../../../linux/policy-rules.ts';
 import { type PolicyRuleSet, renderPolicyChange, renderPolicyTable } from '../../../linux/policy-table.ts';
 import type { PodAttachment } from '../../../npc/compiler/attachments.ts';
@@ -21,6 +22,9 @@ export type Fate = 'passes' | 'egress' | 'ingress';
 const LONG_MS = 10_000;
 /** A probe that should be dropped is told by the counter of the drop, too, so this may be short. */
 const SHORT_MS = 60;
+
+/** Out of which all pods of the cluster have their addresses. */
+export const POD_RANGES = ['10.32.0.0/16', 'fd00:77::/64'];
 
 /** The node's own address on its underlay, beside that on the overlay. */
 const INTERNAL = { 4: '192.0.2.1', 6: '2001:db8::1' };
@@ -74,6 +78,7 @@ export class PolicyCluster {
       ['there', ['10.32.0.2', 'fd00:77::2']],
     ]);
     this.#compiler.setOverlay(overlay);
+    this.setPodRanges(POD_RANGES);
     await this.addPod('x/a', 10, { app: 'a' }, { web: 80, other: 8080 });
     await this.addPod('x/b', 11, { app: 'b' }, { web: 81 });
     await this.addPod('y/a', 20, { app: 'a' }, { web: 8080 });
@@ -166,6 +171,11 @@ export class PolicyCluster {
     this.#spaces.set(name, labels);
     const after = readNamespace(namespace(name, labels), this.#labels)!;
     this.#compiler.changeNamespaces(changesFrom(isKnown ? after : undefined, after));
+  }
+
+  /** Out of which pods get their addresses, as weftd tells it. */
+  setPodRanges(ranges: readonly string[]): void {
+    this.#compiler.setPodRanges(ranges.map((cidr) => parseCidr(cidr)!));
   }
 
   /** These policies and no others, as a manifest has them, by a change of the loaded table. */

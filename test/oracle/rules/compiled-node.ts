@@ -1,4 +1,5 @@
 import { formatAddress, parseAddress } from '../../../base/address.ts';
+import { parseCidr } from '../../../base/range.ts';
 import { type PolicyRuleSet, renderPolicyTable } from '../../../linux/policy-table.ts';
 import type { PodAttachment } from '../../../npc/compiler/attachments.ts';
 import { type Changes, PolicyCompiler } from '../../../npc/compiler/policy-compiler.ts';
@@ -66,6 +67,7 @@ export class CompiledNode {
       () => compiler.changeNodes(changes(before.nodes, now.nodes, ({ name }) => name)),
       () => compiler.changeNamespaces(changes(before.namespaces, now.namespaces, ({ name }) => name)),
       () => compiler.setOverlay(overlayOf(cluster)),
+      () => compiler.setPodRanges((cluster.podRanges ?? []).map((cidr) => parseCidr(cidr)!)),
       () => compiler.setAttachments(attached.map(attachmentOf)),
     ];
     for (const step of dice.shuffled(steps)) {

@@ -102,6 +102,14 @@ const STATEMENTS: readonly (readonly [form: RegExp, run: (context: Context) => S
     },
   ],
   [
+    /^ct (original|reply) (ip6?) saddr (?:!= @(\S+)|(\S+\/\d+))/,
+    ({ table, packet, words: [tuple, family, set, range] }) => {
+      const { source } = packet.entry[tuple as 'original' | 'reply'];
+      const isOfFamily = (family === 'ip6') === source.includes(':');
+      return when(isOfFamily && (set === undefined ? cidrHolds(range!, source) : !isIn(table, set, source)));
+    },
+  ],
+  [
     /^iifname \. ct (original|reply) (ip6?) saddr != @(\S+)/,
     ({ table, packet, words: [tuple, family, set] }) => {
       const { source } = packet.entry[tuple as 'original' | 'reply'];

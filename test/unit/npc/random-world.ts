@@ -1,5 +1,6 @@
 import { parseAddress } from '../../../base/address.ts';
 import { type RandomSource, randomBelow } from '../../../base/random.ts';
+import { parseCidr, type Range } from '../../../base/range.ts';
 import type { DropSettings } from '../../../linux/policy-rules.ts';
 import type { PodAttachment } from '../../../npc/compiler/attachments.ts';
 import { type Changes, PolicyCompiler } from '../../../npc/compiler/policy-compiler.ts';
@@ -41,6 +42,7 @@ export class RandomWorld {
   readonly #labels = new LabelSets();
   readonly #families: readonly (4 | 6)[];
   #overlay = new Map<string, readonly string[]>();
+  #podRanges: readonly Range[] = [];
   #count = 0;
 
   constructor(random: RandomSource, drops: DropSettings, families: readonly (4 | 6)[] = [4, 6]) {
@@ -58,6 +60,7 @@ export class RandomWorld {
     compiler.changePolicies(added([...this.#policies.values()]));
     compiler.changePods(added([...this.pods.values()]));
     compiler.setOverlay(this.#overlay);
+    compiler.setPodRanges(this.#podRanges);
     compiler.setAttachments([...this.#attachments.values()]);
     compiler.changeNodes(added([...this.#nodes.values()]));
     compiler.changeNamespaces(added([...this.#namespaces.values()]));
@@ -94,6 +97,7 @@ export class RandomWorld {
       'space',
       'node',
       'gone',
+      'ranges',
     ]);
     switch (what) {
       case 'pod':
@@ -104,6 +108,8 @@ export class RandomWorld {
         return this.changeNamespace(this.#pick(NAMESPACES));
       case 'node':
         return this.changeNode(this.#pick(NODES));
+      case 'ranges':
+        return this.#changePodRanges();
       default:
         return this.#chance(3) ? this.#removePolicy() : this.#removePod();
     }
@@ -148,7 +154,7 @@ export class RandomWorld {
         const isSame = other.addresses.some(({ value }) => addresses.some((own) => own.value === value));
         if (isSame) this.#attachments.delete(other.link); // an address is dealt out again when its link is gone
       }
-      this.#attachments.set(link, { link, addresses, pod: whose, ungoverned: false });
+      this.#attachments.set(link, { link, addresses, pod: whose, ungoverned: this.#chance(12) });
     }
     this.compiler.setAttachments([...this.#attachments.values()]);
   }
@@ -160,6 +166,13 @@ export class RandomWorld {
     this.pods.delete(key);
     this.compiler.changePods({ gone: [before], added: [], changed: [] });
     return `no pod ${key}`;
+  }
+
+  #changePodRanges(): string {
+    const ranges = this.#pick([['10.0.0.0/16', 'fd00::/112'], ['10.0.0.0/27'], []]);
+    this.#podRanges = ranges.map((cidr) => parseCidr(cidr)!);
+    this.compiler.setPodRanges(this.#podRanges);
+    return `ranges ${ranges.join()}`;
   }
 
   #removePolicy(): string {

@@ -53,11 +53,17 @@ type Test = (rules: PolicyRuleSet, packet: TrackedPacket, match: RegExpExecArray
 
 const CONDITIONS: readonly (readonly [RegExp, Test])[] = [
   [
-    /^ct (original|reply) (ip6?) saddr @(\S+) /,
-    (rules, { from, to }, [, tuple, family, set]) => {
+    /^ct (original|reply) (ip6?) saddr (!= )?@(\S+) /,
+    (rules, { from, to }, [, tuple, family, not, set]) => {
       const address = tuple === 'original' ? from : to;
-      return address.family === (family === 'ip' ? 4 : 6) && isIn(rules, set!, address);
+      const isOfFamily = address.family === (family === 'ip' ? 4 : 6);
+      return isOfFamily && isIn(rules, set!, address) === (not === undefined);
     },
+  ],
+  [
+    /^ct (original|reply) ip6? saddr (\S+\/\d+) /,
+    (_, { from, to }, [, tuple, range]) =>
+      blocksContain([readBlock(range!)!], tuple === 'original' ? from : to),
   ],
   [/^meta l4proto (\S+) /, (_, { protocol }, [, wanted]) => protocol === wanted],
   [/^ct protocol (\S+) /, (_, { protocol }, [, wanted]) => protocol === wanted],
