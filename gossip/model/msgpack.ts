@@ -1,4 +1,4 @@
-import { Packr } from 'msgpackr';
+import { Packr } from 'msgpackr/pack'; // without its native addon for strings
 import { readU16BE, readU32BE, utf8Text } from '../../base/bytes.ts';
 
 /**

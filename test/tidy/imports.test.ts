@@ -5,7 +5,7 @@ import { isCore, isProduct, readSource, readSources, type SourceFile } from './s
 /** The only folders of the product that may import a package. */
 const PACKAGE_FOLDERS: Readonly<Record<string, readonly string[]>> = {
   'libsodium-wrappers': ['crypto'],
-  msgpackr: ['gossip'],
+  'msgpackr/pack': ['gossip'],
   commander: ['cli'],
   'js-yaml': ['kube'],
 };
