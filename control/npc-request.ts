@@ -8,6 +8,13 @@ import { MAX_REQUEST_BYTES } from './control-protocol.ts';
 export type NpcRequest =
   | { readonly op: 'policyStatus' }
   | ({ readonly op: 'policyExplain' } & PolicyQuestion)
+  /** Which pods have these addresses; 1 to {@link MAX_NAMED_ADDRESSES}, in canonical text. */
+  | { readonly op: 'podNames'; readonly addresses: readonly string[] }
+  /**
+   * Packets that policies denied from `cursor` on (empty: from now on). Answered when there are some, and within
+   * {@link DENIED_WAIT_MS}; the next request takes the cursor of the answer.
+   */
+  | { readonly op: 'policyDenied'; readonly cursor: string }
   /** In which process weft-npc runs. */
   | { readonly op: 'process' }
   /** Another weft-npc, which has a complete copy, asks to serve this node. */
@@ -28,8 +35,43 @@ export interface PolicyQuestion {
 export interface NpcResults {
   policyStatus: PolicyStatusResult;
   policyExplain: PolicyExplainResult;
+  podNames: { readonly pods: readonly NamedPod[] };
+  policyDenied: PolicyDeniedResult;
   process: ProcessPlace;
   yield: { readonly yielded: true };
+}
+
+/** A pod, by one of its addresses. */
+export interface NamedPod {
+  readonly address: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** At most {@link MAX_NAMED_LABELS} of them. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface PolicyDeniedResult {
+  readonly cursor: string;
+  readonly denied: readonly DeniedPacketStatus[];
+  /** Packets since the cursor that were not kept. */
+  readonly lost: number;
+  /** False where this weft-npc does not hear of what is denied. */
+  readonly logged: boolean;
+}
+
+/** A packet that was denied: a sample, for the kernel tells of some a second only. */
+export interface DeniedPacketStatus {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly source: string;
+  readonly sourcePort: number | null;
+  readonly destination: string;
+  readonly destinationPort: number | null;
+  /** `TCP`, `UDP`, `SCTP`, `ICMP`, or `protocol 47`. */
+  readonly protocol: string;
+  readonly way: 'ingress' | 'egress';
+  /** `NetworkPolicy ns/name` */
+  readonly policies: readonly string[];
 }
 
 export interface PolicyStatusResult {
@@ -124,8 +166,15 @@ export interface ExplainedDirection {
   readonly selecting: readonly { readonly policy: string; readonly tier: string }[];
 }
 
+/** Addresses in one `podNames`, and labels of each pod in its answer. */
+export const MAX_NAMED_ADDRESSES = 1024;
+export const MAX_NAMED_LABELS = 32;
+/** The longest that `policyDenied` is left without an answer. */
+export const DENIED_WAIT_MS = 5_000;
+
 const MAX_END_LENGTH = 320;
 const MAX_PORT_LENGTH = 16;
+const MAX_CURSOR_LENGTH = 64;
 
 /** Reads a request, which is not trusted, without its length prefix. */
 export function decodeNpcRequest(
@@ -149,6 +198,18 @@ export function decodeNpcRequest(
       if (policies !== undefined && typeof policies !== 'string') return fail('request-bad-policy');
       const question = { source, destination, port, ...(policies === undefined ? {} : { with: policies }) };
       return ok({ op: 'policyExplain', ...question });
+    }
+    case 'podNames': {
+      const { addresses } = request;
+      const fits =
+        Array.isArray(addresses) && addresses.length > 0 && addresses.length <= MAX_NAMED_ADDRESSES;
+      if (!fits || !addresses.every((each) => isText(each, 45))) return fail('request-bad-policy');
+      return ok({ op: 'podNames', addresses: addresses as string[] });
+    }
+    case 'policyDenied': {
+      const { cursor } = request;
+      if (typeof cursor !== 'string' || cursor.length > MAX_CURSOR_LENGTH) return fail('request-bad-policy');
+      return ok({ op: 'policyDenied', cursor });
     }
     default:
       return fail('request-unknown-op');

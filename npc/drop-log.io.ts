@@ -7,6 +7,7 @@ import { NETLINK_NETFILTER, NetlinkEvents } from '../native/netlink-events.ts';
 import { podKey } from './compiler/cluster-index.ts';
 import type { PolicyCompiler } from './compiler/policy-compiler.ts';
 import { readDeniedPacket } from './denied-packet.ts';
+import type { DeniedPolls } from './denied-polls.io.ts';
 
 /** The group of nflog that denied packets go to. */
 const GROUP = 6783;
@@ -29,18 +30,20 @@ export async function canLogDrops(): Promise<boolean> {
 }
 
 /**
- * Logs packets that policies deny: whose they were when they came, in which direction, to which port, and which policies
+ * Logs packets that policies deny, and tells those who watch flows: whose they were when they came, in which direction, to which port, and which policies
  * denied them. The rate is bounded by the kernel, and each kind of line by the log.
  */
 export class DropLog {
   readonly #compiler: PolicyCompiler;
   readonly #log: Log;
+  readonly #polls: DeniedPolls;
   readonly #events: NetlinkEvents;
 
   /** Throws as {@link NetlinkEvents.open} does. That another program has the group is logged. */
-  constructor(compiler: PolicyCompiler, log: Log) {
+  constructor(compiler: PolicyCompiler, log: Log, polls: DeniedPolls) {
     this.#compiler = compiler;
     this.#log = log;
+    this.#polls = polls;
     this.#events = NetlinkEvents.open(NETLINK_NETFILTER, [], {
       onDatagrams: (datagrams) => {
         for (const datagram of datagrams) this.#take(datagram);
@@ -63,9 +66,19 @@ export class DropLog {
       const drop = parseDropPrefix(prefix);
       const packet = readDeniedPacket(payload);
       if (drop === undefined || packet === undefined) continue;
-      const { source, destination, protocol, destinationPort } = packet;
+      const { source, destination, protocol, sourcePort, destinationPort } = packet;
       const [from, to] = [this.#nameOf(source), this.#nameOf(destination)];
       const policies = this.#compiler.dropTag(drop.tag)?.policies ?? [];
+      this.#polls.add({
+        at: Date.now(),
+        source: formatAddress(source),
+        sourcePort: sourcePort ?? null,
+        destination: formatAddress(destination),
+        destinationPort: destinationPort ?? null,
+        protocol,
+        way: drop.way,
+        policies,
+      });
       const fields = {
         from,
         to,

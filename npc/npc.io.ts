@@ -3,7 +3,7 @@ import type { Instant } from '../base/instant.ts';
 import { type Warning, warningOfError } from '../base/warning.ts';
 import { WeftError } from '../base/weft-error.ts';
 import { askDaemon } from '../control/control-client.io.ts';
-import { answerOf, serveControl } from '../control/control-server.io.ts';
+import { answerOf, type ControlClient, serveControl } from '../control/control-server.io.ts';
 import { decodeNpcRequest, type NpcRequest, type PolicyStatusResult } from '../control/npc-request.ts';
 import { clock } from '../host/clock.io.ts';
 import { HEALTH_COUNTERS } from '../host/health-counters.ts';
@@ -22,9 +22,11 @@ import { readPolicyCounters } from '../linux/policy-gate.io.ts';
 import type { FileLock } from '../native/file-lock.ts';
 import { speakers } from './chosen-node.ts';
 import { PolicyCompiler } from './compiler/policy-compiler.ts';
+import { DeniedPolls } from './denied-polls.io.ts';
 import { canLogDrops, DROP_LOG, DropLog } from './drop-log.io.ts';
 import { Enforcer } from './enforcer.io.ts';
 import { explain } from './explain.ts';
+import { namedPods } from './named-pods.ts';
 import { succeed, takeBack, takeNodeLock } from './node-lock.io.ts';
 import { NPC_COUNTERS } from './npc-counters.ts';
 import { PolicyEvents } from './policy-events.io.ts';
@@ -193,14 +195,17 @@ export class Npc {
       opened.defer(() => enforcer.close());
       this.#serving = { enforcer, opened };
       enforcer.start();
+      const denied = new DeniedPolls(osRandom, this.#logsDrops);
+      opened.defer(() => denied.close());
       if (this.#logsDrops) {
-        const dropLog = new DropLog(this.#compiler, this.#log);
+        const dropLog = new DropLog(this.#compiler, this.#log, denied);
         opened.defer(() => dropLog.close());
       }
       const telling = setInterval(() => this.#tellEvents(), TELL_EVERY_MS).unref();
       opened.defer(() => clearInterval(telling));
-      const answer = (request: NpcRequest): Promise<unknown> =>
-        answerOf(() => this.#answer(request, enforcer, { returnedAt, yield: yielded.resolve }));
+      const room = { returnedAt, yield: yielded.resolve };
+      const answer = (request: NpcRequest, _: readonly number[], client: ControlClient): Promise<unknown> =>
+        answerOf(() => this.#answer(request, { enforcer, denied, client, room }));
       const control = serveControl(`${runDir}/weft-npc.sock`, {
         program: 'weft-npc',
         decode: decodeNpcRequest,
@@ -246,8 +251,17 @@ export class Npc {
 
   #answer(
     request: NpcRequest,
-    enforcer: Enforcer,
-    room: { readonly returnedAt: Instant | undefined; readonly yield: () => void },
+    {
+      enforcer,
+      denied,
+      client,
+      room,
+    }: {
+      readonly enforcer: Enforcer;
+      readonly denied: DeniedPolls;
+      readonly client: ControlClient;
+      readonly room: { readonly returnedAt: Instant | undefined; readonly yield: () => void };
+    },
   ): unknown {
     switch (request.op) {
       case 'policyStatus':
@@ -255,6 +269,10 @@ export class Npc {
       case 'policyExplain':
         if (!this.#watch.isComplete) throw noCopy();
         return explain(this.#compiler.judged, request);
+      case 'podNames':
+        return { pods: namedPods(this.#compiler.judged.cluster, request.addresses) };
+      case 'policyDenied':
+        return denied.wait(request.cursor, (act) => client.whenGone(act));
       case 'process':
         return ownProcess();
       case 'yield':
