@@ -117,7 +117,8 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 }
 
 /** `1.5 MiB`. */
-function bytesText(bytes: number): string {
+/** `512 B`, `1.5 KiB`, `120 MiB`. */
+export function bytesText(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
   let value = bytes;
   let unit = 0;

@@ -13,6 +13,7 @@ import { parsePeerHint } from '../daemon/settings/peer-hint.ts';
 import { readRunDir } from '../daemon/settings/settings.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { formatFinding, formatSummary, isAllWell } from './doctor.ts';
+import { addFlowsCommand } from './flows-command.ts';
 import { formatIpam, formatPeers, formatRemoval, formatStatus } from './format.ts';
 import {
   DEFAULT_PINGS,
@@ -45,6 +46,8 @@ export interface World {
   /** Writes a file of mode 0600; throws E_EXISTS where there is one. */
   createFile(path: string, content: string): void;
   out(text: string): void;
+  /** False once whoever reads standard output has gone. */
+  isHeard(): boolean;
   err(text: string): void;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly version: string;
@@ -200,10 +203,12 @@ function buildProgram(world: World): Command {
   );
 
   const tools = {
+    json: () => program.opts<GlobalOptions>().json === true,
     runDir: () => runDirOf(program.opts<GlobalOptions>()),
     print: <T>(result: T, format: (result: T) => string): void =>
       world.out(program.opts<GlobalOptions>().json ? jsonText(result) : format(result)),
   };
+  addFlowsCommand(program.command('flows'), world, tools);
   addPolicyCommands(command(program, 'policy', 'what weft-npc enforces on this node'), world.policy, tools);
   addWhyCommand(
     command(program, 'why', 'whether two pods can talk, and where and why not; exit code 0 only if they can'),

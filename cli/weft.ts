@@ -13,6 +13,12 @@ import { runProgram } from './program.ts';
 
 /** The entry point of `weft`. */
 
+/** Standard output has a reader, as far as was seen. */
+let isHeard = true;
+/** Between two attempts to write to a reader that is slow. */
+const SLOW_READER_MS = 5;
+const NEVER = new Int32Array(new SharedArrayBuffer(4));
+
 process.exitCode = await runProgram(process.argv.slice(2), {
   ask: askDaemon,
   policy: { ask: askNpc, readText: readPolicyText },
@@ -35,6 +41,7 @@ process.exitCode = await runProgram(process.argv.slice(2), {
   newSecret: () => generateClusterSecret(osRandom),
   createFile: (path, content) => createFile(path, utf8(content)),
   out: (text) => write(1, text),
+  isHeard: () => isHeard,
   err: (text) => write(2, text),
   env: process.env,
   version: ownVersion(),
@@ -57,7 +64,11 @@ function write(file: 1 | 2, text: string): void {
     try {
       at += writeSync(file, bytes, at);
     } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === 'EAGAIN') continue;
+      if ((cause as NodeJS.ErrnoException).code === 'EAGAIN') {
+        Atomics.wait(NEVER, 0, 0, SLOW_READER_MS);
+        continue;
+      }
+      if (file === 1) isHeard = false;
       return;
     }
   }

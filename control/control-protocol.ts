@@ -2,6 +2,7 @@ import { readU32LE, utf8, utf8Text, writeU32LE } from '../base/bytes.ts';
 import { fail, ok, type Result } from '../base/result.ts';
 import type { Warning } from '../base/warning.ts';
 import type { ProcessPlace } from '../host/own-process.io.ts';
+import { decodeFlowRequest, type FlowRequest, type FlowResults } from './flow-request.ts';
 import type { NodeSettings } from './node-settings.ts';
 import type { PeerStatus, PeersResult, SeedStatus } from './peer-status.ts';
 import {
@@ -42,6 +43,7 @@ export type ControlRequest =
   | { readonly op: 'yield'; readonly cluster: string }
   /** The CNI_… variables and standard input of a call of the CNI plugin. */
   | { readonly op: 'cni'; readonly env: Readonly<Record<string, string>>; readonly config: string }
+  | FlowRequest
   | PolicyRequest;
 
 export type ControlAnswer<T = unknown> =
@@ -56,7 +58,7 @@ interface ControlError {
 }
 
 /** What each request is answered with, where it is granted. */
-export interface ControlResults extends PolicyResults {
+export interface ControlResults extends PolicyResults, FlowResults {
   status: StatusResult;
   peers: PeersResult;
   ipam: IpamResult;
@@ -211,6 +213,7 @@ type RequestFault =
   | 'request-bad-peers'
   | 'request-bad-cni'
   | 'request-bad-cluster'
+  | 'request-bad-flows'
   | 'request-bad-policy';
 
 /**
@@ -224,6 +227,8 @@ export function decodeRequest(bytes: Uint8Array): Result<ControlRequest, Request
   const { op } = request;
   const forPolicy = decodePolicyRequest(request);
   if (forPolicy !== undefined) return forPolicy;
+  const forFlows = decodeFlowRequest(request);
+  if (forFlows !== undefined) return forFlows;
   if (typeof op !== 'string' || !Object.hasOwn(KEYS_BY_OP, op)) return fail('request-unknown-op');
   const keys = KEYS_BY_OP[op as keyof typeof KEYS_BY_OP];
   if (op !== 'cni' && Object.keys(request).some((key) => key !== 'op' && !keys.includes(key)))
@@ -295,7 +300,9 @@ export function framedLength(bytes: Uint8Array): number | undefined {
   return bytes.length < 4 ? undefined : readU32LE(bytes, 0);
 }
 
-const KEYS_BY_OP: Readonly<Record<Exclude<ControlRequest, PolicyRequest>['op'], readonly string[]>> = {
+const KEYS_BY_OP: Readonly<
+  Record<Exclude<ControlRequest, PolicyRequest | FlowRequest>['op'], readonly string[]>
+> = {
   status: ['all'],
   peers: ['all'],
   ipam: [],

@@ -3,6 +3,7 @@ import { printable } from '../base/printable.ts';
 import { WeftError } from '../base/weft-error.ts';
 import { type ControlRequest, type ControlResults, decodeRequest } from '../control/control-protocol.ts';
 import { answerOf, type ControlClient, type ControlService } from '../control/control-server.io.ts';
+import type { FlowResults } from '../control/flow-request.ts';
 import type { PolicyResults } from '../control/policy-request.ts';
 import { ownProcess } from '../host/own-process.io.ts';
 import type { HandoverPolicy } from './handover-policy.ts';
@@ -33,6 +34,9 @@ type ControlHandlers = {
 
 /** Who answers weft-npc. */
 export type PolicyHandlers = Pick<ControlHandlers, keyof PolicyResults>;
+
+/** Who answers those who watch flows. */
+export type FlowHandlers = Pick<ControlHandlers, keyof FlowResults>;
 
 /** Without a gate there is nothing to say to weft-npc. */
 const NO_POLICY: PolicyHandlers = { policyWait: refusePolicy, policyDecided: refusePolicy };
@@ -65,13 +69,14 @@ export function controlHandlers(options: {
   readonly handover: HandoverPolicy;
   /** Undefined: this weftd keeps no gate. */
   readonly policy: PolicyHandlers | undefined;
+  readonly flows: FlowHandlers;
   /** Ends the daemon once the answer is out. */
   readonly end: () => void;
   /** Where a peer is given without a port. */
   readonly port: number;
   readonly now: () => Instant;
 }): ControlHandlers {
-  const { context, seeds, removals, handover, policy, end, port, now } = options;
+  const { context, seeds, removals, handover, policy, flows, end, port, now } = options;
   return {
     status: (request) => statusView(context, request),
     peers: (request) => peersView(context, request),
@@ -97,6 +102,7 @@ export function controlHandlers(options: {
     locate: ({ target }) => locateView(context, target),
     process: ownProcess,
     ...(policy ?? NO_POLICY),
+    ...flows,
     yield: ({ cluster }) => {
       handover.yieldTo(cluster, now());
       return { yielded: true };

@@ -1,12 +1,13 @@
 import { type CounterName, joinCounters } from '../base/counters.ts';
 import { CNI_COUNTERS } from '../cni/cni-counters.ts';
+import { FLOW_COUNTERS } from '../flows/flow-counters.ts';
 import { GROUND_COUNTERS } from '../ground/ground-counters.ts';
 import { HEALTH_COUNTERS } from '../host/health-counters.ts';
 import { NODE_COUNTERS } from '../node/node-counters.ts';
 import { DATAPATH_COUNTERS } from '../router/datapath/datapath-counters.ts';
 import { ADMISSION_COUNTERS } from './policy/admission-counters.ts';
 
-/** All that a daemon counts: its node, the datapath, CNI calls, repairs of the host's network, the gate, the health port. */
+/** All that a daemon counts: its node, the datapath, CNI calls, repairs of the host's network, the gate, the health port, flows. */
 export const DAEMON_COUNTERS = joinCounters(
   NODE_COUNTERS,
   DATAPATH_COUNTERS,
@@ -14,6 +15,7 @@ export const DAEMON_COUNTERS = joinCounters(
   GROUND_COUNTERS,
   HEALTH_COUNTERS,
   ADMISSION_COUNTERS,
+  FLOW_COUNTERS,
 );
 
 /** A name that a daemon counts under. */

@@ -35,6 +35,7 @@ import { NodeLoop } from './node-loop.io.ts';
 import { OWN_LINKS } from './own-links.ts';
 import { readCluster } from './parts/cluster.io.ts';
 import { openCni } from './parts/cni.io.ts';
+import { openFlows } from './parts/flows.io.ts';
 import { HostNetwork } from './parts/host-network.io.ts';
 import { guardIdentity } from './parts/identity.ts';
 import { makeNode } from './parts/node.ts';
@@ -280,6 +281,13 @@ export class Daemon {
         ...(kubernetes?.warnings() ?? []),
       ],
     };
+    const flows = this.#open(
+      openFlows({
+        ...{ config, node, sysctl, log, counters },
+        nodeName: (peer) => nameOf(looked, peer),
+        attachments: () => policy?.attachments() ?? [],
+      }),
+    );
     const handover = new HandoverPolicy({
       shared: config.takeOver,
       clusterId: hex(clusterId),
@@ -298,6 +306,7 @@ export class Daemon {
       removals,
       handover,
       policy: policy?.handlers,
+      flows: flows.handlers,
       end,
       port: config.port,
       now: clock,

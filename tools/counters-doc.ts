@@ -35,6 +35,7 @@ export const SUBJECTS: Readonly<Record<string, string>> = {
   health: 'Connections to the port that answers whether this node is ready.',
   cni: 'The calls of the container runtime.',
   admission: 'Pods at the gate, where they wait until policies were decided for them.',
+  flow: 'The connections that users watch with `weft flows`; nothing is counted while nobody watches.',
   npc: 'What weft-npc does with the packet rules of policies; `weft policy status --json` shows these.',
 };
 

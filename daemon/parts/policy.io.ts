@@ -12,6 +12,7 @@ import type { Log } from '../../host/log.ts';
 import { osRandom } from '../../host/os-random.io.ts';
 import type { RouteClient } from '../../linux/rtnetlink/route-client.io.ts';
 import type { WeftNode } from '../../node/weft-node.ts';
+import type { GateAttachment } from '../../npc/gate/attachment-file.ts';
 import type { PolicyHandlers } from '../control-handlers.ts';
 import type { NodeLoop } from '../node-loop.io.ts';
 import type { AdmissionCounter } from '../policy/admission-counters.ts';
@@ -25,6 +26,8 @@ export interface Policy {
   readonly gate: PodGate;
   readonly watcher: RulesetWatcher;
   readonly handlers: PolicyHandlers;
+  /** Who hangs on this node. */
+  attachments(): readonly GateAttachment[];
   /** Lays the gate; before any pod is attached. Rejects as nft does. */
   start(): Promise<void>;
   readiness(): Readiness;
@@ -77,6 +80,7 @@ export function openPolicy(options: {
   return {
     gate,
     watcher: gate.watcher,
+    attachments: () => gate.attachments(),
     handlers: {
       policyWait: (request, { whenGone }) => polls.wait(request, whenGone),
       policyDecided: (request) => ({ known: gate.decided(request) }),

@@ -74,6 +74,10 @@ export interface Config {
   /** Keep the gate for policies. */
   readonly policy: boolean;
   readonly npcStateDir: string;
+  /** Record flows although nobody watches. */
+  readonly flows: boolean;
+  /** Switch the accounting of connection tracking on. */
+  readonly flowBytes: boolean;
   /** Set the packet rules and end. */
   readonly rulesOnly: boolean;
   /** Where probes are answered; undefined: nowhere. */
@@ -158,6 +162,8 @@ function build(given: Given<SettingName>, hostName: string, faults: WeftError[])
     takeOver: one('take-over', readSwitch, false),
     policy: one('policy', readSwitch, false),
     npcStateDir: one('npc-state-dir', readPath, DEFAULT_NPC_STATE_DIR),
+    flows: one('flows', readSwitch, false),
+    flowBytes: one('flow-bytes', readSwitch, false),
     rulesOnly: one('rules-only', readSwitch, false),
     healthListen: one<Endpoint | undefined>('health-listen', readEndpoint, undefined),
     cniConfig: one<string | undefined>('cni-config', readPath, undefined),

@@ -89,6 +89,16 @@ const SETTINGS = {
     value: 'DIR',
     help: 'the state folder of weft-npc, to see which namespaces have policies (default: /var/lib/weft-npc)',
   },
+  flows: {
+    kind: 'switch',
+    help: "record who talks to whom always, and not only while 'weft flows' or 'weft top' watches (default: off)",
+  },
+  'flow-bytes': {
+    kind: 'switch',
+    help:
+      'have the kernel count bytes and times of each connection of this host, for flows: nf_conntrack_acct and ' +
+      'nf_conntrack_timestamp are set to 1 and stay so (default: off)',
+  },
   'rules-only': {
     kind: 'switch',
     help:

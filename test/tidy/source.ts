@@ -87,6 +87,7 @@ export const CORE_FOLDERS: ReadonlySet<string> = new Set([
   'router',
   'cni',
   'linux',
+  'flows',
   'kube',
   'node',
   'ground',

@@ -90,6 +90,7 @@ const RESULTS: ControlResults = {
   yield: { yielded: true },
   policyWait: { revision: 'r', attachments: [], peers: [] },
   policyDecided: { known: 0 },
+  flows: { node: 'n', rows: [], cursor: 'c-0', lost: 0, more: 0, counted: true, recording: false, notes: [] },
 };
 
 /** A world that answers from {@link RESULTS} and remembers what it was asked. */
@@ -142,6 +143,9 @@ class FakeWorld implements World {
   }
   err(text: string): void {
     this.stderr += text;
+  }
+  isHeard(): boolean {
+    return true;
   }
 }
 
