@@ -5,12 +5,14 @@ import { GROUND_COUNTERS } from '../ground/ground-counters.ts';
 import { HEALTH_COUNTERS } from '../host/health-counters.ts';
 import { NODE_COUNTERS } from '../node/node-counters.ts';
 import { DATAPATH_COUNTERS } from '../router/datapath/datapath-counters.ts';
+import { TRAFFIC_COUNTERS } from '../router/datapath/traffic-counters.ts';
 import { ADMISSION_COUNTERS } from './policy/admission-counters.ts';
 
 /** All that a daemon counts: its node, the datapath, CNI calls, repairs of the host's network, the gate, the health port, flows. */
 export const DAEMON_COUNTERS = joinCounters(
   NODE_COUNTERS,
   DATAPATH_COUNTERS,
+  TRAFFIC_COUNTERS,
   CNI_COUNTERS,
   GROUND_COUNTERS,
   HEALTH_COUNTERS,

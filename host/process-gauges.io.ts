@@ -21,7 +21,7 @@ export const PROCESS_GAUGES = {
     () => readdirSync('/proc/self/fd').length - 1,
   ),
   'process.eventLoopDelay': gaugeBy(
-    { name: 'quantile', values: ['p50', 'p99', 'max'] },
+    { name: 'percentile', values: ['p50', 'p99', 'max'] },
     'seconds',
     'How long the process kept its own timers waiting in about the last minute. Packets wait as long as that.',
     (delay) => ({

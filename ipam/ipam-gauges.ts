@@ -1,4 +1,5 @@
 import { type GaugeTable, gauge, gaugeBy } from '../base/gauges.ts';
+import { rangeSize } from '../base/range.ts';
 import type { IpamStatus } from './model/types.ts';
 
 const FAMILY = { name: 'family', values: ['4', '6'] } as const;
@@ -28,6 +29,20 @@ export const IPAM_GAUGES = {
       4: Number(free[4]),
       6: Number(free[6]),
     }),
+  ),
+  'ipam.rangeSize': gaugeBy(
+    FAMILY,
+    'count',
+    "Addresses of the cluster's range, by IP family; 0 as long as this node has no part in a ring.",
+    ({ ringRanges }) => {
+      const sizeOf = (family: 4 | 6): number =>
+        Number(
+          (ringRanges ?? [])
+            .filter((range) => range.family === family)
+            .reduce((sum, range) => sum + rangeSize(range), 0n),
+        );
+      return { 4: sizeOf(4), 6: sizeOf(6) };
+    },
   ),
   'ipam.podsOrphaned': gauge(
     'count',

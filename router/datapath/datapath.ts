@@ -47,6 +47,8 @@ export interface Datapath {
   sendForeign(path: Path, to: PeerId | undefined, packet: Uint8Array): boolean;
   /** Counters of the tunnel to `peer` since it was first installed. */
   stats(peer: PeerId): TunnelStats;
+  /** What all tunnels have carried since the start, those that are gone included: it never falls. */
+  totals(): TrafficTotals;
 }
 
 /** One direction-pair of keys between us and a peer, as the handshake left it. */
@@ -90,6 +92,12 @@ export interface TunnelStats {
   /** When the last packet, data or control, was sealed. */
   readonly lastSentAt: Instant | undefined;
 }
+
+/** What is added up of all tunnels. */
+export type TrafficTotals = Pick<
+  TunnelStats,
+  'sentPackets' | 'sentBytes' | 'receivedPackets' | 'receivedBytes' | 'sentIpBytes' | 'receivedIpBytes'
+>;
 
 /** The counters of a tunnel that has carried nothing. */
 export const NO_STATS: TunnelStats = {

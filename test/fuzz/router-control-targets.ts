@@ -71,6 +71,7 @@ const datapath: Datapath = {
     return true;
   },
   stats: () => NO_STATS,
+  totals: () => NO_STATS,
 };
 const counters = new Counters(TUNNEL_COUNTERS);
 const tunnels = new Tunnels({

@@ -5,7 +5,14 @@ import type { PeerId } from '../../../base/peer-id.ts';
 import { type CreateAead, SUITE_LIMITS, type SuiteLimits } from '../../../crypto/aead.ts';
 import type { Suite } from '../../../crypto/suite.ts';
 import { RELAY_ID_LENGTH } from '../../packet/data-packet.ts';
-import type { DatapathEvents, DataSession, Path, Route } from '../datapath.ts';
+import {
+  type DatapathEvents,
+  type DataSession,
+  NO_STATS,
+  type Path,
+  type Route,
+  type TrafficTotals,
+} from '../datapath.ts';
 import type { DatapathCounter } from '../datapath-counters.ts';
 import { RouteTable } from '../route-table.ts';
 import { type PeerSession, SleevePeer } from './sleeve-peer.ts';
@@ -56,6 +63,8 @@ export class SleeveState {
   readonly #peerByRelayId = new Map<string, SleevePeer>();
   readonly #sessionByIndex = new Map<number, PeerSession>();
   #peerByOwner: SleevePeer[] = [];
+  /** What peers that are forgotten have carried. */
+  #past: TrafficTotals = NO_STATS;
 
   constructor(options: {
     readonly self: PeerId;
@@ -98,8 +107,17 @@ export class SleeveState {
   /** Lets go of a peer that nothing refers to. */
   forgetIfIdle(peer: SleevePeer): void {
     if (!peer.idle) return;
+    // A set of routes may name a peer twice, which is forgotten once.
+    if (this.#peerById.get(peer.id) !== peer) return;
+    this.#past = sum(this.#past, peer);
     this.#peerById.delete(peer.id);
     if (this.#peerByRelayId.get(relayIdOf(peer.id)) === peer) this.#peerByRelayId.delete(relayIdOf(peer.id));
+  }
+
+  totals(): TrafficTotals {
+    let totals = this.#past;
+    for (const peer of this.#peerById.values()) totals = sum(totals, peer);
+    return totals;
   }
 
   session(localIndex: number): PeerSession | undefined {
@@ -152,6 +170,17 @@ export class SleeveState {
   #limits(suite: Suite): SuiteLimits {
     return this.config.limits ?? SUITE_LIMITS[suite];
   }
+}
+
+function sum(a: TrafficTotals, b: TrafficTotals): TrafficTotals {
+  return {
+    sentPackets: a.sentPackets + b.sentPackets,
+    sentBytes: a.sentBytes + b.sentBytes,
+    receivedPackets: a.receivedPackets + b.receivedPackets,
+    receivedBytes: a.receivedBytes + b.receivedBytes,
+    sentIpBytes: a.sentIpBytes + b.sentIpBytes,
+    receivedIpBytes: a.receivedIpBytes + b.receivedIpBytes,
+  };
 }
 
 /** The first 16 bytes of a PeerId, in hex. */

@@ -11,6 +11,7 @@ import {
   NO_STATS,
   type Path,
   type Route,
+  type TrafficTotals,
   type TunnelStats,
 } from '../datapath.ts';
 import type { DatapathCounter } from '../datapath-counters.ts';
@@ -177,6 +178,10 @@ export class Sleeve implements Datapath {
 
   stats(peer: PeerId): TunnelStats {
     return this.#state.knownPeer(peer)?.stats() ?? NO_STATS;
+  }
+
+  totals(): TrafficTotals {
+    return this.#state.totals();
   }
 
   /** After a call of the control core: what it gave rise to leaves at once, but within a batch at its end. */

@@ -210,6 +210,7 @@ describe('a thief of the responder key', () => {
         return true;
       },
       stats: () => NO_STATS,
+      totals: () => NO_STATS,
     };
     const counters = new Counters(TUNNEL_COUNTERS);
     const tunnels = new Tunnels({

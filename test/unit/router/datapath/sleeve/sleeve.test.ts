@@ -419,6 +419,25 @@ describe('a pair of sleeves', () => {
     assert.equal(sleeve.stats(net.nodes[1]!.id).sentPackets, 3 + 20);
   });
 
+  it('still counts in all what a peer had carried that is forgotten', () => {
+    const net = new SleeveNet(2);
+    const [index] = net.connect(0, 1);
+    net.link(0, 1);
+    const packet = udpPacket(V4, pattern(100));
+    net.send(0, plain(packet));
+    net.run();
+    const { sleeve } = net.nodes[0]!;
+    const before = sleeve.totals();
+    assert.equal(before.sentIpBytes, packet.length);
+    assert.deepEqual(before.sentBytes, sleeve.stats(net.nodes[1]!.id).sentBytes);
+    sleeve.remove(index);
+    sleeve.setPath(net.nodes[1]!.id, undefined);
+    sleeve.setRoutes([]);
+    sleeve.setRoutes([]);
+    assert.equal(sleeve.stats(net.nodes[1]!.id).sentPackets, 0, 'it is forgotten');
+    assert.deepEqual({ ...sleeve.totals() }, { ...before });
+  });
+
   it('does not send with a session before it is told to use it', () => {
     const net = new SleeveNet(2);
     net.link(0, 1);
