@@ -3,12 +3,13 @@ import { CNI_COUNTERS } from '../cni/cni-counters.ts';
 import { FLOW_COUNTERS } from '../flows/flow-counters.ts';
 import { GROUND_COUNTERS } from '../ground/ground-counters.ts';
 import { HEALTH_COUNTERS } from '../host/health-counters.ts';
+import { METRICS_COUNTERS } from '../host/metrics/metrics-counters.ts';
 import { NODE_COUNTERS } from '../node/node-counters.ts';
 import { DATAPATH_COUNTERS } from '../router/datapath/datapath-counters.ts';
 import { TRAFFIC_COUNTERS } from '../router/datapath/traffic-counters.ts';
 import { ADMISSION_COUNTERS } from './policy/admission-counters.ts';
 
-/** All that a daemon counts: its node, the datapath, CNI calls, repairs of the host's network, the gate, the health port, flows. */
+/** All that a daemon counts: its node, the datapath, CNI calls, repairs of the host's network, the gate, the ports for health and metrics, flows. */
 export const DAEMON_COUNTERS = joinCounters(
   NODE_COUNTERS,
   DATAPATH_COUNTERS,
@@ -16,6 +17,7 @@ export const DAEMON_COUNTERS = joinCounters(
   CNI_COUNTERS,
   GROUND_COUNTERS,
   HEALTH_COUNTERS,
+  METRICS_COUNTERS,
   ADMISSION_COUNTERS,
   FLOW_COUNTERS,
 );

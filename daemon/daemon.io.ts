@@ -261,6 +261,7 @@ export class Daemon {
     };
     if (config.healthListen !== undefined)
       this.#open(await HealthServer.listen(config.healthListen, { readiness, counters }));
+    const metricsParts = config.metricsListen && (await import('./parts/metrics.ts'));
     const context: StatusContext = {
       ...looked,
       version: ownVersion(),
@@ -279,6 +280,7 @@ export class Daemon {
         ...(policy?.warnings() ?? []),
         ...cniFiles.warnings(),
         ...(kubernetes?.warnings() ?? []),
+        ...(metrics?.warnings() ?? []),
       ],
     };
     const flows = this.#open(
@@ -288,6 +290,8 @@ export class Daemon {
         attachments: () => policy?.attachments() ?? [],
       }),
     );
+    const metrics = metricsParts && this.#open(metricsParts.metricsPort(config, context, log));
+    await metrics?.start();
     const handover = new HandoverPolicy({
       shared: config.takeOver,
       clusterId: hex(clusterId),

@@ -32,6 +32,7 @@ export const SUBJECTS: Readonly<Record<string, string>> = {
   swim: 'The probes by which nodes see whether another one lives.',
   ipam: 'The ring, which says which node owns which addresses.',
   node: 'What other nodes say that concerns no part of the above.',
+  metrics: 'The port at which Prometheus is answered.',
   health: 'Connections to the port that answers whether this node is ready.',
   cni: 'The calls of the container runtime.',
   admission: 'Pods at the gate, where they wait until policies were decided for them.',

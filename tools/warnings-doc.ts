@@ -5,6 +5,7 @@ import type { WarningTable } from '../base/warning.ts';
 import { DAEMON_WARNINGS } from '../daemon/daemon-warnings.ts';
 import { GATE_WARNINGS } from '../daemon/policy/gate-warnings.ts';
 import { GROUND_WARNINGS } from '../ground/ground-warnings.ts';
+import { METRICS_WARNINGS } from '../host/metrics/metrics-warnings.ts';
 import { IPAM_WARNINGS } from '../ipam/ipam-warnings.ts';
 import { KUBE_WARNINGS } from '../kube/kube-warnings.ts';
 import { NPC_WARNINGS } from '../npc/npc-warnings.ts';
@@ -19,6 +20,7 @@ export const WARNING_SECTIONS: readonly { readonly title: string; readonly table
   { title: 'Kubernetes', table: KUBE_WARNINGS },
   { title: 'The gate for policies', table: GATE_WARNINGS },
   { title: 'The node and its surroundings', table: DAEMON_WARNINGS },
+  { title: 'The port for metrics', table: METRICS_WARNINGS },
   { title: 'Policies, in `weft policy status`', table: NPC_WARNINGS },
 ];
 

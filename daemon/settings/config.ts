@@ -8,7 +8,9 @@ import type { Intent, IntentInput } from '../../host/settings/intent.ts';
 import type { Reading } from '../../host/settings/setting.ts';
 import {
   readEndpoint,
+  readInteger,
   readListen,
+  readListenEndpoint,
   readPath,
   readPort,
   readSeconds,
@@ -82,6 +84,10 @@ export interface Config {
   readonly rulesOnly: boolean;
   /** Where probes are answered; undefined: nowhere. */
   readonly healthListen: Endpoint | undefined;
+  /** Where Prometheus is answered; undefined: nowhere. */
+  readonly metricsListen: Endpoint | undefined;
+  /** At most so many peers have series of their own in the metrics. */
+  readonly metricsPeers: number;
   /** The runtime's network configuration to be written; undefined: none. */
   readonly cniConfig: string | undefined;
   readonly cniBinDir: string;
@@ -96,6 +102,10 @@ export const DEFAULT_STATE_DIR = '/var/lib/weft';
 export const DEFAULT_NPC_STATE_DIR = '/var/lib/weft-npc';
 /** Clear of 10.42.0.0/16 and 10.43.0.0/16, which k3s and RKE2 use for pods and Services. */
 export const DEFAULT_RANGE4 = '10.32.0.0/13';
+
+/** n² series in a cluster of n nodes that show each other: 17,500 of 50, and a Prometheus takes some millions. */
+const DEFAULT_METRICS_PEERS = 50;
+const MOST_METRICS_PEERS = 1_000;
 
 /** The addresses to listen on, as text. None: all of the host. */
 export function listenHosts(config: Pick<Config, 'listen'>): string[] {
@@ -166,6 +176,8 @@ function build(given: Given<SettingName>, hostName: string, faults: WeftError[])
     flowBytes: one('flow-bytes', readSwitch, false),
     rulesOnly: one('rules-only', readSwitch, false),
     healthListen: one<Endpoint | undefined>('health-listen', readEndpoint, undefined),
+    metricsListen: one<Endpoint | undefined>('metrics-listen', readListenEndpoint, undefined),
+    metricsPeers: one('metrics-peers', readPeerCount, DEFAULT_METRICS_PEERS),
     cniConfig: one<string | undefined>('cni-config', readPath, undefined),
     cniBinDir: one('cni-bin-dir', readPath, '/opt/cni/bin'),
     sysctlDir: one('sysctl-dir', readPath, '/proc/sys'),
@@ -174,6 +186,10 @@ function build(given: Given<SettingName>, hostName: string, faults: WeftError[])
   };
   crossCheck(config, given, faults);
   return given.has('name') ? config : { ...config, name: nameOfHost(hostName, faults) };
+}
+
+function readPeerCount(text: string): Reading<number> {
+  return readInteger(text, 0, MOST_METRICS_PEERS, 'a number of nodes');
 }
 
 function readSafeWait(text: string): Reading<number> {

@@ -110,6 +110,16 @@ const SETTINGS = {
     value: 'ENDPOINT',
     help: 'answer /healthz and /readyz (this weftd serves the node) by HTTP there, as 127.0.0.1:6784 (default: nowhere)',
   },
+  'metrics-listen': {
+    kind: 'one',
+    value: 'ENDPOINT',
+    help: 'answer Prometheus at /metrics by HTTP there, as 192.0.2.1:6782, to whoever can reach it (default: nowhere)',
+  },
+  'metrics-peers': {
+    kind: 'one',
+    value: 'COUNT',
+    help: 'show each other node in the metrics where there are at most so many (default: 50)',
+  },
   'cni-config': {
     kind: 'one',
     value: 'FILE',

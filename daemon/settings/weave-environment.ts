@@ -25,6 +25,10 @@ const WEAVE_VARIABLES: Readonly<Record<string, Translation>> = {
     setting: 'WEFT_DATAPATH',
     convert: (text) => (isOn(text) ? PORTABLE_DATAPATH : AUTO_DATAPATH),
   },
+  WEAVE_METRICS_ADDR: {
+    setting: 'WEFT_METRICS_LISTEN',
+    convert: (text) => (text.startsWith(':') ? `0.0.0.0${text}` : text),
+  },
   // Weft never changes the source of what comes in, which is what this asked for.
   NO_MASQ_LOCAL: { ignored: true },
   // The ring begins by a create-once object; there is nothing left to choose.
@@ -40,7 +44,6 @@ const WEAVE_VARIABLES: Readonly<Record<string, Translation>> = {
   IPTABLES_BACKEND: { refused: 'rules are set by nftables; remove it' },
   EXPECT_NPC: { refused: 'policies need no setting of the router; remove it' },
   WEAVE_EXPOSE_IP: { refused: 'each node has an address of its own in the range; remove it' },
-  WEAVE_METRICS_ADDR: { refused: 'there are no metrics yet; remove it' },
   WEAVE_STATUS_ADDR: { refused: 'set WEFT_HEALTH_LISTEN instead' },
   EXTRA_ARGS: { refused: 'set WEFT_… variables, each named after a flag, instead' },
 };

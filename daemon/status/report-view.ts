@@ -28,7 +28,7 @@ export function reportView(context: StatusContext, kernel: KernelCounters): Repo
 }
 
 /** What weftd itself has counted. */
-function ownCounts({ counters, datapath }: StatusContext): Record<string, number> {
+export function ownCounts({ counters, datapath }: StatusContext): Record<string, number> {
   return { ...counters.snapshot(), ...trafficCounts(datapath.datapath.totals()) };
 }
 

@@ -8,7 +8,7 @@ import { readRequestHead } from './request-head.ts';
 import { SourceRate } from './source-rate.ts';
 
 /** What a request is answered with. */
-interface Answer {
+export interface Answer {
   readonly status: keyof typeof REASONS;
   readonly body: string;
   /** Default: plain text. */
@@ -54,8 +54,8 @@ const BACKLOG_WITH_RATE = 64;
 const REST_MS = 1_000;
 
 /**
- * A few pages over HTTP, for machines: one request a connection, answered and closed. Speaks on bare sockets, for
- * `node:http` takes 15 MB of memory.
+ * A few pages over HTTP, for machines: one request a connection, answered and closed. Speaks on bare sockets: it
+ * needs little of HTTP, and `node:http` takes 3 MB of memory, or 15 where it is imported (docs/adr/0009-start-up.md).
  *
  * Anybody may connect. So each connection has one deadline, counted from when it was accepted, and where there are too
  * many the oldest of the source that has most is closed for a new one: who asks properly always finds a place.

@@ -48,6 +48,14 @@ export function readEndpoint(text: string): Reading<Endpoint> {
   return at ? good(at) : bad('is not an endpoint', 'give ADDRESS:PORT or [IPV6]:PORT');
 }
 
+/**
+ * An endpoint of this host to listen on. Brackets may stand around an IPv4 address, too: a manifest that is given the
+ * node's address does not know of which family it is.
+ */
+export function readListenEndpoint(text: string): Reading<Endpoint> {
+  return readEndpoint(text.replace(/^\[([0-9.]+)\](?=:)/, '$1'));
+}
+
 /** A reader for one of a closed list of words. */
 export function readWord<const T extends string>(words: readonly T[]): (text: string) => Reading<T> {
   return (text) => {

@@ -8,6 +8,7 @@ const PACKAGE_FOLDERS: Readonly<Record<string, readonly string[]>> = {
   'msgpackr/pack': ['gossip'],
   commander: ['cli'],
   'js-yaml': ['kube'],
+  'prom-client': ['host'],
 };
 const TEST_PACKAGES = ['fast-check', 'mocha'];
 

@@ -34,6 +34,11 @@ describe('translateWeaveEnvironment', () => {
     deepEqual(translate({ WEFT_MTU: '1400', WEAVE_MTU: '1300' }).out, { WEFT_MTU: '1400' });
   });
 
+  it('takes an address for metrics as Weave Net did, with none before the port for all of the host', () => {
+    const listen = (text: string): unknown => translate({ WEAVE_METRICS_ADDR: text }).out.WEFT_METRICS_LISTEN;
+    deepEqual([listen('192.0.2.1:6782'), listen(':6782')], ['192.0.2.1:6782', '0.0.0.0:6782']);
+  });
+
   it('leaves the rest of the environment alone', () => {
     deepEqual(translate({ PATH: '/bin', WEFT_NAME: 'a' }).out, { PATH: '/bin', WEFT_NAME: 'a' });
   });
