@@ -4,6 +4,7 @@ import { bindNflog, parseNflog } from '../linux/nflog.ts';
 import { nft } from '../linux/nft.io.ts';
 import { dropPrefix, parseDropPrefix } from '../linux/policy-rules.ts';
 import { NETLINK_NETFILTER, NetlinkEvents } from '../native/netlink-events.ts';
+import type { BlockedConnections } from './blocked-connections.ts';
 import { podKey } from './compiler/cluster-index.ts';
 import type { PolicyCompiler } from './compiler/policy-compiler.ts';
 import { readDeniedPacket } from './denied-packet.ts';
@@ -30,17 +31,24 @@ export async function canLogDrops(): Promise<boolean> {
 }
 
 /**
- * Logs packets that policies deny, and tells those who watch flows: whose they were when they came, in which direction, to which port, and which policies
- * denied them. The rate is bounded by the kernel, and each kind of line by the log.
+ * Logs packets that policies deny, and tells those who watch flows: whose they were when they came, in which direction, to
+ * which port, and which policies denied them. Counts them by port. The rate is bounded by the kernel, and each kind of line
+ * by the log.
  */
 export class DropLog {
   readonly #compiler: PolicyCompiler;
   readonly #log: Log;
   readonly #polls: DeniedPolls;
+  readonly #blocked: BlockedConnections;
   readonly #events: NetlinkEvents;
 
   /** Throws as {@link NetlinkEvents.open} does. That another program has the group is logged. */
-  constructor(compiler: PolicyCompiler, log: Log, polls: DeniedPolls) {
+  constructor(
+    compiler: PolicyCompiler,
+    log: Log,
+    { polls, blocked }: { readonly polls: DeniedPolls; readonly blocked: BlockedConnections },
+  ) {
+    this.#blocked = blocked;
     this.#compiler = compiler;
     this.#log = log;
     this.#polls = polls;
@@ -67,6 +75,7 @@ export class DropLog {
       const packet = readDeniedPacket(payload);
       if (drop === undefined || packet === undefined) continue;
       const { source, destination, protocol, sourcePort, destinationPort } = packet;
+      this.#blocked.add(protocol, destinationPort);
       const [from, to] = [this.#nameOf(source), this.#nameOf(destination)];
       const policies = this.#compiler.dropTag(drop.tag)?.policies ?? [];
       this.#polls.add({

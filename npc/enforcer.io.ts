@@ -1,4 +1,5 @@
 import type { Counters } from '../base/counters.ts';
+import type { Histograms } from '../base/histograms.ts';
 import type { Instant } from '../base/instant.ts';
 import { type Warning, warningOf, warningOfError } from '../base/warning.ts';
 import { WeftError } from '../base/weft-error.ts';
@@ -12,6 +13,7 @@ import type { PolicyCompiler } from './compiler/policy-compiler.ts';
 import type { GateAttachment } from './gate/attachment-file.ts';
 import { GovernedStore } from './governed-store.io.ts';
 import type { NpcCounter } from './npc-counters.ts';
+import type { NpcHistogram } from './npc-histograms.ts';
 import { NPC_WARNINGS } from './npc-warnings.ts';
 import { TableWriter } from './table-writer.io.ts';
 
@@ -39,6 +41,7 @@ interface EnforcerOptions {
   readonly now: () => Instant;
   readonly log: Log;
   readonly counters: Counters<NpcCounter>;
+  readonly histograms: Histograms<NpcHistogram>;
   /** Nothing works any more. */
   readonly onFault: (error: unknown) => void;
 }
@@ -251,7 +254,7 @@ export class Enforcer {
   }
 
   async #apply(since: Instant): Promise<void> {
-    const { compiler, isComplete, now, counters } = this.#options;
+    const { compiler, isComplete, now, counters, histograms } = this.#options;
     const attachments = this.#attachments;
     if (this.#mustClear && attachments === undefined) {
       await this.#writer.clear();
@@ -274,6 +277,7 @@ export class Enforcer {
     if (isNew) {
       const lastApplyMs = now() - since;
       this.#applies.add(lastApplyMs);
+      histograms.observe('npc.applyTime', lastApplyMs / 1000);
       this.#loaded = { lastApplyMs, applyP99Ms: this.#applies.quantileMs(0.99) };
       counters.add('npc.loaded');
     }

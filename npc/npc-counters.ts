@@ -1,4 +1,6 @@
-import { type CounterTable, counts } from '../base/counters.ts';
+import { type CounterTable, counts, joinCounters } from '../base/counters.ts';
+import { HEALTH_COUNTERS } from '../host/health-counters.ts';
+import { METRICS_COUNTERS } from '../host/metrics/metrics-counters.ts';
 
 /** What weft-npc counts. */
 export const NPC_COUNTERS = {
@@ -10,5 +12,8 @@ export const NPC_COUNTERS = {
     'Times that another program changed the packet rules of policies, or events of the kernel were lost, so that all were loaded again.',
   ),
 } as const satisfies CounterTable;
+
+/** All that weft-npc counts itself. */
+export const OWN_NPC_COUNTERS = joinCounters(NPC_COUNTERS, HEALTH_COUNTERS, METRICS_COUNTERS);
 
 export type NpcCounter = keyof typeof NPC_COUNTERS;

@@ -1,4 +1,6 @@
-import { Counters, joinCounters } from '../base/counters.ts';
+import { Counters } from '../base/counters.ts';
+import type { Endpoint } from '../base/endpoint.ts';
+import { Histograms } from '../base/histograms.ts';
 import type { Instant } from '../base/instant.ts';
 import { type Warning, warningOfError } from '../base/warning.ts';
 import { WeftError } from '../base/weft-error.ts';
@@ -6,7 +8,6 @@ import { askDaemon } from '../control/control-client.io.ts';
 import { answerOf, type ControlClient, serveControl } from '../control/control-server.io.ts';
 import { decodeNpcRequest, type NpcRequest, type PolicyStatusResult } from '../control/npc-request.ts';
 import { clock } from '../host/clock.io.ts';
-import { HEALTH_COUNTERS } from '../host/health-counters.ts';
 import { HealthServer } from '../host/health-server.io.ts';
 import type { Log } from '../host/log.ts';
 import { osRandom } from '../host/os-random.io.ts';
@@ -20,6 +21,7 @@ import { ApiFaults } from '../kube/api-faults.ts';
 import type { Delta } from '../kube/object-store.ts';
 import { readPolicyCounters } from '../linux/policy-gate.io.ts';
 import type { FileLock } from '../native/file-lock.ts';
+import { BlockedConnections } from './blocked-connections.ts';
 import { speakers } from './chosen-node.ts';
 import { PolicyCompiler } from './compiler/policy-compiler.ts';
 import { DeniedPolls } from './denied-polls.io.ts';
@@ -28,7 +30,8 @@ import { Enforcer } from './enforcer.io.ts';
 import { explain } from './explain.ts';
 import { namedPods } from './named-pods.ts';
 import { succeed, takeBack, takeNodeLock } from './node-lock.io.ts';
-import { NPC_COUNTERS } from './npc-counters.ts';
+import { OWN_NPC_COUNTERS } from './npc-counters.ts';
+import { NPC_HISTOGRAMS } from './npc-histograms.ts';
 import { PolicyEvents } from './policy-events.io.ts';
 import { policyStatus } from './policy-status.ts';
 import type { NpcConfig } from './settings/npc-config.ts';
@@ -52,7 +55,9 @@ export class Npc {
   readonly #config: NpcConfig;
   readonly #log: Log;
   readonly #onFault: (error: unknown) => void;
-  readonly #counters = new Counters(joinCounters(NPC_COUNTERS, HEALTH_COUNTERS));
+  readonly #counters = new Counters(OWN_NPC_COUNTERS);
+  readonly #histograms = new Histograms(NPC_HISTOGRAMS);
+  readonly #blocked = new BlockedConnections();
   readonly #client: ApiClient;
   readonly #logsDrops: boolean;
   readonly #compiler: PolicyCompiler;
@@ -175,7 +180,7 @@ export class Npc {
 
   /** Resolves when the node is served, with what resolves when room is to be made for another one. */
   async #serve(lock: FileLock, returnedAt: Instant | undefined): Promise<Promise<void>> {
-    const { runDir, stateDir, healthListen } = this.#config;
+    const { runDir, stateDir, healthListen, metricsListen } = this.#config;
     const opened = new AsyncDisposableStack();
     const yielded = Promise.withResolvers<void>();
     opened.defer(() => lock.release());
@@ -190,15 +195,16 @@ export class Npc {
         now: clock,
         log: this.#log,
         counters: this.#counters,
+        histograms: this.#histograms,
         onFault: this.#onFault,
       });
       opened.defer(() => enforcer.close());
-      this.#serving = { enforcer, opened };
+      this.#serving = { enforcer, opened, metrics: undefined };
       enforcer.start();
       const denied = new DeniedPolls(osRandom, this.#logsDrops);
       opened.defer(() => denied.close());
       if (this.#logsDrops) {
-        const dropLog = new DropLog(this.#compiler, this.#log, denied);
+        const dropLog = new DropLog(this.#compiler, this.#log, { polls: denied, blocked: this.#blocked });
         opened.defer(() => dropLog.close());
       }
       const telling = setInterval(() => this.#tellEvents(), TELL_EVERY_MS).unref();
@@ -217,11 +223,29 @@ export class Npc {
         const health = await HealthServer.listen(healthListen, { readiness, counters: this.#counters });
         opened.defer(() => health.close());
       }
+      if (metricsListen !== undefined) await this.#openMetrics(metricsListen, enforcer, opened);
     } catch (error) {
       await opened.disposeAsync();
       throw error;
     }
     return yielded.promise;
+  }
+
+  async #openMetrics(at: Endpoint, enforcer: Enforcer, opened: AsyncDisposableStack): Promise<void> {
+    const { NpcMetricsPort } = await import('./npc-metrics-port.io.ts');
+    const metrics = new NpcMetricsPort(at, {
+      status: async () => {
+        const kernel = await kernelCounters();
+        return { status: this.#statusOf(enforcer, kernel, null), kernel: kernel.counts };
+      },
+      blocked: this.#blocked,
+      histograms: this.#histograms,
+      counters: this.#counters,
+      log: this.#log,
+    });
+    opened.adopt(metrics, (it) => it.close());
+    this.#serving = { enforcer, opened, metrics };
+    await metrics.start();
   }
 
   async #endServing(): Promise<void> {
@@ -286,6 +310,14 @@ export class Npc {
   /** What cannot be asked of the kernel or of weftd is left out, and told. */
   async #status(enforcer: Enforcer): Promise<PolicyStatusResult> {
     const [kernel, addsWaitedMs] = await Promise.all([kernelCounters(), addsWaited(this.#config.runDir)]);
+    return this.#statusOf(enforcer, kernel, addsWaitedMs);
+  }
+
+  #statusOf(
+    enforcer: Enforcer,
+    kernel: Awaited<ReturnType<typeof kernelCounters>>,
+    addsWaitedMs: number | null,
+  ): PolicyStatusResult {
     return policyStatus({
       nodeName: this.#config.nodeName,
       version: ownVersion(),
@@ -299,7 +331,12 @@ export class Npc {
       attached: enforcer.attachments.length,
       addsWaitedMs,
       counters: { ...this.#counters.snapshot(), ...kernel.counts },
-      warnings: [...this.#faults.warnings(clock()), ...enforcer.warnings(), ...kernel.warnings],
+      warnings: [
+        ...this.#faults.warnings(clock()),
+        ...enforcer.warnings(),
+        ...kernel.warnings,
+        ...(this.#serving?.metrics?.warnings() ?? []),
+      ],
     });
   }
 }
@@ -307,6 +344,7 @@ export class Npc {
 interface Serving {
   readonly enforcer: Enforcer;
   readonly opened: AsyncDisposableStack;
+  readonly metrics: { warnings(): Warning[] } | undefined;
 }
 
 /** What the kernel counts of policies; nothing where there is no table. */

@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { DAEMON_METRICS } from '../daemon/metrics/daemon-metrics.ts';
 import type { Metric } from '../host/metrics/metric.ts';
+import { NPC_METRICS } from '../npc/npc-metrics.ts';
 
 /** Where the file is. */
 export const METRICS_DOC = new URL('../docs/metrics.md', import.meta.url);
@@ -11,13 +12,19 @@ export const METRICS_DOC = new URL('../docs/metrics.md', import.meta.url);
 export const ALL_METRICS: readonly {
   readonly program: string;
   readonly metrics: readonly Metric<never>[];
-}[] = [{ program: 'weftd', metrics: DAEMON_METRICS }];
+}[] = [
+  { program: 'weftd', metrics: DAEMON_METRICS },
+  { program: 'weft-npc', metrics: NPC_METRICS },
+];
 
 /** Series that one program can have at most, as far as its declarations say: labels of open values count as one. */
 function seriesOf(metrics: readonly Metric<never>[]): number {
+  const valuesOf = ({ values, most = 1 }: Metric<never>['labels'][number]): number =>
+    typeof values === 'string' ? most : values.length;
   return metrics
-    .map(({ labels }) =>
-      labels.reduce((all, { values }) => all * (typeof values === 'string' ? 1 : values.length), 1),
+    .map(
+      ({ type, labels }) =>
+        labels.reduce((all, label) => all * valuesOf(label), 1) + (type === 'histogram' ? 2 : 0),
     )
     .reduce((sum, series) => sum + series, 0);
 }
@@ -39,10 +46,11 @@ export function renderMetrics(programs = ALL_METRICS): string {
 
 const INTRODUCTION = `# Metrics
 
-weftd answers Prometheus where it is told to by \`--metrics-listen ADDRESS:PORT\`: at \`/metrics\`, over HTTP, to whoever can
-reach that address, in clear and without a password. Without the flag nothing listens, and nothing is loaded for it. In
-\`weave-daemonset.yaml\` it is on, at port 6782 of the node's address, which Weave Net had. To have it off there, take out
-the variable \`WEFT_METRICS_LISTEN\`; to let only Prometheus in, close the port to others by a firewall.
+weftd and weft-npc answer Prometheus where they are told to by \`--metrics-listen ADDRESS:PORT\`: at \`/metrics\`, over HTTP,
+to whoever can reach that address, in clear and without a password. Without the flag nothing listens, and nothing is
+loaded for it. In \`weave-daemonset.yaml\` it is on: weftd listens at port 6782 of the node's address and weft-npc at 6781,
+the ports that Weave Net had. To have it off there, take out the variables \`WEFT_METRICS_LISTEN\` and
+\`WEFT_NPC_METRICS_LISTEN\`; to let only Prometheus in, close the ports to others by a firewall.
 
 What is told: counts and states. Names of nodes are in it, and no addresses, no pods and no secrets. A port that another
 program has is told by \`weft status\` (\`W_METRICS_PORT\`) and tried again; the network does not wait for it.
@@ -63,7 +71,9 @@ how many were left out.
 \`weft_dropped_packets_total\` and its like have a label \`reason\`. It is the name under which the counter stands in
 [counters.md](counters.md) and in \`weft report\`, so that file says what each means. All reasons are there from the
 start, at 0, so that an increase is seen from the first drop on. What the kernel counts (\`rules.…\`, \`gate.…\`,
-\`policy.…\`) begins again at 0 when the rules are set anew, which Prometheus takes for what it is.
+\`policy.…\`) begins again at 0 when the rules are set anew, which Prometheus takes for what it is. What policies deny is
+told by weft-npc, all else by weftd. How long starts of pods waited for weft-npc, weftd tells
+(\`weft_admission_waited_seconds_total\`).
 
 ## Weave Net's metrics
 

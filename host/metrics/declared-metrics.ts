@@ -1,5 +1,6 @@
 import type { CounterDeclaration, CounterTable } from '../../base/counters.ts';
 import type { Gauge, GaugeReading } from '../../base/gauges.ts';
+import type { HistogramReading, HistogramTable } from '../../base/histograms.ts';
 import type { Metric, Sample } from './metric.ts';
 
 /** What counters have counted, by name. Absent: nothing yet. Null: it cannot be read at present. */
@@ -32,6 +33,33 @@ export function gaugeMetrics(
     help,
     labels: label === undefined ? [] : [label],
     read: ({ gauges }) => samplesOf(gauges[name], label?.name),
+  }));
+}
+
+/** The metrics of all histograms of a table. */
+export function histogramMetrics(
+  table: HistogramTable,
+): Metric<{ readonly histograms: Readonly<Record<string, HistogramReading>> }>[] {
+  return Object.entries(table).map(([name, { help, unit, bounds }]) => ({
+    name: withUnit(snakeName(name), unit),
+    type: 'histogram',
+    help,
+    labels: [{ name: 'le', values: [...bounds.map(String), '+Inf'] }],
+    read: ({ histograms }) => {
+      const reading = histograms[name];
+      if (reading === undefined) return [];
+      const { atMost, count, sum } = reading;
+      const classes = bounds.map((bound, at) => [String(bound), atMost[at] ?? 0] as const);
+      return [
+        ...[...classes, ['+Inf', count] as const].map(([le, value]) => ({
+          suffix: '_bucket' as const,
+          value,
+          labels: { le },
+        })),
+        { suffix: '_sum', value: sum },
+        { suffix: '_count', value: count },
+      ];
+    },
   }));
 }
 

@@ -6,12 +6,14 @@ interface MetricLabel {
   readonly name: string;
   /** All values that it can have; or, where they are not known beforehand, what bounds them, as a clause. */
   readonly values: readonly string[] | string;
+  /** Where they are not known beforehand: how many there are at most, if not a few. */
+  readonly most?: number;
 }
 
 /** One number of a metric. */
 export interface Sample {
   readonly value: number;
-  /** A value for each label of the metric. */
+  /** A value for each label of the metric; none of the sum and count of a histogram. */
   readonly labels?: Readonly<Record<string, string>>;
   /** What is added to the metric's name: of histograms only. */
   readonly suffix?: '_bucket' | '_sum' | '_count';

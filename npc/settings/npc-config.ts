@@ -5,6 +5,7 @@ import type { Intent, IntentInput } from '../../host/settings/intent.ts';
 import { bad, good, type Reading } from '../../host/settings/setting.ts';
 import {
   readEndpoint,
+  readListenEndpoint,
   readPath,
   readSocketFolder,
   readSwitch,
@@ -30,6 +31,8 @@ export interface NpcConfig {
   readonly kubeconfig: string | undefined;
   /** Undefined: nowhere. */
   readonly healthListen: Endpoint | undefined;
+  /** Where Prometheus is answered; undefined: nowhere. */
+  readonly metricsListen: Endpoint | undefined;
   readonly reject: boolean;
   readonly dropLog: boolean;
   readonly logLevel: LogLevel;
@@ -53,6 +56,7 @@ export function readNpcConfig({ argv, env, hostName, file }: IntentInput): Inten
     stateDir: one('state-dir', readPath, '/var/lib/weft-npc'),
     kubeconfig: one<string | undefined>('kubeconfig', readPath, undefined),
     healthListen: one<Endpoint | undefined>('health-listen', readEndpoint, undefined),
+    metricsListen: one<Endpoint | undefined>('metrics-listen', readListenEndpoint, undefined),
     reject: one('reject', readSwitch, false),
     dropLog: one('drop-log', readSwitch, true),
     logLevel: one<LogLevel>('log-level', readWord(['error', 'warn', 'info', 'debug']), 'info'),

@@ -22,6 +22,11 @@ const SETTINGS = {
     value: 'ENDPOINT',
     help: 'answer /healthz and /readyz (rules are loaded) by HTTP there, as 127.0.0.1:6785 (default: nowhere)',
   },
+  'metrics-listen': {
+    kind: 'one',
+    value: 'ENDPOINT',
+    help: 'answer Prometheus at /metrics by HTTP there, as 192.0.2.1:6781, to whoever can reach it (default: nowhere)',
+  },
   reject: {
     kind: 'switch',
     help:

@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { askNpc } from '../../../control/ask-npc.io.ts';
-import { until } from '../../cluster/command.ts';
+import { run, until } from '../../cluster/command.ts';
+import { parseExposition, valueIn } from '../metrics/exposition.ts';
 import { NpcHost, type NpcProcess } from './npc-process.ts';
 import { type PlacedPod, PolicyNode } from './policy-node.ts';
 import { RealApi } from './real-api.ts';
@@ -57,7 +58,7 @@ describe('weft-npc', function () {
     ];
     await api.apply({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'here' } });
     for (const pod of [client, web, other]) await create(pod);
-    npc = host.start();
+    npc = host.start(['--metrics-listen', '127.0.0.1:6781']);
     await host.ready();
   });
 
@@ -196,6 +197,27 @@ describe('weft-npc', function () {
     await other.prober.tcp(web.addresses[6], 80);
     await npc.says('denied from=default/other to=default/web protocol=TCP port=80 direction=ingress');
     match(npc.log, /policies="NetworkPolicy default\/allow, NetworkPolicy default\/deny"/);
+  });
+
+  it('tells Prometheus what the status says, what was denied, and how long changes took', async () => {
+    const text = await node.node.namespace.run('curl', '-sf', 'http://127.0.0.1:6781/metrics');
+    const { stdout, stderr } = await run(['promtool', 'check', 'metrics'], { input: text, mayFail: true });
+    equal(stdout + stderr, '', 'promtool finds nothing to complain of');
+    const [series, status] = [parseExposition(text), await host.status()];
+    const value = (name: string, labels = {}) => valueIn(series, name, labels);
+    equal(value('weft_npc_copy_complete'), 1);
+    equal(value('weft_npc_pods_attached'), status.attached);
+    equal(value('weft_npc_pods_governed'), status.loaded!.pods);
+    equal(value('weft_npc_rules'), status.loaded!.rules);
+    equal(value('weft_npc_copy_objects', { kind: 'networkpolicies' }), 2);
+    equal(value('weft_npc_loaded_total'), status.counters['npc.loaded']);
+    equal(value('weft_npc_apply_time_seconds_count'), status.counters['npc.loaded']);
+    equal(value('weft_npc_apply_time_seconds_bucket', { le: '+Inf' }), status.counters['npc.loaded']);
+    const reason = 'policy.dropIngress';
+    equal(value('weft_dropped_packets_total', { reason }), status.counters[reason]);
+    ok(status.counters[reason]! > 0);
+    ok(value('weavenpc_blocked_connections_total', { protocol: 'tcp', dport: '80' })! > 0);
+    ok(value('weavenpc_blocked_connections_total', { protocol: 'tcp', dport: '81' })! > 0);
   });
 
   it('counts what is denied by its direction, and says how long changes take', async () => {

@@ -1,7 +1,8 @@
 import { deepEqual } from 'node:assert/strict';
 import { counts, drops } from '../../../../base/counters.ts';
 import { gauge, gaugeBy } from '../../../../base/gauges.ts';
-import { counterMetrics, gaugeMetrics } from '../../../../host/metrics/declared-metrics.ts';
+import { histogram } from '../../../../base/histograms.ts';
+import { counterMetrics, gaugeMetrics, histogramMetrics } from '../../../../host/metrics/declared-metrics.ts';
 
 const COUNTERS = {
   'tunnel.pathDead': counts('Tunnels whose peer answered no longer.'),
@@ -71,5 +72,21 @@ describe('gaugeMetrics', () => {
         ],
       ],
     );
+  });
+});
+
+describe('histogramMetrics', () => {
+  it('has a sample for each bound, one for all, and the sum', () => {
+    const table = { 'npc.applyTime': histogram([0.5, 2], 'How long it took.') };
+    const [metric] = histogramMetrics(table);
+    deepEqual([metric!.name, metric!.type], ['weft_npc_apply_time_seconds', 'histogram']);
+    deepEqual(metric!.read({ histograms: {} }), []);
+    deepEqual(metric!.read({ histograms: { 'npc.applyTime': { atMost: [1, 3], count: 4, sum: 9.5 } } }), [
+      { suffix: '_bucket', value: 1, labels: { le: '0.5' } },
+      { suffix: '_bucket', value: 3, labels: { le: '2' } },
+      { suffix: '_bucket', value: 4, labels: { le: '+Inf' } },
+      { suffix: '_sum', value: 9.5 },
+      { suffix: '_count', value: 4 },
+    ]);
   });
 });

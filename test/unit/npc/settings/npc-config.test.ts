@@ -21,6 +21,7 @@ describe('readNpcConfig', () => {
         stateDir: '/var/lib/weft-npc',
         kubeconfig: undefined,
         healthListen: undefined,
+        metricsListen: undefined,
         reject: false,
         dropLog: true,
         logLevel: 'info',
