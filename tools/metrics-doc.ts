@@ -59,6 +59,18 @@ An answer is made once a second at most, and all who ask meanwhile get the same.
 second is answered 429, and where more than a hundred a second connect, nobody is answered for a second: packets of pods
 go first. What was refused is counted (\`metrics.…\` in [counters.md](counters.md)).
 
+## A dashboard, alerts, and how Prometheus finds all nodes
+
+In the folder \`monitoring/\`:
+
+- \`grafana-dashboard.json\`: a dashboard of Grafana (10 and later; Dashboards, New, Import). It asks which Prometheus.
+- \`alerts.yaml\`: sixteen alerts, as a rules file of Prometheus. Each says what is wrong on which node, and what to do.
+  \`promtool test rules alerts.test.yaml\` shows when they fire.
+- \`pod-monitor.yaml\`: an example for the Prometheus operator. The manifest declares no ports, as it says there, so the
+  example puts them into the addresses; a \`kubernetes_sd_configs\` of your own (role \`pod\`) can do the same.
+
+Elsewhere a list of nodes does: \`static_configs: [{ targets: ["192.0.2.1:6782", "192.0.2.2:6782"] }]\`.
+
 ## How many series
 
 At most some {series}, whatever the size of the cluster, and seven for each other node where there are at most

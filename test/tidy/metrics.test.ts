@@ -14,6 +14,7 @@ function faultsOf({ name, type, help, labels }: Metric<never>): string[] {
     [labels.every(({ values }) => values.length > 0), 'a label has no values'],
     // Those that Prometheus gives itself, and those of types that are not used.
     [!labels.some((label) => ['job', 'instance', 'quantile'].includes(label.name)), 'a label is reserved'],
+    [type === 'histogram' || !labels.some((label) => label.name === 'le'), 'a label is of histograms'],
   ] as const;
   return faults.flatMap(([fine, what]) => (fine ? [] : [`${name}: ${what}`]));
 }
