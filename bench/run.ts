@@ -15,6 +15,7 @@ const BENCHES: readonly string[] = [
   'cni-attach',
   'mesh',
   'daemon',
+  'metrics',
   'policy',
   'gossip-convergence',
 ];
