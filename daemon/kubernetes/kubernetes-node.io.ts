@@ -1,5 +1,4 @@
 import { hex } from '../../base/bytes.ts';
-import type { PeerId } from '../../base/peer-id.ts';
 import { formatRange, type Range } from '../../base/range.ts';
 import { WeftError } from '../../base/weft-error.ts';
 import { parseClusterSecret } from '../../crypto/cluster-secret.ts';
@@ -16,9 +15,10 @@ import type { Config } from '../settings/config.ts';
 import { keepObjects } from '../state/kept-objects.io.ts';
 import { readSecretFile } from '../state/secret-file.io.ts';
 import { nameOf } from '../status/status-context.ts';
-import { gonePeers, isCaretaker } from './gone-peers.ts';
+import { isCaretaker } from './gone-peers.ts';
 import { KubernetesLink } from './kubernetes-link.io.ts';
 import { policyEngineOf } from './policy-engine.ts';
+import { removeGone } from './remove-gone.ts';
 
 /** Whoever was not heard of for so long after our start is taken for dead. */
 const GONE_AFTER_MS = 60_000;
@@ -69,11 +69,8 @@ export function linkToKubernetes(options: {
       alone: () => aliveOthers().length === 0,
       caretaker: isCaretakerHere,
       nodes: (names) => {
-        const owners = new Set(node.ipam.owners().map(({ owner }) => owner));
-        for (const peer of goneOf(node, config.name, names, clock() - startedAt > GONE_AFTER_MS)) {
-          if (owners.has(peer)) node.ipam.removePeer(peer, clock());
-          else node.gossip.forgetPeer(peer, clock());
-        }
+        const settled = clock() - startedAt > GONE_AFTER_MS;
+        removeGone(node, { ownName: config.name, nodeNames: names, settled, now: clock() });
         loop.wake();
       },
       ownGenesis: () => node.ipam.genesis,
@@ -108,20 +105,4 @@ async function policyEngine(): Promise<string | undefined> {
 /** Hex of the cluster that a secret names. */
 function clusterIdOf(secret: string): string {
   return hex(parseClusterSecret(secret).clusterId);
-}
-
-/** The peers whose nodes are gone, and whose removal is not under way. */
-function goneOf(node: WeftNode, ownName: string, nodeNames: ReadonlySet<string>, settled: boolean): PeerId[] {
-  const members = node.gossip.members();
-  const owners = node.ipam.owners().map(({ owner }) => owner);
-  const underWay = new Set(node.ipam.status().pending.removals.map(({ peer }) => peer));
-  const gone = gonePeers({
-    self: node.peer,
-    ownName,
-    peers: [...owners, ...members.map(({ peer }) => peer)],
-    members,
-    nodeNames,
-    settled,
-  });
-  return gone.filter((peer) => !underWay.has(peer));
 }
