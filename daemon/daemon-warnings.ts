@@ -43,8 +43,8 @@ export const DAEMON_WARNINGS = {
   },
   W_UNDERLAY_MTU: {
     message:
-      'the MTU of the underlay is {now} now, and was {before} when weftd started: packets of pods take a detour until their size is known',
-    remedy: 'restart weftd, so that new pods get one that fits',
+      'the MTU of the underlay is {now} now, and was {before} when weftd started: packets of pods, of up to {overlay}, take a detour until their size is known',
+    remedy: 'restart weftd with a smaller --mtu, or with none; no path should carry less than 1416',
   },
   W_PEER_RECORD_REFUSED: {
     message: 'what the peer {name} says of itself is refused, since a field is out of bounds',

@@ -207,16 +207,6 @@ export class Daemon {
       : undefined;
     const { name } = config;
     const looked = { node, name, sought: () => seeds.sought, now: clock };
-    const cni = this.#open(
-      openCni({
-        ...{ node, loop, sysctl, runDir, mtu: () => overlayMtu, gate: policy?.gate, counters },
-        ringDetail: () => ringDetail(looked),
-      }),
-    );
-    const refused = new RefusedPeers(loop, (peer) => nameOf(looked, peer), clock);
-    const ready = (): boolean => cni.serves().ready;
-    const cniFiles = this.#open(new CniFiles({ config, log, ready, now: clock, random: osRandom }));
-    const addresses = node.ipam.allocation(NODE_KEY)?.addresses ?? [];
     const underlayWatch = this.#open(
       new UnderlayWatch({
         first: underlay,
@@ -225,6 +215,16 @@ export class Daemon {
         log,
       }),
     );
+    const cni = this.#open(
+      openCni({
+        ...{ node, loop, sysctl, runDir, mtu: () => underlayWatch.overlayMtu, gate: policy?.gate, counters },
+        ringDetail: () => ringDetail(looked),
+      }),
+    );
+    const refused = new RefusedPeers(loop, (peer) => nameOf(looked, peer), clock);
+    const ready = (): boolean => cni.serves().ready;
+    const cniFiles = this.#open(new CniFiles({ config, log, ready, now: clock, random: osRandom }));
+    const addresses = node.ipam.allocation(NODE_KEY)?.addresses ?? [];
     const hostNetwork = this.#open(
       new HostNetwork({
         client,
@@ -238,6 +238,12 @@ export class Daemon {
         counters,
       }),
     );
+    underlayWatch.follow((mtu) => {
+      // It is compared with each look, so a failure is tried again and told.
+      hostNetwork
+        .setMtu(mtu)
+        .catch((fault: unknown) => log.warn('weft0 has another MTU', { fault: String(fault) }));
+    });
     loop.on('ownAddresses', (out) => {
       void hostNetwork
         .setAddresses(out.addresses)

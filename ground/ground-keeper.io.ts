@@ -142,6 +142,12 @@ export class GroundKeeper {
     await this.#inTurn(() => repairHost(this.#options.kernel, this.#ground));
   }
 
+  /** MTU of the TUN interface, bytes, from now on. Resolves when the interface has it. */
+  async setMtu(mtu: number): Promise<void> {
+    this.#ground = { ...this.#ground, mtu };
+    await this.#inTurn(() => repairHost(this.#options.kernel, this.#ground));
+  }
+
   /** From now on pods are looked at too. */
   holdPods(pods: PodGround): void {
     this.#pods = pods;

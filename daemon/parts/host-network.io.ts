@@ -77,6 +77,11 @@ export class HostNetwork {
     await this.#keeper.setAddresses(addresses);
   }
 
+  /** The largest packet of the overlay is another one now, bytes. Rejects where the interface cannot be set. */
+  async setMtu(mtu: number): Promise<void> {
+    await this.#keeper.setMtu(mtu);
+  }
+
   /** The pods of `plugin` are kept from now on, once it has started. */
   holdPods(plugin: CniPlugin): void {
     this.#keeper.holdPods({

@@ -3,6 +3,7 @@ import { nativeCipherFault } from '../../../native/aead.ts';
 import type { OpenDatapath } from '../../../router/datapath/datapath.ts';
 import { Cluster } from '../../cluster/cluster.ts';
 import type { ClusterNode } from '../../cluster/cluster-node.ts';
+import type { ClusterPod } from '../../cluster/cluster-pod.ts';
 import { run, until } from '../../cluster/command.ts';
 import type { Host } from '../../cluster/underlay.ts';
 
@@ -109,6 +110,51 @@ describe('weftd in a network that is not as it seems', function () {
     assert.ok(report.end.sum_received.bytes > 25_000_000, `${report.end.sum_received.bytes} bytes arrived`);
     const pair = (await a.ask('report')).tunnels as readonly { readonly mtu: number }[];
     assert.ok(pair[0]!.mtu <= 1300 - 28 - 36, `an MTU of ${pair[0]!.mtu}`);
+  });
+
+  it('has the TUN interface and new pods follow an underlay that carries less, and tells running pods what fits', async () => {
+    const [a, b] = (await cluster.startNodes(2)) as [ClusterNode, ClusterNode];
+    for (const node of [a, b]) await node.ready(30_000);
+    await a.connected([b], 20_000);
+    const mtuOf = async (pod: ClusterPod): Promise<number> => {
+      const { stdout } = await pod.run(['cat', '/sys/class/net/eth0/mtu']);
+      return Number(stdout);
+    };
+    const mtuOfTun = async (): Promise<number> =>
+      Number((await a.run(['ip', '-o', 'link', 'show', 'weft0'])).stdout.match(/mtu (\d+)/)![1]);
+    const [from, to] = [await a.attachPod('from'), await b.attachPod('to')];
+    await until('a pod to reach the other', () => from.ping(to.v4), { timeoutMs: 20_000 });
+    const before = await mtuOfTun();
+    assert.equal(await mtuOf(from), before);
+
+    await a.run(['ip', 'link', 'set', 'eth0', 'mtu', '1450']);
+    await until('weft0 to follow', async () => (await mtuOfTun()) === before - 50);
+    assert.deepEqual((await a.ask('status')).warnings ?? [], []);
+    assert.equal(await mtuOf(from), before, 'what runs keeps its own');
+    for (const [to4or6, header, largest] of [
+      [to.v4, 28, before],
+      [to.v6, 48, before],
+    ] as const) {
+      // Once with a packet of the old size, of which the kernel then tells what fits.
+      const told = await from.run(
+        ['ping', '-n', '-c', '2', '-i', '0.2', '-W', '1', '-M', 'do', '-s', String(largest - header), to4or6],
+        { mayFail: true },
+      );
+      assert.match(told.stdout + told.stderr, new RegExp(`mtu[ =:]+${before - 50}`), told.stdout);
+      const fits = String(before - 50 - header);
+      const { stdout } = await from.run(['ping', '-n', '-c', '1', '-W', '2', '-M', 'do', '-s', fits, to4or6]);
+      assert.match(stdout, /1 received/);
+    }
+    assert.equal(await mtuOf(await a.attachPod('late')), before - 50);
+
+    await a.run(['ip', 'link', 'set', 'eth0', 'mtu', '9000']);
+    await until('weft0 to be as at the start', async () => (await mtuOfTun()) === before);
+    // IPv6 takes no less than 1280.
+    await a.run(['ip', 'link', 'set', 'eth0', 'mtu', '1400']);
+    await until('weft0 to have the least', async () => (await mtuOfTun()) === 1280);
+    await until('a warning', async () =>
+      ((await a.ask('status')).problems ?? []).some(({ code }) => code === 'W_UNDERLAY_MTU'),
+    );
   });
 
   it('finds its peers though they tell of many addresses that lead nowhere', async () => {
