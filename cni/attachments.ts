@@ -1,11 +1,14 @@
 import type { Counters } from '../base/counters.ts';
-import { planAttachment } from './attachment.ts';
+import { hostLinkName, type PodAddresses, planAttachment } from './attachment.ts';
+import { CarrierLosses } from './carrier-losses.ts';
 import type { CniCounter } from './cni-counters.ts';
 import type { NetworkConfig } from './config.ts';
 import { CNI_CODE, CniFault, describeFault, faultOf } from './fault.ts';
+import type { HandedPod } from './handed-pod.ts';
 import { type AttachmentKey, keyText } from './key.ts';
 import { KeyedLock } from './keyed-lock.ts';
-import type { AddressPool, DeletionSpool, Pod, PodGate, PodNetwork } from './needs.ts';
+import type { AddressPool, DeletionSpool, Pod, PodGate, PodHolder, PodNetwork } from './needs.ts';
+import { ownerText } from './pod-args.ts';
 import { reconcile } from './reconcile.ts';
 import type { CniRequest } from './request.ts';
 import { attachmentResult, missingFromResult } from './result.ts';
@@ -17,6 +20,8 @@ export interface AttachmentsOptions {
   readonly spool: DeletionSpool;
   /** Undefined: pods are open at once. */
   readonly gate?: PodGate | undefined;
+  /** Undefined: nobody keeps the pods' ends. */
+  readonly holder?: PodHolder | undefined;
   /** MTU for new pods: the overlay's as it is now. */
   readonly mtu: () => number;
   readonly counters: Counters<CniCounter>;
@@ -35,6 +40,7 @@ const MAX_NAMED_FAULTS = 8;
 export class Attachments {
   readonly #options: AttachmentsOptions;
   readonly #lock = new KeyedLock();
+  readonly #losses = new CarrierLosses();
 
   constructor(options: AttachmentsOptions) {
     this.#options = options;
@@ -102,7 +108,9 @@ export class Attachments {
       const addresses = pool.addressesOf(key);
       return addresses ? [{ key, addresses }] : [];
     });
-    const suspects = reconcile(allocations, await network.hostLinks()).broken;
+    const links = await network.hostLinks();
+    this.#losses.looked(links);
+    const suspects = reconcile(allocations, links).broken;
     const mended: string[] = [];
     const failed: string[] = [];
     for (const { key, network: name, faults } of suspects) {
@@ -114,6 +122,7 @@ export class Attachments {
           const [still] = reconcile([{ key, addresses }], await network.hostLinks()).broken;
           if (!still) return;
           await network.repair(planAttachment(key, name, addresses, mtu()));
+          this.#losses.forget(hostLinkName(key));
           mended.push(...still.faults);
         });
       } catch (error) {
@@ -124,13 +133,33 @@ export class Attachments {
     return mended;
   }
 
+  /** Takes over from the weftd before this one a pod that it held; nothing where the pod is gone by now. */
+  async adopt({ key, network: name, mtu, ...rest }: HandedPod, pod: Pod): Promise<void> {
+    const { pool, network, holder } = this.#options;
+    await this.#lock.run(key, async () => {
+      const addresses = pool.addressesOf(key);
+      // A runtime may have attached it anew meanwhile: what came with that ADD is the later.
+      if (!addresses || holder?.holds(key) || !(await network.hostLink(key))) return;
+      holder?.hold(pod, { ...rest, attachment: planAttachment(key, name, addresses, mtu) });
+    });
+  }
+
+  /** Attachments whose pods may have lost their routes, and that nobody holds; as of the last {@link mend}. */
+  cutOff(): { readonly key: AttachmentKey; readonly addresses: PodAddresses }[] {
+    const { pool, holder } = this.#options;
+    return pool
+      .keys()
+      .filter((key) => this.#losses.has(hostLinkName(key)) && !holder?.holds(key))
+      .map((key) => ({ key, addresses: pool.addressesOf(key) ?? {} }));
+  }
+
   async #add(
     { config, netns, pod: owner }: CniRequest,
     key: AttachmentKey,
     pod: Pod,
     signal: AbortSignal,
   ): Promise<Record<string, unknown>> {
-    const { pool, network, spool, gate } = this.#options;
+    const { pool, network, spool, gate, holder } = this.#options;
     if (signal.aborted)
       throw new CniFault(CNI_CODE.tryLater, 'earlier calls for this container took too long');
     // These two refusals stand before the try block: undoing would remove the attachment that exists.
@@ -147,8 +176,15 @@ export class Attachments {
       const attachment = planAttachment(key, config.name, addresses, this.#options.mtu());
       const result = attachmentResult(config.cniVersion, attachment, netns, config.dns, config.prevResult);
       await gate?.announce(attachment, owner);
-      await network.attach(pod, attachment);
+      const made = await network.attach(pod, attachment);
       await gate?.admitted(key);
+      holder?.hold(pod, {
+        ...made,
+        attachment,
+        owner: ownerText(owner, key),
+        netnsName: netns.slice(netns.lastIndexOf('/') + 1),
+        leftAlone: undefined,
+      });
       return result;
     } catch (error) {
       throw await this.#undo(key, signal, error);
@@ -171,7 +207,9 @@ export class Attachments {
   }
 
   async #delete(key: AttachmentKey): Promise<void> {
-    const { network, gate, pool } = this.#options;
+    const { network, gate, holder, pool } = this.#options;
+    // First, or the namespace would not end with its runtime.
+    holder?.release(key);
     await network.detach(key);
     gate?.forget(key);
     await pool.release(key);

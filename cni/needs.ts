@@ -28,10 +28,11 @@ export type PoolState = { readonly ready: true } | { readonly ready: false; read
 /** The kernel's side of attachments: links, addresses, routes and neighbours in the pods and on the host. */
 export interface PodNetwork {
   /**
-   * Takes the netlink socket that came with a request, which the caller may close at once; so this must be called
-   * before anything is awaited. Throws a {@link CniFault} where it is no such socket.
+   * Takes the descriptors that came with a request, at least one, which the caller may close at once; so this must be
+   * called before anything is awaited. The first is a netlink socket of the pod; see {@link PodHolder} for two more.
+   * Throws a {@link CniFault} where they are not that.
    */
-  enter(fd: number): Pod;
+  enter(fds: readonly number[]): Pod;
   /** The host ends of all attachments, with their routes. */
   hostLinks(): Promise<readonly HostLink[]>;
   /** The host end of `key`, or undefined. Its routes and neighbours are not looked up. */
@@ -40,7 +41,7 @@ export interface PodNetwork {
    * Makes the pair and everything on it; the pod's default routes come last. What is made when it fails midway
    * stays for {@link detach}. Throws a {@link CniFault}, code 100 where the pod has such an interface.
    */
-  attach(pod: Pod, attachment: Attachment): Promise<void>;
+  attach(pod: Pod, attachment: Attachment): Promise<MadeEnd>;
   /** What of `attachment` is not there, in words for people; nothing when all is. */
   inspect(pod: Pod, attachment: Attachment): Promise<readonly string[]>;
   /** Makes the host's end what `attachment` says again; the pod's end is left alone. */
@@ -63,6 +64,8 @@ export interface HostLink {
   /** What the alias says; undefined for a link whose ADD was cut off before it got one. */
   readonly owner: { readonly key: AttachmentKey; readonly network: string } | undefined;
   readonly up: boolean;
+  /** How often it has lost its carrier. */
+  readonly carrierLosses?: number;
   /** It answers ARP, so that a pod can fill the host's table of neighbours. */
   readonly arp: boolean;
   /** Somebody made it a port of a bridge or bond, so that no packet of it is routed. */
@@ -71,6 +74,37 @@ export interface HostLink {
   readonly routes: readonly Address[];
   /** Addresses whose hardware address on this link is set for good. */
   readonly neighbours: readonly { readonly address: Address; readonly mac: Uint8Array }[];
+}
+
+/** The pod's end as it was made, before it was up. */
+export interface MadeEnd {
+  /** Index of the interface in the pod. */
+  readonly link: number;
+  /** How often it had lost its carrier by then. */
+  readonly carrierLosses: number;
+}
+
+/** A pod whose end is to be kept as it was made. */
+export interface HeldPod extends MadeEnd {
+  readonly attachment: Attachment;
+  /** Whose container it is, for people. */
+  readonly owner: string;
+  /** Last part of the path of the pod's namespace. */
+  readonly netnsName: string;
+  /** Parts of it that others changed on purpose while the pod was made, and that are left alone; undefined: not known yet. */
+  readonly leftAlone: readonly string[] | undefined;
+}
+
+/**
+ * Keeps the pods' ends as they were made, by what the shim brings with an ADD: sockets of the pod's namespace, and a
+ * descriptor that tells when the namespace goes. Without those, a pod is not held.
+ */
+export interface PodHolder {
+  /** Takes over what `pod` came with. */
+  hold(pod: Pod, held: HeldPod): void;
+  /** Lets go of it, so that its namespace can end. Harmless where it is not held. */
+  release(key: AttachmentKey): void;
+  holds(key: AttachmentKey): boolean;
 }
 
 /** Keeps pods apart from everything until policies were decided for them. */

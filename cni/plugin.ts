@@ -2,6 +2,7 @@ import { assert, unreachable } from '../base/assert.ts';
 import { Attachments, type AttachmentsOptions } from './attachments.ts';
 import type { CniCounter } from './cni-counters.ts';
 import { CNI_CODE, CniFault, errorDocument, faultOf } from './fault.ts';
+import { parseHandedPod } from './handed-pod.ts';
 import type { AttachmentKey } from './key.ts';
 import type { Pod } from './needs.ts';
 import { type RecoveryReport, recover } from './recovery.ts';
@@ -88,6 +89,11 @@ export class CniPlugin {
     return this.#ready ? this.#attachments.mend() : [];
   }
 
+  /** See {@link Attachments.cutOff}. */
+  cutOff(): ReturnType<Attachments['cutOff']> {
+    return this.#attachments.cutOff();
+  }
+
   /**
    * Carries out one request. Rejects for nothing but a broken invariant.
    *
@@ -103,7 +109,7 @@ export class CniPlugin {
       if (this.#calls > MAX_CALLS)
         throw new CniFault(CNI_CODE.tryLater, 'too many calls at once; try again later');
       const request = parseRequest(value);
-      if (fds[0] !== undefined) pod = network.enter(fds[0]);
+      if (fds.length > 0) pod = network.enter(fds);
       const result = await this.#carryOut(request, pod);
       counters.add(DONE_COUNTER[request.command]);
       return { ok: true, result };
@@ -115,6 +121,22 @@ export class CniPlugin {
       this.#calls--;
       pod?.close();
       if (this.#calls === 0) for (const resolve of this.#waitingForSilence.splice(0)) resolve();
+    }
+  }
+
+  /**
+   * The weftd before this one hands over a pod that it held. Rejects with a {@link CniFault} where `value` or the
+   * descriptors, which are taken over as by {@link handle}, are not of that kind.
+   */
+  async adopt(value: unknown, fds: readonly number[]): Promise<void> {
+    if (fds.length === 0) throw new CniFault(CNI_CODE.io, 'a pod was handed over without its sockets');
+    const pod = this.#options.network.enter(fds);
+    try {
+      const handed = parseHandedPod(value);
+      await this.#started.promise;
+      await this.#attachments.adopt(handed, pod);
+    } finally {
+      pod.close();
     }
   }
 

@@ -18,6 +18,11 @@ const MAX_NAMESPACE_LENGTH = 63;
 const MAX_NAME_LENGTH = 253;
 const MAX_UID_LENGTH = 128;
 
+/** Whose container it is, for people: `pod default/web-0`, or `container 0123456789ab`. */
+export function ownerText(pod: PodOfArgs, { containerId }: { readonly containerId: string }): string {
+  return pod.kind === 'pod' ? `pod ${pod.namespace}/${pod.name}` : `container ${containerId.slice(0, 12)}`;
+}
+
 /** Reads the variable CNI_ARGS, `K=V;K=V`, of at most 16 KiB; nobody has checked it. */
 export function podOfArgs(args: unknown): PodOfArgs {
   if (typeof args !== 'string') return { kind: 'none' };

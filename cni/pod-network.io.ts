@@ -1,20 +1,22 @@
 import { closeSync, openSync } from 'node:fs';
-import { ADDRESS_BITS, type Address, formatAddress } from '../base/address.ts';
-import { equalBytes } from '../base/bytes.ts';
+import { type Address, formatAddress } from '../base/address.ts';
 import { rangeSize, sameRange } from '../base/range.ts';
 import { NetlinkError } from '../linux/netlink-request.ts';
 import type { Link } from '../linux/rtnetlink/link.ts';
 import type { Neighbour } from '../linux/rtnetlink/neighbour.ts';
-import { type HostRoute, hostBlock, ROUTE_TABLE_MAIN } from '../linux/rtnetlink/route.ts';
+import { hostBlock, ROUTE_TABLE_MAIN } from '../linux/rtnetlink/route.ts';
 import { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
 import { Sysctl } from '../linux/sysctl.io.ts';
-import { DEFAULT_ROUTE, hostRequests, pairRequest, podRequests } from './attach-requests.ts';
-import { type Attachment, GATEWAY, hostLinkName, isHostLinkName, parseLinkAlias } from './attachment.ts';
+import { DescriptorWatch } from '../native/descriptor-watch.ts';
+import { hostRequests, pairRequest, podRequests } from './attach-requests.ts';
+import { type Attachment, hostLinkName, isHostLinkName, parseLinkAlias } from './attachment.ts';
 import { CNI_CODE, CniFault } from './fault.ts';
 import { setHostEndSysctls } from './host-end-sysctls.io.ts';
 import { type AttachmentKey, keyText } from './key.ts';
 import { LinkReaper } from './link-reaper.io.ts';
-import type { HostLink, Pod, PodNetwork } from './needs.ts';
+import type { HostLink, MadeEnd, Pod, PodNetwork } from './needs.ts';
+import { observePodEnd } from './pod-end.io.ts';
+import { podEndFaults } from './pod-end.ts';
 
 /**
  * Attachments in the kernel. All work goes over two netlink sockets: the host's, and a socket that the shim opened inside
@@ -52,9 +54,9 @@ export class KernelPodNetwork implements PodNetwork {
     closeSync(this.#namespace);
   }
 
-  enter(fd: number): Pod {
+  enter(fds: readonly number[]): Pod {
     try {
-      return new KernelPod(RouteClient.adopt(fd));
+      return KernelPod.enter(fds);
     } catch (cause) {
       throw new CniFault(CNI_CODE.io, 'what came with the request is no netlink socket', { cause });
     }
@@ -81,9 +83,9 @@ export class KernelPodNetwork implements PodNetwork {
     return link && hostLinkOf(link, [], []);
   }
 
-  async attach(pod: Pod, attachment: Attachment): Promise<void> {
+  async attach(pod: Pod, attachment: Attachment): Promise<MadeEnd> {
     const inside = clientOf(pod);
-    await explained(async () => {
+    return explained(async () => {
       await inside.execute(pairRequest(attachment, this.#namespace));
       const [near, far] = await Promise.all([
         inside.link(attachment.key.ifname),
@@ -95,6 +97,7 @@ export class KernelPodNetwork implements PodNetwork {
       setHostEndSysctls(this.#sysctl, attachment);
       await this.#host.execute(...hostRequests(attachment, far.index, 'new'));
       await inside.execute(...podRequests(attachment, near.index));
+      return { link: near.index, carrierLosses: near.carrierLosses ?? 0 };
     });
   }
 
@@ -148,11 +151,47 @@ export class KernelPodNetwork implements PodNetwork {
   }
 }
 
+/** What the shim brings so that a pod can be held; see PodHolder. */
+export interface PodHandles {
+  /** Requests to the pod's namespace. */
+  readonly client: RouteClient;
+  /** A netlink socket of it, a member of no group yet. */
+  readonly events: DescriptorWatch;
+  /** Readable when the namespace's path may have gone. */
+  readonly end: DescriptorWatch;
+}
+
+/** Takes the handles out of `pod`, whose they are no more; undefined where the shim brought none. */
+export function takeHandles(pod: Pod): PodHandles | undefined {
+  return pod instanceof KernelPod ? pod.take() : undefined;
+}
+
 class KernelPod implements Pod {
   readonly client: RouteClient;
+  readonly #watches: DescriptorWatch[] = [];
+  #taken = false;
 
-  constructor(client: RouteClient) {
+  private constructor(client: RouteClient) {
     this.client = client;
+  }
+
+  /** Throws SystemError or WeftError where the descriptors are not what the shim brings. */
+  static enter([requests, ...others]: readonly number[]): KernelPod {
+    const pod = new KernelPod(RouteClient.adopt(requests!));
+    try {
+      for (const fd of others) pod.#watches.push(DescriptorWatch.adopt(fd));
+    } catch (error) {
+      pod.close();
+      throw error;
+    }
+    return pod;
+  }
+
+  take(): PodHandles | undefined {
+    const [events, end] = this.#watches;
+    if (!events || !end || this.#taken) return undefined;
+    this.#taken = true;
+    return { client: this.client, events, end };
   }
 
   async hasInterface(name: string): Promise<boolean> {
@@ -160,7 +199,9 @@ class KernelPod implements Pod {
   }
 
   close(): void {
+    if (this.#taken) return;
     this.client.close();
+    for (const watch of this.#watches) watch.close();
   }
 }
 
@@ -169,38 +210,14 @@ function clientOf(pod: Pod): RouteClient {
   return pod.client;
 }
 
+/** What CHECK holds against a pod. An MTU is not: the overlay's may have become another one since. */
 async function podFaults(inside: RouteClient, attachment: Attachment): Promise<string[]> {
-  const { key, podMac, addresses } = attachment;
-  const link = await inside.link(key.ifname);
-  if (!link) return [`interface ${key.ifname} in the pod`];
-  const faults: string[] = [];
-  if (!link.up) faults.push(`interface ${key.ifname} in the pod is down`);
-  if (!equalBytes(link.mac, podMac))
-    faults.push(`interface ${key.ifname} in the pod is not the one that was made`);
-  const present = await inside.addresses(link.index);
-  for (const address of addresses) {
-    const { family, value } = address;
-    const has = present.some(
-      (entry) =>
-        entry.address.family === family &&
-        entry.address.value === value &&
-        entry.prefix === ADDRESS_BITS[family],
-    );
-    if (!has) faults.push(`address ${formatAddress(address)} in the pod`);
-    const routes = await inside.routes(family, ROUTE_TABLE_MAIN);
-    if (!routes.some((route) => isDefaultRoute(route, link.index)))
-      faults.push(`default route of IPv${family} in the pod`);
-  }
-  return faults;
-}
-
-function isDefaultRoute(route: HostRoute, link: number): boolean {
-  const { family } = route.destination;
-  return (
-    route.link === link &&
-    sameRange(route.destination, DEFAULT_ROUTE[family]) &&
-    route.gateway?.value === GATEWAY[family].value
-  );
+  const { ifname } = attachment.key;
+  const observed = await observePodEnd(inside, ifname);
+  if (!observed.link) return [`interface ${ifname} in the pod`];
+  return podEndFaults(observed, attachment)
+    .filter(({ part }) => part !== 'mtu')
+    .map(({ fault }) => fault);
 }
 
 function isHostEnd(link: Link): boolean {
@@ -212,6 +229,7 @@ function hostLinkOf(link: Link, routes: readonly Address[], neighbours: readonly
     name: link.name,
     owner: parseLinkAlias(link.alias ?? ''),
     up: link.up,
+    carrierLosses: link.carrierLosses ?? 0,
     arp: link.arp,
     isPort: link.masterIndex !== undefined,
     routes,

@@ -20,7 +20,7 @@ import {
  *   | length (u32 LE) | length bytes of JSON …
  * ```
  *
- * A CNI request carries a netlink socket of the pod's namespace, attached to its first byte by SCM_RIGHTS.
+ * A CNI request carries netlink sockets of the pod's namespace, attached to its first byte by SCM_RIGHTS.
  */
 export type ControlRequest =
   /** `all`: also peers that left long ago. */
@@ -41,6 +41,8 @@ export type ControlRequest =
   | { readonly op: 'process' }
   /** Another weftd asks to serve this node; `cluster` is its cluster's id, 32 hex digits. */
   | { readonly op: 'yield'; readonly cluster: string }
+  /** The weftd that served this node hands over a pod that it held (cni/handed-pod.ts), with the descriptors of its ADD. */
+  | { readonly op: 'holdPod'; readonly pod: Readonly<Record<string, unknown>> }
   /** The CNI_… variables and standard input of a call of the CNI plugin. */
   | { readonly op: 'cni'; readonly env: Readonly<Record<string, string>>; readonly config: string }
   | FlowRequest
@@ -212,6 +214,7 @@ type RequestFault =
   | 'request-bad-all'
   | 'request-bad-peers'
   | 'request-bad-cni'
+  | 'request-bad-pod'
   | 'request-bad-cluster'
   | 'request-bad-flows'
   | 'request-bad-policy';
@@ -256,6 +259,8 @@ export function decodeRequest(bytes: Uint8Array): Result<ControlRequest, Request
       if (typeof config !== 'string' || !isCniEnvironment(env)) return fail('request-bad-cni');
       return ok({ op: 'cni', env, config });
     }
+    case 'holdPod':
+      return isRecord(request.pod) ? ok({ op: 'holdPod', pod: request.pod }) : fail('request-bad-pod');
     case 'yield': {
       const { cluster } = request;
       if (typeof cluster !== 'string' || !/^[0-9a-f]{32}$/.test(cluster)) return fail('request-bad-cluster');
@@ -315,6 +320,7 @@ const KEYS_BY_OP: Readonly<
   cni: ['env', 'config'],
   process: [],
   yield: ['cluster'],
+  holdPod: ['pod'],
 };
 
 function parseJson(bytes: Uint8Array): unknown {

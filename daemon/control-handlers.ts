@@ -47,13 +47,23 @@ type CniHandler = (
   fds: readonly number[],
 ) => Promise<unknown>;
 
-/** What weftd answers on its control socket: `handlers` the `weft` command, `cni` the shim, which has a form of its own. */
-export function controlService(handlers: ControlHandlers, cni: CniHandler): ControlService<ControlRequest> {
+/** Takes a pod over; rejects where it cannot be. `fds` are open until the first time it waits. */
+type PodHandler = (pod: object, fds: readonly number[]) => Promise<void>;
+
+/**
+ * What weftd answers on its control socket: `handlers` the `weft` command, `cni` the shim, which has a form of its own, and
+ * `holdPod` the weftd that served this node before.
+ */
+export function controlService(
+  handlers: ControlHandlers,
+  { cni, holdPod }: { readonly cni: CniHandler; readonly holdPod: PodHandler },
+): ControlService<ControlRequest> {
   return {
     program: 'weftd',
     decode: decodeRequest,
     answer: (request, fds, client) => {
       if (request.op === 'cni') return cni(request, fds);
+      if (request.op === 'holdPod') return answerOf(() => holdPod(request.pod, fds));
       // The handler of an operation takes the request of that operation; TypeScript cannot follow the pairing.
       const handle = handlers[request.op] as (request: ControlRequest, client: ControlClient) => unknown;
       return answerOf(() => handle(request, client));

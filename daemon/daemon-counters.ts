@@ -7,15 +7,20 @@ import { METRICS_COUNTERS } from '../host/metrics/metrics-counters.ts';
 import { NODE_COUNTERS } from '../node/node-counters.ts';
 import { DATAPATH_COUNTERS } from '../router/datapath/datapath-counters.ts';
 import { TRAFFIC_COUNTERS } from '../router/datapath/traffic-counters.ts';
+import { POD_COUNTERS } from './pods/pod-counters.ts';
 import { ADMISSION_COUNTERS } from './policy/admission-counters.ts';
 
-/** All that a daemon counts: its node, the datapath, CNI calls, repairs of the host's network, the gate, the ports for health and metrics, flows. */
+/**
+ * All that a daemon counts: its node, the datapath, CNI calls, repairs of the host's network and in pods, the gate, the ports
+ * for health and metrics, flows.
+ */
 export const DAEMON_COUNTERS = joinCounters(
   NODE_COUNTERS,
   DATAPATH_COUNTERS,
   TRAFFIC_COUNTERS,
   CNI_COUNTERS,
   GROUND_COUNTERS,
+  POD_COUNTERS,
   HEALTH_COUNTERS,
   METRICS_COUNTERS,
   ADMISSION_COUNTERS,

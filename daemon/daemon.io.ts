@@ -46,6 +46,7 @@ import { UnderlayWatch } from './parts/underlay-watch.io.ts';
 import { PeerRemovals } from './peer-removals.ts';
 import { PeerSeeds } from './peer-seeds.io.ts';
 import { adoptableRanges, podRanges, refuseOtherRanges } from './pod-ranges.ts';
+import type { Bequest } from './pods/held-pods.io.ts';
 import { removeGate } from './policy/gate-removal.io.ts';
 import { RefusedPeers } from './refused-peers.ts';
 import { type Config, listenHosts } from './settings/config.ts';
@@ -111,9 +112,17 @@ export class Daemon {
     });
   }
 
-  /** Ends in the same way, but for the goodbye: the node goes on under its successor at once. */
-  async yield(): Promise<void> {
-    await this.#end(LAST_CALLS_PATIENCE_MS.beforeSuccessor, async ({ loop }) => loop.settleNow());
+  /**
+   * Ends in the same way, but for the goodbye: the node goes on under its successor at once. Resolves with the pods that the
+   * successor is to hold.
+   */
+  async yield(): Promise<Bequest[]> {
+    let bequests: Bequest[] = [];
+    await this.#end(LAST_CALLS_PATIENCE_MS.beforeSuccessor, async ({ loop, bequeath }) => {
+      bequests = bequeath();
+      loop.settleNow();
+    });
+    return bequests;
   }
 
   async #end(patienceMs: number, takeLeave: (serving: Serving) => Promise<void>): Promise<void> {
@@ -219,6 +228,7 @@ export class Daemon {
       openCni({
         ...{ node, loop, sysctl, runDir, mtu: () => underlayWatch.overlayMtu, gate: policy?.gate, counters },
         ringDetail: () => ringDetail(looked),
+        log,
       }),
     );
     const refused = new RefusedPeers(loop, (peer) => nameOf(looked, peer), clock);
@@ -325,12 +335,15 @@ export class Daemon {
     const control = this.#open(
       serveControl(
         `${runDir}/weft.sock`,
-        controlService(handlers, (call, fds) => plugin.handle(call, fds)),
+        controlService(handlers, {
+          cni: (call, fds) => plugin.handle(call, fds),
+          holdPod: (pod, fds) => cni.adopt(pod, fds),
+        }),
       ),
     );
     const report = await plugin.start();
     hostNetwork.holdPods(plugin);
-    this.#serving = { node, loop, plugin, control, policy };
+    this.#serving = { node, loop, plugin, control, policy, bequeath: () => cni.bequeath() };
 
     for (const fault of report.faults) log.warn('a pod could not be put right', { fault }, fault);
     log.info('serving', {
@@ -377,6 +390,7 @@ interface Serving {
   readonly plugin: CniPlugin;
   readonly control: LocalSocket;
   readonly policy: Policy | undefined;
+  readonly bequeath: () => Bequest[];
 }
 
 /** Best effort: what made the start fail is what the user is to read. */

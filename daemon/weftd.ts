@@ -8,6 +8,7 @@ import { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
 import { Daemon, type Outlived } from './daemon.io.ts';
 import { OWN_LINKS } from './own-links.ts';
 import { readCluster } from './parts/cluster.io.ts';
+import { bequeath } from './pods/bequeath.io.ts';
 import { removeForgottenGate } from './policy/forgotten-gate.io.ts';
 import { loadConfig } from './settings/config.io.ts';
 import { type Config, helpText } from './settings/config.ts';
@@ -39,7 +40,8 @@ async function run(config: Config): Promise<void> {
   daemon = await Daemon.start(config, log, { returned: false, onFault: end });
   for (;;) {
     const outlived: Outlived = await daemon.outlived;
-    await daemon.yield();
+    const bequests = await daemon.yield();
+    void bequeath(bequests, config.runDir);
     daemon = undefined;
     if (outlived.by === 'other-ranges') {
       const { ranges: ringRanges } = outlived;

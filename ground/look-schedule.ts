@@ -27,6 +27,13 @@ interface Thing {
   undone: number;
 }
 
+interface LookScheduleOptions {
+  /** Between two looks without any event; default {@link SLOW_LOOK_MS}, infinite for none. */
+  readonly slowLookMs?: number;
+  /** Between two looks at least; default {@link LEAST_PAUSE_MS}. */
+  readonly leastPauseMs?: number;
+}
+
 /** What somebody keeps undoing. */
 interface Contest {
   readonly found: string;
@@ -52,9 +59,12 @@ export class LookSchedule {
   /** Looks in a row that found contested things, or failed. */
   #troubles = 0;
 
-  constructor(now: Instant) {
+  readonly #options: LookScheduleOptions;
+
+  constructor(now: Instant, options: LookScheduleOptions = {}) {
+    this.#options = options;
     this.#dueAt = NEVER;
-    this.#slowAt = after(now, SLOW_LOOK_MS);
+    this.#slowAt = this.#nextSlowLook(now);
   }
 
   /** When to look next. */
@@ -103,12 +113,16 @@ export class LookSchedule {
 
   #over(now: Instant): void {
     this.#lastLookAt = now;
-    this.#slowAt = after(now, SLOW_LOOK_MS);
+    this.#slowAt = this.#nextSlowLook(now);
     if (this.#dueAt !== NEVER) this.#dueAt = after(now, this.#pauseMs());
   }
 
+  #nextSlowLook(now: Instant): Instant {
+    return after(now, this.#options.slowLookMs ?? SLOW_LOOK_MS);
+  }
+
   #pauseMs(): number {
-    if (this.#troubles === 0) return LEAST_PAUSE_MS;
+    if (this.#troubles === 0) return this.#options.leastPauseMs ?? LEAST_PAUSE_MS;
     return Math.min(FIRST_BACK_OFF_MS * 2 ** Math.min(this.#troubles - 1, 16), LAST_BACK_OFF_MS);
   }
 

@@ -81,6 +81,8 @@ interface Addon {
 
   netlinkOpen(): Handle;
   netlinkAdopt(fd: number): Handle;
+  netlinkJoin(fd: number, group: number): void;
+  netlinkNumber(handle: Handle): number;
   netlinkTransact(
     handle: Handle,
     request: Uint8Array,
@@ -111,9 +113,18 @@ interface Addon {
     onGone: (id: number) => void,
   ): Handle;
   socketAnswer(handle: Handle, id: number, bytes: Uint8Array): boolean;
+  socketSend(path: string, bytes: Uint8Array, fds: Uint8Array): number;
   socketDrop(handle: Handle, id: number): void;
   socketUnheard(handle: Handle): number;
   socketClose(handle: Handle): void;
+
+  descriptorAdopt(fd: number): Handle;
+  descriptorStart(handle: Handle, onReadable: () => void): void;
+  descriptorAgain(handle: Handle): void;
+  descriptorRead(handle: Handle): Uint8Array;
+  descriptorDrain(handle: Handle): void;
+  descriptorNumber(handle: Handle): number;
+  descriptorClose(handle: Handle): void;
 
   captureOpen(link: number): Handle;
   captureSearch(handle: Handle, bytes: Uint8Array): { readonly packets: number; readonly matches: number };

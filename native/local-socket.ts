@@ -149,6 +149,14 @@ export class LocalSocket {
   }
 }
 
+/**
+ * Sends one request (a whole frame) with at most 4 descriptors to the {@link LocalSocket} at `path`, and hangs up without
+ * an answer. Waits for nothing. 0, or −errno: −ENOENT (−2) and −ECONNREFUSED (−111) where nobody listens.
+ */
+export function sendToLocalSocket(path: string, request: Uint8Array, fds: readonly number[]): number {
+  return addon().socketSend(path, request, new Uint8Array(Int32Array.from(fds).buffer));
+}
+
 function explain(path: string, cause: unknown): unknown {
   if (cause instanceof TypeError) {
     return new WeftError('E_SOCKET', `${path} is too long for a socket`, 'choose a shorter run folder', {

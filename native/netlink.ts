@@ -25,6 +25,19 @@ export class RouteSocket {
   }
 
   /**
+   * Makes `fd`, a routing netlink socket that another process opened, a member of a group (RTNLGRP_*), so that it can be
+   * read when something changes in its namespace. Throws SystemError.
+   */
+  static join(fd: number, group: number): void {
+    addon().netlinkJoin(fd, group);
+  }
+
+  /** The descriptor, to be handed on; −1 once it is closed. */
+  get fd(): number {
+    return addon().netlinkNumber(this.#handle);
+  }
+
+  /**
    * Sends `request`, `count` netlink messages with the sequence numbers `firstSequence`, `firstSequence + 1`, …,
    * each of which asks for an acknowledgement or is a dump (at most one, and last), and resolves to every
    * message the kernel answered with, each padded to 4 bytes, the closing NLMSG_ERROR and NLMSG_DONE included.

@@ -23,6 +23,7 @@ export const SUBJECTS: Readonly<Record<string, string>> = {
   policy:
     'Packets that the policies of pods denied, since weft-npc last loaded all rules. The kernel counts them; `weft policy status --json` shows these, too.',
   ground: "What Weft put right of the host's network, and what kept it from that.",
+  pods: 'The interfaces inside pods, which are kept as they were made.',
   tunnel: 'The tunnels to other nodes.',
   path: 'The search for a way to another node.',
   handshake: 'How two nodes agree on the keys of a tunnel.',

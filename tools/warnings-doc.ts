@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import type { WarningTable } from '../base/warning.ts';
 import { DAEMON_WARNINGS } from '../daemon/daemon-warnings.ts';
+import { POD_WARNINGS } from '../daemon/pods/pod-warnings.ts';
 import { GATE_WARNINGS } from '../daemon/policy/gate-warnings.ts';
 import { GROUND_WARNINGS } from '../ground/ground-warnings.ts';
 import { METRICS_WARNINGS } from '../host/metrics/metrics-warnings.ts';
@@ -17,6 +18,7 @@ export const WARNINGS_DOC = new URL('../docs/warnings.md', import.meta.url);
 export const WARNING_SECTIONS: readonly { readonly title: string; readonly table: WarningTable }[] = [
   { title: 'Addresses and the ring', table: IPAM_WARNINGS },
   { title: "The host's network", table: GROUND_WARNINGS },
+  { title: 'Interfaces in pods', table: POD_WARNINGS },
   { title: 'Kubernetes', table: KUBE_WARNINGS },
   { title: 'The gate for policies', table: GATE_WARNINGS },
   { title: 'The node and its surroundings', table: DAEMON_WARNINGS },

@@ -86,22 +86,24 @@ int daemon_connect(const char *path, bool patient, int64_t deadline_ms) {
     return -1;
 }
 
-/* Sends all of `length` bytes; `descriptor` (or -1) goes with the first of them. */
-static bool send_all(int connection, const char *bytes, size_t length, int descriptor, int64_t deadline_ms) {
+/* Sends all of `length` bytes; `descriptors` go with the first of them. */
+static bool send_all(int connection, const char *bytes, size_t length, const struct descriptors *descriptors,
+                     int64_t deadline_ms) {
+    size_t attached = descriptors == NULL ? 0 : descriptors->count * sizeof(int);
     while (length > 0) {
         struct iovec part = {.iov_base = (void *)bytes, .iov_len = length};
         union {
             struct cmsghdr header;
-            char room[CMSG_SPACE(sizeof(int))];
+            char room[CMSG_SPACE(DAEMON_DESCRIPTORS * sizeof(int))];
         } control = {.room = {0}};
         struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-        if (descriptor >= 0) {
+        if (attached > 0) {
             message.msg_control = control.room;
-            message.msg_controllen = sizeof control.room;
+            message.msg_controllen = CMSG_SPACE(attached);
             control.header.cmsg_level = SOL_SOCKET;
             control.header.cmsg_type = SCM_RIGHTS;
-            control.header.cmsg_len = CMSG_LEN(sizeof(int));
-            memcpy(CMSG_DATA(&control.header), &descriptor, sizeof(int));
+            control.header.cmsg_len = CMSG_LEN(attached);
+            memcpy(CMSG_DATA(&control.header), descriptors->fd, attached);
         }
         if (!wait_ready(connection, POLLOUT, deadline_ms)) return false;
         ssize_t sent = sendmsg(connection, &message, MSG_NOSIGNAL);
@@ -109,18 +111,19 @@ static bool send_all(int connection, const char *bytes, size_t length, int descr
             if (errno == EINTR || errno == EAGAIN) continue;
             return false;
         }
-        descriptor = -1;
+        attached = 0;
         bytes += sent;
         length -= (size_t)sent;
     }
     return true;
 }
 
-bool daemon_send(int connection, const char *text, size_t length, int descriptor, int64_t deadline_ms) {
+bool daemon_send(int connection, const char *text, size_t length, const struct descriptors *descriptors,
+                 int64_t deadline_ms) {
     char head[4];
     for (int i = 0; i < 4; i++) head[i] = (char)(length >> (8 * i));
-    return send_all(connection, head, sizeof head, descriptor, deadline_ms) &&
-           send_all(connection, text, length, -1, deadline_ms);
+    return send_all(connection, head, sizeof head, descriptors, deadline_ms) &&
+           send_all(connection, text, length, NULL, deadline_ms);
 }
 
 static bool receive_exactly(int connection, char *out, size_t length, int64_t deadline_ms) {

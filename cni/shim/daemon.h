@@ -4,7 +4,7 @@
  *     0        4
  *     | length | JSON text of that many bytes        little endian; the same in both directions
  *
- * A descriptor travels by SCM_RIGHTS with the first byte of the request.
+ * Descriptors travel by SCM_RIGHTS with the first byte of the request.
  */
 #ifndef WEFT_DAEMON_H
 #define WEFT_DAEMON_H
@@ -33,8 +33,16 @@ bool read_all(int descriptor, char *out, size_t size, size_t *length, int64_t de
  */
 int daemon_connect(const char *path, bool patient, int64_t deadline_ms);
 
-/* Sends `length` bytes framed, with `descriptor` attached unless it is -1. False with errno. */
-bool daemon_send(int connection, const char *text, size_t length, int descriptor, int64_t deadline_ms);
+/* Descriptors that go with a request: the first `count` of them. */
+#define DAEMON_DESCRIPTORS 4
+struct descriptors {
+    int fd[DAEMON_DESCRIPTORS];
+    size_t count;
+};
+
+/* Sends `length` bytes framed, with `descriptors` attached. False with errno. */
+bool daemon_send(int connection, const char *text, size_t length, const struct descriptors *descriptors,
+                 int64_t deadline_ms);
 
 /*
  * Receives one framed answer of at most `size` bytes. False with errno: ECONNRESET when the daemon went away

@@ -16,6 +16,16 @@ bool netns_is_own(int netns);
  */
 int netns_route_socket(int netns);
 
+/* One more such socket, in the namespace this process is in by now. Answers it, or -1 with errno. */
+int netns_another_socket(void);
+
+/*
+ * A descriptor that becomes readable when `path`, by which `netns` was opened, goes: of a process where it lies in that
+ * process's /proc, and else an inotify instance for the folder in which it lies, which tells the names that go. It keeps
+ * neither the path nor the namespace. -1 where there is no such descriptor.
+ */
+int netns_end(const char *path, int netns);
+
 /*
  * In the namespace this process is in: whatever interface comes later listens neither to router advertisements
  * (CVE-2020-10749) nor to redirects, and has IPv6 where the kernel has it. False with errno, and in `*setting` the

@@ -2,7 +2,7 @@
  * weft-net, the CNI plugin executable. It checks what the runtime gave it, opens a netlink socket in the pod's
  * network namespace, hands both to weftd over RUN_DIR/weft.sock, and prints weftd's answer:
  *
- *     runtime ──env, stdin──▶ weft-net ──request + netlink socket──▶ weftd ──netlink──▶ pod and host
+ *     runtime ──env, stdin──▶ weft-net ──request + netlink sockets─▶ weftd ──netlink──▶ pod and host
  *             ◀───stdout─────          ◀──────────answer───────────
  *
  * weftd makes all decisions. The shim does what must work without weftd: checks, VERSION, error documents, keeping
@@ -334,18 +334,29 @@ static int open_pod(const struct call *call, int *netns) {
     return 0;
 }
 
-/* Enters the pod's namespace and opens the socket that weftd will work through. Answers 0 or the exit code. */
-static int enter_pod(const struct call *call, int netns, int *route_socket) {
-    *route_socket = netns_route_socket(netns);
-    if (*route_socket < 0)
+/*
+ * Enters the pod's namespace and opens the socket that weftd will work through. An ADD also brings what weftd needs to keep
+ * the pod's interface as it makes it: a second socket, by which it hears of changes, and a descriptor that tells when the
+ * namespace's path goes, for the sockets would keep the namespace. Answers 0 or the exit code.
+ */
+static int enter_pod(const struct call *call, int netns, struct descriptors *inside) {
+    bool add = strcmp(call->command->name, "ADD") == 0;
+    int route_socket = netns_route_socket(netns);
+    if (route_socket < 0)
         return fail(call->version, CODE_IO, "no netlink socket could be opened in the namespace CNI_NETNS",
                     strerror(errno));
+    inside->fd[inside->count++] = route_socket;
     const char *setting;
-    if (strcmp(call->command->name, "ADD") == 0 && !netns_harden(&setting)) {
+    if (add && !netns_harden(&setting)) {
         char message[160];
         snprintf(message, sizeof message, "%s could not be set in the pod's network namespace", setting);
         return fail(call->version, CODE_IO, message, strerror(errno));
     }
+    int end = add ? netns_end(variable("CNI_NETNS"), netns) : -1;
+    int events = end < 0 ? -1 : netns_another_socket();
+    if (events < 0) return 0;
+    inside->fd[inside->count++] = events;
+    inside->fd[inside->count++] = end;
     return 0;
 }
 
@@ -360,9 +371,10 @@ static int connect_daemon(const struct call *call, bool patient) {
 }
 
 /* One exchange over `connection`, which is closed. False with errno. */
-static bool exchange(const struct call *call, int connection, int route_socket, struct json_span *answer) {
+static bool exchange(const struct call *call, int connection, const struct descriptors *inside,
+                     struct json_span *answer) {
     answer->at = answer_bytes;
-    bool done = daemon_send(connection, call->request.bytes, call->request.length, route_socket, call->deadline_ms) &&
+    bool done = daemon_send(connection, call->request.bytes, call->request.length, inside, call->deadline_ms) &&
                 daemon_receive(connection, answer_bytes, sizeof answer_bytes, &answer->length, call->deadline_ms);
     int cause = errno;
     close(connection);
@@ -411,7 +423,7 @@ static int print_answer(const struct call *call, struct json_span answer) {
 static int delete(const struct call *call) {
     struct json_span answer;
     int connection = connect_daemon(call, false);
-    if (connection >= 0 && exchange(call, connection, -1, &answer)) return print_answer(call, answer);
+    if (connection >= 0 && exchange(call, connection, NULL, &answer)) return print_answer(call, answer);
     if (!is_absent(errno)) return fail_without_daemon(call, errno);
 
     char path[SPOOL_PATH_SIZE];
@@ -422,14 +434,15 @@ static int delete(const struct call *call) {
                                     : "weftd is away and the deletion could not be kept for it",
                     strerror(errno));
     connection = connect_daemon(call, false);
-    if (connection < 0 || !exchange(call, connection, -1, &answer)) return 0;
+    if (connection < 0 || !exchange(call, connection, NULL, &answer)) return 0;
     unlink(path);
     return print_answer(call, answer);
 }
 
 static int run(struct call *call) {
     struct json_span config, answer;
-    int netns = -1, route_socket = -1, status;
+    struct descriptors inside = {.count = 0};
+    int netns = -1, status;
     if ((status = read_config(call, &config)) != 0 || (status = write_request(call, config)) != 0) return status;
     if (strcmp(call->command->name, "DEL") == 0) return delete(call);
     if (call->command->enters_pod && (status = open_pod(call, &netns)) != 0) return status;
@@ -439,8 +452,8 @@ static int run(struct call *call) {
     bool patient = strcmp(call->command->name, "STATUS") != 0 || call->patience_ms > CONNECT_MS;
     int connection = connect_daemon(call, patient);
     if (connection < 0) return fail_without_daemon(call, errno);
-    if (call->command->enters_pod && (status = enter_pod(call, netns, &route_socket)) != 0) return status;
-    if (!exchange(call, connection, route_socket, &answer)) return fail_without_daemon(call, errno);
+    if (call->command->enters_pod && (status = enter_pod(call, netns, &inside)) != 0) return status;
+    if (!exchange(call, connection, &inside, &answer)) return fail_without_daemon(call, errno);
     return print_answer(call, answer);
 }
 

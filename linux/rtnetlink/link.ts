@@ -35,6 +35,8 @@ export interface Link {
   readonly arp: boolean;
   /** Index of the bridge, bond or VRF that has it as a port. */
   readonly masterIndex: number | undefined;
+  /** How often it has lost its carrier, as a veth does whenever either end is set down. */
+  readonly carrierLosses?: number;
 }
 
 /** An interface by index, or by name of 1–15 bytes. */
@@ -88,6 +90,7 @@ const AF_INET6 = 10;
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
+const IFLA_CARRIER_DOWN_COUNT = 48;
 const IFLA_LINK = 5;
 const IFLA_MASTER = 10;
 const IFLA_TXQLEN = 13;
@@ -196,6 +199,7 @@ export function parseLink(message: NetlinkMessage): Link | undefined {
     alias: attributeText(attributes.value, IFLA_IFALIAS),
     kind: linkKind(attributes.value),
     peerIndex: attributeU32(attributes.value, IFLA_LINK),
+    carrierLosses: attributeU32(attributes.value, IFLA_CARRIER_DOWN_COUNT) ?? 0,
   };
 }
 

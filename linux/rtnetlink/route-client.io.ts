@@ -75,6 +75,11 @@ export class RouteClient {
     this.#socket.close();
   }
 
+  /** The descriptor of its socket, to be handed on; −1 once it is closed. */
+  get fd(): number {
+    return this.#socket.fd;
+  }
+
   /**
    * Carries out `requests` in order. All of them are tried. Where some fail, rejects with the error of
    * the first of them; all others are done, before it and after it.

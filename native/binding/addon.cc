@@ -16,6 +16,7 @@ NAPI_MODULE_INIT() {
   weft::bindNetlinkEvents(env, exports);
   weft::bindLocalSocket(env, exports);
   weft::bindPacketCapture(env, exports);
+  weft::bindDescriptorWatch(env, exports);
   weft::bindSocketOptions(env, exports);
   return exports;
 }

@@ -1,5 +1,7 @@
 #include "binding/event-source.h"
 
+#include <utility>
+
 #include "binding/values.h"
 
 namespace weft {
@@ -36,6 +38,36 @@ void EventSource::call(const Reference& callback, size_t count, const napi_value
   napi_value error = nullptr;
   napi_get_and_clear_last_exception(env_, &error);
   napi_fatal_exception(env_, error);
+}
+
+int DescriptorSource::begin(int fd, const char* name, Reference self) {
+  int failed = poll_.open(eventLoop(env()), fd, this);
+  if (failed != 0) return failed;
+  self_ = std::move(self);
+  hold();
+  opened(name);
+  poll_.watch(UV_READABLE);
+  return 0;
+}
+
+void DescriptorSource::close() {
+  if (closed_) return;
+  closed_ = true;
+  if (poll_.opened()) poll_.close();
+  self_.clear();
+  letGo();
+}
+
+void DescriptorSource::onReady(int events, int error) {
+  Scope scope(env());
+  hold();
+  ready(events, error);
+  release();
+}
+
+void DescriptorSource::onPollClosed() {
+  closed();
+  release();
 }
 
 }  // namespace weft

@@ -2,6 +2,7 @@
 #include <sys/un.h>
 
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "binding/arguments.h"
@@ -10,6 +11,7 @@
 #include "binding/parts.h"
 #include "binding/system-error.h"
 #include "binding/values.h"
+#include "device/local-client.h"
 #include "loop/local-connection.h"
 #include "loop/local-server.h"
 
@@ -126,6 +128,24 @@ napi_value socketAnswer(napi_env env, napi_callback_info info) {
   return boolean(env, socket->server().answer(static_cast<uint64_t>(id), data, length));
 }
 
+// socketSend(path, bytes, fds: Int32 numbers as bytes) → 0, or −errno: to who listens there, without an answer
+napi_value socketSend(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  char path[sizeof(sockaddr_un::sun_path)];
+  const uint8_t* data = nullptr;
+  size_t length = 0;
+  const uint8_t* numbers = nullptr;
+  size_t numbersLength = 0;
+  if (!arguments.text(0, path, sizeof path) || !arguments.bytes(1, &data, &length) ||
+      !arguments.bytes(2, &numbers, &numbersLength)) {
+    return nullptr;
+  }
+  int fds[LocalConnection::kMaxDescriptors] = {};
+  if (length > LocalConnection::kMaxRequest || numbersLength > sizeof fds) return number(env, -EMSGSIZE);
+  if (numbersLength > 0) std::memcpy(fds, numbers, numbersLength);
+  return number(env, -sendLocal(path, data, length, {fds, numbersLength / sizeof(int)}).error);
+}
+
 // socketDrop(handle, id): closes a connection without an answer
 napi_value socketDrop(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
@@ -157,6 +177,7 @@ napi_value socketClose(napi_env env, napi_callback_info info) {
 void bindLocalSocket(napi_env env, napi_value exports) {
   const Binding bindings[] = {{"socketListen", socketListen},
                               {"socketAnswer", socketAnswer},
+                              {"socketSend", socketSend},
                               {"socketDrop", socketDrop},
                               {"socketUnheard", socketUnheard},
                               {"socketClose", socketClose}};

@@ -107,6 +107,26 @@ napi_value netlinkAdopt(napi_env env, napi_callback_info info) {
   return makeHandle(env, new RouteSocket(std::move(socket)));
 }
 
+// netlinkJoin(fd, group): `fd`, a routing netlink socket, hears of a group from now on, whoever holds it
+napi_value netlinkJoin(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int64_t fd = -1;
+  int64_t group = 0;
+  if (!arguments.integer(0, 0, INT32_MAX, &fd) || !arguments.integer(1, 1, INT32_MAX, &group)) return nullptr;
+  NetlinkSocket socket;
+  Failure failure = NetlinkSocket::adopt(static_cast<int>(fd), NETLINK_ROUTE, &socket);
+  if (!failure) failure = socket.takePort();
+  if (!failure) failure = socket.join(static_cast<uint32_t>(group));
+  return failure ? throwSystemError(env, failure) : undefined(env);
+}
+
+// netlinkNumber(handle) → the descriptor, −1 once it is closed
+napi_value netlinkNumber(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  RouteSocket* socket = readHandle<RouteSocket>(env, arguments.raw(0));
+  return socket == nullptr ? nullptr : number(env, socket->socket()->fd());
+}
+
 // netlinkTransact(handle, request, firstSequence, count, timeoutMs) → Promise<Uint8Array>
 napi_value netlinkTransact(napi_env env, napi_callback_info info) {
   constexpr const char* kCall = "netlink transaction";
@@ -160,6 +180,8 @@ napi_value netlinkClose(napi_env env, napi_callback_info info) {
 void bindNetlinkRequests(napi_env env, napi_value exports) {
   const Binding bindings[] = {{"netlinkOpen", netlinkOpen},
                               {"netlinkAdopt", netlinkAdopt},
+                              {"netlinkJoin", netlinkJoin},
+                              {"netlinkNumber", netlinkNumber},
                               {"netlinkTransact", netlinkTransact},
                               {"netlinkClose", netlinkClose}};
   bindAll(env, exports, bindings);

@@ -12,6 +12,7 @@ void bindNetlinkRequests(napi_env env, napi_value exports);
 void bindNetlinkEvents(napi_env env, napi_value exports);
 void bindLocalSocket(napi_env env, napi_value exports);
 void bindPacketCapture(napi_env env, napi_value exports);
+void bindDescriptorWatch(napi_env env, napi_value exports);
 void bindSocketOptions(napi_env env, napi_value exports);
 
 }  // namespace weft

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "binding/arguments.h"
-#include "binding/descriptor-source.h"
+#include "binding/event-source.h"
 #include "binding/handle.h"
 #include "binding/parts.h"
 #include "binding/reused-array.h"

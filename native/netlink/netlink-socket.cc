@@ -21,13 +21,9 @@ bool hasOption(int fd, int option, int expected) {
 Failure NetlinkSocket::open(int protocol, NetlinkSocket* out) {
   Descriptor descriptor(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
   if (!descriptor.valid()) return {errno, "socket"};
-  // Without a port of its own a socket hears nothing of what the kernel does by itself: the kernel leaves out port 0.
-  sockaddr_nl any = {};
-  any.nl_family = AF_NETLINK;
-  if (::bind(descriptor.get(), reinterpret_cast<sockaddr*>(&any), sizeof any) != 0) return {errno, "bind"};
   out->descriptor_ = std::move(descriptor);
   out->setOptions();
-  return {};
+  return out->takePort();
 }
 
 Failure NetlinkSocket::adopt(int fd, int protocol, NetlinkSocket* out) {
@@ -38,6 +34,17 @@ Failure NetlinkSocket::adopt(int fd, int protocol, NetlinkSocket* out) {
   }
   out->descriptor_ = std::move(descriptor);
   out->setOptions();
+  return {};
+}
+
+Failure NetlinkSocket::takePort() {
+  sockaddr_nl own = {};
+  socklen_t length = sizeof own;
+  if (::getsockname(fd(), reinterpret_cast<sockaddr*>(&own), &length) != 0) return {errno, "getsockname"};
+  if (own.nl_pid != 0) return {};
+  own = {};
+  own.nl_family = AF_NETLINK;
+  if (::bind(fd(), reinterpret_cast<sockaddr*>(&own), sizeof own) != 0) return {errno, "bind"};
   return {};
 }
 

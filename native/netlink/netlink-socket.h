@@ -22,6 +22,10 @@ class NetlinkSocket {
   bool valid() const { return descriptor_.valid(); }
   void close() { descriptor_.reset(); }
 
+  // Gives it a port of its own, unless it has one. Without one it hears nothing of what the kernel tells: the kernel leaves
+  // out port 0.
+  Failure takePort();
+
   // How many bytes may wait to be read, the kernel's own accounting included. Past net.core.rmem_max only with
   // CAP_NET_ADMIN; without it the socket gets what that sysctl allows.
   void setReceiveBuffer(int bytes);

@@ -8,6 +8,7 @@ import type {
   AddressPool,
   DeletionSpool,
   HostLink,
+  MadeEnd,
   Pod,
   PodGate,
   PodNetwork,
@@ -77,7 +78,7 @@ export class FakeNetwork implements PodNetwork {
   readonly repaired: string[] = [];
   open = 0;
 
-  enter(fd: number): Pod & { readonly fd: number } {
+  enter([fd = -1]: readonly number[]): Pod & { readonly fd: number } {
     this.open++;
     return {
       fd,
@@ -96,7 +97,7 @@ export class FakeNetwork implements PodNetwork {
     return this.links.get(hostLinkName(key));
   }
 
-  async attach(pod: Pod, attachment: Attachment): Promise<void> {
+  async attach(pod: Pod, attachment: Attachment): Promise<MadeEnd> {
     const { key, network, hostName: name, addresses: routes, podMac: mac } = attachment;
     const fd = (pod as Pod & { fd: number }).fd;
     const neighbours = routes.map((address) => ({ address, mac }));
@@ -104,6 +105,7 @@ export class FakeNetwork implements PodNetwork {
     this.links.set(name, { name, owner: { key, network }, ...state, pod: fd, ifname: key.ifname });
     await Promise.resolve();
     if (this.attachFault) throw this.attachFault;
+    return { link: 2, carrierLosses: 1 };
   }
 
   async inspect(): Promise<string[]> {

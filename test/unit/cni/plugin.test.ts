@@ -406,10 +406,11 @@ describe('CniPlugin', () => {
     const held = Promise.withResolvers<void>();
     const attach = network.attach.bind(network);
     network.attach = async (pod, attachment) => {
-      await attach(pod, attachment);
+      const made = await attach(pod, attachment);
       const name = attachment.hostName;
       network.links.set(name, { ...network.links.get(name)!, routes: [] });
       await held.promise;
+      return made;
     };
     const adding = plugin.handle(request('ADD'), [7]);
     while (network.links.size === 0) await new Promise(setImmediate);

@@ -80,6 +80,7 @@ describe('answers of the kernel', () => {
         loopback: false,
         arp: true,
         masterIndex: undefined,
+        carrierLosses: 0,
         mtu: 1364,
         txQueueLength: 1000,
         mac: undefined,
