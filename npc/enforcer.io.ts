@@ -293,12 +293,7 @@ export class Enforcer {
     const fresh = governed.filter(
       (each) => decided.has(each.link) && this.#told.get(keyOf(each)) !== 'decided',
     );
-    const pods = fresh.flatMap(({ link, pod }) => {
-      const found = pod === null ? compiler.podAt(link) : undefined;
-      return found === undefined
-        ? []
-        : [{ link, namespace: found.namespace, name: found.name, uid: found.uid }];
-    });
+    const pods = foundPods(governed, compiler);
     const waiting = governed.filter(({ link }) => !decided.has(link));
     const keys = new Set(waiting.map(keyOf));
     for (const key of this.#unknownSince.keys()) if (!keys.has(key)) this.#unknownSince.delete(key);
@@ -356,6 +351,15 @@ export class Enforcer {
     this.#dirtySince ??= now;
     this.#schedule(Math.max(1, Math.min(...waits)));
   }
+}
+
+/** Whose links are that no runtime named a pod for, where weftd does not know that yet. */
+function foundPods(attachments: readonly GateAttachment[], compiler: PolicyCompiler): PolicyPod[] {
+  return attachments.flatMap(({ link, pod, byAddress }) => {
+    const found = pod === null || byAddress ? compiler.podAt(link) : undefined;
+    if (found === undefined || found.uid === pod?.uid) return [];
+    return [{ link, namespace: found.namespace, name: found.name, uid: found.uid }];
+  });
 }
 
 /** The WeftError that `act` throws. */

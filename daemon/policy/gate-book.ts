@@ -94,11 +94,16 @@ export class GateBook {
     return true;
   }
 
-  /** weft-npc knows whose a link is that named no pod. Answers the attachment as it is now; undefined where nothing is new. */
+  /**
+   * weft-npc knows whose a link is for which no runtime named a pod: it may say another one later. Answers the attachment as
+   * it is now; undefined where nothing is new.
+   */
   identify(link: string, pod: PodIdentity): GateAttachment | undefined {
     const entry = this.#entryByLink.get(link);
-    if (entry === undefined || entry.attachment.pod !== null || entry.attachment.ungoverned) return undefined;
-    const attachment = { ...entry.attachment, pod };
+    if (entry === undefined || entry.attachment.ungoverned) return undefined;
+    const { pod: known, byAddress } = entry.attachment;
+    if (known !== null && (!byAddress || samePod(known, pod))) return undefined;
+    const attachment = { ...entry.attachment, pod, byAddress: true };
     this.#entryByLink.set(link, { ...entry, attachment });
     this.#changes++;
     return attachment;
@@ -206,4 +211,8 @@ export class GateBook {
     this.#entryByLink.set(link, { ...entry, standing, since });
     return true;
   }
+}
+
+function samePod(a: PodIdentity, b: PodIdentity): boolean {
+  return a.namespace === b.namespace && a.name === b.name && a.uid === b.uid;
 }

@@ -8,6 +8,8 @@ export interface PodAttachment {
   readonly addresses: readonly Address[];
   /** Null where weftd does not know it. A `uid` that is empty is not known. */
   readonly pod: { readonly namespace: string; readonly name: string; readonly uid: string } | null;
+  /** The pod was found by what the API tells of the addresses. Absent: false. */
+  readonly byAddress?: boolean;
   /** No pod of Kubernetes. */
   readonly ungoverned: boolean;
 }
@@ -24,14 +26,14 @@ export interface LocalLink {
 
 /**
  * The links of this node and whose they are. A pod is found by name and UID; a static pod by the hash that stands in for
- * its UID; one of which weftd knows nothing by its addresses. Whoever claims to be a pod of another node, or one with its
+ * its UID; one that no runtime named by its addresses, also when it was found by them before: the API may have been behind. Whoever claims to be a pod of another node, or one with its
  * node's addresses, is found to be nobody.
  */
 export class Attachments {
   readonly #cluster: ClusterIndex;
   readonly #node: string;
   readonly #byLink = new Map<string, LocalLink>();
-  /** By the pod that weftd names; under '' those for which it names none. */
+  /** By the pod that a runtime named; under '' those for which none did. */
   readonly #byPod = new Map<string, Set<LocalLink>>();
 
   constructor(cluster: ClusterIndex, node: string) {
@@ -76,13 +78,13 @@ export class Attachments {
       came.push(local);
     }
     for (const local of went) {
-      const key = local.attachment.pod === null ? '' : podKey(local.attachment.pod);
+      const key = keyOf(local);
       this.#byPod.get(key)?.delete(local);
       if (this.#byPod.get(key)?.size === 0) this.#byPod.delete(key);
       this.#release(local);
     }
     for (const local of came) {
-      const key = local.attachment.pod === null ? '' : podKey(local.attachment.pod);
+      const key = keyOf(local);
       this.#byPod.set(key, (this.#byPod.get(key) ?? new Set()).add(local));
       this.#claim(local);
     }
@@ -116,21 +118,29 @@ export class Attachments {
   }
 
   #find({ attachment, addresses }: LocalLink): PolicyPod | undefined {
-    const { pod: named, ungoverned } = attachment;
+    const { pod: named, byAddress, ungoverned } = attachment;
     if (ungoverned) return undefined;
-    if (named !== null) {
-      const pod = this.#cluster.pod(named.namespace, named.name);
-      if (pod === undefined || !this.#isOurs(pod)) return undefined;
-      return named.uid === '' || named.uid === pod.uid || named.uid === pod.configHash ? pod : undefined;
-    }
+    const pod = named === null ? undefined : this.#named(named);
+    if (named !== null && !byAddress) return pod;
     const claimants = addresses.flatMap((address) => this.#cluster.claimantsOf(address));
     const ours = [...new Set(claimants)].filter((pod) => this.#isOurs(pod));
-    return ours.length === 1 ? ours[0] : undefined;
+    if (ours.length === 1) return ours[0];
+    return pod !== undefined && (ours.length === 0 || ours.includes(pod)) ? pod : undefined;
+  }
+
+  #named({ namespace, name, uid }: NonNullable<PodAttachment['pod']>): PolicyPod | undefined {
+    const pod = this.#cluster.pod(namespace, name);
+    if (pod === undefined || !this.#isOurs(pod)) return undefined;
+    return uid === '' || uid === pod.uid || uid === pod.configHash ? pod : undefined;
   }
 
   #isOurs(pod: PolicyPod): boolean {
     return !pod.hostNetwork && pod.nodeName === this.#node;
   }
+}
+
+function keyOf({ attachment: { pod, byAddress } }: LocalLink): string {
+  return pod === null || byAddress ? '' : podKey(pod);
 }
 
 function holderOf({ attachment, pod, isKnown }: LocalLink): Holder {
@@ -144,6 +154,7 @@ function sameAttachment(a: PodAttachment, b: PodAttachment): boolean {
       each.addresses.map(formatAddress),
       each.pod && [podKey(each.pod), each.pod.uid],
       each.ungoverned,
+      each.byAddress ?? false,
     ]);
   return a === b || key(a) === key(b);
 }

@@ -30,6 +30,8 @@ export interface GateAttachment {
   readonly addresses: readonly Address[];
   /** Null where it is not known: it was attached by a weftd that wrote no such file, or its runtime named no pod. */
   readonly pod: PodIdentity | null;
+  /** `pod` was found by what the API tells of the addresses, so it is who the API tells has them. Absent: false. */
+  readonly byAddress?: boolean;
   readonly containerId: string;
   /** It is no pod of Kubernetes, so no policy can select it, and weftd itself opens the gate for it. Absent: false. */
   readonly ungoverned: boolean;
@@ -60,7 +62,7 @@ export function linkOfFileName(name: string): string | undefined {
 
 /** What stands in the file, and in an answer to `policyWait`. */
 export function attachmentJson(attachment: GateAttachment): Record<string, unknown> {
-  const { link, serial, addresses, pod, containerId, ungoverned } = attachment;
+  const { link, serial, addresses, pod, byAddress, containerId, ungoverned } = attachment;
   return {
     version: VERSION,
     link,
@@ -69,22 +71,25 @@ export function attachmentJson(attachment: GateAttachment): Record<string, unkno
     pod: pod && { namespace: pod.namespace, name: pod.name, uid: pod.uid },
     containerId,
     ...(ungoverned ? { ungoverned } : {}),
+    ...(byAddress ? { byAddress } : {}),
   };
 }
 
 /** Reads what {@link attachmentJson} makes, which is not trusted; undefined where it is anything else. */
 export function parseAttachment(value: unknown): GateAttachment | undefined {
   if (!isRecord(value) || value.version !== VERSION) return undefined;
-  const { link, serial, addresses, pod, containerId, ungoverned = false } = value;
+  const { link, serial, addresses, pod, byAddress = false, containerId, ungoverned = false } = value;
   if (typeof link !== 'string' || !isGatedLink(link)) return undefined;
   if (typeof serial !== 'string' || !/^[\w.-]+$/.test(serial) || serial.length > MAX_SERIAL_LENGTH)
     return undefined;
   if (typeof containerId !== 'string' || !isContainerId(containerId)) return undefined;
   if (typeof ungoverned !== 'boolean' || (ungoverned && pod !== null)) return undefined;
+  if (typeof byAddress !== 'boolean') return undefined;
   const known = pod === null ? null : podIdentity(pod);
   const parsed = parseAddresses(addresses);
   if (known === undefined || parsed === undefined) return undefined;
-  return { link, serial, addresses: parsed, pod: known, containerId, ungoverned };
+  const attachment = { link, serial, addresses: parsed, pod: known, containerId, ungoverned };
+  return byAddress ? { ...attachment, byAddress } : attachment;
 }
 
 /** The text of a file as {@link parseAttachment} reads its value. */

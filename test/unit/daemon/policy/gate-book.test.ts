@@ -96,12 +96,14 @@ describe('the book of the gate', () => {
     equal(book.isStale(A), false);
   });
 
-  it('learns whose a link is once, and of a container that is no pod never', () => {
+  it('learns whose a link is, and another later, but not where a runtime named the pod or said that it is none', () => {
     const pod = { namespace: 'free', name: 'q', uid: 'u' };
     book.put(attachment(C, undefined), NOW);
     equal(book.identify(A, pod), undefined);
     deepEqual(book.identify(C, pod)!.pod, pod);
-    equal(book.identify(C, { ...pod, name: 'r' }), undefined);
+    equal(book.get(C)!.attachment.byAddress, true);
+    equal(book.identify(C, { ...pod }), undefined, 'nothing new');
+    deepEqual(book.identify(C, { ...pod, name: 'r' })!.pod?.name, 'r');
     book.put({ ...attachment(C, undefined), ungoverned: true }, NOW);
     equal(book.identify(C, pod), undefined);
   });

@@ -203,6 +203,31 @@ describe('an attachment', () => {
     ok(made.ruleSet().chainsByLink.get(LINK)?.ingress);
   });
 
+  it('whose pod was found by addresses is another’s, once the API tells that he has them', () => {
+    const made = compiler();
+    // The API was behind: this pod had the address before.
+    const earlier = read(pod('y/earlier', ['10.0.0.1']));
+    made.changePods(added([earlier]));
+    made.setAttachments([attachment('y/earlier', earlier.uid, ['10.0.0.1'], { byAddress: true })]);
+    equal(made.podAt(LINK)?.name, 'earlier');
+    equal(made.ruleSet().chainsByLink.get(LINK), undefined);
+    const now = read(pod('x/now', ['10.0.0.1'], GUARDED));
+    made.changePods(added([now]));
+    equal(made.podAt(LINK)?.name, 'earlier', 'while the API tells both');
+    made.changePods(gone(earlier));
+    equal(made.podAt(LINK)?.name, 'now');
+    ok(made.ruleSet().chainsByLink.get(LINK)?.ingress);
+    made.changePods(gone(now));
+    equal(made.podAt(LINK)?.name, 'now', 'it stays under the last rules');
+  });
+
+  it('of which the runtime named the pod is nobody else’s, whatever the API tells of its addresses', () => {
+    const made = compiler();
+    made.changePods(added([read(pod('y/other', ['10.0.0.1']))]));
+    made.setAttachments([attachment('x/a', 'uid-x-a', ['10.0.0.1'])]);
+    equal(made.podAt(LINK), undefined);
+  });
+
   it('waits where it claims to be a pod of another node, or one with its node’s addresses', () => {
     for (const more of [{ node: 'there' }, { hostNetwork: true }]) {
       const made = compiler();

@@ -35,6 +35,11 @@ describe('the file of an attachment', () => {
     }
   });
 
+  it('is read back where the pod was found by its addresses', () => {
+    const attachment = { ...ATTACHMENT, byAddress: true };
+    deepEqual(read(attachment), attachment);
+  });
+
   it('is read with members of a later version', () =>
     deepEqual(parseAttachment({ ...attachmentJson(ATTACHMENT), node: 'n' }), ATTACHMENT));
 
@@ -67,6 +72,7 @@ describe('the file of an attachment', () => {
     ['a container id that is none', { containerId: '../x' }],
     ['a pod that no policy selects', { ungoverned: true }],
     ['ungoverned as a text', { pod: null, ungoverned: 'true' }],
+    ['how the pod was found as a text', { byAddress: 'yes' }],
   ];
   for (const [what, over] of wrong) {
     it(`is not read with ${what}`, () =>
