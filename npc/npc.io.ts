@@ -17,6 +17,7 @@ import { ownVersion } from '../host/version.io.ts';
 import type { ApiAccess } from '../kube/access/api-access.ts';
 import { inClusterAccess } from '../kube/access/in-cluster.io.ts';
 import { ApiClient } from '../kube/api-client.io.ts';
+import type { ApiError } from '../kube/api-error.ts';
 import { ApiFaults } from '../kube/api-faults.ts';
 import type { Delta } from '../kube/object-store.ts';
 import { readPolicyCounters } from '../linux/policy-gate.io.ts';
@@ -34,6 +35,7 @@ import { OWN_NPC_COUNTERS } from './npc-counters.ts';
 import { NPC_HISTOGRAMS } from './npc-histograms.ts';
 import { PolicyEvents } from './policy-events.io.ts';
 import { policyStatus } from './policy-status.ts';
+import { PortComplaints } from './port-complaints.ts';
 import type { NpcConfig } from './settings/npc-config.ts';
 import { ClusterWatch } from './watch/cluster-watch.io.ts';
 
@@ -45,6 +47,8 @@ const CONNECTIONS = 12;
 const KEEP_AFTER_RETURN_MS = 60_000;
 /** Between two looks for policies to tell of. */
 const TELL_EVERY_MS = 5_000;
+/** Between two looks for ports that no pod has: all pods are asked, and they have this long to come. */
+const PORTS_EVERY_MS = 60_000;
 
 /**
  * One running weft-npc: the copy of the API, which it always follows, and, while it holds the lock of the node, what
@@ -62,7 +66,8 @@ export class Npc {
   readonly #logsDrops: boolean;
   readonly #compiler: PolicyCompiler;
   readonly #faults = new ApiFaults();
-  readonly #events: PolicyEvents;
+  readonly #events: Readonly<Record<'NotHonoured' | 'PortNotFound', PolicyEvents>>;
+  readonly #ports = new PortComplaints();
   readonly #watch: ClusterWatch;
   readonly #stop = new AbortController();
   readonly #complete = Promise.withResolvers<void>();
@@ -94,15 +99,19 @@ export class Npc {
         take(delta);
         this.#serving?.enforcer.stir();
       };
-    this.#events = new PolicyEvents({
+    const telling = {
       client: this.#client,
       nodeName: config.nodeName,
       nodeNames: () => speakers(compiler.judged.cluster.nodes()),
-      onOutcome: (error) => {
+      onOutcome: (error: ApiError | undefined) => {
         if (error === undefined) this.#faults.granted('events');
         else this.#faults.failed('events', error, clock());
       },
-    });
+    };
+    this.#events = {
+      NotHonoured: new PolicyEvents({ ...telling, reason: 'NotHonoured' }),
+      PortNotFound: new PolicyEvents({ ...telling, reason: 'PortNotFound' }),
+    };
     this.#watch = new ClusterWatch({
       client: this.#client,
       random: osRandom,
@@ -173,7 +182,7 @@ export class Npc {
   async close(): Promise<void> {
     this.#stop.abort();
     this.#watch.stop();
-    this.#events.close();
+    for (const events of Object.values(this.#events)) events.close();
     await this.#endServing();
     this.#client.close();
   }
@@ -209,6 +218,8 @@ export class Npc {
       }
       const telling = setInterval(() => this.#tellEvents(), TELL_EVERY_MS).unref();
       opened.defer(() => clearInterval(telling));
+      const tellingPorts = setInterval(() => this.#tellPorts(), PORTS_EVERY_MS).unref();
+      opened.defer(() => clearInterval(tellingPorts));
       const room = { returnedAt, yield: yielded.resolve };
       const answer = (request: NpcRequest, _: readonly number[], client: ControlClient): Promise<unknown> =>
         answerOf(() => this.#answer(request, { enforcer, denied, client, room }));
@@ -256,7 +267,11 @@ export class Npc {
 
   /** Policies that cannot be honoured are told of by events, but not before all nodes are known. */
   #tellEvents(): void {
-    if (this.#watch.isComplete) this.#events.look(this.#compiler.judged.policies.all());
+    if (this.#watch.isComplete) this.#events.NotHonoured.look(this.#compiler.judged.policies.all());
+  }
+
+  #tellPorts(): void {
+    if (this.#watch.isComplete) this.#events.PortNotFound.look(this.#ports.look(this.#compiler.judged));
   }
 
   #readiness(

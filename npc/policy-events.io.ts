@@ -13,23 +13,30 @@ const MAX_NOTE_BYTES = 1024;
 /** An API that refuses is asked again after this. */
 const RETRY_MS = 30_000;
 
-/** An event (events.k8s.io/v1) that says what of a policy cannot be honoured. `at` is milliseconds since 1970. */
-export function policyEvent(policy: Policy, nodeName: string, at: number): Record<string, unknown> {
+/** What events tell of: policies that cannot be honoured as they are written, or ports that none of the pods has. */
+type Reason = 'NotHonoured' | 'PortNotFound';
+
+/** An event (events.k8s.io/v1) that says what is wrong with a policy. `at` is milliseconds since 1970. */
+export function policyEvent(
+  policy: Policy,
+  { reason, nodeName, at }: { readonly reason: Reason; readonly nodeName: string; readonly at: number },
+): Record<string, unknown> {
   const { kind, namespace, name, uid, resourceVersion, faults } = policy;
   const isOfNamespace = namespace !== '';
+  const suffix = reason === 'NotHonoured' ? '' : '.port';
   return {
     apiVersion: 'events.k8s.io/v1',
     kind: 'Event',
     metadata: {
       // The same for the same version of a policy, so that it is told once, whoever does.
-      name: `${name.slice(0, 180)}.${uid.slice(0, 40)}.${resourceVersion.slice(0, 24)}`.toLowerCase(),
+      name: `${name.slice(0, 180)}.${uid.slice(0, 40)}.${resourceVersion.slice(0, 24)}${suffix}`.toLowerCase(),
       namespace: isOfNamespace ? namespace : 'default',
     },
     eventTime: `${new Date(at).toISOString().slice(0, -1)}000Z`,
     reportingController: 'weft-npc',
     reportingInstance: nodeName,
     action: 'Enforce',
-    reason: 'NotHonoured',
+    reason,
     type: 'Warning',
     note: noteOf(faults),
     regarding: {
@@ -56,6 +63,7 @@ function noteOf(faults: readonly string[]): string {
 
 interface PolicyEventsOptions {
   readonly client: ApiClient;
+  readonly reason: Reason;
   readonly nodeName: string;
   /** Those of which one tells of a policy. */
   readonly nodeNames: () => Iterable<string>;
@@ -63,7 +71,7 @@ interface PolicyEventsOptions {
   readonly onOutcome: (error: ApiError | undefined) => void;
 }
 
-/** Tells of policies that cannot be honoured by events of Kubernetes: each version of each of them once, from one node. */
+/** Tells of policies with faults by events of Kubernetes: each version of each of them once, from one node. */
 export class PolicyEvents {
   readonly #options: PolicyEventsOptions;
   readonly #toldByUid = new Map<string, string>();
@@ -97,14 +105,14 @@ export class PolicyEvents {
   }
 
   async #run(): Promise<void> {
-    const { client, nodeName, onOutcome } = this.#options;
+    const { client, reason, nodeName, onOutcome } = this.#options;
     const { signal } = this.#stop;
     this.#isRunning = true;
     while (!signal.aborted) {
       const [policy] = this.#waiting.values();
       if (policy === undefined) break;
       try {
-        const body = policyEvent(policy, nodeName, Date.now());
+        const body = policyEvent(policy, { reason, nodeName, at: Date.now() });
         const { namespace } = body.metadata as { readonly namespace: string };
         const path = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
         await client.request(path, { method: 'POST', body, signal });

@@ -80,8 +80,15 @@ describe('speakers', () => {
 });
 
 describe('policyEvent', () => {
+  const AT = { reason: 'NotHonoured', nodeName: 'n1', at: 0 } as const;
+
+  it('is another one where it tells of ports', () => {
+    const { metadata, reason } = policyEvent(policy('web'), { ...AT, reason: 'PortNotFound' });
+    deepEqual([metadata, reason], [{ name: 'web.uid-web.7.port', namespace: 'a' }, 'PortNotFound']);
+  });
+
   it('says what is not honoured, of which version of which policy', () => {
-    deepEqual(policyEvent(policy('web'), 'n1', 0), {
+    deepEqual(policyEvent(policy('web'), AT), {
       apiVersion: 'events.k8s.io/v1',
       kind: 'Event',
       metadata: { name: 'web.uid-web.7', namespace: 'a' },
@@ -105,7 +112,7 @@ describe('policyEvent', () => {
 
   it('keeps within what the API takes', () => {
     const long = policy('x'.repeat(253), { faults: ['ä'.repeat(600), 'more'] });
-    const { metadata, note } = policyEvent(long, 'n1', 0) as { metadata: { name: string }; note: string };
+    const { metadata, note } = policyEvent(long, AT) as { metadata: { name: string }; note: string };
     ok(metadata.name.length <= 253);
     equal(note, 'see weft policy status');
   });
@@ -123,6 +130,7 @@ describe('PolicyEvents', () => {
     [outcomes, nodes] = [[], ['n1']];
     events = new PolicyEvents({
       client,
+      reason: 'NotHonoured',
       nodeName: 'n1',
       nodeNames: () => nodes,
       onOutcome: (error) => outcomes.push(error?.reason),
