@@ -1,3 +1,4 @@
+import { type Address, formatAddress } from '../../base/address.ts';
 import type { Instant } from '../../base/instant.ts';
 import type { GateAttachment, PodIdentity } from '../../npc/gate/attachment-file.ts';
 import { type ClosedReason, type GateKnowledge, gateVerdict } from '../../npc/gate/gate-verdict.ts';
@@ -82,6 +83,23 @@ export class GateBook {
     const standing = { is: 'closed', reason: 'unknown' } as const;
     this.#entryByLink.set(attachment.link, { attachment, standing, since: now, unanswered: false });
     this.#changes++;
+  }
+
+  /**
+   * A container that hangs on a link, as the plugin knows it. Whose it is counts as it was known, where that was of the same
+   * container; its addresses are the plugin's. Answers the attachment as it is now, undefined where it is as before.
+   */
+  adopt(
+    found: Pick<GateAttachment, 'link' | 'serial' | 'containerId' | 'addresses'>,
+    now: Instant,
+  ): GateAttachment | undefined {
+    const known = this.#entryByLink.get(found.link);
+    const same = known?.attachment.containerId === found.containerId ? known.attachment : undefined;
+    if (same !== undefined && textOf(same.addresses) === textOf(found.addresses)) return undefined;
+    const attachment = { ...(same ?? strange(found.link)), ...found };
+    this.put(attachment, now);
+    if (known?.standing.is === 'decided') this.decide(found.link, now);
+    return attachment;
   }
 
   /** The pair is gone. False where there was none, or it is another container's by now. */
@@ -215,4 +233,13 @@ export class GateBook {
 
 function samePod(a: PodIdentity, b: PodIdentity): boolean {
   return a.namespace === b.namespace && a.name === b.name && a.uid === b.uid;
+}
+
+/** An attachment of which nothing but the link is known. */
+export function strange(link: string): GateAttachment {
+  return { link, serial: '-', addresses: [], pod: null, containerId: '-', ungoverned: false };
+}
+
+function textOf(addresses: readonly Address[]): string {
+  return addresses.map(formatAddress).sort().join();
 }

@@ -15,7 +15,7 @@ import type { Log } from '../../host/log.ts';
 import { type GateAttachment, podIdentity } from '../../npc/gate/attachment-file.ts';
 import type { AdmissionCounter } from './admission-counters.ts';
 import { Admissions } from './admissions.io.ts';
-import { GateBook, type GateSituation } from './gate-book.ts';
+import { GateBook, type GateSituation, strange } from './gate-book.ts';
 import { GateFolder } from './gate-folder.io.ts';
 import { GateKeeper } from './gate-keeper.io.ts';
 import { gateWarnings, type WaitingPod, waitingPods } from './gate-warnings.ts';
@@ -111,11 +111,10 @@ export class PolicyGate implements PodGate {
       const link = hostLinkName(key);
       const { containerId } = key;
       links.add(link);
-      const known = this.#book.get(link);
-      if (known?.attachment.containerId === containerId) continue;
       const both = [addresses.v4, addresses.v6].filter((address) => address !== undefined);
-      this.#put({ ...strange(link), serial: this.#serial(), addresses: both, containerId });
-      if (known?.standing.is === 'decided') this.#book.decide(link, now());
+      const found = { link, serial: this.#serial(), addresses: both, containerId };
+      const attachment = this.#book.adopt(found, now());
+      if (attachment !== undefined) this.#write(attachment);
     }
     for (const { attachment } of this.#book.entries()) {
       if (links.has(attachment.link)) continue;
@@ -365,9 +364,4 @@ export class PolicyGate implements PodGate {
   #waiting(): WaitingPod[] {
     return waitingPods(this.#book.entries(), this.#options.now());
   }
-}
-
-/** An attachment of which nothing but the link is known. */
-function strange(link: string): GateAttachment {
-  return { link, serial: '-', addresses: [], pod: null, containerId: '-', ungoverned: false };
 }

@@ -149,6 +149,18 @@ describe('the gate of a node', function () {
     assert.equal(host.files()[policed.link], undefined);
   });
 
+  it('goes by the addresses that weftd dealt out, where a file tells others of the same container', async () => {
+    const { [policed.link]: before } = host.files();
+    await host.daemon.stop('SIGKILL');
+    const file = join(host.runDir, 'pods', `${policed.link}.json`);
+    writeFileSync(file, JSON.stringify({ ...before, addresses: ['10.32.250.250'] }));
+    await host.start();
+    const { [policed.link]: after } = host.files();
+    assert.deepEqual([after!.addresses, after!.pod], [policed.addresses, before!.pod]);
+    assert.notEqual(after!.serial, before!.serial, 'weft-npc is told of it as of a new one');
+    assert.deepEqual(await host.decided(), open(plain, free, policed), 'who runs stays as he is');
+  });
+
   it('is not shaken by garbage in the run folder and in the state folder of weft-npc', async () => {
     await host.daemon.stop('SIGKILL');
     const folder = join(host.runDir, 'pods');

@@ -1,4 +1,5 @@
 import { deepEqual, equal } from 'node:assert/strict';
+import { type Address, parseAddress } from '../../../../base/address.ts';
 import { after, instant } from '../../../../base/instant.ts';
 import { GateBook, type GateSituation } from '../../../../daemon/policy/gate-book.ts';
 import type { GateAttachment } from '../../../../npc/gate/attachment-file.ts';
@@ -29,6 +30,18 @@ describe('the book of the gate', () => {
   const compare = (found: readonly string[], situation: GateSituation, readAt = LATER) =>
     book.compare(new Set(found), { ...situation, readAt }, LATER);
   const standing = (link: string): string => book.get(link)!.standing.is;
+
+  it('goes by the addresses and the container that the plugin has, and by the pod that was known of the same one', () => {
+    const [first, second] = ['10.32.0.7', 'fd00::7'].map((text) => parseAddress(text)!) as [Address, Address];
+    const found = { link: B, serial: 'n', containerId: `of-${B}`, addresses: [first, second] };
+    book.decide(B, NOW);
+    deepEqual(book.adopt(found, LATER), { ...attachment(B, 'policed'), ...found });
+    equal(standing(B), 'decided');
+    equal(book.adopt({ ...found, serial: 'o', addresses: [second, first] }, LATER), undefined);
+    const other = { ...found, serial: 'p', containerId: 'another' };
+    deepEqual(book.adopt(other, LATER), { ...attachment(B, undefined), ...other });
+    deepEqual(book.adopt({ ...other, link: C }, LATER)?.pod, null);
+  });
 
   it('asks weft-npc where it speaks, opens or closes where it does not', () => {
     deepEqual([book.consult(A, THERE, NOW), standing(A)], [false, 'asked']);
