@@ -22,6 +22,9 @@ export type Way = 'ingress' | 'egress';
 /** A protocol with ports, as nft calls it. */
 export type PortProtocol = 'tcp' | 'udp' | 'sctp';
 
+/** Its number as a protocol (RFC 4302); its name stands in /etc/protocols, which the image has not. */
+const AUTHENTICATION_HEADER = 51;
+
 /** The condition that the other end lies in a set of addresses. */
 export function peerIn(way: Way, view: View, family: Family, set: string): string {
   return `${peerOf(way, view, family)} @${set}`;
@@ -44,8 +47,9 @@ function peerOf(way: Way, view: View, family: Family): string {
 
 /**
  * The conditions, one of which holds where the destination port of a flow of `protocol` is one of `ports`: a number, a
- * range, or `@` and the name of a set; undefined for every port. ICMP errors are told by the protocol of their flow. nft
- * knows the type of a port only right behind the protocol of the packet.
+ * range, or `@` and the name of a set; undefined for every port. ICMP errors are told by the protocol of their flow. So is
+ * what comes behind an authentication header: in IPv6 connection tracking reads over it, and nft stops there. nft knows
+ * the type of a port only right behind the protocol of the packet.
  */
 export function portConditions(
   view: View,
@@ -59,6 +63,7 @@ export function portConditions(
     `meta l4proto icmp ct protocol ${protocol} ${port}`,
     // `ipv6-icmp` is a name of /etc/protocols, which the image has not.
     `meta l4proto icmpv6 ct protocol ${protocol} ${port}`,
+    `meta l4proto ${AUTHENTICATION_HEADER} ct protocol ${protocol} ${port}`,
   ];
 }
 

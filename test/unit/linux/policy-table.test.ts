@@ -1,4 +1,4 @@
-import { equal, ok } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import { ElementSet } from '../../../linux/element-set.ts';
 import {
   dropPrefix,
@@ -167,11 +167,11 @@ describe('the rules of policies', () => {
     equal(peerIn('egress', 'turned', 4, 's'), 'ct original ip saddr @s');
   });
 
-  it('tell the ICMP errors of a flow by the port of the flow', () => {
-    equal(
-      portConditions('straight', 'tcp', '80').at(-1),
+  it('tell the ICMP errors of a flow, and what is behind an authentication header, by the port of the flow', () => {
+    deepEqual(portConditions('straight', 'tcp', '80').slice(2), [
       'meta l4proto icmpv6 ct protocol tcp ct reply proto-src 80',
-    );
+      'meta l4proto 51 ct protocol tcp ct reply proto-src 80',
+    ]);
     equal(portConditions('turned', 'udp', '80-90')[0], 'meta l4proto udp ct original proto-src 80-90');
     equal(portConditions('straight', 'sctp', undefined).join(), 'ct protocol sctp');
   });
