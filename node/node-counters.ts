@@ -4,6 +4,7 @@ import { IPAM_COUNTERS } from '../ipam/model/ipam-counters.ts';
 import { LINK_COUNTERS } from '../router/link/link-counters.ts';
 import { TUNNEL_COUNTERS } from '../router/tunnel/tunnel-counters.ts';
 import type { PeerFault } from '../router/tunnel/tunnel-status.ts';
+import { QUESTION_COUNTERS } from './question-counters.ts';
 
 /** What the node counts where it joins the cores. */
 const OWN_COUNTERS = {
@@ -30,6 +31,7 @@ export const NODE_COUNTERS = joinCounters(
   IPAM_COUNTERS,
   LINK_COUNTERS,
   TUNNEL_COUNTERS,
+  QUESTION_COUNTERS,
 );
 
 /** A name that a node counts under. */

@@ -17,6 +17,7 @@ import type { Datapath, Path } from '../router/datapath/datapath.ts';
 import type { LinkOutput } from '../router/link/control-links.ts';
 import type { TunnelState } from '../router/tunnel/tunnel-status.ts';
 import type { NodeCounter } from './node-counters.ts';
+import type { QuestionOutput } from './peer-questions.ts';
 
 /** Who a node is, in its cluster and over time. */
 interface NodeSelf {
@@ -59,6 +60,7 @@ export interface NodeOptions {
 /** What a node tells its shell, in order. */
 export type NodeOutput =
   | LinkOutput
+  | QuestionOutput
   /** To be kept on disk, so that a restart finds its peers; and to be dropped from there. */
   | { readonly type: 'keepRecord'; readonly record: SignedRecord }
   | { readonly type: 'dropRecord'; readonly origin: PeerId; readonly slot: Slot }

@@ -18,16 +18,14 @@ import type { TunnelEvent } from '../router/tunnel/tunnel-status.ts';
 import { Tunnels } from '../router/tunnel/tunnels.ts';
 import { FlushGate } from './flush-gate.ts';
 import { KnownPeers } from './known-peers.ts';
+import { NodeMessages } from './node-messages.ts';
 import type { NodeOptions, NodeOutput } from './node-types.ts';
 import { OwnAddress } from './own-address.ts';
 import { OwnEndpoints } from './own-endpoints.ts';
 import { ownInfoOf } from './own-info.ts';
+import type { PeerQuestions } from './peer-questions.ts';
 import { RelayChoice } from './relay-choice.ts';
 import { SeedReach } from './seed-reach.ts';
-
-/** Channels of opaque control messages over a tunnel. */
-const CHANNEL_SWIM = 1;
-const CHANNEL_IPAM = 2;
 
 /**
  * A whole node without its surroundings: gossip, ring, tunnels and control links, joined. Pure: time and bytes in,
@@ -50,6 +48,7 @@ export class WeftNode {
   readonly #peers: KnownPeers;
   readonly #ownEndpoints: OwnEndpoints;
   readonly #relays: RelayChoice;
+  readonly #messages: NodeMessages;
 
   constructor(options: NodeOptions) {
     const { underlay, overlay, random, counters } = options;
@@ -92,9 +91,10 @@ export class WeftNode {
       datapath: overlay.datapath,
       config: { mtu: overlay.mtu },
     });
+    const { gossip, ipam, tunnels } = this;
+    this.#messages = new NodeMessages({ gossip, ipam, tunnels, random, counters });
     this.#relays = new RelayChoice(this.gossip, this.tunnels);
     this.#peers = new KnownPeers(this.tunnels, counters);
-    const { gossip } = this;
     this.#links = new ControlLinks({
       identity,
       clusterKeys,
@@ -116,6 +116,11 @@ export class WeftNode {
       },
       isKnown: (source) => this.#peers.liveAt(source),
     });
+  }
+
+  /** What nodes ask each other for views of the whole cluster. */
+  get questions(): PeerQuestions {
+    return this.#messages.questions;
   }
 
   get peer(): PeerId {
@@ -211,6 +216,7 @@ export class WeftNode {
     this.tunnels.tick(now);
     this.#ownAddress.tick(now);
     this.#relays.tick(now);
+    this.questions.tick(now);
     this.settle(now);
   }
 
@@ -222,6 +228,7 @@ export class WeftNode {
       this.tunnels.nextTimeout(),
       this.#ownAddress.nextTimeout(),
       this.#relays.nextTimeout(),
+      this.questions.nextTimeout(),
       this.#gate.nextTimeout(),
     );
   }
@@ -247,6 +254,8 @@ export class WeftNode {
         this.#fromIpam(out, now);
       }
     }
+    for (let out = this.questions.poll(); out !== undefined; out = this.questions.poll())
+      this.#outputs.push(out);
     for (let out = this.#links.poll(); out !== undefined; out = this.#links.poll()) this.#outputs.push(out);
   }
 
@@ -260,7 +269,7 @@ export class WeftNode {
         this.#links.send(out.link, out.bytes);
         return;
       case 'packet':
-        this.tunnels.sendControl(out.to, CHANNEL_SWIM, out.bytes, now);
+        this.#messages.send('swim', out.to, out.bytes, now);
         return;
       case 'dial':
         this.#links.dial(out.endpoint, now);
@@ -305,9 +314,7 @@ export class WeftNode {
 
   #fromTunnels(out: TunnelEvent, now: Instant): void {
     if (out.type === 'message') {
-      if (out.channel === CHANNEL_SWIM) this.gossip.handlePacket(out.from, out.bytes, now);
-      else if (out.channel === CHANNEL_IPAM) this.ipam.handleMessage(out.from, out.bytes, now);
-      else this.#options.counters.add('node.unknownChannel');
+      this.#messages.receive(out, now);
       return;
     }
     const { peer, state, path } = out;
@@ -320,7 +327,7 @@ export class WeftNode {
         this.gossip.publish(out.slot, out.payload, now);
         return;
       case 'message':
-        this.#sendToIpam(out.to, out.bytes, now);
+        this.#messages.sendToIpam(out.to, out.bytes, now);
         return;
       case 'ringChanged':
         this.#options.overlay.datapath.setRoutes(this.ipam.owners());
@@ -343,13 +350,6 @@ export class WeftNode {
       default:
         this.#outputs.push(out);
     }
-  }
-
-  /** By the tunnel; over a control link where none stands yet, or UDP does not get through. */
-  #sendToIpam(to: PeerId, bytes: Uint8Array, now: Instant): void {
-    const stands = this.tunnels.status(to)?.state === 'established';
-    if (!stands && this.gossip.sendMessage(to, bytes, now)) return;
-    this.tunnels.sendControl(to, CHANNEL_IPAM, bytes, now);
   }
 
   #takeRecord(record: SignedRecord, now: Instant): void {
