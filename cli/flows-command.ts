@@ -9,6 +9,8 @@ import {
   MAX_FLOW_ROWS,
 } from '../control/flow-request.ts';
 import { formatFlowRow } from './format-flows.ts';
+import { jsonText } from './json-text.ts';
+import { noteLines } from './note-lines.ts';
 
 /** What the commands about flows need of the world. */
 interface FlowsWorld {
@@ -37,6 +39,8 @@ const AWAY_ATTEMPTS = 60;
 const AWAY_PAUSE_MS = 1_000;
 const AWAY = ['E_NO_DAEMON', 'E_NO_ANSWER'];
 
+type FlowQuestion = Extract<FlowRequest, { op: 'flows' }>;
+
 interface FlowsOptions {
   readonly follow?: true;
   readonly last?: string;
@@ -49,6 +53,7 @@ interface FlowsOptions {
   readonly port?: string;
   readonly verdict?: string;
   readonly node?: string;
+  readonly cluster?: true;
 }
 
 /** Adds `weft flows` to the program. */
@@ -67,23 +72,28 @@ export function addFlowsCommand(flows: Command, world: FlowsWorld, tools: FlowsT
     .option('--port <number>', 'to this port, of the pod or of the Service')
     .option('--verdict <verdict>', 'forwarded or dropped')
     .option('--node <name>', 'with this node at either end')
+    .option('--cluster', 'open on all nodes, which are asked by this one')
     .action(async (options: FlowsOptions) => {
       const filter = filterOf(options);
       if (options.follow && options.last !== undefined)
         throw usage('--follow and --last are both given', 'give one of them');
+      if (options.cluster && (options.follow || options.last !== undefined))
+        throw usage('--cluster shows what is open', 'leave out --follow and --last');
       if (options.follow) return follow(filter, world, tools);
       const last = options.last === undefined ? undefined : readNumber('--last', options.last, MAX_FLOW_ROWS);
       const limit = last ?? readNumber('--limit', options.limit ?? String(DEFAULT_LIMIT), MAX_FLOW_ROWS);
       const want = last === undefined ? 'open' : 'last';
-      const result = await world.ask(tools.runDir(), { op: 'flows', want, cursor: '', limit, filter });
-      world.out(tools.json() ? `${JSON.stringify(result, undefined, 2)}\n` : formatFlows(result));
+      const cluster = options.cluster ? { cluster: true } : {};
+      const asked = { op: 'flows', want, cursor: '', limit, filter, ...cluster } as const;
+      const result = await world.ask(tools.runDir(), asked);
+      world.out(tools.json() ? jsonText(result) : formatFlows(result));
     });
 }
 
 /** Prints what comes until the reader has gone. Rejects where weftd stays away. */
 async function follow(filter: FlowFilter, world: FlowsWorld, { runDir, json }: FlowsTools): Promise<void> {
   const told = new Set<string>();
-  const request = (cursor: string): FlowRequest => ({
+  const request = (cursor: string): FlowQuestion => ({
     op: 'flows',
     want: 'follow',
     cursor,
@@ -93,10 +103,11 @@ async function follow(filter: FlowFilter, world: FlowsWorld, { runDir, json }: F
   let result = await askPatiently(request(''), { world, runDir, attempts: 1 });
   while (world.isHeard()) {
     const { rows, lost, notes, cursor } = result;
-    const lines: string[] = [];
-    if (lost > 0) lines.push(json() ? JSON.stringify({ kind: 'lost', count: lost }) : lostText(lost));
-    lines.push(...rows.map((row) => (json() ? JSON.stringify(row) : formatFlowRow(row))));
-    if (lines.length > 0) world.out(lines.map((line) => `${line}\n`).join(''));
+    const lines = [
+      ...(lost === 0 ? [] : [json() ? jsonText({ kind: 'lost', count: lost }, 'line') : lostText(lost)]),
+      ...rows.map((row) => (json() ? jsonText(row, 'line') : `${formatFlowRow(row)}\n`)),
+    ];
+    if (lines.length > 0) world.out(lines.join(''));
     for (const note of notes) {
       if (!told.has(note)) world.err(`weft: ${printable(note, 400)}\n`);
       told.add(note);
@@ -106,7 +117,7 @@ async function follow(filter: FlowFilter, world: FlowsWorld, { runDir, json }: F
 }
 
 async function askPatiently(
-  request: FlowRequest,
+  request: FlowQuestion,
   { world, runDir, attempts }: { world: FlowsWorld; runDir: () => string; attempts: number },
 ): Promise<FlowsResult> {
   for (let attempt = 1; ; attempt++) {
@@ -120,18 +131,19 @@ async function askPatiently(
   }
 }
 
-function formatFlows({ rows, more, notes }: FlowsResult): string {
+function formatFlows(result: FlowsResult): string {
+  const { rows, more } = result;
   const lines = [
     ...rows.map(formatFlowRow),
     ...(rows.length === 0 ? ['no flows'] : []),
     ...(more > 0 ? [`${more} more: give --limit, or a filter`] : []),
-    ...notes.map((note) => `note: ${printable(note, 400)}`),
+    ...noteLines(result),
   ];
   return `${lines.join('\n')}\n`;
 }
 
 function lostText(lost: number): string {
-  return `--- ${lost} lost: this reader was too slow ---`;
+  return `--- ${lost} lost: this reader was too slow ---\n`;
 }
 
 /** Throws E_USAGE. */

@@ -15,6 +15,7 @@ import type { Finding } from '../doctor/finding.ts';
 import { formatFinding, formatSummary, isAllWell } from './doctor.ts';
 import { addFlowsCommand } from './flows-command.ts';
 import { formatIpam, formatPeers, formatRemoval, formatStatus } from './format.ts';
+import { jsonText } from './json-text.ts';
 import {
   DEFAULT_PINGS,
   formatPing,
@@ -25,6 +26,7 @@ import {
   ping,
 } from './ping.ts';
 import { addPolicyCommands, type PolicyWorld } from './policy-command.ts';
+import { addTopCommands } from './top-command.ts';
 import { addWhyCommand, CannotTalkError, type Why } from './why-command.ts';
 
 /** What the command line needs of the world around it. */
@@ -209,6 +211,7 @@ function buildProgram(world: World): Command {
       world.out(program.opts<GlobalOptions>().json ? jsonText(result) : format(result)),
   };
   addFlowsCommand(program.command('flows'), world, tools);
+  addTopCommands({ top: program.command('top'), map: program.command('map') }, world, tools);
   addPolicyCommands(command(program, 'policy', 'what weft-npc enforces on this node'), world.policy, tools);
   addWhyCommand(
     command(program, 'why', 'whether two pods can talk, and where and why not; exit code 0 only if they can'),
@@ -363,10 +366,6 @@ function usage(message: string, remedy: string): WeftError {
 
 function list(texts: readonly string[]): string {
   return texts.map((text) => printable(text)).join(', ');
-}
-
-function jsonText(value: unknown): string {
-  return `${JSON.stringify(value, undefined, 2)}\n`;
 }
 
 function tellError(error: unknown, json: boolean, world: World): void {

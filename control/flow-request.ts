@@ -8,14 +8,33 @@ export type FlowRequest =
    * answered at once. Else answered when there is something, and within {@link FLOW_WAIT_MS}; the next
    * request takes the cursor of the answer, so a reader goes at its own pace. `last`: the last ones that were kept.
    */
-  {
-    readonly op: 'flows';
-    readonly want: 'open' | 'follow' | 'last';
-    readonly cursor: string;
-    /** 1 to {@link MAX_FLOW_ROWS}. */
-    readonly limit: number;
-    readonly filter: FlowFilter;
-  };
+  | {
+      readonly op: 'flows';
+      readonly want: 'open' | 'follow' | 'last';
+      readonly cursor: string;
+      /** 1 to {@link MAX_FLOW_ROWS}. */
+      readonly limit: number;
+      readonly filter: FlowFilter;
+      /** Of all nodes; with `open` only. */
+      readonly cluster?: boolean;
+    }
+  /**
+   * What pairs did in the last `seconds` (1 to {@link MAX_TOTAL_SECONDS}), the `limit` busiest of them. `wait`: where it was
+   * not watched for so long, for as long as {@link TOTAL_WAIT_S}; else what is known now.
+   */
+  | {
+      readonly op: 'flowTotals';
+      readonly seconds: number;
+      readonly wait: boolean;
+      readonly by: FlowMeasure;
+      /** 1 to {@link MAX_TOTAL_ROWS}. */
+      readonly limit: number;
+      /** Of all nodes. */
+      readonly cluster?: boolean;
+    };
+
+/** By what pairs are sorted, the most first. */
+export type FlowMeasure = 'bytes' | 'connections' | 'drops';
 
 /** Rows that are wanted: those to which all that is given applies. Rows that tell of a gap are always wanted. */
 export interface FlowFilter {
@@ -38,9 +57,23 @@ type FlowVerdict = 'forwarded' | 'dropped';
 /** What each request is answered with. */
 export interface FlowResults {
   flows: FlowsResult;
+  flowTotals: FlowTotalsResult;
 }
 
-export interface FlowsResult {
+/** A node that did not tell of its flows, and why. */
+export interface SilentNode {
+  readonly node: string;
+  readonly reason: string;
+}
+
+/** Which nodes an answer of the cluster is of. */
+interface ClusterAnswer {
+  /** How many told, with the one that was asked. Absent: that one alone was to. */
+  readonly nodes?: number;
+  readonly silent?: readonly SilentNode[];
+}
+
+export interface FlowsResult extends ClusterAnswer {
   /** The node that tells. */
   readonly node: string;
   readonly rows: readonly FlowRow[];
@@ -55,6 +88,41 @@ export interface FlowsResult {
   readonly recording: boolean;
   /** What is missing, and what to do: a sentence each. */
   readonly notes: readonly string[];
+}
+
+export interface FlowTotalsResult extends ClusterAnswer {
+  readonly node: string;
+  /** For how long it was watched: what pairs did is of so long. */
+  readonly seconds: number;
+  readonly rows: readonly FlowTotalRow[];
+  /** All pairs that are not among the rows, together; null where there are none. */
+  readonly others: FlowAmounts | null;
+  readonly counted: boolean;
+  readonly notes: readonly string[];
+}
+
+/** What one pair did. */
+export interface FlowTotalRow extends FlowAmounts {
+  /** Null: anybody outside of the cluster. Ports of clients are not told. */
+  readonly source: FlowEnd | null;
+  readonly target: FlowEnd;
+  /** The address to which clients sent it, where that was translated; the port is that of {@link port}. */
+  readonly service: string | null;
+  /** Of the Service, where there is one. */
+  readonly port: number | null;
+  readonly protocol: string;
+}
+
+/** How much it is. */
+export interface FlowAmounts {
+  /** Connections that are open now, and those that began meanwhile. */
+  readonly open: number;
+  readonly began: number;
+  /** Denied packets, of those that are told. */
+  readonly drops: number;
+  /** From the source to the target, and back. */
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
 }
 
 /** One end of a flow. */
@@ -118,6 +186,10 @@ export type FlowRow =
 /** The longest that `follow` is left without an answer. */
 export const FLOW_WAIT_MS = 5_000;
 export const MAX_FLOW_ROWS = 2_000;
+export const MAX_TOTAL_SECONDS = 600;
+export const MAX_TOTAL_ROWS = 1_000;
+/** The longest that `flowTotals` watches before it answers, seconds. */
+export const TOTAL_WAIT_S = 10;
 const MAX_CURSOR_LENGTH = 64;
 /** A pod as namespace/name, and a label as key=value, are no longer. */
 const MAX_TEXT_LENGTH = 400;
@@ -128,8 +200,10 @@ const FILTERS: readonly string[] = [...TEXT_FILTERS, 'port', 'verdict'];
 export function decodeFlowRequest(
   request: Readonly<Record<string, unknown>>,
 ): Result<FlowRequest, 'request-bad-flows'> | undefined {
-  const { op, want, cursor, limit, filter } = request;
+  const { op, want, cursor, limit, filter, cluster } = request;
+  if (op === 'flowTotals') return decodeTotals(request);
   if (op !== 'flows') return undefined;
+  if (!isSwitch(cluster) || (cluster && want !== 'open')) return fail('request-bad-flows');
   const isWanted = want === 'open' || want === 'follow' || want === 'last';
   if (
     !isWanted ||
@@ -138,7 +212,21 @@ export function decodeFlowRequest(
     !isFilter(filter)
   )
     return fail('request-bad-flows');
-  return ok({ op, want, cursor, limit, filter });
+  return ok({ op, want, cursor, limit, filter, ...(cluster ? { cluster } : {}) });
+}
+
+function decodeTotals({
+  seconds,
+  wait,
+  by,
+  limit,
+  cluster,
+}: Readonly<Record<string, unknown>>): Result<FlowRequest, 'request-bad-flows'> {
+  const isMeasure = by === 'bytes' || by === 'connections' || by === 'drops';
+  const fits = isInteger(seconds, 1, MAX_TOTAL_SECONDS) && isInteger(limit, 1, MAX_TOTAL_ROWS);
+  if (!isMeasure || !fits || typeof wait !== 'boolean' || !isSwitch(cluster))
+    return fail('request-bad-flows');
+  return ok({ op: 'flowTotals', seconds, wait, by, limit, ...(cluster ? { cluster } : {}) });
 }
 
 function isFilter(value: unknown): value is FlowFilter {
@@ -150,6 +238,10 @@ function isFilter(value: unknown): value is FlowFilter {
     (filter.port === undefined || isInteger(filter.port, 0, 65_535)) &&
     (filter.verdict === undefined || filter.verdict === 'forwarded' || filter.verdict === 'dropped')
   );
+}
+
+function isSwitch(value: unknown): value is boolean | undefined {
+  return value === undefined || typeof value === 'boolean';
 }
 
 function isText(value: unknown, maxLength: number): value is string {

@@ -301,7 +301,7 @@ export class Daemon {
     };
     const flows = this.#open(
       openFlows({
-        ...{ config, node, sysctl, log, counters },
+        ...{ config, node, loop, sysctl, log, counters },
         nodeName: (peer) => nameOf(looked, peer),
         attachments: () => policy?.attachments() ?? [],
       }),

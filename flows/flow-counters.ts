@@ -1,4 +1,4 @@
-import { type CounterName, type CounterTable, counts } from '../base/counters.ts';
+import { type CounterName, type CounterTable, counts, drops } from '../base/counters.ts';
 
 /** What is counted of the flows that users watch. */
 export const FLOW_COUNTERS = {
@@ -14,7 +14,14 @@ export const FLOW_COUNTERS = {
   'flow.untracked': counts(
     'Connections that had no place among those that are known. They are told when they begin and end, not in between.',
   ),
+  'flow.otherPairs': counts(
+    'Connections that had no place of their own in the totals of ten seconds, and count among `other` there.',
+  ),
   'flow.recordsLost': counts('Records that a reader was too slow for. It was told how many.'),
+  'flow.badAnswers': drops(
+    'message',
+    'Answers of other nodes about their flows that could not be read. The node is named as one that did not tell.',
+  ),
 } as const satisfies CounterTable;
 
 /** A name of these. */

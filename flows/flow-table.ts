@@ -93,8 +93,8 @@ export class FlowTable {
     if (this.#liveById.size < this.#maxFlows) this.#liveById.set(message.id, live);
     else {
       this.#isIncomplete = true;
-      this.#options.counters.add('flow.untracked');
-      // Each dump would find it anew.
+      // Each dump would find it anew: the first one counts it, and none tells of it.
+      if (isStart || this.#dumpsDone === 0) this.#options.counters.add('flow.untracked');
       if (!isStart) return;
     }
     const isNew = isStart || this.#dumpsDone > 0;

@@ -34,6 +34,7 @@ export const SUBJECTS: Readonly<Record<string, string>> = {
   ipam: 'The ring, which says which node owns which addresses.',
   node: 'What other nodes say that concerns no part of the above.',
   metrics: 'The port at which Prometheus is answered.',
+  question: 'What nodes ask each other for views of the whole cluster, as `weft map --cluster` shows one.',
   health: 'Connections to the port that answers whether this node is ready.',
   cni: 'The calls of the container runtime.',
   admission: 'Pods at the gate, where they wait until policies were decided for them.',

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { hex } from '../../base/bytes.ts';
 import type { Counters } from '../../base/counters.ts';
 import type { RandomSource } from '../../base/random.ts';
@@ -8,6 +8,8 @@ import {
   type FlowRequest,
   type FlowRow,
   type FlowsResult,
+  type FlowTotalsResult,
+  TOTAL_WAIT_S,
 } from '../../control/flow-request.ts';
 import type { FlowRecord } from '../../flows/flow.ts';
 import type { FlowCounter } from '../../flows/flow-counters.ts';
@@ -15,9 +17,12 @@ import type { FlowCollector } from './flow-collector.io.ts';
 import { passesFlowFilter } from './flow-filter.ts';
 import type { FlowNames } from './flow-names.io.ts';
 import { addressesIn, type KnownNames, rowOf } from './flow-rows.ts';
+import { addressesOfTotals, rankTotals, totalRow } from './total-rows.ts';
 
 /** Records that are looked at in one turn of the event loop, through which the packets of pods go, too. */
 const RECORDS_A_TURN = 1_000;
+
+type FlowQuestion = FlowRequest & { readonly op: 'flows' };
 
 interface FlowAnswersOptions {
   readonly collector: FlowCollector;
@@ -30,6 +35,7 @@ interface FlowAnswersOptions {
   /** What is missing of what could be told. */
   readonly notes: () => readonly string[];
   readonly random: RandomSource;
+  readonly wallMs: () => number;
   readonly counters: Counters<FlowCounter>;
 }
 
@@ -43,19 +49,13 @@ export class FlowAnswers {
     this.#nonce = hex(options.random.bytes(6));
   }
 
-  /** Rejects with E_FLOWS where the kernel tells nothing. */
-  async flows(request: FlowRequest, whenGone: (act: () => void) => void): Promise<FlowsResult> {
+  /** `gone` resolves when the reader has gone. Rejects with E_FLOWS where the kernel tells nothing. */
+  async flows(request: FlowQuestion, gone: Promise<void>): Promise<FlowsResult> {
     const { collector } = this.#options;
-    const gone = Promise.withResolvers<void>();
-    let isGone = false;
-    whenGone(() => {
-      isGone = true;
-      gone.resolve();
-    });
     await collector.want();
     switch (request.want) {
       case 'follow':
-        return this.#follow(request, { promise: gone.promise, isGone: () => isGone });
+        return this.#follow(request, gone);
       case 'last':
         return this.#last(request);
       case 'open':
@@ -64,15 +64,48 @@ export class FlowAnswers {
     }
   }
 
-  async #follow(
-    { cursor, limit, filter }: FlowRequest,
-    gone: { readonly promise: Promise<void>; readonly isGone: () => boolean },
-  ): Promise<FlowsResult> {
+  /** Rejects with E_FLOWS where the kernel tells nothing. */
+  async totals({
+    seconds,
+    wait,
+    by,
+    limit,
+  }: FlowRequest & { readonly op: 'flowTotals' }): Promise<FlowTotalsResult> {
+    const { collector, names, nodes, wallMs } = this.#options;
+    await collector.want();
+    const watchedMs = wallMs() - (collector.watchingSinceMs ?? wallMs());
+    const leftMs = Math.min(seconds, TOTAL_WAIT_S) * 1000 - watchedMs;
+    if (wait && leftMs > 0) await delay(leftMs);
+    await collector.look();
+    const fromMs = Math.max(
+      collector.totals.startOf(wallMs() - seconds * 1000),
+      collector.watchingSinceMs ?? wallMs(),
+    );
+    const { flows } = collector.live();
+    const { rows, others } = rankTotals(collector.totals.since(fromMs), flows, { by, limit });
+    await names.learn(addressesOfTotals(rows));
+    const known: KnownNames = { ...nodes(), podName: (address) => names.podName(address) };
+    const { nodeName: node, isCounted, notes } = this.#options;
+    return {
+      node,
+      seconds: Math.max(0, Math.round((wallMs() - fromMs) / 1000)),
+      rows: rows.map((row) => totalRow(row, known)),
+      others,
+      counted: isCounted(),
+      notes: notes(),
+    };
+  }
+
+  async #follow({ cursor, limit, filter }: FlowQuestion, gone: Promise<void>): Promise<FlowsResult> {
     const { collector, counters } = this.#options;
     // A reader that begins is answered at once, so that it knows that from now on it misses nothing.
     if (cursor === '')
       return this.#result({ rows: [], next: collector.ring.next, lost: 0, more: 0, notes: [] });
     const { number, isForeign } = this.#numberOf(cursor);
+    let isGone = false;
+    void gone.then(() => {
+      isGone = true;
+    });
     const rows: FlowRow[] = [];
     let from = number;
     let lost = 0;
@@ -84,14 +117,14 @@ export class FlowAnswers {
       // Where not all fit, the reader goes on with the record after the last row that it got.
       from = found.length > room ? slice.next - slice.records.length + found[room]!.index : slice.next;
       rows.push(...found.slice(0, room).map(({ row }) => row));
-      if (rows.length >= limit || gone.isGone()) break;
+      if (rows.length >= limit || isGone) break;
       if (collector.ring.next > from) {
         await nextTurn();
         continue;
       }
       const leftMs = until - performance.now();
       if (rows.length > 0 || lost > 0 || isForeign || leftMs <= 0) break;
-      await collector.change(from, leftMs, gone.promise);
+      await collector.change(from, leftMs, gone);
       if (collector.watchingSinceMs === undefined) break;
     }
     if (lost > 0) counters.add('flow.recordsLost', lost);
@@ -99,7 +132,7 @@ export class FlowAnswers {
     return this.#result({ rows, next: from, lost, more: 0, notes });
   }
 
-  async #last({ limit, filter }: FlowRequest): Promise<FlowsResult> {
+  async #last({ limit, filter }: FlowQuestion): Promise<FlowsResult> {
     const { collector, isRecording } = this.#options;
     const rows: FlowRow[] = [];
     let next = 0;
@@ -117,7 +150,7 @@ export class FlowAnswers {
     return this.#result({ rows: kept, next, lost: 0, more: rows.length - kept.length, notes });
   }
 
-  async #open({ limit, filter }: FlowRequest): Promise<FlowsResult> {
+  async #open({ limit, filter }: FlowQuestion): Promise<FlowsResult> {
     const { collector } = this.#options;
     const { flows, isIncomplete } = collector.live();
     const rows: FlowRow[] = [];

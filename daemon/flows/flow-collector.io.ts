@@ -2,10 +2,12 @@ import type { Counters } from '../../base/counters.ts';
 import type { Instant } from '../../base/instant.ts';
 import { WeftError } from '../../base/weft-error.ts';
 import type { AddressOwners } from '../../flows/address-owners.ts';
+import { FloodGuard } from '../../flows/flood-guard.ts';
 import type { FlowDrop, FlowEvent, FlowRecord } from '../../flows/flow.ts';
 import type { FlowCounter } from '../../flows/flow-counters.ts';
 import { FlowRing } from '../../flows/flow-ring.ts';
 import { FlowTable } from '../../flows/flow-table.ts';
+import { FlowTotals } from '../../flows/flow-totals.ts';
 import type { Log } from '../../host/log.ts';
 import type { ConntrackMessage } from '../../linux/conntrack.ts';
 import { ConntrackWatch } from '../../linux/conntrack-watch.io.ts';
@@ -20,8 +22,10 @@ const REPAIR_EVERY_MS = 2_000;
 const FIRST_DUMP_MS = 5_000;
 /** A fresh one is waited for so long. */
 const LOOK_MS = 1_000;
-/** More events than this within the time are not read: the packets of pods go through the same event loop. */
-const FLOOD = { events: 10_000, withinMs: 250, pauseMs: 1_000 } as const;
+/** A dump is as good as a fresh one for so long. */
+const FRESH_MS = 200;
+/** After too many events at once nothing is read for so long. */
+const FLOOD_PAUSE_MS = 1_000;
 /** Readers are woken so long after something came, for a batch and not for each. */
 const WAKE_MS = 40;
 
@@ -40,11 +44,12 @@ interface FlowCollectorOptions {
 
 /**
  * Watches connections while somebody asks ({@link want}), or always: what connection tracking says goes into a table of
- * what lives and a ring of what happened. While it does not watch it holds no socket, and the kernel makes no
+ * what lives, a ring of what happened, and totals of pairs. While it does not watch it holds no socket, and the kernel makes no
  * events. What is lost stands in the ring as a gap, and a dump repairs the table.
  */
 export class FlowCollector {
   readonly ring = new FlowRing();
+  readonly totals: FlowTotals;
   readonly #options: FlowCollectorOptions;
   readonly #wakers = new Set<() => void>();
   #watch: ConntrackWatch | undefined;
@@ -56,6 +61,8 @@ export class FlowCollector {
   #firstDump = Promise.withResolvers<void>();
   #looked: PromiseWithResolvers<void> | undefined;
   #isFirstDump = true;
+  /** When the last dump was complete. */
+  #dumpedAt: Instant | undefined;
   #lastDumpAt: Instant;
   #timer: NodeJS.Timeout | undefined;
   #wakeTimer: NodeJS.Timeout | undefined;
@@ -64,15 +71,15 @@ export class FlowCollector {
   #gap: { found: number; afterDump: number } | undefined;
   #dumps = 0;
   #lastEventMs = 0;
-  #flood: { since: Instant; events: number };
+  readonly #flood = new FloodGuard();
 
   constructor(options: FlowCollectorOptions) {
     this.#options = options;
+    this.totals = new FlowTotals(options.counters);
     this.#table = this.#newTable();
     this.#owners = options.owners();
     this.#wantedAt = options.now();
     this.#lastDumpAt = options.now();
-    this.#flood = { since: options.now(), events: 0 };
   }
 
   /** Since when it watches, in milliseconds since 1970; undefined while it does not. */
@@ -99,7 +106,8 @@ export class FlowCollector {
 
   /** A fresh look at what lives, for what long connections have moved. Resolves when it is there, or after a second. */
   async look(): Promise<void> {
-    if (this.#looked === undefined && !this.#dump()) return;
+    const ageMs = this.#options.now() - (this.#dumpedAt ?? -Infinity);
+    if (this.#looked === undefined && (ageMs < FRESH_MS || !this.#dump())) return;
     this.#looked ??= Promise.withResolvers();
     const { promise, resolve } = this.#looked;
     const timer = setTimeout(resolve, LOOK_MS);
@@ -123,7 +131,10 @@ export class FlowCollector {
     if (this.#timer === undefined) return;
     const nowMs = this.#options.wallMs();
     if (lost > 0) this.#record({ kind: 'gap', atMs: nowMs, fromMs: nowMs, reason: 'drops', count: lost });
-    for (const drop of drops) this.#record(drop);
+    for (const drop of drops) {
+      this.#record(drop);
+      this.totals.addDrop(drop, nowMs);
+    }
   }
 
   /** Nobody is answered any more; those who wait are at once. */
@@ -137,7 +148,9 @@ export class FlowCollector {
   #begin(): void {
     this.#table = this.#newTable();
     this.ring.clear();
+    this.totals.clear();
     this.#isFirstDump = true;
+    this.#dumpedAt = undefined;
     this.#gap = undefined;
     this.#firstDump = Promise.withResolvers();
     this.#sinceMs = this.#options.wallMs();
@@ -158,6 +171,7 @@ export class FlowCollector {
     // What was kept is given back: for whoever asks later it is too old.
     this.#table = this.#newTable();
     this.ring.clear();
+    this.totals.clear();
     if (wasWatching) this.#options.onWatching?.(false);
   }
 
@@ -207,16 +221,14 @@ export class FlowCollector {
   // -- what it says ---------------------------------------------------------------------------------------------
 
   #take(message: ConntrackMessage): void {
-    if (message.kind !== 'live') this.#flood.events++;
+    if (message.kind !== 'live') this.#flood.count();
     this.#table.take(message, this.#owners, this.#nowMs);
   }
 
   #batchOver(): void {
     this.#nowMs = this.#lastEventMs = this.#options.wallMs();
     this.#owners = this.#options.owners();
-    const now = this.#options.now();
-    if (now - this.#flood.since > FLOOD.withinMs) this.#flood = { since: now, events: 0 };
-    else if (this.#flood.events > FLOOD.events) this.#pause();
+    if (this.#flood.isFlooded(this.#options.now())) this.#pause();
   }
 
   #newTable(): FlowTable {
@@ -226,6 +238,7 @@ export class FlowCollector {
 
   #event(event: FlowEvent): void {
     this.#options.counters.add('flow.events');
+    this.totals.addEvent(event, this.#nowMs);
     // What was there before is told to those who ask for it.
     if (this.#isFirstDump && event.kind === 'live') return;
     if (this.#gap !== undefined && event.kind === 'live') this.#gap.found++;
@@ -241,6 +254,7 @@ export class FlowCollector {
     }
     if (!isComplete) this.#options.log.warn('the kernel did not tell which connections there are');
     this.#isFirstDump = false;
+    this.#dumpedAt = this.#options.now();
     this.#firstDump.resolve();
     this.#looked?.resolve();
     this.#looked = undefined;
@@ -256,7 +270,6 @@ export class FlowCollector {
   }
 
   #pause(): void {
-    this.#flood.events = 0;
     this.#lost('flood');
     this.#watch?.close();
     this.#watch = undefined;
@@ -267,7 +280,7 @@ export class FlowCollector {
         this.#options.log.warn('connections are not told any more', { fault: String(error) });
         this.#end();
       }
-    }, FLOOD.pauseMs).unref();
+    }, FLOOD_PAUSE_MS).unref();
   }
 
   #record(record: FlowRecord): void {

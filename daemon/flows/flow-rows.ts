@@ -73,12 +73,12 @@ const NAME_BY_PROTOCOL: Readonly<Record<number, string>> = {
 };
 
 /** The name of an IP protocol; that of drops is their name already. */
-function protocolName(protocol: number | string): string {
+export function protocolName(protocol: number | string): string {
   return typeof protocol === 'string' ? protocol : (NAME_BY_PROTOCOL[protocol] ?? `protocol ${protocol}`);
 }
 
 /** An end with its names. */
-function endOf(address: string, port: number, owner: PeerId | undefined, names: KnownNames): FlowEnd {
+export function endOf(address: string, port: number, owner: PeerId | undefined, names: KnownNames): FlowEnd {
   const isNode = owner !== undefined && names.isNodeAddress(address);
   return {
     address,

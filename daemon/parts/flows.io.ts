@@ -1,28 +1,5 @@
-import { formatAddress } from '../../base/address.ts';
-import type { Counters } from '../../base/counters.ts';
-import type { PeerId } from '../../base/peer-id.ts';
-import { WeftError } from '../../base/weft-error.ts';
-import type { AddressOwners } from '../../flows/address-owners.ts';
-import type { FlowCounter } from '../../flows/flow-counters.ts';
-import { clock } from '../../host/clock.io.ts';
-import type { Log } from '../../host/log.ts';
-import { osRandom } from '../../host/os-random.io.ts';
-import type { Sysctl } from '../../linux/sysctl.io.ts';
-import type { WeftNode } from '../../node/weft-node.ts';
-import type { GateAttachment } from '../../npc/gate/attachment-file.ts';
-import { RouteTable } from '../../router/datapath/route-table.ts';
 import type { FlowHandlers } from '../control-handlers.ts';
-import { DeniedFeed } from '../flows/denied-feed.io.ts';
-import { FlowAnswers } from '../flows/flow-answers.io.ts';
-import { FlowCollector } from '../flows/flow-collector.io.ts';
-import { FlowNames } from '../flows/flow-names.io.ts';
-import type { KnownNames } from '../flows/flow-rows.ts';
-import type { Config } from '../settings/config.ts';
-
-/** Whoever records always tries again after this, where the kernel did not tell. */
-const RETRY_MS = 30_000;
-const ACCOUNTING = 'net/netfilter/nf_conntrack_acct';
-const TIMESTAMPS = 'net/netfilter/nf_conntrack_timestamp';
+import type { FlowWatch, FlowWatchOptions } from '../flows/flow-watch.io.ts';
 
 /** Flows, as users watch them. */
 interface Flows {
@@ -30,136 +7,37 @@ interface Flows {
   close(): void;
 }
 
-/** What flows are made of. */
-interface FlowsOptions {
-  readonly config: Pick<Config, 'name' | 'runDir' | 'flows' | 'flowBytes' | 'policy'>;
-  readonly node: Pick<WeftNode, 'peer' | 'ipam' | 'gossip' | 'infoOf' | 'ownAddresses'>;
-  readonly nodeName: (peer: PeerId) => string;
-  /** Who hangs on this node, where a gate is kept. */
-  readonly attachments: () => readonly GateAttachment[];
-  readonly sysctl: Sysctl;
-  readonly log: Log;
-  readonly counters: Counters<FlowCounter>;
-}
-
-/**
- * Joins connection tracking, weft-npc and the node for those who watch flows. Nothing is opened before somebody does, or
- * `--flows` wants it.
- */
-export function openFlows(options: FlowsOptions): Flows {
-  const { config, node, sysctl, log, counters } = options;
-  const owners = ringOwners(node);
-  const denied = new DeniedFeed({
-    runDir: config.runDir,
-    owners,
-    onDenied: (drops, lost) => collector.dropped(drops, lost),
-  });
-  const collector = new FlowCollector({
-    always: config.flows,
-    owners,
-    counters,
-    log,
-    now: clock,
-    wallMs: Date.now,
-    onWatching: (isWatching) => {
-      if (isWatching && config.policy) denied.start();
-      else denied.stop();
-    },
-  });
-  const names = new FlowNames({ runDir: config.runDir, ownPods: () => ownPods(options), now: clock });
-  const answers = new FlowAnswers({
-    collector,
-    names,
-    nodes: () => nodeNames(options),
-    nodeName: config.name,
-    isCounted: () => sysctl.read(ACCOUNTING) === '1',
-    isRecording: config.flows,
-    notes: () => [
-      ...(sysctl.read(ACCOUNTING) === '1' ? [] : [NOT_COUNTED]),
-      ...(config.policy
-        ? []
-        : ['pods have no names, and denied packets are not shown: no weft-npc is used (--policy)']),
-      ...(config.policy && names.isAway
-        ? ['pods of other nodes have no names: weft-npc does not answer']
-        : []),
-      ...(denied.fault === undefined ? [] : [denied.fault]),
-    ],
-    random: osRandom,
-    counters,
-  });
-  if (config.flowBytes) switchOnCounting(sysctl, log);
-  const retry = config.flows ? recordAlways(collector, log) : undefined;
+/** Answers who asks for flows, users and other nodes. What it takes is loaded when somebody does, or for `--flows`. */
+export function openFlows(options: FlowWatchOptions): Flows {
+  const { config, loop } = options;
+  let loading: Promise<FlowWatch> | undefined;
+  let isClosed = false;
+  const load = (): Promise<FlowWatch> => {
+    loading ??= import('../flows/flow-watch.io.ts').then(({ openFlowWatch }) => {
+      const watch = openFlowWatch(options);
+      if (isClosed) watch.close();
+      return watch;
+    });
+    return loading;
+  };
+  loop.on('question', (question) => void load().then(({ peers }) => peers.question(question)));
+  loop.on('answer', (answer) => void load().then(({ peers }) => peers.answered(answer)));
+  if (config.flows || config.flowBytes) void load();
   return {
-    handlers: { flows: (request, { whenGone }) => answers.flows(request, whenGone) },
+    handlers: {
+      flows: async (request, { whenGone }) => {
+        const gone = new Promise<void>((resolve) => whenGone(resolve));
+        const { answers, cluster } = await load();
+        return request.cluster ? cluster.flows(request, gone) : answers.flows(request, gone);
+      },
+      flowTotals: async (request) => {
+        const { answers, cluster } = await load();
+        return request.cluster ? cluster.totals(request) : answers.totals(request);
+      },
+    },
     close: () => {
-      clearInterval(retry);
-      denied.stop();
-      collector.close();
+      isClosed = true;
+      void loading?.then((watch) => watch.close());
     },
   };
-}
-
-const NOT_COUNTED =
-  'bytes are not counted here: weftd --flow-bytes, or sysctl -w net.netfilter.nf_conntrack_acct=1, switches that on for new connections';
-
-/** The owners of the ring, made anew where they are others. */
-function ringOwners({ ipam, peer }: Pick<WeftNode, 'ipam' | 'peer'>): () => AddressOwners {
-  let routes = ipam.owners();
-  let made = ownersOf(routes, peer);
-  return () => {
-    const now = ipam.owners();
-    if (now !== routes) {
-      routes = now;
-      made = ownersOf(now, peer);
-    }
-    return made;
-  };
-}
-
-function ownersOf(routes: ReturnType<WeftNode['ipam']['owners']>, self: PeerId): AddressOwners {
-  const table = new RouteTable(routes);
-  return {
-    self,
-    owners: table.owners,
-    ownerIndex: (family, bytes, at) => table.ownerIndex(family, bytes, at),
-  };
-}
-
-function ownPods({ attachments }: FlowsOptions): ReadonlyMap<string, string> {
-  return new Map(
-    attachments().flatMap(({ addresses, pod }) =>
-      pod === null
-        ? []
-        : addresses.map((address) => [formatAddress(address), `${pod.namespace}/${pod.name}`]),
-    ),
-  );
-}
-
-function nodeNames({ node, nodeName }: FlowsOptions): Omit<KnownNames, 'podName'> {
-  const others = node.gossip.members().flatMap(({ peer }) => node.infoOf(peer)?.addresses ?? []);
-  const addresses = new Set([...node.ownAddresses, ...others].map(formatAddress));
-  return { nodeName, isNodeAddress: (address) => addresses.has(address) };
-}
-
-/** Has the kernel count and time new connections; that it may not is told, and no hindrance. */
-function switchOnCounting(sysctl: Sysctl, log: Log): void {
-  for (const path of [ACCOUNTING, TIMESTAMPS]) {
-    try {
-      sysctl.ensure(path, '1');
-    } catch (error) {
-      if (!(error instanceof WeftError)) throw error;
-      log.warn('bytes of connections are not counted', { fault: `${error.message}; ${error.remedy}` }, path);
-    }
-  }
-}
-
-function recordAlways(collector: FlowCollector, log: Log): NodeJS.Timeout {
-  const attempt = (): void => {
-    if (collector.watchingSinceMs !== undefined) return;
-    collector
-      .want()
-      .catch((error: unknown) => log.warn('connections are not recorded', { fault: String(error) }));
-  };
-  attempt();
-  return setInterval(attempt, RETRY_MS).unref();
 }

@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { askDaemon } from '../../../control/control-client.io.ts';
-import type { FlowFilter, FlowRow, FlowsResult } from '../../../control/flow-request.ts';
+import type { FlowFilter, FlowRow, FlowsResult, FlowTotalsResult } from '../../../control/flow-request.ts';
 import { Cluster } from '../../cluster/cluster.ts';
 import type { ClusterNode } from '../../cluster/cluster-node.ts';
 import type { ClusterPod } from '../../cluster/cluster-pod.ts';
@@ -12,6 +12,8 @@ import { Follower } from './follower.ts';
 type Connection = Extract<FlowRow, { verdict: 'forwarded' }>;
 
 const SERVICE = '10.96.0.10';
+const WEFT_NODE = `${import.meta.dirname}/../../../bin/weft-node`;
+const BEGIN_CONNECTIONS = `${import.meta.dirname}/../inside/begin-connections.ts`;
 
 /** Whether connection tracking in the node's namespace has a listener, as the kernel lists netlink sockets. */
 async function netfilterSockets(node: ClusterNode): Promise<number> {
@@ -54,6 +56,8 @@ describe('weft flows', function () {
   };
   const talk = (pod: ClusterPod, to: string, text = 'hello\n') =>
     pod.run(['socat', '-t', '2', '-', to], { input: text, mayFail: true });
+  const begin = (pod: ClusterPod, count: number) =>
+    pod.run([WEFT_NODE, BEGIN_CONNECTIONS, pod.node.host.v4, String(count), '0'], { timeoutMs: 60_000 });
   const open = (node: ClusterNode, filter: FlowFilter = {}): Promise<FlowsResult> =>
     askDaemon(node.runDir, { op: 'flows', want: 'open', cursor: '', limit: 100, filter });
 
@@ -200,11 +204,7 @@ describe('weft flows', function () {
     // Stopped, weftd reads nothing, and the kernel has no room for what comes.
     process.kill(pid, 'SIGSTOP');
     try {
-      const flood = `import socket
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-for port in range(1000, 61000): s.sendto(b'x', ('${near.host.v4}', port))
-`;
-      await client.run(['python3', '-c', flood], { timeoutMs: 60_000 });
+      await begin(client, 60_000);
     } finally {
       process.kill(pid, 'SIGCONT');
     }
@@ -224,11 +224,7 @@ for port in range(1000, 61000): s.sendto(b'x', ('${near.host.v4}', port))
       limit: 10,
       filter: {},
     });
-    const flood = `import socket
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-for port in range(1000, 30000): s.sendto(b'x', ('${near.host.v4}', port))
-`;
-    await client.run(['python3', '-c', flood], { timeoutMs: 60_000 });
+    await begin(client, 30_000);
     await delay(1_000);
     const { cursor } = first;
     const second = await askDaemon(near.runDir, {
@@ -241,5 +237,46 @@ for port in range(1000, 30000): s.sendto(b'x', ('${near.host.v4}', port))
     ok(second.lost > 1_000, String(second.lost));
     equal(second.rows.length, 10);
     ok(watching.rows.length > 0);
+  });
+
+  it('shows in the totals what a pair did, and who does the most', async () => {
+    await follow(near);
+    for (let i = 0; i < 3; i++) await talk(client, `TCP4:${SERVICE}:80`);
+    await ended(near, { to: SERVICE });
+    const asked = { op: 'flowTotals', seconds: 60, wait: false, by: 'connections', limit: 100 } as const;
+    const { rows } = await askDaemon(near.runDir, asked);
+    const row = rows.find(({ service }) => service === SERVICE);
+    deepEqual([row?.source?.address, row?.target.address, row?.port], [client.v4, server.v4, 80]);
+    equal(row?.began, 3);
+    ok(row.sentBytes > 3 * 6 && row.receivedBytes > 3 * 6, JSON.stringify(row));
+    const { stdout } = await near.weft('top', '--by', 'connections', '--seconds', '5');
+    match(stdout, new RegExp(`${client.v4} on n1 +${server.v4} on n2 +TCP 80 of ${SERVICE} +\\d+ +\\d+ `));
+  });
+
+  it('shows the cluster from any node, and names those that do not answer', async () => {
+    const [program, ...rest] = inNamespace(client.namespace, ['socat', '-', `TCP4:${SERVICE}:80`]);
+    const talking = spawn(program!, rest, { stdio: ['pipe', 'pipe', 'ignore'] });
+    const { pid } = await near.ask('process');
+    try {
+      talking.stdin.write('hello\n');
+      await until('the connection to be seen from the other node', async () => {
+        const { stdout } = await far.weft('flows', '--cluster', '--to', SERVICE);
+        return stdout.includes(`${client.v4}:`) && stdout.includes('of 2 nodes') ? true : undefined;
+      });
+      const { stdout } = await far.weft('map', '--cluster');
+      match(
+        stdout,
+        new RegExp(`^${client.v4} on n1\n  > ${server.v4} on n2  TCP 80 of ${SERVICE}  1 open`, 'm'),
+      );
+      process.kill(pid, 'SIGSTOP');
+      const without = await far.weft('--json', 'map', '--cluster');
+      deepEqual(
+        (JSON.parse(without.stdout) as FlowTotalsResult).silent?.map(({ node }) => node),
+        ['n1'],
+      );
+    } finally {
+      process.kill(pid, 'SIGCONT');
+      await endProcess(talking);
+    }
   });
 });

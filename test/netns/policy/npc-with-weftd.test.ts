@@ -1,5 +1,7 @@
 import { equal, match, ok } from 'node:assert/strict';
 import { join } from 'node:path';
+import { askDaemon } from '../../../control/control-client.io.ts';
+import type { FlowsResult } from '../../../control/flow-request.ts';
 import { until } from '../../cluster/command.ts';
 import { NpcHost, type NpcProcess } from './npc-process.ts';
 import { PolicyHost, type TestPod } from './policy-host.ts';
@@ -107,6 +109,27 @@ describe('weft-npc and weftd', function () {
     equal(await host.reachesPod(shut.namespace, open), false);
     // The node itself reaches it: probes.
     equal((await host.node.attempt('ping', ['-c', '1', '-W', '1', shut.addresses[0]!])).code, 0);
+    await host.detach(shut);
+  });
+
+  it('tell flows with the names of pods, and what was denied with the policies', async () => {
+    const shut = await attach('shut', 'told');
+    await tellAddresses('shut/told', shut.addresses);
+    await tellAddresses('default/open', open.addresses);
+    const follow = (cursor: string): Promise<FlowsResult> =>
+      askDaemon(host.runDir, { op: 'flows', want: 'follow', cursor, limit: 100, filter: {} });
+    let { cursor } = await follow('');
+    const row = await until('the denied packet to be told with names', async () => {
+      equal(await host.reachesPod(open.namespace, shut), false);
+      const result = await follow(cursor);
+      cursor = result.cursor;
+      return result.rows.find((each) => each.kind === 'drop' && each.target.pod !== null);
+    });
+    ok(row.kind === 'drop');
+    equal(row.source.pod, 'default/open');
+    equal(row.target.pod, 'shut/told');
+    equal(row.way, 'ingress');
+    equal(row.policies.join(), 'NetworkPolicy shut/deny');
     await host.detach(shut);
   });
 

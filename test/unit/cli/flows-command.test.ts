@@ -74,6 +74,7 @@ describe('weft flows', () => {
         '12:30:05.007  end      TCP   shop/web?[2J 10.1.0.5:40000 > node n2?? [fd00::7]:8080  via 10.96.0.10:80  sent 1.5 KiB, got 10 B  no answer',
         '00:00:00.000  DROPPED  UDP   shop/web?[2J 10.1.0.5:40000 > kube-system/dns 10.1.0.9:53  egress, by NetworkPolicy shop/?31m',
         '3 more: give --limit, or a filter',
+        '',
         'note: no names?[31m',
         '',
       ].join('\n'),
@@ -138,6 +139,7 @@ describe('weft flows', () => {
       ['--verdict', 'no'],
       ['--pod', 'web'],
       ['-f', '--last', '3'],
+      ['-f', '--cluster'],
     ]) {
       const error = await new FlowsWorldOfTest().run(argv).catch((cause: unknown) => cause);
       equal((error as WeftError | undefined)?.code, 'E_USAGE', argv.join(' '));

@@ -90,6 +90,7 @@ const RESULTS: ControlResults = {
   yield: { yielded: true },
   policyWait: { revision: 'r', attachments: [], peers: [] },
   policyDecided: { known: 0 },
+  flowTotals: { node: 'n', seconds: 1, rows: [], others: null, counted: true, notes: [] },
   flows: { node: 'n', rows: [], cursor: 'c-0', lost: 0, more: 0, counted: true, recording: false, notes: [] },
 };
 
