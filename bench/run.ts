@@ -17,6 +17,7 @@ const BENCHES: readonly string[] = [
   'daemon',
   'metrics',
   'policy',
+  'flows',
   'gossip-convergence',
 ];
 const K8S_BENCHES: readonly string[] = ['k8s-pod-start', 'k8s-apply-ready', 'k8s-rollout', 'k8s-daemon'];
