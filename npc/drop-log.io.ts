@@ -4,11 +4,11 @@ import { bindNflog, parseNflog } from '../linux/nflog.ts';
 import { nft } from '../linux/nft.io.ts';
 import { dropPrefix, parseDropPrefix } from '../linux/policy-rules.ts';
 import { NETLINK_NETFILTER, NetlinkEvents } from '../native/netlink-events.ts';
-import type { BlockedConnections } from './blocked-connections.ts';
 import { podKey } from './compiler/cluster-index.ts';
 import type { PolicyCompiler } from './compiler/policy-compiler.ts';
 import { readDeniedPacket } from './denied-packet.ts';
 import type { DeniedPolls } from './denied-polls.io.ts';
+import type { BlockedConnections } from './metrics/blocked-connections.ts';
 
 /** The group of nflog that denied packets go to. */
 const GROUP = 6783;

@@ -12,8 +12,8 @@ import { AttachmentFollower, hasGate, type NodeAttachments } from './attachment-
 import type { PolicyCompiler } from './compiler/policy-compiler.ts';
 import type { GateAttachment } from './gate/attachment-file.ts';
 import { GovernedStore } from './governed-store.io.ts';
-import type { NpcCounter } from './npc-counters.ts';
-import type { NpcHistogram } from './npc-histograms.ts';
+import type { NpcCounter } from './metrics/npc-counters.ts';
+import type { NpcHistogram } from './metrics/npc-histograms.ts';
 import { NPC_WARNINGS } from './npc-warnings.ts';
 import { TableWriter } from './table-writer.io.ts';
 

@@ -2,9 +2,8 @@ import { Counters } from '../base/counters.ts';
 import type { Endpoint } from '../base/endpoint.ts';
 import { Histograms } from '../base/histograms.ts';
 import type { Instant } from '../base/instant.ts';
-import { type Warning, warningOfError } from '../base/warning.ts';
+import type { Warning } from '../base/warning.ts';
 import { WeftError } from '../base/weft-error.ts';
-import { askDaemon } from '../control/control-client.io.ts';
 import { answerOf, type ControlClient, serveControl } from '../control/control-server.io.ts';
 import { decodeNpcRequest, type NpcRequest, type PolicyStatusResult } from '../control/npc-request.ts';
 import { clock } from '../host/clock.io.ts';
@@ -20,27 +19,25 @@ import { ApiClient } from '../kube/api-client.io.ts';
 import type { ApiError } from '../kube/api-error.ts';
 import { ApiFaults } from '../kube/api-faults.ts';
 import type { Delta } from '../kube/object-store.ts';
-import { readPolicyCounters } from '../linux/policy-gate.io.ts';
 import type { FileLock } from '../native/file-lock.ts';
-import { BlockedConnections } from './blocked-connections.ts';
 import { speakers } from './chosen-node.ts';
 import { PolicyCompiler } from './compiler/policy-compiler.ts';
 import { DeniedPolls } from './denied-polls.io.ts';
 import { canLogDrops, DROP_LOG, DropLog } from './drop-log.io.ts';
 import { Enforcer } from './enforcer.io.ts';
 import { explain } from './explain.ts';
+import { BlockedConnections } from './metrics/blocked-connections.ts';
+import { OWN_NPC_COUNTERS } from './metrics/npc-counters.ts';
+import { NPC_HISTOGRAMS } from './metrics/npc-histograms.ts';
 import { namedPods } from './named-pods.ts';
 import { succeed, takeBack, takeNodeLock } from './node-lock.io.ts';
-import { OWN_NPC_COUNTERS } from './npc-counters.ts';
-import { NPC_HISTOGRAMS } from './npc-histograms.ts';
 import { PolicyEvents } from './policy-events.io.ts';
 import { policyStatus } from './policy-status.ts';
 import { PortComplaints } from './port-complaints.ts';
 import type { NpcConfig } from './settings/npc-config.ts';
+import { addsWaited, type KernelCounts, kernelCounters } from './status-sources.io.ts';
 import { ClusterWatch } from './watch/cluster-watch.io.ts';
 
-/** weftd is waited for so long where somebody asks how things stand. */
-const WEFTD_MS = 1_000;
 /** Five watches, and what is asked beside them. */
 const CONNECTIONS = 12;
 /** One that took the node back from a successor that failed keeps it for so long. */
@@ -243,7 +240,7 @@ export class Npc {
   }
 
   async #openMetrics(at: Endpoint, enforcer: Enforcer, opened: AsyncDisposableStack): Promise<void> {
-    const { NpcMetricsPort } = await import('./npc-metrics-port.io.ts');
+    const { NpcMetricsPort } = await import('./metrics/npc-metrics-port.io.ts');
     const metrics = new NpcMetricsPort(at, {
       status: async () => {
         const kernel = await kernelCounters();
@@ -328,11 +325,7 @@ export class Npc {
     return this.#statusOf(enforcer, kernel, addsWaitedMs);
   }
 
-  #statusOf(
-    enforcer: Enforcer,
-    kernel: Awaited<ReturnType<typeof kernelCounters>>,
-    addsWaitedMs: number | null,
-  ): PolicyStatusResult {
+  #statusOf(enforcer: Enforcer, kernel: KernelCounts, addsWaitedMs: number | null): PolicyStatusResult {
     return policyStatus({
       nodeName: this.#config.nodeName,
       version: ownVersion(),
@@ -360,27 +353,6 @@ interface Serving {
   readonly enforcer: Enforcer;
   readonly opened: AsyncDisposableStack;
   readonly metrics: { warnings(): Warning[] } | undefined;
-}
-
-/** What the kernel counts of policies; nothing where there is no table. */
-async function kernelCounters(): Promise<{ counts: Record<string, number>; warnings: Warning[] }> {
-  try {
-    return { counts: (await readPolicyCounters()) ?? {}, warnings: [] };
-  } catch (error) {
-    if (!(error instanceof WeftError)) throw error;
-    return { counts: {}, warnings: [warningOfError(error)] };
-  }
-}
-
-/** How long starts of pods have waited, all together; null where weftd does not say. */
-async function addsWaited(runDir: string): Promise<number | null> {
-  try {
-    const { policy } = await askDaemon(runDir, { op: 'status' }, { timeoutMs: WEFTD_MS });
-    return policy?.waitedMs ?? null;
-  } catch (error) {
-    if (!(error instanceof WeftError)) throw error;
-    return null;
-  }
 }
 
 function noCopy(): WeftError {

@@ -8,7 +8,7 @@ import { DAEMON_GAUGES } from '../daemon/status/daemon-gauges.ts';
 import { GATE_COUNTERS } from '../linux/policy-gate.ts';
 import { POLICY_COUNTERS } from '../linux/policy-rules.ts';
 import { RULE_COUNTERS } from '../linux/rule-counters.ts';
-import { NPC_COUNTERS } from '../npc/npc-counters.ts';
+import { NPC_COUNTERS } from '../npc/metrics/npc-counters.ts';
 
 /** Where the file is. */
 export const COUNTERS_DOC = new URL('../docs/counters.md', import.meta.url);

@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { DAEMON_METRICS } from '../daemon/metrics/daemon-metrics.ts';
 import type { Metric } from '../host/metrics/metric.ts';
-import { NPC_METRICS } from '../npc/npc-metrics.ts';
+import { NPC_METRICS } from '../npc/metrics/npc-metrics.ts';
 
 /** Where the file is. */
 export const METRICS_DOC = new URL('../docs/metrics.md', import.meta.url);

@@ -1,4 +1,4 @@
-import { type HistogramTable, histogram } from '../base/histograms.ts';
+import { type HistogramTable, histogram } from '../../base/histograms.ts';
 
 /** What weft-npc measures each time. */
 export const NPC_HISTOGRAMS = {

@@ -1,19 +1,19 @@
-import { joinCounters } from '../base/counters.ts';
-import type { GaugeReading } from '../base/gauges.ts';
-import { readGauges } from '../base/gauges.ts';
-import type { HistogramReading } from '../base/histograms.ts';
-import type { PolicyStatusResult } from '../control/npc-request.ts';
-import type { EventLoopDelay } from '../host/event-loop-delay.ts';
+import { joinCounters } from '../../base/counters.ts';
+import type { GaugeReading } from '../../base/gauges.ts';
+import { readGauges } from '../../base/gauges.ts';
+import type { HistogramReading } from '../../base/histograms.ts';
+import type { PolicyStatusResult } from '../../control/npc-request.ts';
+import type { EventLoopDelay } from '../../host/event-loop-delay.ts';
 import {
   type Counts,
   counterMetrics,
   gaugeMetrics,
   histogramMetrics,
-} from '../host/metrics/declared-metrics.ts';
-import type { Metric } from '../host/metrics/metric.ts';
-import { PROGRAM_METRICS, type ProgramReading } from '../host/metrics/program-metrics.ts';
-import { PROCESS_GAUGES } from '../host/process-gauges.io.ts';
-import { POLICY_COUNTERS } from '../linux/policy-rules.ts';
+} from '../../host/metrics/declared-metrics.ts';
+import type { Metric } from '../../host/metrics/metric.ts';
+import { PROGRAM_METRICS, type ProgramReading } from '../../host/metrics/program-metrics.ts';
+import { PROCESS_GAUGES } from '../../host/process-gauges.io.ts';
+import { POLICY_COUNTERS } from '../../linux/policy-rules.ts';
 import type { BlockedConnections } from './blocked-connections.ts';
 import { OWN_NPC_COUNTERS } from './npc-counters.ts';
 import { NPC_GAUGES } from './npc-gauges.ts';

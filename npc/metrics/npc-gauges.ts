@@ -1,5 +1,5 @@
-import { type GaugeTable, gauge, gaugeBy } from '../base/gauges.ts';
-import type { PolicyStatusResult } from '../control/npc-request.ts';
+import { type GaugeTable, gauge, gaugeBy } from '../../base/gauges.ts';
+import type { PolicyStatusResult } from '../../control/npc-request.ts';
 
 const KINDS = ['namespaces', 'nodes', 'pods', 'networkpolicies', 'clusternetworkpolicies'] as const;
 

@@ -1,6 +1,6 @@
-import { type CounterTable, counts, joinCounters } from '../base/counters.ts';
-import { HEALTH_COUNTERS } from '../host/health-counters.ts';
-import { METRICS_COUNTERS } from '../host/metrics/metrics-counters.ts';
+import { type CounterTable, counts, joinCounters } from '../../base/counters.ts';
+import { HEALTH_COUNTERS } from '../../host/health-counters.ts';
+import { METRICS_COUNTERS } from '../../host/metrics/metrics-counters.ts';
 
 /** What weft-npc counts. */
 export const NPC_COUNTERS = {

@@ -1,5 +1,5 @@
 import { deepEqual, equal } from 'node:assert/strict';
-import { BlockedConnections } from '../../../npc/blocked-connections.ts';
+import { BlockedConnections } from '../../../../npc/metrics/blocked-connections.ts';
 
 describe('BlockedConnections', () => {
   it('tells protocols and ports apart', () => {
