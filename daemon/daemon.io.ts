@@ -4,7 +4,6 @@ import { Counters } from '../base/counters.ts';
 import { formatRange, type Range } from '../base/range.ts';
 import type { CniPlugin } from '../cni/plugin.ts';
 import { serveControl } from '../control/control-server.io.ts';
-import { removeGround } from '../ground/host-kernel.io.ts';
 import { clock } from '../host/clock.io.ts';
 import { EventLoopDelay } from '../host/event-loop-delay.ts';
 import { HealthServer, type Readiness } from '../host/health-server.io.ts';
@@ -18,7 +17,6 @@ import { NODE_KEY } from '../ipam/model/types.ts';
 import { rangesInStore } from '../ipam/ring/own-log.ts';
 import { refuseApiOverlap } from '../kube/range-overlaps.ts';
 import { refuseOverlap } from '../linux/host-survey.io.ts';
-import { removePolicyTable } from '../linux/policy-gate.io.ts';
 import { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
 import { Sysctl } from '../linux/sysctl.io.ts';
 import type { LocalSocket } from '../native/local-socket.ts';
@@ -36,7 +34,7 @@ import { OWN_LINKS } from './own-links.ts';
 import { readCluster } from './parts/cluster.io.ts';
 import { openCni } from './parts/cni.io.ts';
 import { openFlows } from './parts/flows.io.ts';
-import { HostNetwork } from './parts/host-network.io.ts';
+import { HostNetwork, undoHostNetwork } from './parts/host-network.io.ts';
 import { guardIdentity } from './parts/identity.ts';
 import { makeNode } from './parts/node.ts';
 import { openPeerLinks } from './parts/peer-links.io.ts';
@@ -92,7 +90,7 @@ export class Daemon {
       await daemon.#start(config, { ...events, onFault });
     } catch (error) {
       daemon.#opened.dispose();
-      if (daemon.#firstHere) await undoHostNetwork();
+      if (daemon.#firstHere) await undoHostNetwork(OWN_LINKS);
       throw error;
     }
     return daemon;
@@ -391,15 +389,4 @@ interface Serving {
   readonly control: LocalSocket;
   readonly policy: Policy | undefined;
   readonly bequeath: () => Bequest[];
-}
-
-/** Best effort: what made the start fail is what the user is to read. */
-async function undoHostNetwork(): Promise<void> {
-  try {
-    const client = RouteClient.open();
-    await removeGround(client, OWN_LINKS, { pods: () => false }).finally(() => client.close());
-    await removePolicyTable();
-  } catch {
-    // No nft, no privileges: then there is little of ours either.
-  }
 }

@@ -5,9 +5,12 @@ import type { CniPlugin } from '../../cni/plugin.ts';
 import type { GroundCounter } from '../../ground/ground-counters.ts';
 import { GroundKeeper, type RulesetWatcher } from '../../ground/ground-keeper.io.ts';
 import type { HostGround } from '../../ground/host-ground.ts';
+import { removeGround } from '../../ground/host-kernel.io.ts';
 import { clock } from '../../host/clock.io.ts';
 import type { Log } from '../../host/log.ts';
-import type { RouteClient } from '../../linux/rtnetlink/route-client.io.ts';
+import type { OwnLinks } from '../../linux/host-survey.ts';
+import { removePolicyTable } from '../../linux/policy-gate.io.ts';
+import { RouteClient } from '../../linux/rtnetlink/route-client.io.ts';
 import type { Sysctl } from '../../linux/sysctl.io.ts';
 
 /** What {@link HostNetwork} is made of. */
@@ -97,5 +100,16 @@ export class HostNetwork {
   /** Nothing is taken out of the kernel. */
   close(): void {
     this.#keeper.close();
+  }
+}
+
+/** Takes all of it out after a start that failed. Best effort: what made the start fail is what the user is to read. */
+export async function undoHostNetwork(own: OwnLinks): Promise<void> {
+  try {
+    const client = RouteClient.open();
+    await removeGround(client, own, { pods: () => false }).finally(() => client.close());
+    await removePolicyTable();
+  } catch {
+    // No nft, no privileges: then there is little of ours either.
   }
 }
