@@ -7,10 +7,10 @@
  */
 import { Cluster } from '../test/cluster/cluster.ts';
 import { iperf, pingTimes } from '../test/cluster/traffic.ts';
-import { NebulaPair } from './nebula.ts';
+import { NebulaPair } from './baselines/nebula.ts';
+import { VxlanPair } from './baselines/vxlan.ts';
 import { processFigures } from './process-figures.ts';
 import { report, rounded, spread } from './report.ts';
-import { VxlanPair } from './vxlan.ts';
 
 const RUNS = 5;
 /** More than either takes, so that what arrives is what each can do. */

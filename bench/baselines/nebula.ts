@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { endProcess, inNamespace, run, until } from '../test/cluster/command.ts';
-import type { Host, Underlay } from '../test/cluster/underlay.ts';
+import { endProcess, inNamespace, run, until } from '../../test/cluster/command.ts';
+import type { Host, Underlay } from '../../test/cluster/underlay.ts';
 
 /** Two hosts joined by Debian's nebula with its default settings, to compare with. */
 export class NebulaPair {

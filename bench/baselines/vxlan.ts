@@ -1,5 +1,5 @@
-import { run } from '../test/cluster/command.ts';
-import type { Host, Underlay } from '../test/cluster/underlay.ts';
+import { run } from '../../test/cluster/command.ts';
+import type { Host, Underlay } from '../../test/cluster/underlay.ts';
 
 /** Two hosts joined by the kernel's VXLAN, which encrypts nothing, to compare with. It ends with the underlay. */
 export class VxlanPair {
