@@ -49,6 +49,16 @@ export class RouteTable {
     return this.owners[this.ownerIndex(address.family, addressBytes(address), 0)];
   }
 
+  /** The spans of IPv4, for whoever looks up elsewhere: words first, last, owner of each, in order. */
+  spans4(): Uint32Array {
+    return interleaved(this.#owner4, [this.#first4, 1], [this.#last4, 1]);
+  }
+
+  /** The spans of IPv6 likewise: four words of first, four of last, the highest first, and the owner. */
+  spans6(): Uint32Array {
+    return interleaved(this.#owner6, [this.#first6, 4], [this.#last6, 4]);
+  }
+
   #ownerIndex4(address: number): number {
     const first = this.#first4;
     let low = 0;
@@ -77,6 +87,16 @@ export class RouteTable {
     const found = low > 0 && compare6(this.#last6, 4 * (low - 1), w0, w1, w2, w3) >= 0;
     return found ? this.#owner6[low - 1]! : -1;
   }
+}
+
+/** For each owner the words of the columns (with how many each has for one), then the owner. */
+function interleaved(owners: Int32Array, ...columns: (readonly [Uint32Array, number])[]): Uint32Array {
+  return Uint32Array.from(
+    [...owners].flatMap((owner, i) => [
+      ...columns.flatMap(([words, width]) => [...words.subarray(i * width, (i + 1) * width)]),
+      owner,
+    ]),
+  );
 }
 
 /** Negative, zero or positive as the address at `at` of `words` is below, at or above w0…w3. */

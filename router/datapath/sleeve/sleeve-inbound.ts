@@ -36,6 +36,7 @@ import {
 import { TCP_CHECKSUM, UDP_CHECKSUM } from '../../packet/segmentation.ts';
 import type { Origin } from '../datapath.ts';
 import type { DatapathCounter } from '../datapath-counters.ts';
+import { type OuterPackets, runEnd } from './outer-packets.ts';
 import type { PeerSession, SleevePeer } from './sleeve-peer.ts';
 import type { SleeveSender } from './sleeve-sender.ts';
 import type { OpenFault } from './sleeve-session.ts';
@@ -69,16 +70,6 @@ const DENIED: Readonly<Record<IpFault, DatapathCounter>> = {
   fragment: 'datapath.inFragment',
   transport: 'datapath.inTransport',
 };
-
-/** Outer packets, one behind the other, of `segment` bytes each; the last may be shorter. */
-interface OuterPackets {
-  readonly bytes: Uint8Array;
-  readonly at: number;
-  readonly end: number;
-  readonly segment: number;
-  /** The byte of DSCP and ECN that they came with. */
-  readonly tos: number;
-}
 
 /**
  * From the tunnels to the TUN: opens datagrams where they lie, those of one session that follow each other by one call,
@@ -125,6 +116,20 @@ export class SleeveInbound {
         if (fault !== undefined) state.drop(fault);
       }
       at += length;
+    }
+  }
+
+  /**
+   * Takes a packet of a session that somebody else opened and took into the session's ledger, straight from an endpoint:
+   * its clear and its opened part, and where its tag was. `newest`: its counter is above all before it.
+   */
+  handleOpened(localIndex: number, bytes: Uint8Array, newest: boolean, tos: number, from: Endpoint): void {
+    const session = this.#state.session(localIndex);
+    const { length } = bytes;
+    if (session === undefined) this.#state.drop('datapath.inUnknownIndex');
+    else {
+      const packets = { bytes, at: 0, end: length, segment: length, tos };
+      this.#handleAccepted(session, newest, packets, 0, length, from, undefined);
     }
   }
 
@@ -176,8 +181,6 @@ export class SleeveInbound {
     via: SleevePeer | undefined,
   ): void {
     const state = this.#state;
-    const peer = session.peer;
-    const { bytes } = packets;
     // What a packet before this one gave rise to may have ended the session.
     if (session.erased) {
       state.drop('datapath.inUnknownIndex');
@@ -185,13 +188,29 @@ export class SleeveInbound {
     }
     const order = session.accept(counter);
     if (order === undefined) {
-      state.drop('datapath.inReplay', peer);
+      state.drop('datapath.inReplay', session.peer);
       return;
     }
+    this.#handleAccepted(session, order === 'newest', packets, at, length, from, via);
+  }
+
+  /** Takes the packet of `length` bytes at `at`, which opened and is no replay. */
+  #handleAccepted(
+    session: PeerSession,
+    newest: boolean,
+    packets: OuterPackets,
+    at: number,
+    length: number,
+    from: Endpoint,
+    via: SleevePeer | undefined,
+  ): void {
+    const state = this.#state;
+    const { peer } = session;
+    const { bytes } = packets;
     peer.receivedPackets++;
     peer.receivedBytes += length;
     peer.lastReceivedAt = state.now;
-    this.#noticeOrigin(session, order === 'newest', from, via);
+    this.#noticeOrigin(session, newest, from, via);
     const bodyBytes = bodyLength(bytes, at + OUTER_HEADER_LENGTH, length - OUTER_HEADER_LENGTH - TAG_LENGTH);
     const fault =
       bodyBytes < 0 ? 'datapath.inPadding' : this.#dispatch(session, packets, at, bodyBytes, from, via);
@@ -323,7 +342,7 @@ export class SleeveInbound {
   #noticeOrigin(session: PeerSession, newest: boolean, from: Endpoint, via: SleevePeer | undefined): void {
     const state = this.#state;
     if (!session.confirmed) {
-      session.confirmed = true;
+      session.confirm();
       state.events?.confirmed(session.localIndex, originOf(from, via), state.now);
     }
     if (!newest) return;
@@ -361,22 +380,6 @@ export class SleeveInbound {
     const limit = session.takeExhausted();
     if (limit !== undefined) this.#state.events?.exhausted(session.localIndex, limit, this.#state.now);
   }
-}
-
-/**
- * Where the packets end that can be opened along with the one at `at`, whose counter is `first`: of the same session,
- * counted up one by one.
- */
-function runEnd(session: PeerSession, packets: OuterPackets, at: number, first: number): number {
-  const { bytes, end, segment } = packets;
-  let next = Math.min(at + segment, end);
-  for (let counter = first + 1; next < end; counter++) {
-    const length = Math.min(segment, end - next);
-    if (!isDataPacket(bytes, next, length) || receiverIndexOf(bytes, next) !== session.localIndex) break;
-    if (counterOf(bytes, next) !== counter || session.refusal(counter) !== undefined) break;
-    next += length;
-  }
-  return next;
 }
 
 function originOf(from: Endpoint, via: SleevePeer | undefined): Origin {

@@ -184,10 +184,12 @@ export class SleeveSender {
 
   /** Makes the plaintext of `total` bytes at `#next` a part of the run under way, or the first of a new one. */
   #join(session: PeerSession, to: Endpoint, total: number, tos: number): void {
+    const counter = this.#stamp(session, this.#next, total);
     const fits =
       this.#runCount > 0 &&
       this.#runCount < MAX_RUN_PACKETS &&
       session === this.#runSession &&
+      counter === this.#runCounter + this.#runCount && // nobody else took one in between
       to === this.#runTo &&
       tos === this.#runTos &&
       total <= this.#runSegment &&
@@ -198,7 +200,6 @@ export class SleeveSender {
       this.flush();
       this.buffer.copyWithin(this.#next, at, at + total);
     }
-    const counter = this.#stamp(session, this.#next, total);
     if (!fits) {
       this.#runSession = session;
       this.#runTo = to;

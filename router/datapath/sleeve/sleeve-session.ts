@@ -1,9 +1,9 @@
 import type { Instant } from '../../../base/instant.ts';
 import type { Aead, CreateAead, SuiteLimits } from '../../../crypto/aead.ts';
 import type { PacketRun } from '../../../crypto/aead-engine.ts';
-import { ReplayWindow } from '../../../crypto/replay-window.ts';
 import { writeOuterHeader } from '../../packet/data-packet.ts';
 import type { DataSession } from '../datapath.ts';
+import type { SessionLedger } from './session-ledger.ts';
 
 /** Why a packet of a session was dropped. */
 export type OpenFault = 'counter' | 'replay' | 'forged' | 'dead';
@@ -24,19 +24,23 @@ export class SleeveSession<Peer> {
   readonly #limits: SuiteLimits;
   readonly #sendAead: Aead;
   readonly #receiveAead: Aead;
-  readonly #window = new ReplayWindow();
-  #sendCounter = 0;
-  #failedOpens = 0;
+  readonly #ledger: SessionLedger;
   #erased = false;
+  #confirmed = false;
   #reported: 'rekey' | 'dead' | undefined;
 
-  /** Whether a packet of the peer has opened yet. */
-  confirmed = false;
   /** When the control core last heard that packets come from elsewhere. */
   movedReportedAt: Instant | undefined;
 
-  constructor(session: DataSession, peer: Peer, limits: SuiteLimits, createAead: CreateAead) {
+  constructor(
+    session: DataSession,
+    peer: Peer,
+    limits: SuiteLimits,
+    createAead: CreateAead,
+    ledger: SessionLedger,
+  ) {
     this.peer = peer;
+    this.#ledger = ledger;
     this.localIndex = session.localIndex;
     this.remoteIndex = session.remoteIndex;
     this.peerTakesMarks = session.peerTakesMarks;
@@ -52,7 +56,7 @@ export class SleeveSession<Peer> {
 
   /** Whether it may seal another packet. */
   get canSeal(): boolean {
-    return this.#sendCounter < this.#limits.stopAfterMessages && !this.#tooManyFailures;
+    return !this.#erased && this.#ledger.sent < this.#limits.stopAfterMessages && !this.#tooManyFailures;
   }
 
   /**
@@ -60,7 +64,7 @@ export class SleeveSession<Peer> {
    * that counter or not at all. Requires {@link canSeal}.
    */
   stamp(bytes: Uint8Array, at: number): number {
-    const counter = this.#sendCounter++;
+    const counter = this.#ledger.take();
     writeOuterHeader(bytes, at, this.remoteIndex, counter);
     return counter;
   }
@@ -74,7 +78,7 @@ export class SleeveSession<Peer> {
   refusal(counter: number): OpenFault | undefined {
     if (this.#tooManyFailures) return 'dead';
     if (counter < 0 || counter >= this.#limits.stopAfterMessages) return 'counter';
-    return this.#window.check(counter) ? undefined : 'replay';
+    return this.#ledger.check(counter) ? undefined : 'replay';
   }
 
   /**
@@ -83,15 +87,24 @@ export class SleeveSession<Peer> {
    */
   openRun(counter: number, run: PacketRun): number {
     const opened = this.#receiveAead.openRun(counter, run);
-    if (opened * run.segment < run.length) this.#failedOpens++;
+    if (opened * run.segment < run.length) this.#ledger.countFailure();
     return opened;
   }
 
   /** Takes a packet that opened: whether its counter is above all that were taken before. Undefined: a replay. */
   accept(counter: number): 'newest' | 'older' | undefined {
-    const newest = counter > this.#window.newest;
-    if (!this.#window.accept(counter)) return undefined;
-    return newest ? 'newest' : 'older';
+    return this.#ledger.accept(counter);
+  }
+
+  /** Whether a packet of the peer has opened yet. */
+  get confirmed(): boolean {
+    return this.#confirmed;
+  }
+
+  /** A packet of the peer has opened. */
+  confirm(): void {
+    this.#confirmed = true;
+    this.#ledger.confirm();
   }
 
   /** Whether a limit was reached that {@link takeExhausted} has not told yet. */
@@ -113,18 +126,16 @@ export class SleeveSession<Peer> {
     this.#erased = true;
     this.#sendAead.erase();
     this.#receiveAead.erase();
-    // Past the limit for good: a call that still holds this session cannot seal with an erased key.
-    this.#sendCounter = this.#limits.stopAfterMessages;
     this.#reported = 'dead';
   }
 
   get #tooManyFailures(): boolean {
-    return this.#failedOpens >= this.#limits.maxFailedOpens;
+    return this.#ledger.failedOpens >= this.#limits.maxFailedOpens;
   }
 
   #reachedLimit(): 'rekey' | 'dead' | undefined {
     if (!this.canSeal) return 'dead';
-    const messages = Math.max(this.#sendCounter, this.#window.newest + 1);
+    const messages = Math.max(this.#ledger.sent, this.#ledger.received);
     return messages >= this.#limits.rekeyAfterMessages ? 'rekey' : undefined;
   }
 }

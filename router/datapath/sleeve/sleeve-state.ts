@@ -15,6 +15,7 @@ import {
 } from '../datapath.ts';
 import type { DatapathCounter } from '../datapath-counters.ts';
 import { RouteTable } from '../route-table.ts';
+import { OwnLedger, type SessionLedger } from './session-ledger.ts';
 import { type PeerSession, SleevePeer } from './sleeve-peer.ts';
 import { SleeveSession } from './sleeve-session.ts';
 import type { WaitingBudget } from './waiting-packets.ts';
@@ -39,6 +40,8 @@ export interface SleeveConfig {
   readonly relay: boolean;
   /** What makes the keys of sessions work. Default: what works everywhere, in one suite. */
   readonly createAead: CreateAead;
+  /** What is counted of a session. Default: a ledger of the sleeve's own. */
+  readonly openLedger?: (session: DataSession) => SessionLedger;
   /** Limits of a session in place of its suite's, for tests. */
   readonly limits?: SuiteLimits;
 }
@@ -127,11 +130,10 @@ export class SleeveState {
   addSession(session: DataSession): void {
     const peer = this.peer(session.peer);
     this.removeSession(session.localIndex);
-    const { createAead } = this.config;
-    this.#sessionByIndex.set(
-      session.localIndex,
-      new SleeveSession(session, peer, this.#limits(session.suite), createAead),
-    );
+    const { createAead, openLedger } = this.config;
+    const ledger = openLedger?.(session) ?? new OwnLedger();
+    const made = new SleeveSession(session, peer, this.#limits(session.suite), createAead, ledger);
+    this.#sessionByIndex.set(session.localIndex, made);
     peer.sessions++;
   }
 

@@ -15,8 +15,10 @@ import {
   type TunnelStats,
 } from '../datapath.ts';
 import type { DatapathCounter } from '../datapath-counters.ts';
+import type { RouteTable } from '../route-table.ts';
 import { SleeveInbound } from './sleeve-inbound.ts';
 import { SleeveOutbound } from './sleeve-outbound.ts';
+import type { PeerSession } from './sleeve-peer.ts';
 import { SleeveSender } from './sleeve-sender.ts';
 import { type DatapathSink, type SleeveConfig, SleeveState, samePath } from './sleeve-state.ts';
 
@@ -92,6 +94,30 @@ export class Sleeve implements Datapath {
     this.#tellWorn();
   }
 
+  /**
+   * Takes in a packet of session `localIndex` that was opened elsewhere, where its counter was accepted, too: `newest`
+   * if above all before it. Its outer header and what was sealed stand in `bytes` as the wire has them.
+   */
+  handleOpened(
+    localIndex: number,
+    from: Endpoint,
+    bytes: Uint8Array,
+    newest: boolean,
+    now: Instant,
+    tos = 0,
+  ): void {
+    this.#state.now = now;
+    this.#inBatch = true;
+    this.#inbound.handleOpened(localIndex, bytes, newest, tos, from);
+    this.#tellWorn();
+  }
+
+  /** Tells the control core where session `localIndex` has reached a limit by what was sealed or opened elsewhere. */
+  tellWorn(localIndex: number, now: Instant): void {
+    this.#state.now = now;
+    this.#tellLimit(this.#state.session(localIndex));
+  }
+
   /** Takes in one frame of the TUN: a vnet header of 10 bytes, then an IP packet. */
   handleTunPacket(frame: Uint8Array, now: Instant): void {
     this.#state.now = now;
@@ -158,6 +184,11 @@ export class Sleeve implements Datapath {
     this.#state.setRoutes(routes);
   }
 
+  /** The routes as they are looked up. */
+  get routes(): RouteTable {
+    return this.#state.routes;
+  }
+
   sendControl(
     peer: PeerId,
     body: Uint8Array,
@@ -195,9 +226,12 @@ export class Sleeve implements Datapath {
    * send packets itself.
    */
   #tellWorn(): void {
-    for (const session of this.#sender.takeWorn()) {
-      const limit = session.takeExhausted();
-      if (limit !== undefined) this.#state.events?.exhausted(session.localIndex, limit, this.#state.now);
-    }
+    for (const session of this.#sender.takeWorn()) this.#tellLimit(session);
+  }
+
+  #tellLimit(session: PeerSession | undefined): void {
+    const limit = session?.takeExhausted();
+    if (session === undefined || limit === undefined) return;
+    this.#state.events?.exhausted(session.localIndex, limit, this.#state.now);
   }
 }
