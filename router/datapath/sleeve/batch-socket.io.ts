@@ -1,8 +1,9 @@
-import { type Address, addressBytes, type Family, parseAddress } from '../../../base/address.ts';
+import { addressBytes, type Family, parseAddress } from '../../../base/address.ts';
 import type { Counters } from '../../../base/counters.ts';
-import { type Endpoint, endpoint, endpointHost, endpointPort } from '../../../base/endpoint.ts';
+import { type Endpoint, endpointHost, endpointPort } from '../../../base/endpoint.ts';
 import { UDP_SLOT_BYTES, UDP_WORDS } from '../../../native/udp.ts';
 import type { DatapathCounter } from '../datapath-counters.ts';
+import { UdpOrigins } from '../udp-origins.ts';
 import {
   MAX_CACHED_ENDPOINTS,
   MAX_SEND_QUEUE_BYTES,
@@ -36,8 +37,8 @@ export interface SleeveUdp {
   close(): void;
 }
 
-/** The words of port and address are those from 2 to here; the TOS byte follows. */
-const ORIGIN_END = 7;
+/** Where the words of port and address begin, and where the TOS byte is. */
+const ORIGIN_WORD = 2;
 const TOS_WORD = 7;
 
 const EIO = 5;
@@ -72,7 +73,7 @@ export class BatchSocket implements TunnelSocket {
   readonly #udp: SleeveUdp;
   readonly #counters: Counters<DatapathCounter>;
   readonly #targetByEndpoint = new Map<Endpoint, Target>();
-  readonly #originByWords = new Map<string, Endpoint | undefined>();
+  readonly #origins: UdpOrigins;
   #handlers: TunnelSocketHandlers | undefined;
   #closed = false;
   #segments: boolean;
@@ -80,13 +81,11 @@ export class BatchSocket implements TunnelSocket {
   readonly #queue: Queued[] = [];
   #queuedBytes = 0;
 
-  readonly #lastWords = new Uint32Array(UDP_WORDS);
-  #lastOrigin: Endpoint | undefined;
-
   constructor(udp: SleeveUdp, counters: Counters<DatapathCounter>) {
     this.#udp = udp;
     this.#counters = counters;
     this.#segments = udp.segments;
+    this.#origins = new UdpOrigins(udp.family);
   }
 
   get family(): Family {
@@ -190,7 +189,7 @@ export class BatchSocket implements TunnelSocket {
   #receive(buffer: Uint8Array, words: Uint32Array, count: number): void {
     const handlers = this.#handlers!;
     for (let i = 0; i < count && !this.#closed; i++) {
-      const origin = this.#origin(words, i * UDP_WORDS);
+      const origin = this.#origins.endpoint(words, i * UDP_WORDS + ORIGIN_WORD);
       if (origin === undefined) {
         this.#counters.add('datapath.badOrigin');
         continue;
@@ -208,24 +207,6 @@ export class BatchSocket implements TunnelSocket {
     if (!this.#closed) handlers.onBatchEnd();
   }
 
-  /** Who sent the message that the words from `at` describe. */
-  #origin(words: Uint32Array, at: number): Endpoint | undefined {
-    const last = this.#lastWords;
-    let same = true;
-    for (let i = 2; i < ORIGIN_END; i++) same &&= words[at + i] === last[i];
-    if (same) return this.#lastOrigin;
-    const key = words.subarray(at + 2, at + ORIGIN_END).join(' ');
-    let origin = this.#originByWords.get(key);
-    if (origin === undefined && !this.#originByWords.has(key)) {
-      origin = originOf(words, at, this.family);
-      if (this.#originByWords.size >= MAX_CACHED_ENDPOINTS) this.#originByWords.clear();
-      this.#originByWords.set(key, origin);
-    }
-    last.set(words.subarray(at, at + UDP_WORDS));
-    this.#lastOrigin = origin;
-    return origin;
-  }
-
   #target(to: Endpoint): Target {
     const cached = this.#targetByEndpoint.get(to);
     if (cached !== undefined) return cached;
@@ -238,14 +219,4 @@ export class BatchSocket implements TunnelSocket {
 
 function datagramsIn(length: number, segment: number): number {
   return Math.max(1, Math.ceil(length / Math.max(1, segment)));
-}
-
-/** Undefined for port 0, and for link-local addresses, whose zone an endpoint cannot tell. */
-function originOf(words: Uint32Array, at: number, family: Family): Endpoint | undefined {
-  const port = words[at + 2]!;
-  let value = BigInt(words[at + 3]!);
-  if (family === 6) for (let i = 4; i < ORIGIN_END; i++) value = (value << 32n) | BigInt(words[at + i]!);
-  const address: Address = { family, value };
-  const linkLocal = family === 6 && value >> 118n === 0x3fan;
-  return port === 0 || linkLocal ? undefined : endpoint(address, port);
 }

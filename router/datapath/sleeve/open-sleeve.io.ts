@@ -1,9 +1,10 @@
-import { type ChosenAeads, chooseAeads } from '../../../crypto/choose-aeads.ts';
+import { chooseAeads } from '../../../crypto/choose-aeads.ts';
 import { setPathMtuDiscovery, setSocketBuffers } from '../../../native/socket-options.ts';
-import { openTun, type TunOffloads } from '../../../native/tun.ts';
+import { openTun } from '../../../native/tun.ts';
 import { openUdp } from '../../../native/udp.ts';
 import { PORTABLE_DATAPATH } from '../choose-datapath.ts';
-import type { DatapathFeature, DatapathKind, DatapathOptions, OpenDatapath } from '../datapath.ts';
+import type { DatapathKind, DatapathOptions, OpenDatapath } from '../datapath.ts';
+import { aeadFeatures, tunFeatures } from '../host-features.io.ts';
 import { AEAD_MAKERS } from './aead-makers.io.ts';
 import { SleeveIo } from './sleeve.io.ts';
 import { Sleeve } from './sleeve.ts';
@@ -44,7 +45,7 @@ async function openSleeve(options: DatapathOptions): Promise<OpenDatapath> {
     name: SLEEVE.name,
     suites: aeads.suites,
     takesMarks: true,
-    features: [...aeadFeatures(aeads), ...featuresOf(tun.offloads)],
+    features: [...aeadFeatures(aeads), ...tunFeatures(tun.offloads)],
     datapath: sleeve,
     start: (events, onFault) => {
       sleeve.setEvents(events);
@@ -58,26 +59,4 @@ async function openSleeve(options: DatapathOptions): Promise<OpenDatapath> {
     },
     close: () => io.close(),
   };
-}
-
-function aeadFeatures({ tried }: ChosenAeads): DatapathFeature[] {
-  return tried.map(({ maker, fault, wrong }) => ({ name: `${maker.suite} by ${maker.by}`, fault, wrong }));
-}
-
-function featuresOf(offloads: TunOffloads): DatapathFeature[] {
-  const refused = 'this kernel does not grant it';
-  const broken = 'this kernel refuses such packets, though it granted them';
-  const feature = (name: string, granted: boolean, works: boolean): DatapathFeature => ({
-    name,
-    fault: works ? undefined : granted ? broken : refused,
-    wrong: granted && !works,
-  });
-  const { vnetHeader, tcp, udp, writeTcp, writeUdp } = offloads;
-  return [
-    feature('headers with offloads on the TUN', vnetHeader, vnetHeader),
-    feature('TCP super-packets from the TUN', tcp, tcp),
-    feature('UDP super-packets from the TUN', udp, udp),
-    feature('TCP super-packets to the TUN', tcp, writeTcp),
-    feature('UDP super-packets to the TUN', udp, writeUdp),
-  ];
 }
