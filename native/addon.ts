@@ -66,6 +66,7 @@ interface Addon {
     onBatch: (buffer: Uint8Array, words: Uint32Array, count: number) => void,
     onWritable: () => void,
     onError: (errno: number) => void,
+    reading: 0 | 1,
   ): void;
   udpSend(
     handle: Handle,
@@ -78,6 +79,54 @@ interface Addon {
   ): number;
   udpAwaitWritable(handle: Handle): void;
   udpClose(handle: Handle): void;
+
+  fastOpen(
+    tun: Handle | undefined,
+    sockets: readonly Handle[],
+    segments: Uint8Array,
+    coalesceTcp: 0 | 1,
+    coalesceUdp: 0 | 1,
+  ): Handle;
+  fastStart(handle: Handle, onUp: (buffer: Uint8Array, words: Uint32Array, count: number) => void): void;
+  fastSetPeer(handle: Handle, peer: number, address: Uint8Array, port: number, mtu: number): void;
+  fastForgetPeer(handle: Handle, peer: number): void;
+  fastSetRoutes(
+    handle: Handle,
+    words4: Uint8Array,
+    words6: Uint8Array,
+    owners: Uint8Array,
+    self: number,
+  ): void;
+  fastInstall(
+    handle: Handle,
+    peer: number,
+    localIndex: number,
+    remoteIndex: number,
+    flags: number,
+    keys: Uint8Array,
+    limits: Uint8Array,
+  ): void;
+  fastUse(handle: Handle, localIndex: number): void;
+  fastConfirm(handle: Handle, localIndex: number): void;
+  fastRemove(handle: Handle, localIndex: number): void;
+  fastReserve(handle: Handle, localIndex: number): number;
+  fastWindow(handle: Handle, localIndex: number, counter: number, take: 0 | 1): 0 | 1 | 2;
+  fastFailedOpens(handle: Handle, localIndex: number, more: 0 | 1): number;
+  fastUsed(handle: Handle, localIndex: number, received: 0 | 1): number;
+  fastTallies(handle: Handle, peer: number): Uint8Array | undefined;
+  fastDrops(handle: Handle): Uint8Array;
+  fastFrame(handle: Handle, frame: Uint8Array): void;
+  fastDatagrams(
+    handle: Handle,
+    family: 4 | 6,
+    origin: Uint8Array,
+    bytes: Uint8Array,
+    segment: number,
+    tos: number,
+  ): void;
+  fastTakeUpward(handle: Handle, words: Uint8Array, room: Uint8Array): number;
+  fastRecorded(handle: Handle): Uint8Array;
+  fastClose(handle: Handle): void;
 
   netlinkOpen(): Handle;
   netlinkAdopt(fd: number): Handle;

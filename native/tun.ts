@@ -44,6 +44,8 @@ type OnTunBatch = (buffer: Uint8Array, offsets: Int32Array, lengths: Int32Array,
  * count from the IP header), 2 = DATA_VALID. gso type: 0 none, 1 TCPv4, 4 TCPv6, 5 UDP, + 0x80 where ECN is set.
  */
 export interface Tun {
+  /** The device itself, for `fastdp.ts`. */
+  readonly handle: Handle;
   /** The interface's name as the kernel has it. */
   readonly name: string;
   readonly offloads: TunOffloads;
@@ -82,11 +84,11 @@ export function openTun(name: string, options: TunOptions = {}): Tun {
 class NativeTun implements Tun {
   readonly name: string;
   readonly offloads: TunOffloads;
-  readonly #handle: Handle;
+  readonly handle: Handle;
 
   constructor(opened: ReturnType<ReturnType<typeof addon>['tunOpen']>) {
     this.name = opened.name;
-    this.#handle = opened.handle;
+    this.handle = opened.handle;
     const { vnetHeader, offloads } = opened;
     const works = (kind: 'tcp' | 'udp'): boolean =>
       tunSelfTestFrames(kind).every((frame) => {
@@ -100,15 +102,15 @@ class NativeTun implements Tun {
   }
 
   start(onBatch: OnTunBatch, onError?: (error: WeftError) => void): void {
-    addon().tunStart(this.#handle, onBatch, (error) => onError?.(explain(this.name, error)));
+    addon().tunStart(this.handle, onBatch, (error) => onError?.(explain(this.name, error)));
   }
 
   write(frame: Uint8Array): number {
-    return addon().tunWrite(this.#handle, frame);
+    return addon().tunWrite(this.handle, frame);
   }
 
   close(): void {
-    addon().tunClose(this.#handle);
+    addon().tunClose(this.handle);
   }
 }
 

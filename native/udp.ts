@@ -26,14 +26,20 @@ type OnUdpBatch = (buffer: Uint8Array, words: Uint32Array, count: number) => voi
  * call, an object and a copy for each datagram; this a few for each batch. See docs/adr/0005-udp-batches.md.
  */
 export interface UdpSocket {
+  /** The socket itself, for `fastdp.ts`. */
+  readonly handle: Handle;
   readonly family: 4 | 6;
   readonly descriptor: number;
   /** The port it is bound to. */
   readonly port: number;
   /** The kernel takes several datagrams in one {@link send}; tried out over the loopback. */
   readonly segments: boolean;
+  /** The kernel hands on several datagrams as one message. */
+  readonly joins: boolean;
   /** Begins to read, once. `onWritable`: see {@link awaitWritable}. `onError`: a read failed; it goes on reading. */
   start(onBatch: OnUdpBatch, onWritable: () => void, onError: (errno: number) => void): void;
+  /** In place of {@link start} where somebody else reads: only tells `onWritable`. */
+  startSending(onWritable: () => void): void;
   /**
    * Sends `data[0, length)` to `address` (4 or 16 bytes) as datagrams of `segment` bytes, the last may be shorter; at
    * most 64, which every kernel with UDP_SEGMENT takes; `tos` is the byte of DSCP and ECN in their IP headers. Bytes
@@ -70,7 +76,8 @@ class NativeUdp implements UdpSocket {
   readonly descriptor: number;
   readonly port: number;
   readonly segments: boolean;
-  readonly #handle: Handle;
+  readonly joins: boolean;
+  readonly handle: Handle;
   readonly #send = addon().udpSend;
 
   constructor(family: 4 | 6, opened: ReturnType<ReturnType<typeof addon>['udpOpen']>) {
@@ -78,11 +85,17 @@ class NativeUdp implements UdpSocket {
     this.descriptor = opened.fd;
     this.port = opened.port;
     this.segments = opened.segments;
-    this.#handle = opened.handle;
+    this.joins = opened.joins;
+    this.handle = opened.handle;
   }
 
   start(onBatch: OnUdpBatch, onWritable: () => void, onError: (errno: number) => void): void {
-    addon().udpStart(this.#handle, onBatch, onWritable, onError);
+    addon().udpStart(this.handle, onBatch, onWritable, onError, 1);
+  }
+
+  startSending(onWritable: () => void): void {
+    const never = (): void => undefined;
+    addon().udpStart(this.handle, never, onWritable, never, 0);
   }
 
   send(
@@ -93,14 +106,14 @@ class NativeUdp implements UdpSocket {
     segment: number,
     tos: number,
   ): number {
-    return this.#send(this.#handle, address, port, data, length, segment, tos);
+    return this.#send(this.handle, address, port, data, length, segment, tos);
   }
 
   awaitWritable(): void {
-    addon().udpAwaitWritable(this.#handle);
+    addon().udpAwaitWritable(this.handle);
   }
 
   close(): void {
-    addon().udpClose(this.#handle);
+    addon().udpClose(this.handle);
   }
 }

@@ -8,6 +8,7 @@ namespace weft {
 void bindAead(napi_env env, napi_value exports);
 void bindTun(napi_env env, napi_value exports);
 void bindUdp(napi_env env, napi_value exports);
+void bindFastdp(napi_env env, napi_value exports);
 void bindNetlinkRequests(napi_env env, napi_value exports);
 void bindNetlinkEvents(napi_env env, napi_value exports);
 void bindLocalSocket(napi_env env, napi_value exports);

@@ -4,6 +4,7 @@
 
 #include "binding/arguments.h"
 #include "binding/event-source.h"
+#include "binding/fastdp/devices.h"
 #include "binding/frame-arrays.h"
 #include "binding/handle.h"
 #include "binding/parts.h"
@@ -130,6 +131,11 @@ napi_value tunClose(napi_env env, napi_callback_info info) {
 }
 
 }  // namespace
+
+const TunDevice* tunOf(napi_env env, napi_value handle) {
+  Tun* tun = readHandle<Tun>(env, handle);
+  return tun == nullptr ? nullptr : &tun->device();
+}
 
 void bindTun(napi_env env, napi_value exports) {
   const Binding bindings[] = {

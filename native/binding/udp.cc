@@ -4,6 +4,7 @@
 
 #include "binding/arguments.h"
 #include "binding/event-source.h"
+#include "binding/fastdp/devices.h"
 #include "binding/handle.h"
 #include "binding/parts.h"
 #include "binding/reused-array.h"
@@ -31,21 +32,20 @@ class Udp final : public DescriptorSource {
 
   const UdpSocket& socket() const { return socket_; }
 
-  // Creates the batch buffers and begins to read. 0 or an errno.
-  int start(Reference self, Callbacks callbacks) {
-    if (!buffer_.create(env(), UdpBatch::kBufferBytes) ||
-        !words_.create(env(), UdpBatch::kMessages * UdpBatch::kWords)) {
-      return ENOMEM;
-    }
+  // Creates the batch buffers and begins to read; or, without `reading`, leaves that to somebody else. 0 or an errno.
+  int start(Reference self, Callbacks callbacks, bool reading) {
+    watched_ = reading ? UV_READABLE : 0;
+    if (reading && !create()) return ENOMEM;
     callbacks_ = std::move(callbacks);
     int failed = begin(socket_.fd(), "weft:udp", std::move(self));
     running_ = failed == 0;
+    if (running_ && !reading) stop();
     return failed;
   }
 
   // Calls onWritable once, when the socket takes datagrams again. Until the socket is started that never happens.
   void awaitWritable() {
-    if (running_ && !isClosed()) watch(UV_READABLE | UV_WRITABLE);
+    if (running_ && !isClosed()) watch(watched_ | UV_WRITABLE);
   }
 
  private:
@@ -55,15 +55,19 @@ class Udp final : public DescriptorSource {
     // An error of the socket, such as ECONNABORTED from `ss --kill`, is taken off and told by the next read.
     if (error != 0) resume();
     if ((events & UV_WRITABLE) != 0) {
-      watch(UV_READABLE);
+      watch(watched_);
       call(callbacks_.onWritable, 0, nullptr);
     }
-    if (isClosed() || (error == 0 && (events & UV_READABLE) == 0)) return;
+    if (isClosed() || watched_ == 0 || (error == 0 && (events & UV_READABLE) == 0)) return;
     // What is wrong with one datagram or for a moment (ENOMEM, an ICMP error) is told, and the socket reads on.
     int failed = deliver();
     if (failed == 0 || isClosed()) return;
     napi_value value = number(env(), failed);
     call(callbacks_.onError, 1, &value);
+  }
+
+  bool create() {
+    return buffer_.create(env(), UdpBatch::kBufferBytes) && words_.create(env(), UdpBatch::kMessages * UdpBatch::kWords);
   }
 
   // Reads a batch and hands it over. 0 or an errno.
@@ -89,6 +93,7 @@ class Udp final : public DescriptorSource {
 
   UdpSocket socket_;
   bool running_ = false;
+  int watched_ = UV_READABLE;  // while there is nothing to be sent
   Callbacks callbacks_;
   ReusedArray<uint8_t> buffer_;
   ReusedArray<uint32_t> words_;
@@ -127,7 +132,7 @@ napi_value udpOpen(napi_env env, napi_callback_info info) {
   return out;
 }
 
-// udpStart(handle, onBatch(buffer, words, count), onWritable(), onError(errno))
+// udpStart(handle, onBatch(buffer, words, count), onWritable(), onError(errno), reading 0|1)
 napi_value udpStart(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   Udp* udp = readHandle<Udp>(env, arguments.raw(0));
@@ -135,11 +140,13 @@ napi_value udpStart(napi_env env, napi_callback_info info) {
   if (udp->started()) return throwSystemError(env, EALREADY, "start");
   Udp::Callbacks callbacks;
   Reference self;
+  int64_t reading = 0;
   if (!arguments.function(1, &callbacks.onBatch) || !arguments.function(2, &callbacks.onWritable) ||
-      !arguments.function(3, &callbacks.onError) || !self.set(env, arguments.raw(0))) {
+      !arguments.function(3, &callbacks.onError) || !arguments.integer(4, 0, 1, &reading) ||
+      !self.set(env, arguments.raw(0))) {
     return nullptr;
   }
-  int failed = udp->start(std::move(self), std::move(callbacks));
+  int failed = udp->start(std::move(self), std::move(callbacks), reading == 1);
   return failed != 0 ? throwSystemError(env, failed, "start") : undefined(env);
 }
 
@@ -189,6 +196,11 @@ napi_value udpClose(napi_env env, napi_callback_info info) {
 }
 
 }  // namespace
+
+const UdpSocket* udpOf(napi_env env, napi_value handle) {
+  Udp* udp = readHandle<Udp>(env, handle);
+  return udp == nullptr ? nullptr : &udp->socket();
+}
 
 void bindUdp(napi_env env, napi_value exports) {
   const Binding bindings[] = {{"udpOpen", udpOpen},

@@ -71,6 +71,16 @@ Failure TunDevice::attach(const char* name, bool vnetHeader) {
   return {};
 }
 
+Failure TunDevice::duplicate(TunDevice* out) const {
+  Descriptor descriptor(::fcntl(fd(), F_DUPFD_CLOEXEC, 0));
+  if (!descriptor.valid()) return {errno, "fcntl F_DUPFD_CLOEXEC"};
+  std::memcpy(out->name_, name_, IFNAMSIZ);
+  out->descriptor_ = std::move(descriptor);
+  out->vnetHeader_ = vnetHeader_;
+  out->offloads_ = offloads_;
+  return {};
+}
+
 int TunDevice::read(FrameBatch* batch) const {
   while (batch->count < kBatchFrames && batch->used < kBatchBytes) {
     ssize_t got = ::read(fd(), batch->end(), kMaxFrame);

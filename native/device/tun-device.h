@@ -32,6 +32,9 @@ class TunDevice {
   // and for offloads, and does without both where the kernel grants none. A persistent interface stays after close().
   static Failure open(const char* name, bool vnetHeader, bool persistent, TunDevice* out);
 
+  // A second descriptor of the same attachment, which goes on when this one is closed.
+  Failure duplicate(TunDevice* out) const;
+
   int fd() const { return descriptor_.get(); }
   bool valid() const { return descriptor_.valid(); }
   // As the kernel has it: `weft%d` becomes `weft0`.

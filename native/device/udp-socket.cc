@@ -1,5 +1,7 @@
 #include "device/udp-socket.h"
 
+#include <fcntl.h>
+
 #include <cerrno>
 #include <utility>
 
@@ -28,6 +30,14 @@ Failure UdpSocket::open(const SocketAddress& at, UdpSocket* out) {
   if (::bind(descriptor.get(), &at.any, at.length) != 0) return {errno, "bind"};
   out->descriptor_ = std::move(descriptor);
   out->family_ = at.family();
+  return {};
+}
+
+Failure UdpSocket::duplicate(UdpSocket* out) const {
+  Descriptor descriptor(::fcntl(fd(), F_DUPFD_CLOEXEC, 0));
+  if (!descriptor.valid()) return {errno, "fcntl F_DUPFD_CLOEXEC"};
+  out->descriptor_ = std::move(descriptor);
+  out->family_ = family_;
   return {};
 }
 

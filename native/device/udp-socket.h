@@ -25,6 +25,9 @@ class UdpSocket {
   // Binds a socket to `at`; port 0 is any.
   static Failure open(const SocketAddress& at, UdpSocket* out);
 
+  // A second descriptor of the same socket, which goes on when this one is closed.
+  Failure duplicate(UdpSocket* out) const;
+
   int fd() const { return descriptor_.get(); }
   bool valid() const { return descriptor_.valid(); }
   int family() const { return family_; }

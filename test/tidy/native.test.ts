@@ -5,12 +5,12 @@ import { ROOT } from './source.ts';
 
 /**
  * The rooms of the C++ addon, the lowest first, and the foreign headers that each may include. A room uses those before
- * it. `aead`, `device` and `netlink` are for threads of our own as well, so they use neither N-API nor libuv's event loop.
+ * it. Those before `loop` are for threads of our own as well, so they use neither N-API nor libuv's event loop.
  */
-const ROOMS = ['aead', 'device', 'netlink', 'loop', 'binding'] as const;
+const ROOMS = ['packet', 'aead', 'device', 'netlink', 'fastdp', 'loop', 'binding', 'binding/fastdp'] as const;
 const FOREIGN: Readonly<Record<string, readonly string[]>> = {
-  'uv.h': ['loop', 'binding'],
-  'node_api.h': ['binding'],
+  'uv.h': ['loop', 'binding', 'binding/fastdp'],
+  'node_api.h': ['binding', 'binding/fastdp'],
 };
 
 /** Breaches of direction in a file of `room`, one line each. */

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "fastdp/drops.h"
+#include "fastdp/forwarding.h"
+#include "fastdp/upward-queue.h"
+#include "packet/coalescer.h"
+
+namespace weft {
+
+// From the tunnels to the TUN, for what is plain: packets of a confirmed session that come straight from where its peer
+// is known to be, and hold a plain IP packet from one of its addresses to one of ours. What is not data goes up to the
+// sleeve as it came, all else that opens goes up opened (router/datapath/sleeve/sleeve-inbound.ts). For one thread.
+class Inbound {
+ public:
+  Inbound(Forwarding* forwarding, UpwardQueue* up, Drops* drops, FrameSink* sink, bool coalesceTcp, bool coalesceUdp)
+      : forwarding_(forwarding), up_(up), drops_(drops), coalescer_(sink, coalesceTcp, coalesceUdp) {}
+
+  // Takes in datagrams of one sender, one behind the other, of `segment` bytes each (the last may be shorter), that came
+  // with `tos` at `now` (ms). They are opened where they lie and must stay there until flush().
+  void handleDatagrams(uint32_t family, const Origin& from, uint8_t* bytes, size_t length, size_t segment, uint8_t tos,
+                       uint64_t now);
+  // Delivers what is held back. To be called at the end of each batch.
+  void flush() { coalescer_.flush(); }
+
+ private:
+  // A packet in work, with what is known of all its batch.
+  struct Datagram {
+    uint32_t family;
+    const Origin& from;
+    uint8_t* bytes;
+    size_t length;
+    uint8_t tos;
+    uint64_t now;
+  };
+
+  void handlePacket(Session* session, const Datagram& packet);
+  // Delivers the IP packet in a packet that opened; false where the sleeve is to judge it.
+  bool deliverIp(const Session& session, const Datagram& packet);
+  void drop(const Session& session, Drop reason);
+  void pushUp(UpwardRecord::Kind kind, const Datagram& packet, uint32_t index, uint32_t value);
+
+  Forwarding* forwarding_;
+  UpwardQueue* up_;
+  Drops* drops_;
+  Coalescer coalescer_;
+};
+
+}  // namespace weft

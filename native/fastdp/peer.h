@@ -1,0 +1,57 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "device/socket-address.h"
+
+namespace weft {
+
+struct Session;
+
+// A number that one lane counts and anybody reads.
+class Tally {
+ public:
+  void add(uint64_t more) { value_.store(value_.load(std::memory_order_relaxed) + more, std::memory_order_relaxed); }
+  void set(uint64_t value) { value_.store(value, std::memory_order_relaxed); }
+  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+// What the fast datapath itself carried for a peer. Times are milliseconds of CLOCK_MONOTONIC, 0: never.
+struct PeerTallies {
+  Tally sentPackets;
+  Tally sentBytes;
+  Tally sentIpBytes;
+  Tally lastSentAt;
+  Tally receivedPackets;
+  Tally receivedBytes;
+  Tally receivedIpBytes;
+  Tally lastReceivedAt;
+  Tally droppedIn;
+  Tally droppedOut;
+};
+
+// A sender as receiveUdp describes it: port, and the address as four numbers.
+struct Origin {
+  uint32_t words[5] = {};
+  bool operator==(const Origin&) const = default;
+};
+
+// What the lanes need of a peer. Its owner is Forwarding; it changes only while the lanes stand still.
+struct Peer {
+  uint32_t number = 0;
+  // The session that packets are sealed with.
+  Session* current = nullptr;
+  // Whether packets go straight to `to`, and come from `origin`; if not, the sleeve sends them.
+  bool direct = false;
+  SocketAddress to;
+  Origin origin;
+  // The largest IP packet that its path carries.
+  size_t mtu = 0;
+  PeerTallies tallies;
+};
+
+}  // namespace weft
