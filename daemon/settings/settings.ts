@@ -55,7 +55,7 @@ const SETTINGS = {
   datapath: {
     kind: 'one',
     value: 'WHICH',
-    help: 'auto: the fastest that works here; sleeve: the one in TypeScript (default: auto)',
+    help: 'auto: the fastest that works here; fast: threads in C++; sleeve: the one in TypeScript (default: auto)',
   },
   mtu: {
     kind: 'one',

@@ -2,7 +2,7 @@ import { WeftError } from '../../base/weft-error.ts';
 import type { DatapathKind } from './datapath.ts';
 
 /** What `--datapath` may name, the fastest first: the kinds of `datapaths.io.ts`. */
-export const DATAPATH_NAMES = ['sleeve'] as const;
+export const DATAPATH_NAMES = ['fast', 'sleeve'] as const;
 /** The datapath that needs nothing but a TUN device. */
 export const PORTABLE_DATAPATH: (typeof DATAPATH_NAMES)[number] = 'sleeve';
 /** The setting that leaves the choice to us. */

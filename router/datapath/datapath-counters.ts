@@ -163,6 +163,10 @@ export const DATAPATH_COUNTERS = {
   ),
   'datapath.socketError': counts('Errors of the tunnel sockets.'),
   'datapath.segmentsOff': counts('Times a socket stopped sending in runs because its device cannot.'),
+  'datapath.upwardFull': drops(
+    'packet',
+    'Packets and datagrams that the fast datapath left to the sleeve, which had too many to do: a flood from strangers, or traffic of a kind that only the sleeve carries.',
+  ),
   'datapath.noTun': drops('packet', 'Incoming packets after the TUN device was closed.'),
   'datapath.tunInvalid': drops('packet', 'Incoming packets that the kernel refused as malformed.'),
   'datapath.tunWriteFailed': drops('packet', 'Incoming packets that the kernel refused for another reason.'),

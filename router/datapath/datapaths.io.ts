@@ -1,5 +1,6 @@
 import type { DatapathKind } from './datapath.ts';
+import { FAST } from './fast/open-fast.io.ts';
 import { SLEEVE } from './sleeve/open-sleeve.io.ts';
 
 /** The datapaths of this build, the fastest first. */
-export const DATAPATHS: readonly DatapathKind[] = [SLEEVE];
+export const DATAPATHS: readonly DatapathKind[] = [FAST, SLEEVE];

@@ -15,6 +15,7 @@ import {
 } from '../datapath.ts';
 import type { DatapathCounter } from '../datapath-counters.ts';
 import { RouteTable } from '../route-table.ts';
+import { sumTraffic } from '../sum-traffic.ts';
 import { OwnLedger, type SessionLedger } from './session-ledger.ts';
 import { type PeerSession, SleevePeer } from './sleeve-peer.ts';
 import { SleeveSession } from './sleeve-session.ts';
@@ -112,14 +113,14 @@ export class SleeveState {
     if (!peer.idle) return;
     // A set of routes may name a peer twice, which is forgotten once.
     if (this.#peerById.get(peer.id) !== peer) return;
-    this.#past = sum(this.#past, peer);
+    this.#past = sumTraffic(this.#past, peer);
     this.#peerById.delete(peer.id);
     if (this.#peerByRelayId.get(relayIdOf(peer.id)) === peer) this.#peerByRelayId.delete(relayIdOf(peer.id));
   }
 
   totals(): TrafficTotals {
     let totals = this.#past;
-    for (const peer of this.#peerById.values()) totals = sum(totals, peer);
+    for (const peer of this.#peerById.values()) totals = sumTraffic(totals, peer);
     return totals;
   }
 
@@ -172,17 +173,6 @@ export class SleeveState {
   #limits(suite: Suite): SuiteLimits {
     return this.config.limits ?? SUITE_LIMITS[suite];
   }
-}
-
-function sum(a: TrafficTotals, b: TrafficTotals): TrafficTotals {
-  return {
-    sentPackets: a.sentPackets + b.sentPackets,
-    sentBytes: a.sentBytes + b.sentBytes,
-    receivedPackets: a.receivedPackets + b.receivedPackets,
-    receivedBytes: a.receivedBytes + b.receivedBytes,
-    sentIpBytes: a.sentIpBytes + b.sentIpBytes,
-    receivedIpBytes: a.receivedIpBytes + b.receivedIpBytes,
-  };
 }
 
 /** The first 16 bytes of a PeerId, in hex. */

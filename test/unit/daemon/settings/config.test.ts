@@ -289,7 +289,7 @@ describe('readConfig', () => {
       ['--ipalloc-init', `consensus=${[...'abcdefghij'].join()}`],
       /lists 10 nodes/,
     ],
-    ['an unknown datapath', ['--datapath', 'fast'], /'fast' is unknown; give auto or sleeve/],
+    ['an unknown datapath', ['--datapath', 'quick'], /'quick' is unknown; give auto or fast or sleeve/],
     ['an MTU too small for IPv6', ['--mtu', '1279'], /'1279' is not an MTU; give a number from 1280/],
     ['an unknown level', ['--log-level', 'loud'], /give error or warn or info or debug/],
     ['one folder for two things', ['--state-dir', '/run/weft'], /are both '\/run\/weft'/],

@@ -1,0 +1,162 @@
+import { concat, readU32BE, writeU16BE, writeU32BE } from '../../base/bytes.ts';
+import { cryptoReady } from '../../crypto/ready.ts';
+import { OUTER_HEADER_LENGTH, TAG_LENGTH, writeOuterHeader } from '../../router/packet/data-packet.ts';
+import { DatapathPair, LOCAL_INDEX } from '../unit/router/datapath/fast/datapath-pair.ts';
+import { frameOf, ipPacket, pattern, tcpPacket, udpPacket } from '../unit/router/packet/ip-packets.ts';
+
+/** Fuzz targets that give the same to the sleeve and to the fast datapath, and throw where the two differ. */
+export interface FuzzTarget {
+  readonly name: string;
+  /** Returns what the lanes carried themselves. */
+  run(bytes: Uint8Array): ReturnType<DatapathPair['compare']>;
+  /** Well-formed inputs, to be damaged. */
+  readonly seeds?: readonly Uint8Array[];
+}
+
+await cryptoReady;
+
+const LARGEST_INPUT = 60_000;
+const OUT4 = { source: '10.32.0.1', destination: '10.33.0.1' };
+const OUT6 = { source: 'fd00::1', destination: 'fd00:1::1' };
+const IN4 = { source: OUT4.destination, destination: OUT4.source };
+const IN6 = { source: OUT6.destination, destination: OUT6.source };
+
+function packets(v4: typeof OUT4, v6: typeof OUT6): Uint8Array[] {
+  return [
+    tcpPacket(v4, pattern(60)),
+    tcpPacket({ ...v6, partial: true, tos: 3 }, pattern(900)),
+    tcpPacket({ ...v4, flags: 0x18 }, pattern(1300)),
+    udpPacket({ ...v4, tos: 2 }, pattern(20)),
+    udpPacket({ ...v6, partial: true }, pattern(1000)),
+    udpPacket({ ...v4, dontFragment: false }, pattern(1390)),
+    ipPacket({ ...v4, protocol: 1 }, concat(Uint8Array.of(8, 0, 0, 0), pattern(20))),
+    ipPacket({ ...v6, protocol: 58 }, concat(Uint8Array.of(128, 0, 0, 0), pattern(20))),
+    ipPacket({ ...v4, protocol: 1 }, concat(Uint8Array.of(3, 4, 0, 0, 0, 0, 5, 0), pattern(28))),
+    ipPacket({ ...v4, flagsAndOffset: 0x2000, options: Uint8Array.of(148, 4, 0, 0) }, pattern(64)),
+    ipPacket({ ...v6, protocol: 44 }, concat(Uint8Array.of(17, 0, 0, 1, 0, 0, 0, 0), pattern(16))),
+    ipPacket({ ...v4, protocol: 132 }, pattern(40)),
+  ];
+}
+
+/** Frames of the TUN: plain, with a partial checksum, and as super-packets. */
+const FRAMES = [
+  ...packets(OUT4, OUT6),
+  tcpPacket({ ...OUT4, partial: true, flags: 0x99 }, pattern(9000)),
+  tcpPacket({ ...OUT6, partial: true }, pattern(20_000)),
+  udpPacket({ ...OUT4, partial: true }, pattern(5000)),
+  udpPacket({ source: '10.32.0.1', destination: '10.34.0.1' }, pattern(50)),
+  udpPacket({ source: '10.32.0.1', destination: '10.35.0.1' }, pattern(50)),
+  udpPacket({ source: '10.32.0.1', destination: '10.32.0.9' }, pattern(50)),
+].flatMap((packet) => {
+  const four = packet[0]! >> 4 === 4;
+  const protocol = four ? packet[9] : packet[6];
+  const csum = { flags: 1, csumStart: four ? 20 : 40, csumOffset: protocol === 17 ? 6 : 16 };
+  const gsoType = protocol === 17 ? 5 : four ? 1 : 4;
+  return [frameOf(packet), frameOf(packet, csum), frameOf(packet, { ...csum, gsoType, gsoSize: 1000 })];
+});
+
+/** Before the plaintext of a datagram: what it is sealed under and how it comes, see {@link sealed}. */
+const WAYS = [
+  [1, 0, 0, 0],
+  [1, 3, 0, 0],
+  [0, 0, 0, 0],
+  [1, 0, 1, 0],
+  [1, 0, 0, 1],
+];
+const DATAGRAMS = packets(IN4, IN6).flatMap((packet, i) => {
+  const four = packet[0]! >> 4 === 4;
+  const protocol = four ? packet[9] : packet[6];
+  const csumStart = four ? 20 : 40;
+  return [Uint8Array.of(1, 0, 0, 0), Uint8Array.of(1, 0, csumStart, protocol === 17 ? 6 : 16)].map((inner) =>
+    concat(Uint8Array.from(WAYS[i % WAYS.length]!), inner, packet),
+  );
+});
+
+const pairs = {
+  joining: new DatapathPair(true),
+  single: new DatapathPair(false),
+  runs: new DatapathPair(true),
+};
+let counter = 0;
+let runCounter = 0;
+
+/** The outer packet with this plaintext, as the peer would seal it. */
+function sealed(pair: DatapathPair, at: number, plaintext: Uint8Array): Uint8Array {
+  const packet = new Uint8Array(OUTER_HEADER_LENGTH + plaintext.length + TAG_LENGTH);
+  writeOuterHeader(packet, 0, LOCAL_INDEX, at);
+  packet.set(plaintext, OUTER_HEADER_LENGTH);
+  const run = { bytes: packet, at: 0, length: packet.length, segment: packet.length };
+  pair.sealer.sealRun(at, { ...run, aadLength: OUTER_HEADER_LENGTH });
+  return packet;
+}
+
+/** IPv4 TCP packets of one flow, sealed one behind the other; each begins with a byte of deviations. */
+function stream(bytes: Uint8Array): { readonly message: Uint8Array; readonly segment: number } {
+  const payload = 1 + ((bytes[0] ?? 0) % 200);
+  const parts: Uint8Array[] = [];
+  for (let at = 1; at < bytes.length && parts.length < 60; at += payload) {
+    const odd = bytes[at]! & 7;
+    const fields = {
+      ...IN4,
+      sequence: (at * (odd === 1 ? 7 : 1)) >>> 0,
+      flags: odd === 2 ? 0x18 : odd === 3 ? 0x11 : 0x10,
+      tos: odd === 4 ? 2 : 0,
+      sourcePort: 1000 + (odd === 5 ? 1 : 0),
+      partial: (bytes[0]! & 1) === 0,
+    };
+    const packet = tcpPacket(fields, bytes.subarray(at, at + payload));
+    const csum = fields.partial ? [20, 16] : [0, 0];
+    // A checksum that is wrong: joined it would become right.
+    if (odd === 6) writeU32BE(packet, 36, readU32BE(packet, 36) ^ 0x10000);
+    parts.push(sealed(pairs.runs, runCounter++, concat(Uint8Array.of(1, 0, ...csum), packet)));
+  }
+  return { message: concat(...parts), segment: parts[0]?.length ?? 1 };
+}
+
+export const FAST_TARGETS: readonly FuzzTarget[] = [
+  {
+    name: 'fast-datapath-frames',
+    seeds: FRAMES,
+    run(bytes) {
+      const frame = bytes.slice(0, LARGEST_INPUT);
+      // Most of what is damaged would be dropped for its length alone.
+      if (frame.length > 50 && (frame[10]! & 15) !== 1) {
+        if (frame[10]! >> 4 === 4) writeU16BE(frame, 12, frame.length - 10);
+        if (frame[10]! >> 4 === 6) writeU16BE(frame, 14, frame.length - 50);
+      }
+      pairs.joining.handleFrame(frame);
+      return pairs.joining.compare();
+    },
+  },
+  {
+    name: 'fast-datapath-datagrams',
+    seeds: DATAGRAMS,
+    run(bytes) {
+      const [step = 0, tos = 0, elsewhere = 0, damage = 0] = bytes;
+      counter += step & 3;
+      const plaintext = bytes.slice(4, LARGEST_INPUT);
+      if (plaintext.length < 4) {
+        pairs.single.handleDatagrams(bytes.slice());
+      } else {
+        const packet = sealed(pairs.single, counter, plaintext);
+        if ((damage & 3) === 1) packet[damage % packet.length]! ^= 1;
+        pairs.single.handleDatagrams(
+          packet,
+          packet.length,
+          tos,
+          (elsewhere & 3) === 1 ? 'elsewhere' : 'peer',
+        );
+      }
+      return pairs.single.compare();
+    },
+  },
+  {
+    name: 'fast-datapath-runs',
+    seeds: [pattern(3000), new Uint8Array(9000), Uint8Array.from({ length: 5000 }, (_, i) => (i % 50) & 1)],
+    run(bytes) {
+      const { message, segment } = stream(bytes.slice(0, 12_000));
+      if (message.length <= 65_507) pairs.runs.handleDatagrams(message, segment);
+      return pairs.runs.compare();
+    },
+  },
+];
