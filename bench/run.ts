@@ -12,6 +12,7 @@ const BENCHES: readonly string[] = [
   'sleeve-core',
   'first-packet',
   'tunnel-throughput',
+  'tunnel-datapaths',
   'cni-attach',
   'mesh',
   'daemon',

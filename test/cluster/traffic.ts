@@ -11,7 +11,7 @@ export interface Throughput {
 
 /**
  * Runs iperf3 for `seconds` from one namespace to an address in another. `udp`: datagrams of 1200 bytes at
- * `megabits` a second, else one TCP stream.
+ * `megabits` a second, else TCP. `streams`: how many at once, 1 by default.
  */
 export async function iperf(options: {
   readonly from: string;
@@ -19,8 +19,9 @@ export async function iperf(options: {
   readonly address: string;
   readonly seconds: number;
   readonly udp?: { readonly megabits: number };
+  readonly streams?: number;
 }): Promise<Throughput> {
-  const { from, to, address, seconds, udp } = options;
+  const { from, to, address, seconds, udp, streams = 1 } = options;
   const [program, ...rest] = inNamespace(to, ['iperf3', '-s', '-1', '--forceflush']);
   const server = spawn(program!, rest, { stdio: ['ignore', 'pipe', 'ignore'] });
   let said = '';
@@ -30,7 +31,7 @@ export async function iperf(options: {
   try {
     await until('iperf3 to listen', () => said.includes('listening'));
     const how = udp === undefined ? [] : ['-u', '-b', `${udp.megabits}M`, '-l', '1200'];
-    const argv = ['iperf3', '-J', '-c', address, '-t', String(seconds), ...how];
+    const argv = ['iperf3', '-J', '-c', address, '-t', String(seconds), '-P', String(streams), ...how];
     const { stdout } = await run(argv, { namespace: from, timeoutMs: (seconds + 15) * 1000 });
     return readReport(stdout);
   } finally {
