@@ -4,7 +4,7 @@ import type { OpenDatapath } from '../../../router/datapath/datapath.ts';
 import { Cluster } from '../../cluster/cluster.ts';
 import type { ClusterNode } from '../../cluster/cluster-node.ts';
 import type { ClusterPod } from '../../cluster/cluster-pod.ts';
-import { run, until } from '../../cluster/command.ts';
+import { type CommandResult, run, until } from '../../cluster/command.ts';
 import type { Host } from '../../cluster/underlay.ts';
 
 /** Drops in the underlay what matches `rule`, in both directions between two hosts. No ICMP tells of it. */
@@ -116,12 +116,10 @@ describe('weftd in a network that is not as it seems', function () {
     const [a, b] = (await cluster.startNodes(2)) as [ClusterNode, ClusterNode];
     for (const node of [a, b]) await node.ready(30_000);
     await a.connected([b], 20_000);
-    const mtuOf = async (pod: ClusterPod): Promise<number> => {
-      const { stdout } = await pod.run(['cat', '/sys/class/net/eth0/mtu']);
-      return Number(stdout);
-    };
-    const mtuOfTun = async (): Promise<number> =>
-      Number((await a.run(['ip', '-o', 'link', 'show', 'weft0'])).stdout.match(/mtu (\d+)/)![1]);
+    const read = ({ stdout }: CommandResult): number => Number(/mtu (\d+)/.exec(stdout)![1]);
+    const mtuOf = async (pod: ClusterPod): Promise<number> =>
+      read(await pod.run(['ip', '-o', 'link', 'show', 'eth0']));
+    const mtuOfTun = async (): Promise<number> => read(await a.run(['ip', '-o', 'link', 'show', 'weft0']));
     const [from, to] = [await a.attachPod('from'), await b.attachPod('to')];
     await until('a pod to reach the other', () => from.ping(to.v4), { timeoutMs: 20_000 });
     const before = await mtuOfTun();
