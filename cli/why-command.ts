@@ -8,7 +8,13 @@ import { formatFinding } from './doctor.ts';
 /** Puts together whether two ends can talk, asked on the source's node. */
 export type Why = (
   runDir: string,
-  question: { readonly source: string; readonly target: string; readonly asked: WhyPort },
+  question: {
+    readonly source: string;
+    readonly target: string;
+    readonly asked: WhyPort;
+    /** Whether a packet may be sent. */
+    readonly probes: boolean;
+  },
 ) => Promise<WhyResult>;
 
 /** The two cannot talk, and the result has said why. */
@@ -28,13 +34,14 @@ export function addWhyCommand(
     .argument('<source>', 'a pod of this node: NAMESPACE/NAME, an address, or a container id')
     .argument('<target>', 'a pod as NAMESPACE/NAME, an address, also of a Service, or the name of a node')
     .argument('<port>', 'PORT, PORT/udp, PORT/sctp, or one of http, https, dns, ssh, ping')
-    .action(async (source: string, target: string, port: string) => {
+    .option('--no-probe', 'send no packet as the source: look only')
+    .action(async (source: string, target: string, port: string, options: { readonly probe: boolean }) => {
       const asked = readWhyPort(port);
       if (asked === undefined) {
         const remedy = 'give one like 80, 53/udp, http or ping';
         throw new WeftError('E_USAGE', `'${printable(port, 40)}' is no port`, remedy);
       }
-      const result = await why(tools.runDir(), { source, target, asked });
+      const result = await why(tools.runDir(), { source, target, asked, probes: options.probe });
       tools.print(result, formatWhy);
       if (!result.verdict.talk) throw new CannotTalkError();
     });

@@ -11,6 +11,7 @@ import {
   type PolicyResults,
   type PolicyStatus,
 } from './policy-request.ts';
+import { decodeProbeRequest, type ProbeRequest, type ProbeResult } from './probe-request.ts';
 
 /**
  * What is said over the control socket, RUN_DIR/weft.sock: one request and one answer a connection, each a frame
@@ -46,6 +47,7 @@ export type ControlRequest =
   /** The CNI_… variables and standard input of a call of the CNI plugin. */
   | { readonly op: 'cni'; readonly env: Readonly<Record<string, string>>; readonly config: string }
   | FlowRequest
+  | ProbeRequest
   | PolicyRequest;
 
 export type ControlAnswer<T = unknown> =
@@ -72,6 +74,7 @@ export interface ControlResults extends PolicyResults, FlowResults {
   report: ReportResult;
   process: ProcessPlace;
   yield: YieldResult;
+  probe: ProbeResult;
 }
 
 export interface StatusResult {
@@ -217,7 +220,8 @@ type RequestFault =
   | 'request-bad-pod'
   | 'request-bad-cluster'
   | 'request-bad-flows'
-  | 'request-bad-policy';
+  | 'request-bad-policy'
+  | 'request-bad-probe';
 
 /**
  * Reads a request without its length prefix. Strict: an unknown operation or key is refused; but the shim and weft-npc may
@@ -228,10 +232,8 @@ export function decodeRequest(bytes: Uint8Array): Result<ControlRequest, Request
   const request = parseJson(bytes);
   if (!isRecord(request)) return fail('request-not-json');
   const { op } = request;
-  const forPolicy = decodePolicyRequest(request);
-  if (forPolicy !== undefined) return forPolicy;
-  const forFlows = decodeFlowRequest(request);
-  if (forFlows !== undefined) return forFlows;
+  const known = decodePolicyRequest(request) ?? decodeFlowRequest(request) ?? decodeProbeRequest(request);
+  if (known !== undefined) return known;
   if (typeof op !== 'string' || !Object.hasOwn(KEYS_BY_OP, op)) return fail('request-unknown-op');
   const keys = KEYS_BY_OP[op as keyof typeof KEYS_BY_OP];
   if (op !== 'cni' && Object.keys(request).some((key) => key !== 'op' && !keys.includes(key)))
@@ -306,7 +308,7 @@ export function framedLength(bytes: Uint8Array): number | undefined {
 }
 
 const KEYS_BY_OP: Readonly<
-  Record<Exclude<ControlRequest, PolicyRequest | FlowRequest>['op'], readonly string[]>
+  Record<Exclude<ControlRequest, PolicyRequest | FlowRequest | ProbeRequest>['op'], readonly string[]>
 > = {
   status: ['all'],
   peers: ['all'],

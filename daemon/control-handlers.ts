@@ -77,6 +77,7 @@ export function controlHandlers(options: {
   readonly seeds: SeedList;
   readonly removals: PeerRemovals;
   readonly handover: HandoverPolicy;
+  readonly probe: ControlHandlers['probe'];
   /** Undefined: this weftd keeps no gate. */
   readonly policy: PolicyHandlers | undefined;
   readonly flows: FlowHandlers;
@@ -86,7 +87,7 @@ export function controlHandlers(options: {
   readonly port: number;
   readonly now: () => Instant;
 }): ControlHandlers {
-  const { context, seeds, removals, handover, policy, flows, end, port, now } = options;
+  const { context, seeds, removals, handover, probe, policy, flows, end, port, now } = options;
   return {
     status: (request) => statusView(context, request),
     peers: (request) => peersView(context, request),
@@ -110,6 +111,7 @@ export function controlHandlers(options: {
       return left;
     },
     locate: ({ target }) => locateView(context, target),
+    probe,
     process: ownProcess,
     ...(policy ?? NO_POLICY),
     ...flows,

@@ -9,10 +9,11 @@ import { DATAPATH_COUNTERS } from '../router/datapath/datapath-counters.ts';
 import { TRAFFIC_COUNTERS } from '../router/datapath/traffic-counters.ts';
 import { POD_COUNTERS } from './pods/pod-counters.ts';
 import { ADMISSION_COUNTERS } from './policy/admission-counters.ts';
+import { PROBE_COUNTERS } from './probe/probe-counters.ts';
 
 /**
  * All that a daemon counts: its node, the datapath, CNI calls, repairs of the host's network and in pods, the gate, the ports
- * for health and metrics, flows.
+ * for health and metrics, flows, probes.
  */
 export const DAEMON_COUNTERS = joinCounters(
   NODE_COUNTERS,
@@ -25,6 +26,7 @@ export const DAEMON_COUNTERS = joinCounters(
   METRICS_COUNTERS,
   ADMISSION_COUNTERS,
   FLOW_COUNTERS,
+  PROBE_COUNTERS,
 );
 
 /** A name that a daemon counts under. */

@@ -39,6 +39,7 @@ import { guardIdentity } from './parts/identity.ts';
 import { makeNode } from './parts/node.ts';
 import { openPeerLinks } from './parts/peer-links.io.ts';
 import type { Policy } from './parts/policy.io.ts';
+import { openProbes } from './parts/probes.io.ts';
 import { openState } from './parts/state.io.ts';
 import { UnderlayWatch } from './parts/underlay-watch.io.ts';
 import { PeerRemovals } from './peer-removals.ts';
@@ -229,6 +230,7 @@ export class Daemon {
         log,
       }),
     );
+    const probes = this.#open(openProbes({ node, loop, sysctl, counters }));
     const refused = new RefusedPeers(loop, (peer) => nameOf(looked, peer), clock);
     const ready = (): boolean => cni.serves().ready;
     const cniFiles = this.#open(new CniFiles({ config, log, ready, now: clock, random: osRandom }));
@@ -323,6 +325,7 @@ export class Daemon {
       seeds,
       removals,
       handover,
+      probe: probes.probe,
       policy: policy?.handlers,
       flows: flows.handlers,
       end,

@@ -10,7 +10,7 @@ import type { NodeCounter } from './node-counters.ts';
 import { PeerQuestions } from './peer-questions.ts';
 
 /** Channels of opaque control messages over a tunnel (docs/wire.md). */
-const CHANNELS = { swim: 1, ipam: 2, questions: 3 } as const;
+export const CHANNELS = { swim: 1, ipam: 2, questions: 3, probes: 4 } as const;
 type Channel = keyof typeof CHANNELS;
 
 interface NodeMessagesOptions {
@@ -19,6 +19,8 @@ interface NodeMessagesOptions {
   readonly ipam: Pick<Ipam, 'handleMessage'>;
   readonly random: RandomSource;
   readonly counters: Counters<NodeCounter>;
+  /** A peer says something about a probe of `weft why`. */
+  readonly onProbe: (from: PeerId, bytes: Uint8Array) => void;
 }
 
 /** Messages between the cores of nodes: which of them goes by which way, and who takes what comes. */
@@ -50,10 +52,11 @@ export class NodeMessages {
   }
 
   receive({ channel, from, bytes }: Extract<TunnelEvent, { type: 'message' }>, now: Instant): void {
-    const { gossip, ipam, counters } = this.#options;
+    const { gossip, ipam, counters, onProbe } = this.#options;
     if (channel === CHANNELS.swim) gossip.handlePacket(from, bytes, now);
     else if (channel === CHANNELS.ipam) ipam.handleMessage(from, bytes, now);
     else if (channel === CHANNELS.questions) this.questions.handle(from, bytes, now);
+    else if (channel === CHANNELS.probes) onProbe(from, bytes);
     else counters.add('node.unknownChannel');
   }
 }

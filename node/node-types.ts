@@ -89,6 +89,8 @@ export type NodeOutput =
       readonly state: TunnelState;
       readonly path: Path | undefined;
     }
+  /** What a peer says about a probe; `bytes` are not trusted. */
+  | { readonly type: 'probeMessage'; readonly from: PeerId; readonly bytes: Uint8Array }
   /** The disk has become full, or has room again: see `FlushGate`. */
   | { readonly type: 'disk'; readonly fault: WeftError | undefined }
   /** A peer's own record breaks the rules of this version, and is dropped: to us that peer does not exist. */

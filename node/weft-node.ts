@@ -92,7 +92,9 @@ export class WeftNode {
       config: { mtu: overlay.mtu },
     });
     const { gossip, ipam, tunnels } = this;
-    this.#messages = new NodeMessages({ gossip, ipam, tunnels, random, counters });
+    const onProbe = (from: PeerId, bytes: Uint8Array) =>
+      this.#outputs.push({ type: 'probeMessage', from, bytes });
+    this.#messages = new NodeMessages({ gossip, ipam, tunnels, random, counters, onProbe });
     this.#relays = new RelayChoice(this.gossip, this.tunnels);
     this.#peers = new KnownPeers(this.tunnels, counters);
     this.#links = new ControlLinks({

@@ -37,6 +37,7 @@ export const SUBJECTS: Readonly<Record<string, string>> = {
   question: 'What nodes ask each other for views of the whole cluster, as `weft map --cluster` shows one.',
   health: 'Connections to the port that answers whether this node is ready.',
   cni: 'The calls of the container runtime.',
+  probe: 'What nodes ask each other about the packets that `weft why` sends.',
   admission: 'Pods at the gate, where they wait until policies were decided for them.',
   flow: 'The connections that users watch with `weft flows`; nothing is counted while nobody watches.',
   npc: 'What weft-npc does with the packet rules of policies; `weft policy status --json` shows these.',

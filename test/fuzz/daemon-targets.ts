@@ -3,6 +3,7 @@ import { utf8 } from '../../base/bytes.ts';
 import { parseEndpoint } from '../../base/endpoint.ts';
 import { parseCidr } from '../../base/range.ts';
 import { decodeAnswer, decodeRequest, encodeMessage } from '../../control/control-protocol.ts';
+import { decodeProbeMessage, encodeProbeMessage } from '../../daemon/probe/probe-message.ts';
 import { readConfig } from '../../daemon/settings/config.ts';
 import { parsePeerHint } from '../../daemon/settings/peer-hint.ts';
 import type { FuzzTarget } from './run.ts';
@@ -19,10 +20,39 @@ export const daemonTargets: readonly FuzzTarget[] = [
       encodeMessage({ op: 'connect', peers: ['a', '[2001:db8::1]:6783'] }),
       encodeMessage({ op: 'rmpeer', peer: 'a' }),
       encodeMessage({
+        op: 'probe',
+        source: '10.32.0.2',
+        target: '10.40.0.2',
+        protocol: 'TCP',
+        port: 80,
+        bytes: 0,
+      }),
+      encodeMessage({
         op: 'cni',
         env: { CNI_COMMAND: 'ADD', CNI_IFNAME: 'eth0' },
         config: '{"cniVersion":"1.1.0"}',
       }),
+    ],
+  },
+  {
+    name: 'messages about probes',
+    run: (bytes) => decodeProbeMessage(bytes),
+    seeds: [
+      encodeProbeMessage({ say: 'ask', id: '0123abcd' }),
+      encodeProbeMessage({
+        say: 'watch',
+        id: '0123abcd',
+        flow: {
+          protocol: 'TCP',
+          source: parseAddress('10.32.0.2')!,
+          target: parseAddress('10.40.0.2')!,
+          port: 80,
+          mark: 61_000,
+        },
+      }),
+      utf8(
+        '{"say":"told","id":"0123abcd","saw":{"target":"pod","gate":null,"forwards":true,"seen":[],"drops":[]}}',
+      ),
     ],
   },
   {

@@ -61,6 +61,7 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'node',
     'npc/gate',
     'router',
+    'why',
   ],
   // `weft reset` is the daemon's work, done by the command itself where no daemon runs.
   cli: ['base', 'control', 'crypto', 'daemon', 'doctor', 'host', 'why'],

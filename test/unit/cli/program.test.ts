@@ -88,6 +88,7 @@ const RESULTS: ControlResults = {
   report: { status: STATUS, settings: SETTINGS, peers: PEERS, counters: { dropped: 1 }, gauges: { held: 2 } },
   process: { pid: 7, pidNamespace: 'pid:[1]' },
   yield: { yielded: true },
+  probe: { sent: 1, near: { seen: [], drops: [] }, answeredMs: null, dropped: {} },
   policyWait: { revision: 'r', attachments: [], peers: [] },
   policyDecided: { known: 0 },
   flowTotals: { node: 'n', seconds: 1, rows: [], others: null, counted: true, notes: [] },

@@ -24,6 +24,8 @@ const faultOf = (value: unknown): string => {
   return result.ok ? 'none' : result.reason;
 };
 
+const PROBE = { op: 'probe', source: '10.32.0.2', target: '10.40.0.2', protocol: 'TCP', port: 80, bytes: 0 };
+
 describe('decodeRequest', () => {
   const requests: readonly ControlRequest[] = [
     { op: 'status' },
@@ -37,6 +39,7 @@ describe('decodeRequest', () => {
     { op: 'process' },
     { op: 'yield', cluster: '0123456789abcdef'.repeat(2) },
     { op: 'cni', env: { CNI_COMMAND: 'ADD', CNI_ARGS: '' }, config: '{}' },
+    { op: 'probe', source: '10.32.0.2', target: '10.40.0.2', protocol: 'UDP', port: 53, bytes: 0 },
     { op: 'policyWait', revision: '', complete: false },
     {
       op: 'policyDecided',
@@ -70,6 +73,12 @@ describe('decodeRequest', () => {
     ['no peer', { op: 'rmpeer' }, 'request-bad-peers'],
     ['no cluster', { op: 'yield' }, 'request-bad-cluster'],
     ['a cluster that is no id', { op: 'yield', cluster: 'A'.repeat(32) }, 'request-bad-cluster'],
+    ['no ends', { op: 'probe', protocol: 'TCP', port: 80, bytes: 0 }, 'request-bad-probe'],
+    ['a probe without a port', { ...PROBE, port: 0 }, 'request-bad-probe'],
+    ['an echo with a port', { ...PROBE, protocol: 'ICMP' }, 'request-bad-probe'],
+    ['another protocol', { ...PROBE, protocol: 'SCTP' }, 'request-bad-probe'],
+    ['a huge probe', { ...PROBE, bytes: 9001 }, 'request-bad-probe'],
+    ['more of a probe', { ...PROBE, spoof: true }, 'request-bad-probe'],
     ['no revision', { op: 'policyWait', complete: true }, 'request-bad-policy'],
     [
       'a revision too long',
