@@ -10,12 +10,12 @@ import { cpSync, createWriteStream, mkdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { type GoTest, readGoTests } from './go-tests.ts';
+import { installClusterPolicyKind } from './harness/cluster-policy-kind.ts';
 import type { Lab } from './harness/lab.ts';
 import { BIN, LOG_FOLDER, MACHINE_ENV } from './harness/paths.ts';
 import { labForSuite } from './lab-for-suite.ts';
 
 const FOLDER = `${LOG_FOLDER}/policy-api`;
-const KIND = 'clusternetworkpolicies.policy.networking.k8s.io';
 /** Where the suite leaves its report, on the machine where it runs. */
 const REPORT = '/var/log/policy-api-report.yaml';
 /** The test that runs all others, and writes a report of them. */
@@ -28,17 +28,9 @@ const { values } = parseArgs({
     cni: { type: 'string', default: 'weft' },
   },
 });
-if (values.channel !== 'experimental' && values.channel !== 'standard') {
-  throw new Error(`--channel is experimental or standard, not '${values.channel}'`);
-}
-
-/** Installs the kind, as of the channel. */
-async function installKind(lab: Lab): Promise<void> {
-  const file = `${BIN}/clusternetworkpolicies-${values.channel}.yaml`;
-  await lab.kubectl.run(['apply', '--server-side', '-f', file]);
-  await lab.kubectl.run(['wait', '--for=condition=Established', `crd/${KIND}`, '--timeout=60s'], {
-    timeoutMs: 70_000,
-  });
+const { channel } = values;
+if (channel !== 'experimental' && channel !== 'standard') {
+  throw new Error(`--channel is experimental or standard, not '${channel}'`);
 }
 
 /** Runs the suite on the control plane's machine; answers its tests, those within others too. */
@@ -50,7 +42,7 @@ async function runSuite(lab: Lab): Promise<GoTest[]> {
     `${BIN}/policy-api.test`,
     ...['-test.v', '-test.timeout=80m', `-test.run=^${PROFILE_TEST}$/${values.run}`],
     ...['--conformance-profiles=ClusterNetworkPolicy', `--report-output=${REPORT}`],
-    ...(values.channel === 'experimental' ? [`--supported-features=${features.join(',')}`] : []),
+    ...(channel === 'experimental' ? [`--supported-features=${features.join(',')}`] : []),
     ...['--organization=weft', '--project=weft', '--url=lab.test', '--version=lab', '--contact=lab.test'],
     '--additional-info=npm run test:policy-api',
   ]);
@@ -71,7 +63,7 @@ async function runSuite(lab: Lab): Promise<GoTest[]> {
 
 const { lab, end } = await labForSuite(values.cni);
 try {
-  await installKind(lab);
+  await installClusterPolicyKind(lab, channel);
   const all = await runSuite(lab);
   const tests = all.filter(({ name }) => name.split('/').length === 2);
   const within = all.filter(({ name }) => name.split('/').length === 3);

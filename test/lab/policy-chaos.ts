@@ -1,8 +1,8 @@
 /**
  * `npm run test:policy-chaos [-- --minutes 10] [--seed S] [--grace-ms 2000]`: a lab with policies enforced, in which
- * everything changes at random for that long: pods, labels, policies, namespaces; addresses are so few that they are dealt
- * out again; weft-npc and weftd are killed, stopped and deleted, the table is flushed, a node is powered off. Agents in the
- * pods send to each other all the time. No packet may pass that must not, once a change has had its grace; at the end
+ * everything changes at random for that long: pods, labels, policies of both kinds, namespaces; addresses are so few that
+ * they are dealt out again; weft-npc and weftd are killed, stopped and deleted, the table is flushed, nodes are powered
+ * off. Agents in the pods send to each other all the time. No packet may pass that must not, once a change has had its grace; at the end
  * everything that must pass has to. The last line is "N passed, N failed".
  */
 
@@ -15,6 +15,7 @@ import { PolicyChurn } from './chaos/policy-churn.ts';
 import { PolicyFaults } from './chaos/policy-faults.ts';
 import { AGENT_PORTS, type Breach, PolicyProber } from './chaos/policy-prober.ts';
 import { History, PolicyTruth } from './chaos/policy-truth.ts';
+import { installClusterPolicyKind } from './harness/cluster-policy-kind.ts';
 import { LOG_FOLDER } from './harness/paths.ts';
 import { WeftLab } from './weft-lab.ts';
 
@@ -23,6 +24,8 @@ const RANGE = '10.32.0.0/27';
 const RANGE6 = 'fd00:32::/120';
 const FIXED_TARGETS = Array.from({ length: 30 }, (_, i) => `10.32.0.${i + 1}`);
 const MAX_PODS = 14;
+/** What is kept as evidence. */
+const KINDS = 'networkpolicies,clusternetworkpolicies,pods,namespaces';
 /** Of the changes; a fault is made after each so many of them. */
 const PAUSE_MS = 700;
 const CHANGES_A_FAULT = 12;
@@ -30,6 +33,10 @@ const READ_EVERY_MS = 500;
 /** How long everything has to come right at the end. */
 const SETTLE_MS = 60_000;
 const SHOWN_BREACHES = 20;
+/** Of a packet that was forbidden it is told whether it would have been allowed with one of these graces. */
+const GRACES_MS = [2_250, 2_500, 3_000, 4_000, 6_000, 10_000, 20_000, 60_000];
+/** After so long addresses must have been dealt out again. */
+const LONG_MINUTES = 5;
 
 const { values } = parseArgs({
   options: {
@@ -94,15 +101,19 @@ async function look(): Promise<void> {
   const fresh = prober.read();
   if (fresh.length === 0) return;
   const before = prober.breaches.length - fresh.length;
-  for (const breach of fresh.slice(0, Math.max(0, SHOWN_BREACHES - before))) console.log(told(breach));
+  for (const breach of fresh.slice(0, Math.max(0, SHOWN_BREACHES - before)))
+    console.log(`${told(breach)}; ${churn.lastChanges.join('; ')}`);
   if (before === 0) await keepEvidence(fresh[0]!);
 }
 
-function told({ at, kind, from, to, port, address }: Breach): string {
+function told(breach: Breach): string {
+  const { at, kind, from, to, port, address } = breach;
   const name = ({ namespace, name: own, node, role }: Breach['from']): string =>
     `${namespace}/${own} (${node}, ${role.last})`;
   const when = new Date(at).toISOString();
-  return `FORBIDDEN ${when} ${kind} ${name(from)} ${address} -> ${name(to)} port ${port}; ${faults.last}`;
+  const graceNeededMs = truth.graceNeeded(breach, GRACES_MS);
+  const late = Number.isFinite(graceNeededMs) ? `allowed ${graceNeededMs / 1000} s before` : 'never allowed';
+  return `FORBIDDEN ${when} ${kind} ${name(from)} ${address} -> ${name(to)} port ${port}; ${late}; ${faults.last}`;
 }
 
 /** What was loaded on both nodes when the first packet passed that must not. */
@@ -113,7 +124,7 @@ async function keepEvidence({ from, to }: Breach): Promise<void> {
       .run(['nft', 'list', 'table', 'inet', 'weft-npc'], { mayFail: true });
     writeFileSync(`${LOG_FOLDER}/policy-chaos-${node}.nft`, stdout);
   }
-  const policies = await lab.kubectl.run(['get', 'networkpolicies,pods,namespaces', '-A', '-o', 'yaml']);
+  const policies = await lab.kubectl.run(['get', KINDS, '-A', '-o', 'yaml']);
   writeFileSync(`${LOG_FOLDER}/policy-chaos.yaml`, policies.stdout);
 }
 
@@ -153,8 +164,9 @@ function check(what: string, faultsFound: readonly string[]): void {
 }
 
 try {
+  await installClusterPolicyKind(lab, 'experimental');
   console.log(`seed ${seed}, ${minutes} minutes, grace ${graceMs} ms`);
-  if (!values['no-faults']) await faults.begin();
+  await faults.begin();
   await churn.begin();
   prober.tellTargets(Date.now());
   void watch.run();
@@ -188,6 +200,10 @@ try {
   check(
     `no packet passed that must not: ${prober.breaches.length} of ${prober.counts.judged}`,
     prober.breaches.map(told),
+  );
+  check(
+    `addresses were dealt out again: ${prober.dealtAgain} of ${prober.dealt}`,
+    minutes >= LONG_MINUTES && prober.dealtAgain === 0 ? ['none was'] : [],
   );
   check(
     'packets were judged in numbers, and there were ways of both kinds',

@@ -1,28 +1,23 @@
 import { type RandomSource, randomBelow } from '../../../base/random.ts';
 import type { Lab } from '../harness/lab.ts';
-import { AGENT_FOLDER, AGENT_PORTS } from './policy-prober.ts';
+import { agentPod, type ChurnPod, clusterNetworkPolicy, networkPolicy } from './manifests.ts';
+import { AGENT_PORTS } from './policy-prober.ts';
 import {
-  History,
+  type ClusterPolicy,
+  type ClusterRule,
   type Peer,
-  type Pod,
+  PLACES,
   type Policy,
-  type PolicyTruth,
-  protocolOf,
   type Rule,
-} from './policy-truth.ts';
+} from './policy-shapes.ts';
+import { History, type Pod, type PolicyTruth } from './policy-truth.ts';
 
 export const NAMESPACES = ['chaos-a', 'chaos-b', 'chaos-c'];
 const ROLES = ['web', 'api', 'db'];
 const TEAMS = ['red', 'blue'];
+/** Changes that messages name. */
+const TOLD_CHANGES = 4;
 const POLICY_NAMES = ['one', 'two', 'three'];
-
-/** A pod of the churn, as far as the API has told. */
-export interface ChurnPod {
-  readonly name: string;
-  readonly namespace: string;
-  readonly node: string;
-  readonly role: string;
-}
 
 /** Changes a cluster at random, and tells the truth of each change before and after. */
 export class PolicyChurn {
@@ -30,6 +25,8 @@ export class PolicyChurn {
   readonly pods = new Map<string, ChurnPod>();
   /** How often each kind of change was made. */
   readonly counts: Record<string, number> = {};
+  /** What was changed of late, and when it was begun, for messages. */
+  readonly lastChanges: string[] = [];
   readonly #lab: Lab;
   readonly #truth: PolicyTruth;
   readonly #random: RandomSource;
@@ -77,6 +74,8 @@ export class PolicyChurn {
       [15, 'pod labelled', () => this.#labelPod()],
       [30, 'policy set', () => this.#setPolicy()],
       [10, 'policy deleted', () => this.#deletePolicy()],
+      [12, 'cluster policy set', () => this.#setClusterPolicy()],
+      [8, 'cluster policy deleted', () => this.#deleteClusterPolicy()],
       [6, 'namespace labelled', () => this.#labelNamespace()],
       [1, 'namespace replaced', () => this.#replaceNamespace()],
     ];
@@ -87,6 +86,8 @@ export class PolicyChurn {
     for (const [weight, name, change] of changes) {
       if (ticket < weight) {
         this.counts[name] = (this.counts[name] ?? 0) + 1;
+        this.lastChanges.unshift(`${name} at ${new Date().toISOString()}`);
+        this.lastChanges.length = Math.min(this.lastChanges.length, TOLD_CHANGES);
         return change();
       }
       ticket -= weight;
@@ -166,6 +167,22 @@ export class PolicyChurn {
     taken(Date.now());
   }
 
+  async #setClusterPolicy(): Promise<void> {
+    const policy = this.#someClusterPolicy();
+    const taken = this.#clusterPolicy(policy.name).change(policy, Date.now());
+    await this.#lab.apply(clusterNetworkPolicy(policy));
+    taken(Date.now());
+  }
+
+  async #deleteClusterPolicy(): Promise<void> {
+    const there = [...this.#truth.clusterPolicyByName.values()].flatMap(({ last }) => last ?? []);
+    if (there.length === 0) return;
+    const { name } = this.#pick(there);
+    const taken = this.#clusterPolicy(name).change(undefined, Date.now());
+    await this.#lab.kubectl.run(['delete', 'clusternetworkpolicy', name, '--ignore-not-found']);
+    taken(Date.now());
+  }
+
   /** Deletes a namespace with all that is in it, which goes in any order, and makes it again. */
   async #replaceNamespace(): Promise<void> {
     const name = this.#pick(NAMESPACES);
@@ -188,6 +205,13 @@ export class PolicyChurn {
     return history;
   }
 
+  #clusterPolicy(name: string): History<ClusterPolicy | undefined> {
+    const history =
+      this.#truth.clusterPolicyByName.get(name) ?? new History<ClusterPolicy | undefined>(undefined);
+    this.#truth.clusterPolicyByName.set(name, history);
+    return history;
+  }
+
   #somePolicy(): Policy {
     const directions = 1 + randomBelow(this.#random, 3);
     return {
@@ -202,6 +226,27 @@ export class PolicyChurn {
   #someRules(): Rule[] {
     return Array.from({ length: randomBelow(this.#random, 3) }, () => ({
       peers: Array.from({ length: randomBelow(this.#random, 3) }, () => this.#somePeer()),
+      ports: this.#chance() ? [] : [this.#pick(AGENT_PORTS)],
+    }));
+  }
+
+  #someClusterPolicy(): ClusterPolicy {
+    const directions = 1 + randomBelow(this.#random, 3);
+    return {
+      name: this.#pick(PLACES).name,
+      // Nobody else's pods: only those of the churn have such labels.
+      subject: this.#somePeer(),
+      ...(directions & 1 ? { ingress: this.#someClusterRules() } : {}),
+      ...(directions & 2 ? { egress: this.#someClusterRules() } : {}),
+    };
+  }
+
+  #someClusterRules(): ClusterRule[] {
+    return Array.from({ length: 1 + randomBelow(this.#random, 3) }, () => ({
+      action: this.#pick(['Accept', 'Deny', 'Pass'] as const),
+      peers: Array.from({ length: 1 + randomBelow(this.#random, 2) }, () =>
+        randomBelow(this.#random, 4) === 0 ? {} : this.#somePeer(),
+      ),
       ports: this.#chance() ? [] : [this.#pick(AGENT_PORTS)],
     }));
   }
@@ -221,59 +266,4 @@ export class PolicyChurn {
   #pick<T>(items: readonly T[]): T {
     return items[randomBelow(this.#random, items.length)]!;
   }
-}
-
-function agentPod({ namespace, name, node, role }: ChurnPod): object {
-  const uid = { fieldRef: { fieldPath: 'metadata.uid' } };
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { namespace, name, labels: { role, app: 'policy-chaos' } },
-    spec: {
-      nodeName: node,
-      terminationGracePeriodSeconds: 0,
-      automountServiceAccountToken: false,
-      enableServiceLinks: false,
-      tolerations: [{ operator: 'Exists' }],
-      containers: [
-        {
-          name: 'agent',
-          image: 'lab.test/agnhost:1',
-          command: ['/policy-agent', AGENT_FOLDER],
-          env: [{ name: 'UID', valueFrom: uid }],
-          volumeMounts: [{ name: 'told', mountPath: AGENT_FOLDER }],
-        },
-      ],
-      volumes: [{ name: 'told', hostPath: { path: AGENT_FOLDER, type: 'DirectoryOrCreate' } }],
-    },
-  };
-}
-
-function networkPolicy({ namespace, name, role, ingress, egress }: Policy): object {
-  const rules = (list: readonly Rule[], peersKey: string): object[] =>
-    list.map(({ peers, ports }) => ({
-      ...(peers.length === 0 ? {} : { [peersKey]: peers.map(peerOf) }),
-      ...(ports.length === 0 ? {} : { ports: ports.map((port) => ({ protocol: protocolOf(port), port })) }),
-    }));
-  return {
-    apiVersion: 'networking.k8s.io/v1',
-    kind: 'NetworkPolicy',
-    metadata: { namespace, name },
-    spec: {
-      podSelector: role === undefined ? {} : { matchLabels: { role } },
-      policyTypes: [
-        ...(ingress === undefined ? [] : ['Ingress']),
-        ...(egress === undefined ? [] : ['Egress']),
-      ],
-      ...(ingress === undefined ? {} : { ingress: rules(ingress, 'from') }),
-      ...(egress === undefined ? {} : { egress: rules(egress, 'to') }),
-    },
-  };
-}
-
-function peerOf({ role, team }: Peer): object {
-  return {
-    ...(role === undefined ? {} : { podSelector: { matchLabels: { role } } }),
-    ...(team === undefined ? {} : { namespaceSelector: { matchLabels: { team } } }),
-  };
 }

@@ -1,4 +1,5 @@
 import { type RandomSource, randomBelow } from '../../../base/random.ts';
+import type { PolicyStatusResult } from '../../../control/npc-request.ts';
 import { until } from '../../cluster/command.ts';
 import { forProgram, NAMESPACE, type WeftLab } from '../weft-lab.ts';
 import type { PolicyTruth } from './policy-truth.ts';
@@ -11,6 +12,8 @@ const STOP_MS = 4_000;
 /** A table that somebody flushes is whole again within a second. */
 const WHOLE_AGAIN_MS = 1_000;
 const OFF_MS = 20_000;
+/** Of so many faults one is that a node is powered off, while no other is. */
+const OFF_ONE_OF = 10;
 /** A node is powered off only where there is time left for it to come back. */
 const OFF_NEEDS_MS = 180_000;
 const BACK_LIMIT_MS = 240_000;
@@ -29,7 +32,6 @@ export class PolicyFaults {
   readonly #off = new Set<string>();
   /** Repairs that are under way. */
   readonly #pending = new Set<Promise<void>>();
-  #poweredOff = false;
 
   constructor(weft: WeftLab, truth: PolicyTruth, random: RandomSource) {
     this.#weft = weft;
@@ -37,9 +39,17 @@ export class PolicyFaults {
     this.#random = random;
   }
 
-  /** Waits until policies are enforced on all nodes. */
+  /** Waits until policies of both kinds are enforced on all nodes. */
   async begin(): Promise<void> {
-    await Promise.all(this.#weft.lab.nodes.map(({ name }) => this.#enforces(name)));
+    await Promise.all(
+      this.#weft.lab.nodes.map(async ({ name }) => {
+        await this.#enforces(name);
+        await until(`ClusterNetworkPolicies to be followed on ${name}`, () => this.#followsAll(name), {
+          timeoutMs: BACK_LIMIT_MS,
+          everyMs: 1_000,
+        });
+      }),
+    );
   }
 
   /** Waits until all that was broken works again. */
@@ -64,7 +74,7 @@ export class PolicyFaults {
       ['table flushed', () => this.#flush(node)],
       ['table flushed while npc is down', () => this.#flushWhileDown(node)],
     ];
-    const off = !this.#poweredOff && leftMs > OFF_NEEDS_MS && randomBelow(this.#random, 6) === 0;
+    const off = this.#off.size === 0 && leftMs > OFF_NEEDS_MS && randomBelow(this.#random, OFF_ONE_OF) === 0;
     const [kind, fault] = off
       ? (['node powered off', () => this.#powerOff(node)] as const)
       : kinds[randomBelow(this.#random, kinds.length)]!;
@@ -113,7 +123,6 @@ export class PolicyFaults {
   }
 
   async #powerOff(node: string): Promise<void> {
-    this.#poweredOff = true;
     this.#off.add(node);
     await this.#weft.lab.powerOff(node);
     await new Promise((resolve) => setTimeout(resolve, OFF_MS));
@@ -124,6 +133,11 @@ export class PolicyFaults {
 
   async #run(node: string, script: string): Promise<void> {
     await this.#weft.lab.node(node).run(['sh', '-c', script], { mayFail: true });
+  }
+
+  async #followsAll(node: string): Promise<boolean> {
+    const { copy } = await this.#weft.weft<PolicyStatusResult>(node, 'policy', 'status');
+    return copy.kinds.some(({ kind, version }) => kind === 'clusternetworkpolicies' && version === 'v1beta1');
   }
 
   /** Waits until both programs of a node say that they serve. */

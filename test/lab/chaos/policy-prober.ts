@@ -38,6 +38,10 @@ export class PolicyProber {
   readonly breaches: Breach[] = [];
   /** Packets that were judged, those of pods in a namespace that comes or goes, and those from pods unknown yet. */
   readonly counts = { judged: 0, uncertain: 0, unknown: 0 };
+  /** How often a pod got an address, and how often one that another pod had had. */
+  dealt = 0;
+  dealtAgain = 0;
+  readonly #everDealt = new Set<string>();
   readonly #lab: Lab;
   readonly #truth: PolicyTruth;
   readonly #fixedTargets: readonly string[];
@@ -82,6 +86,11 @@ export class PolicyProber {
     const watched = this.#watchedByUid.get(uid);
     if (watched === undefined) return;
     for (const address of addresses) {
+      if (!watched.addresses.has(address)) {
+        this.dealt++;
+        if (this.#everDealt.has(address)) this.dealtAgain++;
+        this.#everDealt.add(address);
+      }
       watched.addresses.add(address);
       this.#knownAddresses.set(address, at);
       this.#truth.owns(watched.pod, address, at);

@@ -4,78 +4,15 @@
  * where nothing that could have been in force when it passed allows it. Pure: all times are given, in milliseconds.
  */
 
-/** Who may be at the other end: pods with this role in namespaces of this team. Without `team`, the policy's own namespace. */
-export interface Peer {
-  readonly role?: string;
-  readonly team?: string;
-}
-
-export interface Rule {
-  /** Nobody in it: everybody. */
-  readonly peers: readonly Peer[];
-  /** None in it: all. */
-  readonly ports: readonly number[];
-}
-
-/** Ports from this one on are of TCP, those below of UDP: so a number says both. */
-const FIRST_TCP_PORT = 7100;
-
-/** The protocol of a port. */
-export function protocolOf(port: number): 'TCP' | 'UDP' {
-  return port >= FIRST_TCP_PORT ? 'TCP' : 'UDP';
-}
-
-/** The few shapes of a NetworkPolicy that the truth knows. */
-export interface Policy {
-  readonly namespace: string;
-  readonly name: string;
-  /** Which pods of the namespace; absent: all. */
-  readonly role?: string;
-  /** Absent: it says nothing of that direction. */
-  readonly ingress?: readonly Rule[];
-  readonly egress?: readonly Rule[];
-}
-
-export type Direction = 'ingress' | 'egress';
-
-/** What is looked at of a pod. */
-export interface Party {
-  readonly namespace: string;
-  readonly role: string;
-  readonly team: string;
-}
-
-/** Whether a policy selects the pod in that direction. */
-export function isolates(policy: Policy, direction: Direction, subject: Party): boolean {
-  return (
-    policy[direction] !== undefined &&
-    policy.namespace === subject.namespace &&
-    (policy.role === undefined || policy.role === subject.role)
-  );
-}
-
-/** Whether a rule of the policy allows the peer; that it selects the pod is known. */
-export function allows(policy: Policy, direction: Direction, peer: Party, port: number): boolean {
-  return (policy[direction] ?? []).some(
-    ({ peers, ports }) =>
-      (ports.length === 0 || ports.includes(port)) &&
-      (peers.length === 0 || peers.some((each) => matches(each, peer, policy.namespace))),
-  );
-}
-
-function matches(wanted: Peer, peer: Party, namespace: string): boolean {
-  if (wanted.role !== undefined && wanted.role !== peer.role) return false;
-  return wanted.team === undefined ? peer.namespace === namespace : wanted.team === peer.team;
-}
-
-/** Whether a packet from one pod to a port of another passes, where all is as said. */
-export function permits(policies: readonly Policy[], from: Party, to: Party, port: number): boolean {
-  const passes = (direction: Direction, subject: Party, peer: Party): boolean => {
-    const isolating = policies.filter((policy) => isolates(policy, direction, subject));
-    return isolating.length === 0 || isolating.some((policy) => allows(policy, direction, peer, port));
-  };
-  return passes('egress', from, to) && passes('ingress', to, from);
-}
+import {
+  type ClusterPolicy,
+  type Direction,
+  mayPass,
+  type Party,
+  type Policy,
+  permits,
+  protocolOf,
+} from './policy-shapes.ts';
 
 /** One change: what became of it when. */
 interface Step<T> {
@@ -161,6 +98,13 @@ export interface Packet {
   readonly port: number;
 }
 
+/** When a packet to a port passed, and how long after its change a policy is enforced. */
+interface Moment {
+  readonly port: number;
+  readonly at: number;
+  readonly graceMs: number;
+}
+
 /** Who had an address, and until when, as far as is known. */
 interface Ownership extends Span {
   readonly pod: Pod;
@@ -170,6 +114,8 @@ interface Ownership extends Span {
 export class PolicyTruth {
   readonly teamByNamespace = new Map<string, History<string>>();
   readonly policyByKey = new Map<string, History<Policy | undefined>>();
+  /** By name; see `PLACES`. */
+  readonly clusterPolicyByName = new Map<string, History<ClusterPolicy | undefined>>();
   readonly #downsByNode = new Map<string, Span[]>();
   readonly #opensByNode = new Map<string, Span[]>();
   readonly #ownersByAddress = new Map<string, Ownership[]>();
@@ -208,55 +154,59 @@ export class PolicyTruth {
     }
   }
 
-  /** Whether nothing that may have been in force allowed the packet. */
-  forbids({ kind, from, to, port, at }: Packet): boolean {
+  /** Whether nothing that may have been in force allowed the packet, with another grace if one is given. */
+  forbids({ kind, from, to, port, at }: Packet, graceMs = this.#graceMs): boolean {
     if (from === to || this.#isOpen(from.node, at) || this.#isOpen(to.node, at)) return false;
-    if (kind === 'sent') return !this.#mayPass(from, to, port, at);
-    if (this.#mayPass(to, from, port, at)) return false;
+    const mayPass = (begins: Pod, other: Pod, toPort: number): boolean =>
+      this.#mayPass(begins, other, { port: toPort, at, graceMs });
+    if (kind === 'sent') return !mayPass(from, to, port);
+    if (mayPass(to, from, port)) return false;
     // Where the flow has been forgotten it is one of its own, to a port that no rule names. That cannot be by TCP: what
     // begins in its midst has to be allowed both ways.
-    return protocolOf(port) === 'TCP' || !this.#mayPass(from, to, 0, at);
+    return protocolOf(port) === 'TCP' || !mayPass(from, to, 0);
   }
 
   /** Whether a packet passes by what is in force in the end. */
   permitsNow(from: Pod, to: Pod, port: number): boolean {
-    const policies = [...this.policyByKey.values()].map(({ last }) => last);
+    const policies = [...this.policyByKey.values(), ...this.clusterPolicyByName.values()];
     const party = ({ namespace, role }: Pod): Party => {
       return { namespace, role: role.last, team: this.teamByNamespace.get(namespace)?.last ?? '' };
     };
     return permits(
-      policies.filter((policy) => policy !== undefined),
+      policies.flatMap(({ last }) => last ?? []),
       party(from),
       party(to),
       port,
     );
   }
 
-  #mayPass(from: Pod, to: Pod, port: number, at: number): boolean {
+  /** The least of these graces with which the packet was not forbidden: how late a change was; Infinity for none. */
+  graceNeeded(packet: Packet, graces: readonly number[]): number {
+    return graces.find((graceMs) => !this.forbids(packet, graceMs)) ?? Number.POSITIVE_INFINITY;
+  }
+
+  #mayPass(from: Pod, to: Pod, when: Moment): boolean {
     return (
-      this.#directionMayPass('egress', from, to, port, at) &&
-      this.#directionMayPass('ingress', to, from, port, at)
+      this.#directionMayPass('egress', from, to, when) && this.#directionMayPass('ingress', to, from, when)
     );
   }
 
-  #directionMayPass(direction: Direction, subject: Pod, peer: Pod, port: number, at: number): boolean {
-    const deadline = this.#deadline(subject.node);
+  #directionMayPass(direction: Direction, subject: Pod, peer: Pod, { port, at, graceMs }: Moment): boolean {
+    const deadline = deadlineOf(this.#downsByNode.get(subject.node) ?? [], graceMs);
     const since = Math.min(at, subject.deletedAt);
-    const policies = [...this.policyByKey.values()].map((history) => history.possible(since, at, deadline));
+    const possible = {
+      policies: [...this.policyByKey.values()].map((history) => history.possible(since, at, deadline)),
+      clusterPolicies: new Map(
+        [...this.clusterPolicyByName].map(([name, history]) => [name, history.possible(since, at, deadline)]),
+      ),
+    };
     // The other end is an address to the node, which may still take it for a pod that had it before.
     const parties = [peer, ...this.#formerOwners(peer, at, deadline)].flatMap((each) =>
       this.#parties(each, at, at, deadline),
     );
-    return this.#parties(subject, since, at, deadline).some((self) => {
-      const isolating = policies.map((values) =>
-        values.filter((policy) => policy !== undefined && isolates(policy, direction, self)),
-      );
-      // Of each policy one of its values was in force: there may have been none that selects the pod.
-      if (policies.every((values, i) => isolating[i]!.length < values.length)) return true;
-      return isolating
-        .flat()
-        .some((policy) => parties.some((party) => allows(policy!, direction, party, port)));
-    });
+    return this.#parties(subject, since, at, deadline).some((self) =>
+      parties.some((party) => mayPass(possible, { direction, subject: self, peer: party, port })),
+    );
   }
 
   #parties(pod: Pod, since: number, at: number, deadline: Deadline): Party[] {
@@ -278,10 +228,6 @@ export class PolicyTruth {
   #isOpen(node: string, at: number): boolean {
     const spans = this.#opensByNode.get(node) ?? [];
     return spans.some(({ from, to = Number.POSITIVE_INFINITY }) => at >= from && at <= to);
-  }
-
-  #deadline(node: string): Deadline {
-    return deadlineOf(this.#downsByNode.get(node) ?? [], this.#graceMs);
   }
 }
 

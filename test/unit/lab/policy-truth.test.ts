@@ -1,12 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict';
-import {
-  deadlineOf,
-  History,
-  type Pod,
-  type Policy,
-  PolicyTruth,
-  permits,
-} from '../../lab/chaos/policy-truth.ts';
+import { type ClusterPolicy, type ClusterRule, type Policy, permits } from '../../lab/chaos/policy-shapes.ts';
+import { deadlineOf, History, type Pod, PolicyTruth } from '../../lab/chaos/policy-truth.ts';
 
 const GRACE_MS = 1_000;
 const a = { namespace: 'x', role: 'a', team: 'red' };
@@ -34,11 +28,25 @@ function truth() {
     known.forbids({ at, kind: 'sent', from, to, port: 7000, ...more });
   return { known, set, from, to, forbids };
 }
+const rule =
+  (action: ClusterRule['action']) =>
+  (more: Partial<ClusterRule> = {}): ClusterRule => ({ action, peers: [{}], ports: [], ...more });
+const [accept, deny, pass] = [rule('Accept'), rule('Deny'), rule('Pass')];
+/** About what comes to pods with the role b. */
+function admin(ingress: readonly ClusterRule[], name = 'admin-first'): ClusterPolicy {
+  return { name, subject: { role: 'b' }, ingress };
+}
 const denyAll: Policy = { namespace: 'x', name: 'deny', ingress: [] };
 
 describe('the truth of the chaos test of policies', () => {
   it('knows the shapes of policies that the test makes', () => {
-    const cases: [policies: Policy[], passes: boolean, from?: typeof a, to?: typeof a, port?: number][] = [
+    const cases: [
+      policies: (Policy | ClusterPolicy)[],
+      passes: boolean,
+      from?: typeof a,
+      to?: typeof a,
+      port?: number,
+    ][] = [
       [[], true],
       [[denyAll], false],
       [[denyAll], true, b, c],
@@ -58,6 +66,28 @@ describe('the truth of the chaos test of policies', () => {
         c,
         b,
       ],
+      [[admin([deny()])], false],
+      [[admin([deny({ ports: [7001] })])], true],
+      [[admin([deny()])], true, c, a],
+      [[admin([accept(), deny()]), denyAll], true],
+      [[admin([accept({ ports: [7001] }), deny()]), denyAll], false],
+      [[admin([deny({ peers: [{ team: 'blue' }] })])], true],
+      [[admin([deny({ peers: [{ team: 'blue' }] })])], false, c, b],
+      [[admin([pass()]), admin([deny()], 'admin-second')], true],
+      [[admin([pass()]), admin([deny()], 'admin-second'), denyAll], false],
+      [[admin([deny()], 'admin-second'), admin([accept()])], true],
+      [[admin([pass()]), admin([deny()], 'baseline-first')], false],
+      [[admin([deny()], 'baseline-first')], false],
+      [[admin([pass(), deny()], 'baseline-first'), admin([deny()], 'baseline-second')], true],
+      [
+        [
+          admin([deny()], 'baseline-first'),
+          { namespace: 'x', name: 'p', ingress: [{ peers: [], ports: [] }] },
+        ],
+        true,
+      ],
+      [[{ name: 'admin-first', subject: { role: 'a' }, egress: [deny()] }], false],
+      [[{ name: 'admin-first', subject: { role: 'a' }, ingress: [deny()] }], true],
     ];
     for (const [policies, passes, from = a, to = b, port = 7000] of cases) {
       equal(permits(policies, from, to, port), passes, JSON.stringify({ policies, from, to }));
@@ -65,12 +95,14 @@ describe('the truth of the chaos test of policies', () => {
   });
 
   it('forbids what a policy forbade before, and from the grace after it on', () => {
-    const { set, forbids } = truth();
+    const { known, set, from, to, forbids } = truth();
     set('x/deny', denyAll, 5_000);
     deepEqual(
       [4_000, 5_500, 5_999, 6_001].map((at) => forbids(at)),
       [false, false, false, true],
     );
+    const late = { at: 7_500, kind: 'sent', from, to, port: 7000 } as const;
+    deepEqual([known.graceNeeded(late, [2_000, 3_000]), known.graceNeeded(late, [2_000])], [3_000, Infinity]);
     set('x/deny', undefined, 9_000);
     deepEqual(
       [8_999, 9_000].map((at) => forbids(at)),
@@ -159,5 +191,36 @@ describe('the truth of the chaos test of policies', () => {
     to.deletedAt = 1_000;
     set('x/deny', denyAll, 2_000);
     equal(forbids(9_000), false);
+  });
+
+  it('forbids by a tier above or below only what each of its possible values forbids', () => {
+    const { known, set, forbids } = truth();
+    const place = (name: string, policy: ClusterPolicy | undefined, at: number): void => {
+      const history =
+        known.clusterPolicyByName.get(name) ?? new History<ClusterPolicy | undefined>(undefined);
+      known.clusterPolicyByName.set(name, history);
+      history.change(policy, at)(at);
+    };
+    place('baseline-first', admin([deny()], 'baseline-first'), 1_000);
+    deepEqual(
+      [1_500, 2_500].map((at) => forbids(at)),
+      [false, true],
+    );
+    // While it may select the pod, the tier below is not asked.
+    set('x/allow', { namespace: 'x', name: 'allow', ingress: [{ peers: [], ports: [] }] }, 3_000);
+    equal(forbids(3_500), false);
+    place('admin-first', admin([deny()]), 5_000);
+    deepEqual(
+      [5_500, 6_500].map((at) => forbids(at)),
+      [false, true],
+    );
+    place('admin-first', admin([pass()]), 7_000);
+    equal(forbids(7_500), false, 'either value');
+    place('admin-first', undefined, 9_000);
+    set('x/allow', undefined, 9_000);
+    deepEqual(
+      [9_500, 10_500].map((at) => forbids(at)),
+      [false, true],
+    );
   });
 });
