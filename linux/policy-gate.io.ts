@@ -1,5 +1,7 @@
+import { WeftError } from '../base/weft-error.ts';
 import { nft, unlessMissing } from './nft.io.ts';
 import {
+  addressesIn,
   DECIDED_SET,
   decidedIn,
   GATE_CHAINS,
@@ -11,12 +13,13 @@ import {
   renderGate,
   renderGateAlone,
   renderPolicyRemoval,
+  type TableAddresses,
 } from './policy-gate.ts';
 import { NFT_POLICY_COUNTER, type PolicyCounter } from './policy-rules.ts';
 
 /**
- * The gate in the kernel. Of the rest of the table only counters are read, for it may be large: every function here runs nft once
- * or twice and throws WeftError E_NO_NFT, E_NOT_ROOT or E_NFT, and the kernel is then as it was.
+ * The gate in the kernel. Of the rest of the table only counters are read, and sets where it must be, for it may be large: every
+ * function here runs nft once or twice and throws WeftError E_NO_NFT, E_NOT_ROOT or E_NFT, and the kernel is then as it was.
  */
 
 const TABLE = POLICY_TABLE.split(' ');
@@ -41,6 +44,22 @@ export async function changeDecided(change: GateChange): Promise<void> {
 export async function readDecided(): Promise<Set<string> | undefined> {
   const listing = await unlessMissing(nft(['list', 'set', ...TABLE, DECIDED_SET], ''));
   return listing === undefined ? undefined : decidedIn(listing);
+}
+
+/**
+ * The addresses that rules tell apart, see {@link addressesIn}; none where there is no table. In a table of many sets this
+ * takes a quarter of a second.
+ */
+export async function readTableAddresses(): Promise<TableAddresses> {
+  const listing = await unlessMissing(nft(['list', 'sets', 'table', ...TABLE], ''));
+  if (listing === undefined) return { peers: new Set(), known: new Set() };
+  const addresses = addressesIn(listing);
+  if (addresses !== undefined) return addresses;
+  throw new WeftError(
+    'E_NFT',
+    'the sets of the table inet weft-npc are too large to be read',
+    'see that weft-npc runs',
+  );
 }
 
 /**

@@ -10,6 +10,9 @@ import { type CounterTable, drops } from '../base/counters.ts';
  *   there in the transaction that loads its rules; weftd puts there whom it may open by itself (npc/gate/).
  * - {@link GATE_CHAINS} drop what is forwarded from or to a pod that is not in the set, and what such a pod begins with
  *   its node. What the node begins, as probes, and the answers to it pass.
+ * - Sets of single addresses hold those of pods and nodes that rules tell apart: type `ipv4_addr` or `ipv6_addr`, not of
+ *   intervals. Where the name begins with `h`, the set holds whoever is known, also what is no pod. weftd reads them
+ *   before it opens a pod by itself ({@link addressesIn}).
  *
  * It goes by interface, not by address: a link's name is known before it is up, one element serves both families, and
  * an address that is dealt out again inherits nothing.
@@ -113,6 +116,26 @@ export function renderPolicyRemoval(): string {
 /** The links in the set, of what `nft list set` says of it. */
 export function decidedIn(listing: string): Set<string> {
   return new Set([...listing.matchAll(/"(wv[0-9a-f]{11})"/g)].map(([, name]) => name!));
+}
+
+/** Addresses that rules take for somebody's: those of pods and nodes that they tell apart, and those of all who are known. */
+export interface TableAddresses {
+  readonly peers: ReadonlySet<string>;
+  readonly known: ReadonlySet<string>;
+}
+
+/** What sets of single addresses hold, of what `nft list sets` says of a table. Undefined where the listing is not whole. */
+export function addressesIn(listing: string): TableAddresses | undefined {
+  if (!listing.endsWith('}\n')) return undefined;
+  const [peers, known] = [new Set<string>(), new Set<string>()];
+  for (const [, name, body] of listing.matchAll(/\n\tset ([^\n]*) \{\n(.*?)\n\t\}/gs)) {
+    const addresses = name!.startsWith('h') ? known : peers;
+    if (!/^\t\ttype ipv[46]_addr$/m.test(body!) || /^\t\tflags .*interval/m.test(body!)) continue;
+    const elements = body!.indexOf('elements = {');
+    if (elements < 0) continue;
+    for (const each of body!.slice(elements).match(/[0-9a-f.:]*[.:][0-9a-f.:]*/g) ?? []) addresses.add(each);
+  }
+  return { peers, known };
 }
 
 const FORWARD_RULES = ['iifname', 'oifname'].map(

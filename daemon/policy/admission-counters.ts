@@ -8,6 +8,9 @@ export const ADMISSION_COUNTERS = {
     'Pods for which weft-npc did not speak within two seconds. They started without its word.',
   ),
   'admission.opened': counts('Pods that weftd let through by itself, because no policy may select them.'),
+  'admission.addressHeld': counts(
+    'Pods that weftd did not let through by itself yet: rules that are loaded take their address for that of an earlier pod.',
+  ),
   'admission.closed': counts(
     'Pods that started while the gate is closed for them. They have no network until weft-npc speaks.',
   ),

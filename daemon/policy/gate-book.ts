@@ -142,6 +142,15 @@ export class GateBook {
     return this.#stand(link, { is: 'decided' }, now);
   }
 
+  /** weftd may not open it yet, for rules take its address for another pod's. False where that was known. */
+  bar(link: string, now: Instant): boolean {
+    const standing = this.#entryByLink.get(link)?.standing;
+    if (standing === undefined || standing.is === 'decided') return false;
+    const isNew = standing.is === 'asked' || standing.reason !== 'address';
+    this.#stand(link, { is: 'closed', reason: 'address' }, now);
+    return isNew;
+  }
+
   /** weft-npc does not speak for it, for now. */
   noAnswer(link: string): void {
     const entry = this.#entryByLink.get(link);

@@ -1,3 +1,4 @@
+import { formatAddress } from '../../base/address.ts';
 import type { Counters } from '../../base/counters.ts';
 import type { Instant } from '../../base/instant.ts';
 import type { WeftError } from '../../base/weft-error.ts';
@@ -43,6 +44,7 @@ export class GateKeeper {
     this.#options = options;
     this.#table = new GateTable({
       changed: ({ add, remove }) => this.#changed(add, remove),
+      barred: (links) => this.#barred(links),
       failed: (fault) => this.#failed(fault),
     });
     this.#looks = new GateLooks({
@@ -98,9 +100,15 @@ export class GateKeeper {
     this.#looks.start();
   }
 
-  /** Puts `link` into the set, and notes it. Resolves when that was tried; what failed is tried again at the next look. */
+  /**
+   * Puts `link` into the set, and notes it, unless rules take its address for another pod's. Resolves when that was tried;
+   * what failed is tried again at the next look.
+   */
   async open(link: string): Promise<void> {
-    await this.#table.open(link).catch(() => undefined);
+    const attachment = this.#options.book.get(link)?.attachment;
+    if (attachment === undefined) return;
+    const addresses = attachment.addresses.map(formatAddress);
+    await this.#table.open(link, { addresses, isPod: !attachment.ungoverned }).catch(() => undefined);
   }
 
   /** Takes `link` out of the set. Rejects as nft does. */
@@ -124,6 +132,11 @@ export class GateKeeper {
     const { book, counters, now } = this.#options;
     book.cleared(remove);
     for (const link of add) if (book.decide(link, now())) counters.add('admission.opened');
+  }
+
+  #barred(links: readonly string[]): void {
+    const { book, counters, now } = this.#options;
+    for (const link of links) if (book.bar(link, now())) counters.add('admission.addressHeld');
   }
 
   #failed(fault: WeftError): void {

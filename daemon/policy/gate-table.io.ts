@@ -5,14 +5,23 @@ import {
   layGateAlone,
   readDecided,
   readGateChains,
+  readTableAddresses,
 } from '../../linux/policy-gate.io.ts';
-import type { GateChange } from '../../linux/policy-gate.ts';
+import type { GateChange, TableAddresses } from '../../linux/policy-gate.ts';
 
 /** Who is told how runs of nft end. */
 interface GateTableListener {
   /** A batch of {@link GateTable.open} and {@link GateTable.remove} was carried out. */
   changed(change: Required<GateChange>): void;
+  /** These were not opened: sets of the table hold an address of theirs. */
+  barred(links: readonly string[]): void;
   failed(fault: WeftError): void;
+}
+
+/** Whose link is to be put into the set. */
+interface Opening {
+  readonly addresses: readonly string[];
+  readonly isPod: boolean;
 }
 
 /** What nft says where something else has one of the gate's names. */
@@ -24,7 +33,8 @@ const CONFLICT = /File exists|not supported|mismatch|Invalid argument/;
  */
 export class GateTable {
   readonly #listener: GateTableListener;
-  readonly #adds = new Set<string>();
+  /** By link. */
+  readonly #adds = new Map<string, Opening>();
   readonly #removes = new Set<string>();
   #nextChange: Promise<void> | undefined;
   #last: Promise<unknown> = Promise.resolve();
@@ -48,10 +58,10 @@ export class GateTable {
     return mine;
   }
 
-  /** Puts a link into the set, with others that wait for the same. */
-  async open(link: string): Promise<void> {
+  /** Puts a link into the set, with others that wait for the same, unless a set of the table holds one of its addresses. */
+  async open(link: string, opening: Opening): Promise<void> {
     this.#removes.delete(link);
-    this.#adds.add(link);
+    this.#adds.set(link, opening);
     return this.#changeSoon();
   }
 
@@ -98,11 +108,16 @@ export class GateTable {
   #changeSoon(): Promise<void> {
     this.#nextChange ??= this.inTurn(async () => {
       this.#nextChange = undefined;
-      const change = { add: [...this.#adds], remove: [...this.#removes] };
+      const adds = [...this.#adds];
+      const remove = [...this.#removes];
       this.#adds.clear();
       this.#removes.clear();
-      await changeDecided(change);
-      this.#listener.changed(change);
+      const table = adds.length > 0 ? await readTableAddresses() : undefined;
+      const [add, barred] = [[], []] as [string[], string[]];
+      for (const [link, opening] of adds) (isHeld(opening, table!) ? barred : add).push(link);
+      await changeDecided({ add, remove });
+      this.#listener.changed({ add, remove });
+      if (barred.length > 0) this.#listener.barred(barred);
     });
     return this.#nextChange;
   }
@@ -119,4 +134,9 @@ export class GateTable {
       throw error;
     }
   }
+}
+
+/** What is no pod may be known by its address, but no rule may take it for a pod. */
+function isHeld({ addresses, isPod }: Opening, { peers, known }: TableAddresses): boolean {
+  return addresses.some((each) => peers.has(each) || (isPod && known.has(each)));
 }

@@ -104,6 +104,7 @@ const WORDS: Readonly<Record<WaitingPod['reason'], string>> = {
   governed: '(a policy may select it)',
   unknown: '(nobody knows which pod it is)',
   'never-complete': '(no policies are known)',
+  address: '(its address was that of another pod)',
 };
 
 function some(texts: readonly string[]): string {

@@ -10,7 +10,9 @@ import { type GovernedNamespaces, mayBeSelected } from './governed-file.ts';
  * | cannot be asked: absent, silent, does not know the pod | weftd opens | closed |
  * | never had a complete copy here | closed | closed |
  *
- * A container that is no pod of Kubernetes is opened by weftd whatever weft-npc does.
+ * A container that is no pod of Kubernetes is opened by weftd whatever weft-npc does. weftd opens nobody whose address the
+ * rules that are loaded hold: while weft-npc is away they may still take it for that of a pod that had it before, and
+ * let pass what is meant for that one.
  */
 type GateVerdict =
   /** weftd opens the gate itself. */
@@ -22,9 +24,10 @@ type GateVerdict =
 
 /**
  * Why a pod waits at the gate. governed: policies may select it, so weft-npc must speak. unknown: nobody knows whose it
- * is, and there are policies. never-complete: weft-npc never had a complete copy on this node.
+ * is, and there are policies. never-complete: weft-npc never had a complete copy on this node. address: rules that are
+ * loaded take its address for that of a pod that had it before.
  */
-export type ClosedReason = 'governed' | 'unknown' | 'never-complete';
+export type ClosedReason = 'governed' | 'unknown' | 'never-complete' | 'address';
 
 /** What a verdict rests on. */
 export interface GateKnowledge {

@@ -79,6 +79,44 @@ describe('a pod that starts on a node with a gate', function () {
     await host.detach(pod);
   });
 
+  it('is closed, though no policy may select it, while rules take its address for that of a pod before it', async () => {
+    host.govern('policed');
+    const before = await host.attach('free/first');
+    const [v4] = before.addresses as [string, string];
+    // Addresses are dealt out one after the other.
+    const after = ({ addresses }: TestPod, steps = 1): string =>
+      addresses[1]!.replace(/[0-9a-f]+$/, (last) => (Number.parseInt(last, 16) + steps).toString(16));
+    const next = after(before);
+    await host.nft('add', 'set', 'inet', 'weft-npc', 'a6-x', '{ type ipv6_addr; }');
+    await host.nft('add', 'element', 'inet', 'weft-npc', 'a6-x', `{ ${next}, fd00::1 }`);
+    // A range is nobody's own address.
+    await host.nft('add', 'set', 'inet', 'weft-npc', 'c4-x', '{ type ipv4_addr; flags interval; }');
+    await host.nft('add', 'element', 'inet', 'weft-npc', 'c4-x', `{ ${v4.replace(/\d+$/, '0')}/24 }`);
+    const pod = await host.attach('free/second');
+    assert.equal(pod.addresses[1], next);
+    assert.equal((await host.decided())!.has(pod.link), false);
+    assert.equal(await host.reachesPod(pod.namespace, before), false);
+    assert.equal((await host.counters())['admission.addressHeld'], 1);
+    await eventually('the pod to be named', async () => (await host.problems()).includes('E_PODS_AT_GATE'));
+    assert.match(
+      (await host.status()).warnings!.join('\n'),
+      /free\/second \(its address was that of another pod\)/,
+    );
+    const third = await host.attach('free/third');
+    assert.equal((await host.decided())!.has(third.link), true, 'others are opened as ever');
+    // Who is known by his address need not be a pod.
+    await host.nft('add', 'set', 'inet', 'weft-npc', 'h6-x', '{ type ipv6_addr; }');
+    await host.nft('add', 'element', 'inet', 'weft-npc', 'h6-x', `{ ${after(third)}, ${after(third, 2)} }`);
+    const [container, fourth] = [await host.attach(''), await host.attach('free/fourth')];
+    assert.deepEqual([container.addresses[1], fourth.addresses[1]], [after(third), after(third, 2)]);
+    assert.equal((await host.decided())!.has(container.link), true);
+    assert.equal((await host.decided())!.has(fourth.link), false);
+    await host.nft('delete', 'element', 'inet', 'weft-npc', 'a6-x', `{ ${next} }`);
+    await eventually('it to be opened', async () => (await host.decided())!.has(pod.link));
+    for (const each of [before, pod, third, container, fourth]) await host.detach(each);
+    for (const set of ['a6-x', 'c4-x', 'h6-x']) await host.nft('delete', 'set', 'inet', 'weft-npc', set);
+  });
+
   for (const namespace of ['free', 'policed']) {
     it(`is decided before ADD answers where weft-npc serves (${namespace})`, async () => {
       host.govern('policed');

@@ -1,5 +1,6 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
 import {
+  addressesIn,
   decidedIn,
   isGatedLink,
   renderDecided,
@@ -36,6 +37,51 @@ describe('the gate', () => {
     ));
 
   it('is not changed where nothing changes', () => equal(renderDecided({}), ''));
+
+  it('finds in the listing of all sets the single addresses, and nothing where the listing is cut off', () => {
+    const listing = `table inet weft-npc {
+\tset decided {
+\t\ttype ifname
+\t\telements = { "wv0123456789a" }
+\t}
+
+\tset a4-1 {
+\t\ttype ipv4_addr
+\t\telements = { 10.32.0.5, 10.32.0.9,
+\t\t\t     10.32.0.10 }
+\t}
+
+\tset a6-2 {
+\t\ttype ipv6_addr
+\t\telements = { fd00:32::5, ::1 }
+\t}
+
+\tset a6-3 {
+\t\ttype ipv6_addr
+\t}
+
+\tset c4-1 {
+\t\ttype ipv4_addr
+\t\tflags interval
+\t\telements = { 10.0.0.0/24, 10.32.0.7 }
+\t}
+
+\tset h4-1 {
+\t\ttype ipv4_addr
+\t\telements = { 10.32.0.6 }
+\t}
+
+\tset own4 {
+\t\ttype ifname . ipv4_addr
+\t\telements = { "wv0123456789a" . 10.32.0.8 }
+\t}
+}
+`;
+    const { peers, known } = addressesIn(listing)!;
+    deepEqual([...peers], ['10.32.0.5', '10.32.0.9', '10.32.0.10', 'fd00:32::5', '::1']);
+    deepEqual([...known], ['10.32.0.6']);
+    equal(addressesIn(listing.slice(0, -10)), undefined);
+  });
 
   it('finds in the listing of the set what is there', () => {
     const listing = `table inet weft-npc {\n\tset decided {\n\t\ttype ifname\n\t\telements = { "${a}",\n\t\t\t     "${b}", "eth0" }\n\t}\n}\n`;

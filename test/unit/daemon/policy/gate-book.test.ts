@@ -59,6 +59,19 @@ describe('the book of the gate', () => {
     );
   });
 
+  it('keeps closed whose address is held, until weft-npc speaks, and says so once', () => {
+    const closedFor = (): string | undefined => {
+      const { standing: its } = book.get(A)!;
+      return its.is === 'closed' ? its.reason : undefined;
+    };
+    equal(book.consult(A, AWAY, NOW), true);
+    deepEqual([book.bar(A, NOW), book.bar(A, NOW), closedFor()], [true, false, 'address']);
+    deepEqual([book.consult(A, AWAY, NOW), closedFor()], [true, 'address'], 'it is tried again');
+    deepEqual([book.consult(A, THERE, NOW), standing(A)], [false, 'asked']);
+    book.decide(A, NOW);
+    deepEqual([book.bar(A, NOW), standing(A)], [false, 'decided']);
+  });
+
   it('asks nobody for whom somebody has spoken', () => {
     book.decide(B, NOW);
     deepEqual([book.consult(B, AWAY, NOW), standing(B)], [false, 'decided']);
