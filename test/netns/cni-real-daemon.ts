@@ -14,6 +14,8 @@ interface RealDaemonOptions extends CniDaemonOptions {
   /** More of its arguments. */
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** The IPv4 range, in place of the one that follows from `capacity`. */
+  readonly range?: string;
 }
 
 /** weftd in the node's namespace, a cluster of its own, with CAP_NET_ADMIN and no other capability. */
@@ -42,13 +44,13 @@ export class RealDaemon implements CniDaemon {
   }
 
   /** Each capacity is a cluster of its own, for a cluster keeps the range it began with. */
-  async start({ capacity, flags = [], env = {} }: RealDaemonOptions = {}): Promise<void> {
+  async start({ capacity, flags = [], env = {}, range }: RealDaemonOptions = {}): Promise<void> {
     const settings = {
       '--name': 'node',
       '--state-dir': join(this.runDir, capacity === undefined ? 'state' : `state-${capacity}`),
       '--run-dir': this.runDir,
       '--secret-file': join(this.runDir, 'secret'),
-      '--ipalloc-range': capacity === undefined ? WHOLE_RANGE : smallRange(capacity),
+      '--ipalloc-range': range ?? (capacity === undefined ? WHOLE_RANGE : smallRange(capacity)),
       '--ipalloc-init': 'seed',
     };
     const child = this.#node.start('setpriv', [

@@ -25,6 +25,7 @@ export class NpcHost {
   readonly stateDir: string;
   readonly #namespace: Namespace;
   readonly #args: readonly string[];
+  readonly #env: readonly string[];
 
   constructor(
     namespace: Namespace,
@@ -33,6 +34,8 @@ export class NpcHost {
       readonly stateDir: string;
       readonly nodeName: string;
       readonly isGated?: boolean;
+      /** A folder whose programs go before those of the host. */
+      readonly bin?: string;
     },
     kubeconfig: string,
   ) {
@@ -41,6 +44,7 @@ export class NpcHost {
     this.stateDir = at.stateDir;
     mkdirSync(join(this.runDir, 'pods'), { recursive: true, mode: 0o700 });
     if (at.isGated !== false) writeFileSync(join(this.runDir, GATE_MARK), '');
+    this.#env = at.bin === undefined ? [] : ['env', `PATH=${at.bin}:${process.env.PATH}`];
     const health = ['--health-listen', '127.0.0.1:6785'];
     const folders = ['--run-dir', this.runDir, '--state-dir', this.stateDir];
     this.#args = ['--node-name', at.nodeName, ...folders, '--kubeconfig', kubeconfig, ...health];
@@ -75,7 +79,14 @@ export class NpcHost {
       'mount --bind /dev/null /etc/protocols && exec setpriv "$@"',
       '-',
     ];
-    const child = this.#namespace.start('unshare', [...inImage, ...alone, WEFT_NPC, ...this.#args, ...args]);
+    const child = this.#namespace.start('unshare', [
+      ...inImage,
+      ...alone,
+      ...this.#env,
+      WEFT_NPC,
+      ...this.#args,
+      ...args,
+    ]);
     return new NpcProcess(child, this.#namespace);
   }
 

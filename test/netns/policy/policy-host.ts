@@ -58,8 +58,10 @@ export class PolicyHost {
   async start(
     flags: readonly string[] = ['--policy'],
     env: Readonly<Record<string, string>> = {},
+    range?: string,
   ): Promise<void> {
-    await this.daemon.start({ flags: [...flags, '--npc-state-dir', this.folder], env });
+    const more = { env, ...(range === undefined ? {} : { range }) };
+    await this.daemon.start({ flags: [...flags, '--npc-state-dir', this.folder], ...more });
   }
 
   /** What weft-npc keeps on disk: these namespaces have policies. */

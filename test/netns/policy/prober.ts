@@ -1,31 +1,13 @@
-import { type ChildProcess, execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import type { Namespace } from '../namespaces.ts';
-
-const SOURCE = fileURLToPath(new URL('./inside/prober.c', import.meta.url));
+import { compiled } from './compiled.ts';
 
 /** How a probe ended: inside/prober.c says what each means. */
 export type Probe = 'ok' | 'silent' | 'refused' | 'prohibited' | 'unreachable' | (string & {});
 
 /** Where nothing is dropped, an answer between namespaces takes far less than a millisecond. */
 const PATIENCE_MS = 250;
-
-let program: { readonly folder: string; readonly path: string } | undefined;
-
-function build(): string {
-  if (program === undefined) {
-    const folder = mkdtempSync(join(tmpdir(), 'weft-prober-'));
-    const path = join(folder, 'prober');
-    execFileSync('gcc', ['-O1', '-Wall', '-Wextra', '-Werror', '-D_GNU_SOURCE', '-o', path, SOURCE]);
-    program = { folder, path };
-    process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-  }
-  return program.path;
-}
 
 /** A program within a namespace that sends real packets and answers those of others; many probes run at a time. */
 export class Prober {
@@ -39,7 +21,7 @@ export class Prober {
 
   /** Starts one, which echoes what comes to `ports` by TCP and UDP. It ends with the namespace. */
   static async start(namespace: Namespace, ports: readonly number[]): Promise<Prober> {
-    const child = namespace.start(build(), ports.map(String));
+    const child = namespace.start(compiled('prober'), ports.map(String));
     const prober = new Prober(child);
     let errors = '';
     child.stderr!.on('data', (data: Buffer) => {
