@@ -21,7 +21,13 @@ const BENCHES: readonly string[] = [
   'flows',
   'gossip-convergence',
 ];
-const K8S_BENCHES: readonly string[] = ['k8s-pod-start', 'k8s-apply-ready', 'k8s-rollout', 'k8s-daemon'];
+const K8S_BENCHES: readonly string[] = [
+  'k8s-pod-start',
+  'k8s-apply-ready',
+  'k8s-rollout',
+  'k8s-daemon',
+  'npc',
+];
 
 /** A benchmark that has not ended by then is stuck. */
 const LIMIT_MS = 300_000;

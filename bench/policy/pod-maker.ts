@@ -1,0 +1,172 @@
+/**
+ * Makes pods in an API server, as the scheduler and kubelets would, and takes them away again: for benchmarks of what
+ * follows the API. It runs where the API server can be reached.
+ *
+ *   pod-maker.ts KUBECONFIG     KUBECONFIG is JSON with a token
+ *
+ * A command a line, JSON: `{"make": {"from": N, "to": N, "nodes": N}}` makes pods that run, as fast as may be;
+ * `{"churn": {"from": N, "count": N, "perMinute": N, "nodes": N}}` makes them one after the other through all that becomes
+ * of a pod, and deletes each after 10 s. One line answers each: `{"uids": […]}`.
+ */
+import { readFileSync } from 'node:fs';
+import { Agent, request } from 'node:https';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { benchPod } from './policy-cluster.ts';
+
+const AT_ONCE = 24;
+const LIFE_MS = 10_000;
+
+interface Kubeconfig {
+  readonly clusters: readonly [{ cluster: { server: string; 'certificate-authority-data': string } }];
+  readonly users: readonly [{ user: { token: string } }];
+}
+
+const config = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as Kubeconfig;
+const { server, 'certificate-authority-data': authority } = config.clusters[0].cluster;
+const { token } = config.users[0].user;
+const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE, ca: Buffer.from(authority, 'base64') });
+
+async function ask(method: string, path: string, body: object): Promise<{ metadata?: { uid: string } }> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+  const headers = { authorization: `Bearer ${token}`, 'content-type': type };
+  const asked = request(`${server}${path}`, { method, headers, agent }, (response) => {
+    let text = '';
+    response.on('data', (data: Buffer) => {
+      text += data.toString();
+    });
+    response.on('error', reject);
+    response.on('end', () => {
+      if ((response.statusCode ?? 500) < 300) resolve(text);
+      else reject(new Error(`${method} ${path}: ${response.statusCode} ${text.slice(0, 300)}`));
+    });
+  });
+  asked.on('error', reject);
+  asked.end(JSON.stringify(body));
+  return JSON.parse(await promise) as { metadata?: { uid: string } };
+}
+
+interface Planned {
+  readonly folder: string;
+  readonly name: string;
+  readonly node: string;
+  readonly labels: object;
+  readonly addresses: readonly string[];
+}
+
+function plan(number: number, nodes: number): Planned {
+  const node = `n${number % nodes}`;
+  const pod = benchPod(number, { pods: 0, policies: 0, local: 1 }, { node });
+  const { metadata } = pod.object as { metadata: { labels: object } };
+  const { name, addresses } = pod;
+  return {
+    folder: `/api/v1/namespaces/${pod.namespace}/pods`,
+    name,
+    node,
+    labels: metadata.labels,
+    addresses,
+  };
+}
+
+/** About as much as a usual pod says of itself. */
+function manifest({ name, labels }: Planned, nodeName?: string): object {
+  const probe = { httpGet: { path: '/healthz', port: 8080 }, periodSeconds: 10 };
+  const env = Array.from({ length: 12 }, (_, i) => ({ name: `SETTING_${i}`, value: `value of it, ${i}` }));
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, labels, annotations: { 'example.test/checksum': 'c'.repeat(64) } },
+    spec: {
+      ...(nodeName === undefined ? {} : { nodeName }),
+      terminationGracePeriodSeconds: 0,
+      containers: [
+        {
+          name: 'c',
+          image: 'registry.test/team/app:1.2.3',
+          env,
+          ports: [{ name: 'web', containerPort: 8080 }],
+          resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory: '256Mi' } },
+          readinessProbe: probe,
+          livenessProbe: probe,
+          volumeMounts: [{ name: 'data', mountPath: '/data' }],
+        },
+      ],
+      volumes: [{ name: 'data', emptyDir: {} }],
+    },
+  };
+}
+
+const running = ({ addresses }: Planned): object => ({
+  status: {
+    phase: 'Running',
+    podIP: addresses[0],
+    podIPs: addresses.map((ip) => ({ ip })),
+    conditions: ['PodScheduled', 'Initialized', 'ContainersReady', 'Ready'].map((type) => ({
+      type,
+      status: 'True',
+      lastTransitionTime: new Date().toISOString(),
+    })),
+  },
+});
+
+async function makeRunning(number: number, nodes: number): Promise<string> {
+  const planned = plan(number, nodes);
+  const { metadata } = await ask('POST', planned.folder, manifest(planned, planned.node));
+  await ask('PATCH', `${planned.folder}/${planned.name}/status`, running(planned));
+  return metadata!.uid;
+}
+
+/** As it goes in a cluster: made, bound, its containers made, running, deleted. */
+async function live(number: number, nodes: number): Promise<string> {
+  const planned = plan(number, nodes);
+  const path = `${planned.folder}/${planned.name}`;
+  const { metadata } = await ask('POST', planned.folder, manifest(planned));
+  const target = { apiVersion: 'v1', kind: 'Node', name: planned.node };
+  const binding = { apiVersion: 'v1', kind: 'Binding', metadata: { name: planned.name }, target };
+  await ask('POST', `${path}/binding`, binding);
+  await ask('PATCH', `${path}/status`, { status: { phase: 'Pending', hostIP: '192.0.2.99' } });
+  await ask('PATCH', `${path}/status`, running(planned));
+  await delay(LIFE_MS);
+  await ask('DELETE', path, { gracePeriodSeconds: 0 });
+  return metadata!.uid;
+}
+
+interface Command {
+  readonly make?: { readonly from: number; readonly to: number; readonly nodes: number };
+  readonly churn?: {
+    readonly from: number;
+    readonly count: number;
+    readonly perMinute: number;
+    readonly nodes: number;
+  };
+}
+
+async function carryOut({ make, churn }: Command): Promise<string[]> {
+  const uids: string[] = [];
+  if (make !== undefined) {
+    let next = make.from;
+    const worker = async (): Promise<void> => {
+      while (next < make.to) {
+        const number = next++;
+        uids[number - make.from] = await makeRunning(number, make.nodes);
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  }
+  if (churn !== undefined) {
+    const begun = performance.now();
+    const lives: Promise<string>[] = [];
+    for (let i = 0; i < churn.count; i++) {
+      await delay(Math.max(0, begun + (i * 60_000) / churn.perMinute - performance.now()));
+      lives.push(live(churn.from + i, churn.nodes));
+    }
+    uids.push(...(await Promise.all(lives)));
+  }
+  return uids;
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  console.log(JSON.stringify({ uids: await carryOut(JSON.parse(line) as Command) }));
+}
+process.exit(0);
