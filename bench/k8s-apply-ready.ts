@@ -8,8 +8,8 @@ import { until } from '../test/cluster/command.ts';
 import { isReady } from '../test/lab/harness/kubectl.ts';
 import { takeDown } from '../test/lab/harness/take-down.ts';
 import { WeftLab } from '../test/lab/weft-lab.ts';
-import { ApiWatch, wallClock } from './api-watch.ts';
-import { idlePod } from './pod-starts.ts';
+import { ApiWatch, wallClock } from './pod-starts/api-watch.ts';
+import { idlePod } from './pod-starts/pod-starts.ts';
 import { report, spread } from './report.ts';
 
 const LIMIT_MS = 120_000;

@@ -11,7 +11,7 @@ import { apiRequests } from '../test/lab/api-audit.ts';
 import { allPids } from '../test/lab/harness/process-id.ts';
 import { takeDown } from '../test/lab/harness/take-down.ts';
 import { WeftLab } from '../test/lab/weft-lab.ts';
-import { idlePod, PodStarts } from './pod-starts.ts';
+import { idlePod, PodStarts } from './pod-starts/pod-starts.ts';
 import { type ProcessFigures, processFigures } from './process-figures.ts';
 import { report, rounded, spread } from './report.ts';
 

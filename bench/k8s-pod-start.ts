@@ -8,7 +8,7 @@
 import { Lab } from '../test/lab/harness/lab.ts';
 import { takeDown } from '../test/lab/harness/take-down.ts';
 import { WeftLab } from '../test/lab/weft-lab.ts';
-import { idlePod, type PodStart, PodStarts } from './pod-starts.ts';
+import { idlePod, type PodStart, PodStarts } from './pod-starts/pod-starts.ts';
 import { percentile, report, rounded, spread } from './report.ts';
 
 const PODS_TOGETHER = 50;

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { LineSplitter } from '../kube/line-splitter.ts';
-import { readWatchEvent } from '../kube/watch-event.ts';
-import { endProcess, until } from '../test/cluster/command.ts';
-import type { KubeObject } from '../test/lab/harness/kubectl.ts';
-import type { Lab } from '../test/lab/harness/lab.ts';
-import { MACHINE_ENV } from '../test/lab/harness/paths.ts';
+import { LineSplitter } from '../../kube/line-splitter.ts';
+import { readWatchEvent } from '../../kube/watch-event.ts';
+import { endProcess, until } from '../../test/cluster/command.ts';
+import type { KubeObject } from '../../test/lab/harness/kubectl.ts';
+import type { Lab } from '../../test/lab/harness/lab.ts';
+import { MACHINE_ENV } from '../../test/lab/harness/paths.ts';
 
 /** Milliseconds since 1970, with fractions: what the clock of the whole machine shows, as the lab's logs have it. */
 export function wallClock(): number {

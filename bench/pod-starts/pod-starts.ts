@@ -1,6 +1,6 @@
-import { until } from '../test/cluster/command.ts';
-import type { KubeObject } from '../test/lab/harness/kubectl.ts';
-import type { Lab } from '../test/lab/harness/lab.ts';
+import { until } from '../../test/cluster/command.ts';
+import type { KubeObject } from '../../test/lab/harness/kubectl.ts';
+import type { Lab } from '../../test/lab/harness/lab.ts';
 import { ApiWatch } from './api-watch.ts';
 import { readContainerdLog } from './containerd-log.ts';
 
