@@ -20,7 +20,10 @@ export function concernOf(
     case 'link': {
       const { link } = event;
       if (link.index === ownIndex || link.name === ground.tun) return 'host';
-      if (!link.name.startsWith(ground.podPrefix)) return link.kind === 'veth' ? undefined : 'underlay';
+      if (!link.name.startsWith(ground.podPrefix)) {
+        // Ends of other engines' containers are ports of bridges; one that is not may be this host's own card.
+        return link.kind === 'veth' && link.masterIndex !== undefined ? undefined : 'underlay';
+      }
       const harmed = !link.up || link.arp || link.masterIndex !== undefined;
       return event.change === 'set' && harmed ? 'pods' : undefined;
     }

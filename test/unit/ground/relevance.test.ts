@@ -54,7 +54,9 @@ describe('what an event concerns', () => {
   it('is the underlay where addresses, cards or the default route change', () => {
     equal(concern({ change: 'set', object: 'address', address: { link: 2 } }), 'underlay');
     equal(concern(link('eth0', { kind: undefined })), 'underlay');
-    equal(concern(link('veth12')), undefined, 'of other container networks there are many');
+    equal(concern(link('eth0')), 'underlay', 'the card of a host that is a container itself');
+    const port = link('veth12', { masterIndex: 4 });
+    equal(concern(port), undefined, 'of other container networks there are many');
     equal(concern(route('0.0.0.0/0', 3)), 'underlay');
     equal(concern(route('::/0', 3)), 'underlay');
   });
