@@ -20,6 +20,7 @@ import type { UdpSocket } from './udp.ts';
  * | 3 worn | none | session `index` nears or reached a limit |
  * | 4 TUN error | none | value: the errno that ended reading |
  * | 5 socket error | none | value: the errno that ended reading |
+ * | 6 dropped | none | there is something to take by {@link FastEngine.takeDrops}; told once until then |
  */
 type OnFastRecords = (buffer: Uint8Array, words: Uint32Array, count: number) => void;
 

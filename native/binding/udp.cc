@@ -118,7 +118,8 @@ napi_value udpOpen(napi_env env, napi_callback_info info) {
   UdpSocket socket;
   if (Failure failure = UdpSocket::open(at, &socket)) return throwSystemError(env, failure);
   const bool segments = socket.knowsSegments() && tryUdpSegments() != SegmentsSeen::kFail;
-  const bool joins = socket.joinReceived();
+  // Where a run cannot be sent, whether one is received rightly cannot be tried.
+  const bool joins = (!segments || tryUdpJoins() != SegmentsSeen::kFail) && socket.joinReceived();
   auto* udp = new Udp(env, std::move(socket));
   napi_value handle = makeHandle(env, udp);
   if (handle == nullptr) return nullptr;

@@ -107,7 +107,7 @@ void Engine::runOutbound() {
   if (!devices_.tun.valid()) return;
   // Without a virtio header frames get an empty one, so that there is one form of them.
   const size_t before = devices_.tun.vnetHeader() ? 0 : kVnetHeader;
-  auto buffer = std::make_unique<uint8_t[]>(before + TunDevice::kMaxFrame);
+  auto buffer = std::make_unique_for_overwrite<uint8_t[]>(before + TunDevice::kMaxFrame);
   pollfd polls[2] = {{devices_.tun.fd(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
   bool more = false;
   WakePolicy policy;
@@ -136,8 +136,8 @@ void Engine::runOutbound() {
 }
 
 void Engine::runInbound() {
-  auto buffer = std::make_unique<uint8_t[]>(UdpBatch::kBufferBytes);
-  auto words = std::make_unique<uint32_t[]>(UdpBatch::kMessages * UdpBatch::kWords);
+  auto buffer = std::make_unique_for_overwrite<uint8_t[]>(UdpBatch::kBufferBytes);
+  auto words = std::make_unique_for_overwrite<uint32_t[]>(UdpBatch::kMessages * UdpBatch::kWords);
   std::vector<pollfd> polls;
   for (const UdpSocket& socket : devices_.sockets) polls.push_back({socket.fd(), POLLIN, 0});
   polls.push_back({stop_.get(), POLLIN, 0});

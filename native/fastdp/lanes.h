@@ -13,6 +13,7 @@ namespace weft {
 struct Lanes {
   Lanes(DatagramSink* datagrams, FrameSink* frames, UpwardQueue::Waker* waker, bool coalesceTcp, bool coalesceUdp)
       : upward(waker),
+        drops(&upward),
         outbound(&forwarding, &upward, &drops, datagrams),
         inbound(&forwarding, &upward, &drops, frames, coalesceTcp, coalesceUdp) {}
 

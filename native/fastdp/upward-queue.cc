@@ -51,6 +51,8 @@ size_t UpwardQueue::take(uint32_t* words, size_t most, uint8_t* bytes, size_t ro
   if (takenEntries_ == entries_.size()) {
     entries_.clear();
     bytes_.clear();
+    // What a burst took is given back.
+    if (bytes_.capacity() > kKeptBytes) bytes_.shrink_to_fit();
     takenEntries_ = takenBytes_ = 0;
   }
   return count;

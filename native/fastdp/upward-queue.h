@@ -19,7 +19,8 @@ struct UpwardRecord {
     kOpened = 2,     // a packet of session `index`, opened and its tag left behind it; `value`: 1 newest, 0 older
     kWorn = 3,       // session `index` nears or reached a limit
     kTunError = 4,   // the TUN can be read no more; `value`: errno
-    kSocketError = 5,  // a read of a socket failed; `value`: errno
+    kSocketError = 5,  // the sockets can be read no more; `value`: errno
+    kDropped = 6,      // the counts of Drops are to be taken
   };
   Kind kind = kFrame;
   uint32_t family = 0;  // 4 or 6: where it came from
@@ -41,6 +42,8 @@ class UpwardQueue {
   static constexpr size_t kWords = 12;
   static constexpr size_t kMaxRecords = 4096;
   static constexpr size_t kMaxBytes = 4 * 1024 * 1024;
+  // Memory that an empty queue keeps.
+  static constexpr size_t kKeptBytes = 256 * 1024;
 
   class Waker {
    public:

@@ -96,8 +96,9 @@ napi_value fastDrops(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   Lanes* lanes = lanesOf(env, arguments);
   if (lanes == nullptr) return nullptr;
+  const auto taken = lanes->drops.take();
   double values[Drops::kKinds];
-  for (size_t kind = 0; kind < Drops::kKinds; kind++) values[kind] = static_cast<double>(lanes->drops.take(kind));
+  std::copy(taken.begin(), taken.end(), values);
   return bytesValue(env, values, sizeof values);
 }
 

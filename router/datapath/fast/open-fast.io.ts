@@ -16,7 +16,7 @@ import { SOCKET_BUFFER_BYTES } from '../sleeve/tunnel-socket.ts';
 import { FastDatapath } from './fast-datapath.ts';
 import { recordsToSleeve } from './records-to-sleeve.ts';
 
-/** How often what the lanes dropped is added to the counters. */
+/** What the lanes drop is added to the counters at once, and then at most this often. */
 const COLLECT_EVERY_MS = 1000;
 /** The datapath in C++, with a sleeve beside it for all that is not plain. */
 export const FAST: DatapathKind = {
@@ -75,11 +75,25 @@ async function openFast(options: DatapathOptions): Promise<OpenDatapath> {
       // Nothing comes in by the sleeve's own devices: the lanes read them.
       const nothing = (): void => undefined;
       io.start({ onDatagrams: nothing, onFrame: nothing, onBatchEnd: nothing });
-      collecting = setInterval(() => datapath.collectDrops(), COLLECT_EVERY_MS).unref();
-      engine.start(recordsToSleeve(sleeve, options, (errno) => onFault(tunFault(tunName, errno))));
+      const collect = (): void => {
+        collecting = undefined;
+        datapath.collectDrops();
+      };
+      const onDropped = (): void => {
+        if (collecting !== undefined) return;
+        collect();
+        collecting = setTimeout(collect, COLLECT_EVERY_MS).unref();
+      };
+      engine.start(
+        recordsToSleeve(sleeve, options, {
+          onFault: (what, errno) =>
+            onFault(readFault(what === 'tun' ? `TUN device ${tunName}` : what, errno)),
+          onDropped,
+        }),
+      );
     },
     close: () => {
-      clearInterval(collecting);
+      clearTimeout(collecting);
       engine.close();
       io.close();
     },
@@ -120,7 +134,7 @@ function sendOnly(socket: UdpSocket): SleeveUdp {
   };
 }
 
-function tunFault(name: string, errno: number): WeftError {
+function readFault(what: string, errno: number): WeftError {
   const remedy = 'see that the interface was not deleted, and restart weftd';
-  return new WeftError('E_TUN', `TUN device ${name} can be read no more (errno ${errno})`, remedy);
+  return new WeftError('E_TUN', `the ${what} can be read no more (errno ${errno})`, remedy);
 }

@@ -11,15 +11,22 @@ const DATAGRAM = 1;
 const OPENED = 2;
 const WORN = 3;
 const TUN_ERROR = 4;
+const SOCKET_ERROR = 5;
+const DROPPED = 6;
 
-/**
- * Hands what the lanes leave to others, as `native/fastdp.ts` draws it, to the sleeve. `onTunError`: the TUN can be read no
- * more, for this errno.
- */
+/** What of the lanes' records is not for the sleeve. */
+interface RecordHandlers {
+  /** The TUN, or the sockets, can be read no more. */
+  onFault(what: 'tun' | 'sockets', errno: number): void;
+  /** There are drops to be collected. */
+  onDropped(): void;
+}
+
+/** Hands what the lanes leave to others, as `native/fastdp.ts` draws it, to the sleeve. */
 export function recordsToSleeve(
   sleeve: Sleeve,
   { clock, counters }: Pick<DatapathOptions, 'clock' | 'counters'>,
-  onTunError: (errno: number) => void,
+  handlers: RecordHandlers,
 ): (buffer: Uint8Array, words: Uint32Array, count: number) => void {
   const origins = { 4: new UdpOrigins(4), 6: new UdpOrigins(6) };
   return (buffer, words, count) => {
@@ -30,7 +37,9 @@ export function recordsToSleeve(
       const index = words[at + 10]!;
       if (kind === FRAME) sleeve.handleTunPacket(bytes, now);
       else if (kind === WORN) sleeve.tellWorn(index, now);
-      else if (kind === TUN_ERROR) onTunError(words[at + 11]!);
+      else if (kind === TUN_ERROR) handlers.onFault('tun', words[at + 11]!);
+      else if (kind === SOCKET_ERROR) handlers.onFault('sockets', words[at + 11]!);
+      else if (kind === DROPPED) handlers.onDropped();
       if (kind !== DATAGRAM && kind !== OPENED) continue;
       const from = origins[words[at + 3] === 4 ? 4 : 6].endpoint(words, at + ORIGIN_WORD);
       const tos = words[at + 9]!;

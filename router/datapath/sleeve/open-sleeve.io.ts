@@ -1,10 +1,10 @@
 import { chooseAeads } from '../../../crypto/choose-aeads.ts';
 import { setPathMtuDiscovery, setSocketBuffers } from '../../../native/socket-options.ts';
 import { openTun } from '../../../native/tun.ts';
-import { openUdp } from '../../../native/udp.ts';
+import { openUdp, type UdpSocket } from '../../../native/udp.ts';
 import { PORTABLE_DATAPATH } from '../choose-datapath.ts';
 import type { DatapathKind, DatapathOptions, OpenDatapath } from '../datapath.ts';
-import { aeadFeatures, tunFeatures } from '../host-features.io.ts';
+import { aeadFeatures, tunFeatures, udpFeatures } from '../host-features.io.ts';
 import { AEAD_MAKERS } from './aead-makers.io.ts';
 import { SleeveIo } from './sleeve.io.ts';
 import { Sleeve } from './sleeve.ts';
@@ -18,13 +18,18 @@ async function openSleeve(options: DatapathOptions): Promise<OpenDatapath> {
   const { self, port, listen, tunName, overlayMtu, counters, clock } = options;
   const aeads = chooseAeads(AEAD_MAKERS);
   const tun = openTun(tunName);
+  const sockets: UdpSocket[] = [];
   // Closes the TUN where it fails.
   const io = await SleeveIo.open({
     port,
     ...(listen.length === 0 ? {} : { listen }),
     tun,
     counters,
-    openUdp,
+    openUdp: (host, wanted) => {
+      const socket = openUdp(host, wanted);
+      sockets.push(socket);
+      return socket;
+    },
     tuneSocket: (descriptor, family) => {
       setSocketBuffers(descriptor, SOCKET_BUFFER_BYTES);
       setPathMtuDiscovery(descriptor, family, 'probe');
@@ -45,7 +50,7 @@ async function openSleeve(options: DatapathOptions): Promise<OpenDatapath> {
     name: SLEEVE.name,
     suites: aeads.suites,
     takesMarks: true,
-    features: [...aeadFeatures(aeads), ...tunFeatures(tun.offloads)],
+    features: [...aeadFeatures(aeads), ...tunFeatures(tun.offloads), ...udpFeatures(sockets)],
     datapath: sleeve,
     start: (events, onFault) => {
       sleeve.setEvents(events);

@@ -32,7 +32,10 @@ struct Datagrams final : DatagramSink {
   void transmit(const SocketAddress&, const uint8_t* bytes, size_t length, size_t segment, uint8_t) override {
     for (size_t at = 0; at < length; at += segment) {
       count.fetch_add(1);
-      if (bytes[at + kBodyOffset] == 0x45 && bytes[at + kBodyOffset + 12] == 10) clear.fetch_add(1);
+      // The version and the source, as they stand in a packet that is not sealed.
+      const uint8_t source[4] = {10, 1, 0, 1};
+      const uint8_t* inner = bytes + at + kBodyOffset;
+      if (inner[0] == 0x45 && std::memcmp(inner + 12, source, sizeof source) == 0) clear.fetch_add(1);
     }
   }
 };
@@ -155,7 +158,7 @@ int main() {
       uint64_t counter = 0;
       if (Session* session = lanes.forwarding.session(index)) session->reserve(&counter);
       const PeerTallies& tallies = lanes.forwarding.knownPeer(kPeer)->tallies;
-      seen += tallies.sentPackets.value() + tallies.receivedPackets.value() + lanes.drops.take(0);
+      seen += tallies.sentPackets.value() + tallies.receivedPackets.value() + lanes.drops.take()[0];
       while (lanes.upward.take(words.data(), 256, room.data(), room.size()) > 0) continue;
       Gate::Change change(&lanes.gate, Gate::kInbound, Gate::kInbound);
       if (Session* session = lanes.forwarding.session(index)) session->window.check(counter);
