@@ -1,6 +1,6 @@
 /**
  * What it costs to watch flows: a pod begins 10,000 connections a second, to its node's host, for some seconds at a time:
- * with nobody watching, with a reader that follows all, and recorded without a reader, in turn. Prints one JSON line: the
+ * with nobody watching, with a reader that follows one port of all these, and with one that takes every row, in turn. Prints one JSON line: the
  * share of a core of weftd in each, what a reader got and lost, how soon the first row of `flows` is there, and the share of
  * a core at rest.
  *
@@ -8,7 +8,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { askDaemon } from '../control/control-client.io.ts';
-import type { FlowsResult } from '../control/flow-request.ts';
+import type { FlowFilter, FlowsResult } from '../control/flow-request.ts';
 import { Cluster } from '../test/cluster/cluster.ts';
 import type { ClusterNode } from '../test/cluster/cluster-node.ts';
 import type { ClusterPod } from '../test/cluster/cluster-pod.ts';
@@ -35,22 +35,28 @@ try {
   const idleCpuPercent = await cpuPercent(off, () => pause(20_000));
 
   const firstRowMs: number[] = [];
-  const figures = { unwatched: [] as number[], watched: [] as number[] };
+  const figures = { unwatched: [] as number[], watched: [] as number[], everyRow: [] as number[] };
   const begun: number[] = [];
   let [rows, lost, gaps] = [0, 0, 0];
+  const every = { rows: 0, lost: 0 };
   for (let round = 0; round < rounds; round++) {
     // Nobody watches any more 15 s after the last question.
     if (round > 0) await pause(18_000);
     figures.unwatched.push(await cpuPercent(off, async () => void begun.push(await beginConnections(pod))));
     const at = performance.now();
-    await ask(off, 'open', '');
+    await ask(off, { want: 'open', filter: {} });
     firstRowMs.push(performance.now() - at);
-    const reader = follow(off);
+    const reader = follow(off, { port: 1_024 });
     figures.watched.push(await cpuPercent(off, async () => void begun.push(await beginConnections(pod))));
     const read = await reader.stop();
     rows += read.rows;
     lost += read.lost;
     gaps += read.gaps;
+    const taker = follow(off, {});
+    figures.everyRow.push(await cpuPercent(off, async () => void begun.push(await beginConnections(pod))));
+    const taken = await taker.stop();
+    every.rows += taken.rows;
+    every.lost += taken.lost;
   }
   const [unwatched, watched] = [spread(figures.unwatched), spread(figures.watched)];
   const extra = rounded(watched.median - unwatched.median);
@@ -58,10 +64,11 @@ try {
     rounds,
     seconds,
     connectionsPerSecond: spread(begun),
-    cpuPercent: { unwatched, watched, extra },
+    cpuPercent: { unwatched, watched, extra, everyRow: spread(figures.everyRow) },
     idleCpuPercent: rounded(idleCpuPercent),
     firstRowMs: spread(firstRowMs),
     reader: { rows, lost, gaps },
+    readerOfEveryRow: every,
     targets: TARGETS,
     ratioToTarget: {
       cpuPercent: rounded(extra / TARGETS.cpuPercent),
@@ -88,17 +95,23 @@ async function cpuPercent(node: ClusterNode, work: () => Promise<unknown>): Prom
   return (100 * (after.cpuSeconds - before.cpuSeconds) * 1000) / (after.at - before.at);
 }
 
-function ask(node: ClusterNode, want: 'open' | 'follow', cursor: string): Promise<FlowsResult> {
-  return askDaemon(node.runDir, { op: 'flows', want, cursor, limit: 2_000, filter: { port: 1_024 } });
+function ask(
+  node: ClusterNode,
+  { want, cursor = '', filter }: { want: 'open' | 'follow'; cursor?: string; filter: FlowFilter },
+): Promise<FlowsResult> {
+  return askDaemon(node.runDir, { op: 'flows', want, cursor, limit: want === 'open' ? 500 : 2_000, filter });
 }
 
-/** A reader that follows all that concerns one port: what it asks for is looked for among all records. */
-function follow(node: ClusterNode): { stop(): Promise<{ rows: number; lost: number; gaps: number }> } {
+/** A reader that follows, as fast as it can. */
+function follow(
+  node: ClusterNode,
+  filter: FlowFilter,
+): { stop(): Promise<{ rows: number; lost: number; gaps: number }> } {
   let isOver = false;
   const read = { rows: 0, lost: 0, gaps: 0 };
   const reading = (async () => {
     for (let cursor = ''; !isOver; ) {
-      const result = await ask(node, 'follow', cursor);
+      const result = await ask(node, { want: 'follow', cursor, filter });
       cursor = result.cursor;
       read.rows += result.rows.length;
       read.lost += result.lost;

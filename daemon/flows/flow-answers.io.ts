@@ -14,7 +14,7 @@ import {
 import type { FlowRecord } from '../../flows/flow.ts';
 import type { FlowCounter } from '../../flows/flow-counters.ts';
 import type { FlowCollector } from './flow-collector.io.ts';
-import { passesFlowFilter } from './flow-filter.ts';
+import { mayPassFlowFilter, passesFlowFilter } from './flow-filter.ts';
 import type { FlowNames } from './flow-names.io.ts';
 import { addressesIn, type KnownNames, rowOf } from './flow-rows.ts';
 import { addressesOfTotals, rankTotals, totalRow } from './total-rows.ts';
@@ -156,6 +156,8 @@ export class FlowAnswers {
     const rows: FlowRow[] = [];
     let more = 0;
     const records = [...flows];
+    const isUnfiltered = Object.keys(filter).length === 0;
+    if (isUnfiltered) more = records.splice(limit).length;
     for (let first = 0; first < records.length; first += RECORDS_A_TURN) {
       const found = await this.#rows(records.slice(first, first + RECORDS_A_TURN), filter);
       for (const { row } of found) {
@@ -173,12 +175,13 @@ export class FlowAnswers {
     records: readonly FlowRecord[],
     filter: FlowFilter,
   ): Promise<{ readonly index: number; readonly row: FlowRow }[]> {
-    if (records.length === 0) return [];
+    const candidates = [...records.entries()].filter(([, record]) => mayPassFlowFilter(record, filter));
+    if (candidates.length === 0) return [];
     const { names, nodes } = this.#options;
-    await names.learn(addressesIn(records));
+    await names.learn(addressesIn(candidates.map(([, record]) => record)));
     const known: KnownNames = { ...nodes(), podName: (address) => names.podName(address) };
-    return records
-      .map((record, index) => ({ index, row: rowOf(record, known) }))
+    return candidates
+      .map(([index, record]) => ({ index, row: rowOf(record, known) }))
       .filter(({ row }) => passesFlowFilter(row, filter, (address) => names.labelsOf(address)));
   }
 

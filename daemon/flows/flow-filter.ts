@@ -1,7 +1,35 @@
 import type { FlowEnd, FlowFilter, FlowRow } from '../../control/flow-request.ts';
+import type { FlowRecord } from '../../flows/flow.ts';
 
 /** Labels of the pod that has an address, where they are known. */
 type LabelsOf = (address: string) => Readonly<Record<string, string>> | undefined;
+
+/**
+ * Whether a record may be wanted, as far as that can be seen without any names: finding those out, and making a row, costs
+ * more than all that was done to the record before.
+ */
+export function mayPassFlowFilter(record: FlowRecord, filter: FlowFilter): boolean {
+  if (record.kind === 'gap' || record.kind === 'repaired') return true;
+  const { port, verdict, pod, from, to, namespace, label, node } = filter;
+  const isDrop = record.kind === 'drop';
+  if (verdict !== undefined && isDrop !== (verdict === 'dropped')) return false;
+  const { source, target, targetPort, sourceOwner, targetOwner } = isDrop ? record : record.flow;
+  const [destination, destinationPort] = isDrop
+    ? [target, targetPort]
+    : [record.flow.destination, record.flow.destinationPort];
+  if (port !== undefined && port !== targetPort && port !== destinationPort) return false;
+  const isTo = (wanted: string): boolean => wanted === target || wanted === destination;
+  if (isAddress(from) && from !== source) return false;
+  if (isAddress(to) && !isTo(to)) return false;
+  if (isAddress(pod) && pod !== source && !isTo(pod)) return false;
+  const needsCluster = namespace !== undefined || label !== undefined || node !== undefined;
+  return !needsCluster || sourceOwner !== undefined || targetOwner !== undefined;
+}
+
+/** An address, and no `namespace/name`. */
+function isAddress(text: string | undefined): text is string {
+  return text !== undefined && !text.includes('/');
+}
 
 /** Whether a reader who asks for `filter` wants `row`. */
 export function passesFlowFilter(row: FlowRow, filter: FlowFilter, labelsOf: LabelsOf): boolean {

@@ -1,7 +1,7 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import type { PeerId } from '../../../../base/peer-id.ts';
 import type { FlowFilter, FlowRow } from '../../../../control/flow-request.ts';
-import { passesFlowFilter } from '../../../../daemon/flows/flow-filter.ts';
+import { mayPassFlowFilter, passesFlowFilter } from '../../../../daemon/flows/flow-filter.ts';
 import { addressesIn, type KnownNames, rowOf } from '../../../../daemon/flows/flow-rows.ts';
 import type { FlowDrop, FlowEvent } from '../../../../flows/flow.ts';
 
@@ -119,6 +119,21 @@ describe('the filter of flows', () => {
   for (const [filter, expected] of cases)
     it(`${expected ? 'takes' : 'leaves out'} ${JSON.stringify(filter)}`, () =>
       equal(passes(row, filter), expected));
+
+  it('leaves out before names are known only what it would leave out after', () => {
+    for (const record of [EVENT, DROP]) {
+      for (const [filter] of cases) {
+        if (passes(rowOf(record, NAMES), filter)) equal(mayPassFlowFilter(record, filter), true);
+      }
+    }
+    for (const filter of [
+      { port: 81 },
+      { verdict: 'dropped' },
+      { from: '10.2.0.7' },
+      { to: '10.1.0.5' },
+    ] as const)
+      equal(mayPassFlowFilter(EVENT, filter), false, JSON.stringify(filter));
+  });
 
   it('never hides that something is missing', () => {
     const gap: FlowRow = { kind: 'gap', at: 0, from: 0, reason: 'overrun', count: null };
