@@ -30,20 +30,23 @@ const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE, ca: Buffer.from(
 async function ask(method: string, path: string, body: object): Promise<{ metadata?: { uid: string } }> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
-  const headers = { authorization: `Bearer ${token}`, 'content-type': type };
+  const text = JSON.stringify(body);
+  // Node.js itself tells no length for a DELETE.
+  const length = Buffer.byteLength(text);
+  const headers = { authorization: `Bearer ${token}`, 'content-type': type, 'content-length': length };
   const asked = request(`${server}${path}`, { method, headers, agent }, (response) => {
-    let text = '';
+    let answer = '';
     response.on('data', (data: Buffer) => {
-      text += data.toString();
+      answer += data.toString();
     });
     response.on('error', reject);
     response.on('end', () => {
-      if ((response.statusCode ?? 500) < 300) resolve(text);
-      else reject(new Error(`${method} ${path}: ${response.statusCode} ${text.slice(0, 300)}`));
+      if ((response.statusCode ?? 500) < 300) resolve(answer);
+      else reject(new Error(`${method} ${path}: ${response.statusCode} ${answer.slice(0, 300)}`));
     });
   });
   asked.on('error', reject);
-  asked.end(JSON.stringify(body));
+  asked.end(text);
   return JSON.parse(await promise) as { metadata?: { uid: string } };
 }
 
