@@ -29,6 +29,8 @@ const KINDS = 'networkpolicies,clusternetworkpolicies,pods,namespaces';
 /** Of the changes; a fault is made after each so many of them. */
 const PAUSE_MS = 700;
 const CHANGES_A_FAULT = 12;
+/** Breaches with no more time than this between them have one cause. */
+const EPISODE_GAP_MS = 5_000;
 const READ_EVERY_MS = 500;
 /** How long everything has to come right at the end. */
 const SETTLE_MS = 60_000;
@@ -112,8 +114,28 @@ function told(breach: Breach): string {
     `${namespace}/${own} (${node}, ${role.last})`;
   const when = new Date(at).toISOString();
   const graceNeededMs = truth.graceNeeded(breach, GRACES_MS);
-  const late = Number.isFinite(graceNeededMs) ? `allowed ${graceNeededMs / 1000} s before` : 'never allowed';
+  const late = Number.isFinite(graceNeededMs)
+    ? `allowed with a grace of ${graceNeededMs / 1000} s`
+    : 'never allowed';
   return `FORBIDDEN ${when} ${kind} ${name(from)} ${address} -> ${name(to)} port ${port}; ${late}; ${faults.last}`;
+}
+
+/** One line for all breaches that came close together: how many, when, between which nodes, and how late what forbids them was. */
+function episodes(): string[] {
+  const found: Breach[][] = [];
+  for (const breach of [...prober.breaches].sort((a, b) => a.at - b.at)) {
+    const last = found.at(-1);
+    if (last !== undefined && breach.at - last.at(-1)!.at < EPISODE_GAP_MS) last.push(breach);
+    else found.push([breach]);
+  }
+  return found.map((breaches) => {
+    const [first, last] = [breaches[0]!, breaches.at(-1)!];
+    const graces = breaches.map((each) => truth.graceNeeded(each, GRACES_MS));
+    const ways = [...new Set(breaches.map(({ from, to }) => `${from.node} to ${to.node}`))].sort();
+    const lasted = Math.round(last.at - first.at);
+    const worst = breaches[graces.indexOf(Math.max(...graces))]!;
+    return `${breaches.length} from ${new Date(first.at).toISOString()} on, for ${lasted} ms, ${ways.join(', ')}; the worst: ${told(worst)}`;
+  });
 }
 
 /** What was loaded on both nodes when the first packet passed that must not. */
@@ -126,6 +148,19 @@ async function keepEvidence({ from, to }: Breach): Promise<void> {
   }
   const policies = await lab.kubectl.run(['get', KINDS, '-A', '-o', 'yaml']);
   writeFileSync(`${LOG_FOLDER}/policy-chaos.yaml`, policies.stdout);
+}
+
+/** Everything that a breach may be understood by, a line each. */
+function keepHistory(): void {
+  const breaches = prober.breaches.map((each) => {
+    const { from, to, ...packet } = each;
+    const [sender, receiver] = [from, to].map(({ namespace, name, node }) => `${node} ${namespace}/${name}`);
+    return { ...packet, sender, receiver, graceNeededMs: truth.graceNeeded(each, GRACES_MS) };
+  });
+  for (const [name, lines] of Object.entries({ changes: churn.requests, breaches, faults: faults.spans })) {
+    const text = lines.map((each) => `${JSON.stringify(each)}\n`).join('');
+    writeFileSync(`${LOG_FOLDER}/policy-chaos-${name}.jsonl`, text);
+  }
 }
 
 /** What must pass and has not since a time; and how many ways there are of either kind. */
@@ -195,12 +230,10 @@ try {
   reading = false;
   await reader;
   await look();
+  keepHistory();
   console.log(JSON.stringify({ changes: churn.counts, faults: faults.counts, packets: prober.counts }));
   console.log(`at the end ${final.must} ways that must pass, ${final.mustNot} that must not`);
-  check(
-    `no packet passed that must not: ${prober.breaches.length} of ${prober.counts.judged}`,
-    prober.breaches.map(told),
-  );
+  check(`no packet passed that must not: ${prober.breaches.length} of ${prober.counts.judged}`, episodes());
   check(
     `addresses were dealt out again: ${prober.dealtAgain} of ${prober.dealt}`,
     minutes >= LONG_MINUTES && prober.dealtAgain === 0 ? ['none was'] : [],

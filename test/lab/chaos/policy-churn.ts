@@ -25,7 +25,9 @@ export class PolicyChurn {
   readonly pods = new Map<string, ChurnPod>();
   /** How often each kind of change was made. */
   readonly counts: Record<string, number> = {};
-  /** What was changed of late, and when it was begun, for messages. */
+  /** All that was asked of the API. */
+  readonly requests: { readonly begun: string; readonly taken: string; readonly change: object }[] = [];
+  /** What was changed of late, when that was begun and how long it took, for messages. */
   readonly lastChanges: string[] = [];
   readonly #lab: Lab;
   readonly #truth: PolicyTruth;
@@ -86,9 +88,12 @@ export class PolicyChurn {
     for (const [weight, name, change] of changes) {
       if (ticket < weight) {
         this.counts[name] = (this.counts[name] ?? 0) + 1;
-        this.lastChanges.unshift(`${name} at ${new Date().toISOString()}`);
+        const begun = Date.now();
+        await change();
+        // How long that took tells how busy the machine is.
+        this.lastChanges.unshift(`${name} at ${new Date(begun).toISOString()} in ${Date.now() - begun} ms`);
         this.lastChanges.length = Math.min(this.lastChanges.length, TOLD_CHANGES);
-        return change();
+        return;
       }
       ticket -= weight;
     }
@@ -104,11 +109,11 @@ export class PolicyChurn {
     const history = this.#truth.teamByNamespace.get(name) ?? new History(team);
     this.#truth.teamByNamespace.set(name, history);
     const taken = history.change(team, Date.now());
-    await this.#lab.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { team } } });
+    await this.#apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { team } } });
     taken(Date.now());
     // A pod is refused until its service account is there.
     const args = ['wait', '--for=create', 'serviceaccount/default', '-n', name, '--timeout=30s'];
-    await this.#lab.kubectl.run(args);
+    await this.#kubectl(args);
   }
 
   async #makePod(nodes: readonly string[]): Promise<void> {
@@ -119,7 +124,7 @@ export class PolicyChurn {
       role: this.#pick(ROLES),
     };
     this.pods.set(`${pod.namespace}/${pod.name}`, pod);
-    await this.#lab.apply(agentPod(pod));
+    await this.#apply(agentPod(pod));
   }
 
   async #deletePod(nodes: readonly string[]): Promise<void> {
@@ -130,7 +135,7 @@ export class PolicyChurn {
     const pod = this.#podOf(`${namespace}/${name}`);
     if (pod !== undefined) pod.deletedAt = Date.now();
     const force = randomBelow(this.#random, 3) === 0 ? ['--force', '--grace-period=0'] : [];
-    await this.#lab.kubectl.run(['delete', 'pod', name, '-n', namespace, '--wait=false', ...force]);
+    await this.#kubectl(['delete', 'pod', name, '-n', namespace, '--wait=false', ...force]);
   }
 
   async #labelPod(): Promise<void> {
@@ -139,7 +144,7 @@ export class PolicyChurn {
     const { namespace, name, role } = this.#pick(there);
     const value = this.#pick(ROLES);
     const taken = role.change(value, Date.now());
-    await this.#lab.kubectl.run(['label', 'pod', name, '-n', namespace, '--overwrite', `role=${value}`]);
+    await this.#kubectl(['label', 'pod', name, '-n', namespace, '--overwrite', `role=${value}`]);
     taken(Date.now());
   }
 
@@ -147,14 +152,14 @@ export class PolicyChurn {
     const name = this.#pick(NAMESPACES);
     const team = this.#pick(TEAMS);
     const taken = this.#truth.teamByNamespace.get(name)!.change(team, Date.now());
-    await this.#lab.kubectl.run(['label', 'namespace', name, '--overwrite', `team=${team}`]);
+    await this.#kubectl(['label', 'namespace', name, '--overwrite', `team=${team}`]);
     taken(Date.now());
   }
 
   async #setPolicy(): Promise<void> {
     const policy = this.#somePolicy();
     const taken = this.#policy(policy.namespace, policy.name).change(policy, Date.now());
-    await this.#lab.apply(networkPolicy(policy));
+    await this.#apply(networkPolicy(policy));
     taken(Date.now());
   }
 
@@ -163,14 +168,14 @@ export class PolicyChurn {
     if (there.length === 0) return;
     const { namespace, name } = this.#pick(there);
     const taken = this.#policy(namespace, name).change(undefined, Date.now());
-    await this.#lab.kubectl.run(['delete', 'networkpolicy', name, '-n', namespace, '--ignore-not-found']);
+    await this.#kubectl(['delete', 'networkpolicy', name, '-n', namespace, '--ignore-not-found']);
     taken(Date.now());
   }
 
   async #setClusterPolicy(): Promise<void> {
     const policy = this.#someClusterPolicy();
     const taken = this.#clusterPolicy(policy.name).change(policy, Date.now());
-    await this.#lab.apply(clusterNetworkPolicy(policy));
+    await this.#apply(clusterNetworkPolicy(policy));
     taken(Date.now());
   }
 
@@ -179,7 +184,7 @@ export class PolicyChurn {
     if (there.length === 0) return;
     const { name } = this.#pick(there);
     const taken = this.#clusterPolicy(name).change(undefined, Date.now());
-    await this.#lab.kubectl.run(['delete', 'clusternetworkpolicy', name, '--ignore-not-found']);
+    await this.#kubectl(['delete', 'clusternetworkpolicy', name, '--ignore-not-found']);
     taken(Date.now());
   }
 
@@ -192,7 +197,7 @@ export class PolicyChurn {
     const settled = [...this.#truth.policyByKey.values()]
       .filter(({ last }) => last?.namespace === name)
       .map((history) => history.change(undefined, Date.now()));
-    await this.#lab.kubectl.run(['delete', 'namespace', name, '--timeout=100s'], { timeoutMs: 110_000 });
+    await this.#kubectl(['delete', 'namespace', name, '--timeout=100s'], { timeoutMs: 110_000 });
     for (const taken of settled) taken(Date.now());
     await this.#makeNamespace(name);
     this.#backSince.set(name, Date.now());
@@ -257,6 +262,20 @@ export class PolicyChurn {
       ...(kind !== 0 ? { role: this.#pick(ROLES) } : {}),
       ...(kind !== 1 ? { team: this.#pick(TEAMS) } : {}),
     };
+  }
+
+  async #apply(object: object): Promise<void> {
+    await this.#noted(object, () => this.#lab.apply(object));
+  }
+
+  async #kubectl(args: readonly string[], options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    await this.#noted(args, () => this.#lab.kubectl.run(args, options));
+  }
+
+  async #noted(change: object, work: () => Promise<unknown>): Promise<void> {
+    const begun = new Date().toISOString();
+    await work();
+    this.requests.push({ begun, taken: new Date().toISOString(), change });
   }
 
   #chance(): boolean {

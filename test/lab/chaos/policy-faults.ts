@@ -22,6 +22,8 @@ const BACK_LIMIT_MS = 240_000;
 export class PolicyFaults {
   /** How often each kind of fault was made. */
   readonly counts: Record<string, number> = {};
+  /** Faults, and when all worked again. */
+  readonly spans: { readonly fault: string; readonly repaired: string }[] = [];
   /** What did not work again after a fault. */
   readonly failures: string[] = [];
   /** The fault that was made last, for messages. */
@@ -81,11 +83,15 @@ export class PolicyFaults {
     this.counts[kind] = (this.counts[kind] ?? 0) + 1;
     this.last = `${kind} on ${node} at ${new Date().toISOString()}`;
     console.log(this.last);
+    const made = this.last;
     const repaired = this.#truth.down(node, Date.now());
     const work = fault()
       .then(() => this.#enforces(node))
       .then(
-        () => repaired(Date.now()),
+        () => {
+          repaired(Date.now());
+          this.spans.push({ fault: made, repaired: new Date().toISOString() });
+        },
         (error: unknown) => this.failures.push(`${kind} on ${node}: ${String(error)}`),
       )
       .then(() => {
