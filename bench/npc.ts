@@ -28,6 +28,7 @@ const POD_MAKER = fileURLToPath(new URL('./policy/pod-maker.ts', import.meta.url
 const SENDER = fileURLToPath(new URL('./send-datagrams.ts', import.meta.url));
 const POLICIES = 1_000;
 const NODES = 40;
+const NODE_OPTIONS = '--max-semi-space-size=4';
 const PODS_A_MINUTE = 1_000;
 const BATCH = 100;
 const TARGETS = { megabytes: 180, idleCorePercent: 1, dropLogCorePercent: 5 };
@@ -89,7 +90,10 @@ try {
     host.attach({ link, addresses, pod: { namespace, name, uid: uids[i]! } });
     local++;
   }
+  // As in weave-daemonset.yaml.
+  process.env.NODE_OPTIONS = NODE_OPTIONS;
   const npc = host.start();
+  delete process.env.NODE_OPTIONS;
   await until('weft-npc to be ready', async () => (await host.readiness()) === 'ok', { timeoutMs: 120_000 });
   const pid = npc.child.pid!;
   await delay(10_000);
