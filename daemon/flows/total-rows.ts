@@ -68,9 +68,9 @@ export function addressesOfTotals(rows: RankedTotals['rows']): Set<string> {
   return addresses;
 }
 
-function weight(total: PairTotal, by: FlowMeasure): number {
+function weight(total: PairTotal & { readonly open: number }, by: FlowMeasure): number {
   if (by === 'bytes') return total.sentBytes + total.receivedBytes;
-  return by === 'drops' ? total.drops : total.connections;
+  return by === 'drops' ? total.drops : total.connections + total.open;
 }
 
 function amountsOf(totals: readonly (PairTotal & { readonly open: number })[]): FlowAmounts {
