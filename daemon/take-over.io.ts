@@ -115,9 +115,7 @@ function look({ stateDir, runDir }: Pick<Config, 'stateDir' | 'runDir'>): Look {
 /** False, too, where the run folder is gone: who stands by goes by the state folder alone then. */
 function isClaimed(runDir: string): boolean {
   try {
-    const claim = FileLock.take(claimFile(runDir));
-    claim?.release();
-    return claim === undefined;
+    return FileLock.isHeld(claimFile(runDir));
   } catch {
     return false;
   }

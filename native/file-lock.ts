@@ -31,6 +31,13 @@ export class FileLock {
     throw failed(path, new Error(`flock: errno ${-outcome}`));
   }
 
+  /** Whether somebody holds the lock of `path`, which is taken for an instant to see it. Creates and throws as {@link take}. */
+  static isHeld(path: string): boolean {
+    const lock = FileLock.take(path);
+    lock?.release();
+    return lock === undefined;
+  }
+
   /** Harmless when repeated. */
   release(): void {
     if (this.#fd >= 0) closeSync(this.#fd);

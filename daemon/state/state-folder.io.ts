@@ -106,9 +106,7 @@ export function openStateFolder(path: string, options: StateFolderOptions): Stat
 
 /** Whether a weftd holds the folder. */
 export function isLocked(path: string): boolean {
-  const lock = FileLock.take(`${path}/lock`);
-  lock?.release();
-  return lock === undefined;
+  return FileLock.isHeld(`${path}/lock`);
 }
 
 /**
