@@ -6,7 +6,13 @@ import type { RandomSource } from '../../base/random.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import type { ClusterKeys } from '../../crypto/cluster-secret.ts';
 import type { Identity } from '../../crypto/identity.ts';
-import { LinkHandshake, type LinkHandshakeFault, type LinkHandshakeOptions } from './link-handshake.ts';
+import {
+  LINK_FIRST_MESSAGE_MS,
+  LINK_HANDSHAKE_MS,
+  LinkHandshake,
+  type LinkHandshakeFault,
+  type LinkHandshakeOptions,
+} from './link-handshake.ts';
 import { CHANNEL_PLAINTEXT_MAX, type SecureChannel } from './secure-channel.ts';
 
 /**
@@ -159,11 +165,8 @@ interface LinkPeer {
  */
 export type LinkFault = LinkHandshakeFault | 'timeout' | 'unexpected-peer' | 'closed';
 
-/** From the accept to the first message: time for one that is lost to be sent again. */
-export const LINK_FIRST_MESSAGE_MS = 3000;
 /** The payload of both credentials begins with the boot epoch, u64; what follows is a newer peer's and ignored. */
 const LINK_PAYLOAD_LENGTH = 8;
 const NOTHING = new Uint8Array(0);
-export const LINK_HANDSHAKE_MS = 5000;
 /** Bytes in one frame. */
 export const LINK_FRAME_MAX = CHANNEL_PLAINTEXT_MAX;

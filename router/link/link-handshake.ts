@@ -43,6 +43,10 @@ import { type ChannelFault, SecureChannel } from './secure-channel.ts';
  * has recorded a message 1 can send it again; link-admission.ts sees to it that this costs no Diffie-Hellman either.
  */
 
+/** From the accept to the end of the handshake, in milliseconds. */
+export const LINK_HANDSHAKE_MS = 5000;
+/** From the accept to the first message, in milliseconds: time for one that is lost to be sent again. */
+export const LINK_FIRST_MESSAGE_MS = 3000;
 /** The longest handshake frame, in bytes. */
 export const LINK_HANDSHAKE_FRAME_MAX = 16_384;
 /** The longest payload of the caller's in a credential, in bytes. */

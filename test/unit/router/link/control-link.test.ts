@@ -5,13 +5,8 @@ import { instant } from '../../../../base/instant.ts';
 import { parseClusterSecret } from '../../../../crypto/cluster-secret.ts';
 import { generateIdentity, type Identity } from '../../../../crypto/identity.ts';
 import { cryptoReady } from '../../../../crypto/ready.ts';
-import {
-  ControlLink,
-  LINK_FIRST_MESSAGE_MS,
-  LINK_FRAME_MAX,
-  LINK_HANDSHAKE_MS,
-  type LinkProgress,
-} from '../../../../router/link/control-link.ts';
+import { ControlLink, LINK_FRAME_MAX, type LinkProgress } from '../../../../router/link/control-link.ts';
+import { LINK_FIRST_MESSAGE_MS, LINK_HANDSHAKE_MS } from '../../../../router/link/link-handshake.ts';
 import { seededRandom } from '../../../seeded-random.ts';
 import { SECRET } from '../tunnel/tunnel-net.ts';
 
