@@ -22,6 +22,7 @@ import {
   givenInEnvironment,
   givenInFile,
   givenOnCommandLine,
+  inPrecedence,
 } from '../../host/settings/setting-sources.ts';
 import { settingValues, valueFault } from '../../host/settings/setting-values.ts';
 import { settingsHelp } from '../../host/settings/settings-help.ts';
@@ -112,10 +113,7 @@ export function listenHosts(config: Pick<Config, 'listen'>): string[] {
   return config.listen.map(formatAddress);
 }
 
-/**
- * Reads flags, environment and config file, in this order of precedence, over the defaults. A setting given in
- * one source hides the same setting in those below it, lists too: they are not joined.
- */
+/** Reads flags, environment and config file, in this order of precedence, over the defaults. */
 export function readConfig(input: IntentInput): Intent<Config> {
   const faults: WeftError[] = [];
   const flags = givenOnCommandLine(SETTING_TABLE, input.argv, faults);
@@ -127,7 +125,8 @@ export function readConfig(input: IntentInput): Intent<Config> {
   let file: Given<SettingName> = new Map();
   if (input.file instanceof WeftError) faults.push(input.file);
   else if (input.file) file = givenInFile(SETTING_TABLE, input.file, faults);
-  const config = build(new Map([...file, ...env.settings, ...flags.settings]), input.hostName, faults);
+  const given = inPrecedence({ flags: flags.settings, env: env.settings, file });
+  const config = build(given, input.hostName, faults);
   return faults.length > 0 ? { action: 'refuse', faults } : { action: 'run', config };
 }
 

@@ -114,6 +114,15 @@ export function givenInFile<Name extends string>(
   return settings;
 }
 
+/** What holds of all that was given. A setting in one source hides the same in those below it, lists too. */
+export function inPrecedence<Name extends string>(given: {
+  readonly flags: Given<Name>;
+  readonly env: Given<Name>;
+  readonly file: Given<Name>;
+}): Given<Name> {
+  return new Map([...given.file, ...given.env, ...given.flags]);
+}
+
 const EXPECTED = {
   one: 'a text or a number',
   many: 'a list of texts',

@@ -16,6 +16,7 @@ import {
   givenInEnvironment,
   givenInFile,
   givenOnCommandLine,
+  inPrecedence,
 } from '../../host/settings/setting-sources.ts';
 import { settingValues } from '../../host/settings/setting-values.ts';
 import { settingsHelp } from '../../host/settings/settings-help.ts';
@@ -49,7 +50,8 @@ export function readNpcConfig({ argv, env, hostName, file }: IntentInput): Inten
   let inFile: Given<NpcSettingName> = new Map();
   if (file instanceof WeftError) faults.push(file);
   else if (file) inFile = givenInFile(NPC_SETTING_TABLE, file, faults);
-  const { one } = settingValues(new Map([...inFile, ...settings, ...flags.settings]), faults);
+  const given = inPrecedence({ flags: flags.settings, env: settings, file: inFile });
+  const { one } = settingValues(given, faults);
   const config: NpcConfig = {
     nodeName: one('node-name', readNodeName, hostName.toLowerCase()),
     runDir: one('run-dir', readSocketFolder('weft-npc.sock'), '/run/weft'),
