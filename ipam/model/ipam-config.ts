@@ -1,4 +1,5 @@
 import type { Range } from '../../base/range.ts';
+import { DEFAULT_SAFE_WAIT_MS } from './safe-wait.ts';
 
 /** How this node comes to a ring where its store holds none. A ring that peers show is adopted in every mode. */
 export type RingInit =
@@ -22,7 +23,7 @@ export interface IpamConfig {
   readonly seedWaitMs: number;
   /** How long an allocation may wait for a range from another node. Milliseconds. */
   readonly allocateTimeoutMs: number;
-  /** How long a fenced peer's sessions and views get to die before its ranges move. Milliseconds. */
+  /** See {@link DEFAULT_SAFE_WAIT_MS}. */
   readonly safeWaitMs: number;
 }
 
@@ -33,6 +34,5 @@ export type GivenIpamConfig = Pick<IpamConfig, 'ranges' | 'init'> & Partial<Ipam
 export const DEFAULT_IPAM_CONFIG: Omit<IpamConfig, 'ranges' | 'init'> = {
   seedWaitMs: 1_500,
   allocateTimeoutMs: 10_000,
-  // As long as a tunnel's session may live: whoever has not heard of the removal accepts no packet of the peer any more.
-  safeWaitMs: 180_000,
+  safeWaitMs: DEFAULT_SAFE_WAIT_MS,
 };
