@@ -22,8 +22,7 @@ import { gateWarnings, type WaitingPod, waitingPods } from './gate-warnings.ts';
 import { GovernedFile } from './governed-file.io.ts';
 import type { NpcPresence } from './npc-presence.ts';
 
-/** The start of a pod waits no longer for the word of weft-npc, nor for nft where weftd opens for it itself. */
-const ADMISSION_WAIT_MS = 2_000;
+/** The start of a pod waits no longer for nft where weftd opens for it itself. */
 const OPENING_WAIT_MS = 2_000;
 /** weft-npc may have died with a run of nft under way: for so long what appears in the set is its word. */
 const NPC_GRACE_MS = 20_000;
@@ -49,7 +48,7 @@ interface PolicyGateOptions {
 export class PolicyGate implements PodGate {
   readonly #options: PolicyGateOptions;
   readonly #book = new GateBook();
-  readonly #admissions = new Admissions();
+  readonly #admissions = new Admissions((link) => this.#lostPatience(link));
   readonly #folder: GateFolder;
   readonly #governed: GovernedFile;
   readonly #keeper: GateKeeper;
@@ -150,9 +149,7 @@ export class PolicyGate implements PodGate {
   async admitted(key: AttachmentKey): Promise<void> {
     const { counters, now } = this.#options;
     const link = hostLinkName(key);
-    const patience = setTimeout(() => this.#lostPatience(link), ADMISSION_WAIT_MS);
     const ms = await this.#admissions.end(link, now);
-    clearTimeout(patience);
     if (ms === undefined) return;
     counters.add('admission.waitedMs', Math.round(ms));
     if (this.#book.get(link)?.standing.is !== 'decided') counters.add('admission.closed');
