@@ -1,15 +1,9 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WeftError } from '../base/weft-error.ts';
 import { askDaemon } from '../control/control-client.io.ts';
-import {
-  GATE_MARK,
-  type GateAttachment,
-  linkOfFileName,
-  MAX_ATTACHMENT_BYTES,
-  parseAttachment,
-  parseAttachmentText,
-} from './gate/attachment-file.ts';
+import { AttachmentFiles } from './attachment-files.io.ts';
+import { GATE_MARK, type GateAttachment, parseAttachment } from './gate/attachment-file.ts';
 import { type NetworkAddresses, networkAddresses } from './network-addresses.ts';
 
 /** Between two looks for a weftd that does not answer. */
@@ -74,6 +68,7 @@ export class AttachmentFollower {
     const { runDir, isCurrent, onAttachments, onFault } = this.#options;
     const { signal } = this.#stop;
     let revision = '';
+    const files = new AttachmentFiles(`${runDir}/pods`);
     const isOver = (): boolean => signal.aborted || loop !== this.#loop;
     while (!isOver()) {
       try {
@@ -83,6 +78,7 @@ export class AttachmentFollower {
         onFault(undefined);
         if (answer.revision === revision) continue;
         revision = answer.revision;
+        files.forget();
         const attachments = answer.attachments.map((each) => parseAttachment(each));
         onAttachments({ attachments: this.#readable(attachments), network: networkAddresses(answer) });
       } catch (error) {
@@ -90,12 +86,16 @@ export class AttachmentFollower {
         if (isOver()) return;
         onFault(error);
         revision = '';
-        if (NO_GATE.includes(error.code)) this.#options.onNoGate(error);
+        if (NO_GATE.includes(error.code)) {
+          this.#options.onNoGate(error);
+          files.forget();
+        }
         // Without a gate the files are those of nobody: pods that run would be taken for none.
         else if (hasGate(runDir)) {
-          const attachments = readAttachmentFiles(`${runDir}/pods`);
-          onAttachments({ attachments: this.#readable(attachments), network: undefined });
-        }
+          const found = files.look();
+          if (found !== 'unchanged')
+            onAttachments({ attachments: this.#readable(found), network: undefined });
+        } else files.forget();
         await delay(AWAY_LOOK_MS, undefined, { signal }).catch(() => {});
       }
     }
@@ -106,26 +106,4 @@ export class AttachmentFollower {
     this.#unreadable = found.length - readable.length;
     return readable;
   }
-}
-
-/** What the files of a folder say, undefined for each that cannot be understood. A folder that is missing has none. */
-function readAttachmentFiles(folder: string): (GateAttachment | undefined)[] {
-  let names: string[];
-  try {
-    names = readdirSync(folder);
-  } catch {
-    return [];
-  }
-  return names
-    .filter((name) => linkOfFileName(name) !== undefined)
-    .map((name) => {
-      try {
-        const path = `${folder}/${name}`;
-        if (statSync(path).size > MAX_ATTACHMENT_BYTES) return undefined;
-        const attachment = parseAttachmentText(readFileSync(path, 'utf8'));
-        return attachment?.link === linkOfFileName(name) ? attachment : undefined;
-      } catch {
-        return undefined;
-      }
-    });
 }
