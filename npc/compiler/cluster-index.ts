@@ -50,7 +50,9 @@ export class ClusterIndex {
     this.#podsByNamespace.set(pod.namespace, pods);
     pods.set(pod.name, pod);
     for (const address of this.addressesOf(pod)) {
-      this.#ownersByAddress.set(address, [...(this.#ownersByAddress.get(address) ?? []), pod]);
+      const others = this.#ownersByAddress.get(address);
+      // Nearly always there are none; a list that is made by spreading has room for 17.
+      this.#ownersByAddress.set(address, others === undefined ? [pod] : [...others, pod]);
     }
   }
 

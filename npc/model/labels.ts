@@ -1,4 +1,5 @@
 import { isRecord } from '../../kube/objects.ts';
+import { SharedValues } from './shared-values.ts';
 
 /** Labels of an object. A map, since keys come from whoever may edit the object. */
 export type Labels = ReadonlyMap<string, string>;
@@ -8,15 +9,9 @@ export const NAMESPACE_NAME_LABEL = 'kubernetes.io/metadata.name';
 
 const NO_LABELS: Labels = new Map();
 
-/**
- * Sets of labels, each kept once however many objects carry it: the pods of one workload share theirs. It holds weakly
- * what it gave out, so labels that nobody has any more are forgotten.
- */
+/** Sets of labels, each kept once however many objects carry it: the pods of one workload share theirs. */
 export class LabelSets {
-  readonly #setByText = new Map<string, WeakRef<Labels>>();
-  readonly #gone = new FinalizationRegistry<string>((text) => {
-    if (this.#setByText.get(text)?.deref() === undefined) this.#setByText.delete(text);
-  });
+  readonly #sets = new SharedValues<Labels>();
 
   /** The labels in `metadata.labels`; what is no text is left out. */
   read(value: unknown): Labels {
@@ -24,13 +19,7 @@ export class LabelSets {
       .filter((entry): entry is [string, string] => typeof entry[1] === 'string')
       .sort(([a], [b]) => (a < b ? -1 : 1));
     if (entries.length === 0) return NO_LABELS;
-    const text = JSON.stringify(entries);
-    const known = this.#setByText.get(text)?.deref();
-    if (known !== undefined) return known;
-    const labels: Labels = new Map(entries);
-    this.#setByText.set(text, new WeakRef(labels));
-    this.#gone.register(labels, text);
-    return labels;
+    return this.#sets.of(JSON.stringify(entries), () => new Map(entries));
   }
 }
 

@@ -2,6 +2,7 @@ import { formatAddress, parseAddress } from '../../base/address.ts';
 import { isRecord, type ObjectMeta, readMeta } from '../../kube/objects.ts';
 import { type LabelSets, type Labels, sameLabels } from './labels.ts';
 import { isProtocol, type Protocol } from './port-match.ts';
+import { SharedValues } from './shared-values.ts';
 
 /** A port that a container names or only numbers. */
 interface ContainerPort {
@@ -33,6 +34,8 @@ const MAX_ADDRESSES = 2;
 /** Ports of one pod that are looked at. */
 const MAX_PORTS = 1024;
 const NO_PORTS: readonly ContainerPort[] = [];
+/** The pods of one workload share their ports. */
+const PORT_LISTS = new SharedValues<readonly ContainerPort[]>();
 const CONFIG_HASH = 'kubernetes.io/config.hash';
 
 /** Undefined where it is no pod. `labelSets` keeps the labels, shared with those of others. */
@@ -43,8 +46,12 @@ export function readPod(value: unknown, labelSets: LabelSets): PolicyPod | undef
   const spec = isRecord(value.spec) ? value.spec : {};
   const status = isRecord(value.status) ? value.status : {};
   const configHash = isRecord(metadata.annotations) ? metadata.annotations[CONFIG_HASH] : undefined;
+  // All fields in one place: objects that are made by spreading take a third more memory.
   return {
-    ...meta,
+    namespace: meta.namespace,
+    name: meta.name,
+    uid: meta.uid,
+    resourceVersion: meta.resourceVersion,
     labels: labelSets.read(metadata.labels),
     addresses: addressesOf(status),
     nodeName: typeof spec.nodeName === 'string' ? spec.nodeName : '',
@@ -82,7 +89,7 @@ function namedPortsOf(spec: Readonly<Record<string, unknown>>): readonly Contain
       if (Number.isInteger(port) && port >= 1 && port <= 65_535) named.push({ name, protocol, port });
     }
   }
-  return named.length > 0 ? named : NO_PORTS;
+  return named.length > 0 ? PORT_LISTS.of(JSON.stringify(named), () => [...named]) : NO_PORTS;
 }
 
 /** Whether policy sees no difference between two versions of a pod. */
@@ -94,6 +101,6 @@ export function samePod(a: PolicyPod, b: PolicyPod): boolean {
     a.hasEnded === b.hasEnded &&
     a.hostNetwork === b.hostNetwork &&
     a.configHash === b.configHash &&
-    JSON.stringify(a.namedPorts) === JSON.stringify(b.namedPorts)
+    (a.namedPorts === b.namedPorts || JSON.stringify(a.namedPorts) === JSON.stringify(b.namedPorts))
   );
 }
