@@ -3,12 +3,14 @@ import { Agent, request as httpsRequest } from 'node:https';
 import type { ApiAccess } from './access/api-access.ts';
 import { ApiError, errorOf, UNTRUSTED } from './api-error.ts';
 import { LineSplitter } from './line-splitter.ts';
+import { ListSplitter } from './list-splitter.ts';
+import { isRecord } from './objects.ts';
 
 /** An answer that takes longer is none. Milliseconds. */
 const REQUEST_TIMEOUT_MS = 10_000;
 /** Connections at once. Each watch holds one. */
 const CONNECTIONS = 4;
-/** Bytes of an answer that is read whole. */
+/** Bytes of an answer. */
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 /** Bytes of an answer that says what went wrong. */
 const MAX_ERROR_BYTES = 64 * 1024;
@@ -62,19 +64,38 @@ export class ApiClient {
 
   /** The parsed JSON of the answer. Rejects with an {@link ApiError} where it is no success, late, or no JSON. */
   async request(path: string, options: RequestOptions = {}): Promise<unknown> {
-    const signal = AbortSignal.any([
-      AbortSignal.timeout(this.#timeoutMs),
-      ...(options.signal === undefined ? [] : [options.signal]),
-    ]);
-    const answer = await this.#send(path, { ...options, signal });
-    const text = await bodyOf(answer, MAX_BODY_BYTES);
-    try {
-      return JSON.parse(text) as unknown;
-    } catch (cause) {
-      throw new ApiError(answer.statusCode ?? 0, 'NoJson', 'the answer of the API server is no JSON', {
-        cause,
-      });
+    const answer = await this.#send(path, { ...options, signal: this.#inTime(options) });
+    return parsed(await bodyOf(answer, MAX_BODY_BYTES), answer);
+  }
+
+  /**
+   * A list of the API: what `read` makes of each of its items, those left out for which that is undefined, and the list
+   * without its items. They are parsed one by one as they come, for all of a page at once would take as much memory as a
+   * whole copy does. Rejects as {@link request} does.
+   */
+  async list<T>(
+    path: string,
+    read: (item: unknown) => T | undefined,
+    options: Pick<RequestOptions, 'accept' | 'signal'> = {},
+  ): Promise<{ readonly head: unknown; readonly objects: readonly T[] }> {
+    const answer = await this.#send(path, { ...options, signal: this.#inTime(options) });
+    const splitter = new ListSplitter();
+    const objects: T[] = [];
+    for await (const chunk of chunksOf(answer, MAX_BODY_BYTES)) {
+      for (const item of splitter.push(chunk)) {
+        const object = read(parsed(textOf(item), answer));
+        if (object !== undefined) objects.push(object);
+      }
     }
+    const head = parsed(textOf(splitter.head()), answer);
+    if (isRecord(head) && Array.isArray(head.items) && head.items.length > 0)
+      throw notJson(answer.statusCode ?? 0); // written as nobody writes it, and not to be taken for an empty list
+    return { head, objects };
+  }
+
+  #inTime({ signal }: Pick<RequestOptions, 'signal'>): AbortSignal {
+    const late = AbortSignal.timeout(this.#timeoutMs);
+    return signal === undefined ? late : AbortSignal.any([late, signal]);
   }
 
   /**
@@ -189,21 +210,54 @@ async function* linesOf(answer: IncomingMessage, silenceMs: number): AsyncGenera
   }
 }
 
+/** The body, piece by piece. Throws an {@link ApiError} where it breaks off or has over `limit` bytes. */
+async function* chunksOf(answer: IncomingMessage, limit: number): AsyncGenerator<Uint8Array> {
+  const chunks: AsyncIterator<Uint8Array> = answer[Symbol.asyncIterator]();
+  let length = 0;
+  let isOver = false;
+  const next = async (): Promise<Uint8Array | undefined> => {
+    try {
+      const { done, value } = await chunks.next();
+      if (done) {
+        isOver = true;
+        return undefined;
+      }
+      length += value.length;
+      if (length > limit) throw new RangeError(`it has over ${limit} bytes`);
+      return value;
+    } catch (cause) {
+      const message = `the answer of the API server broke off: ${messageOf(cause)}`;
+      throw new ApiError(0, 'Broken', message, { cause });
+    }
+  };
+  try {
+    for (let chunk = await next(); chunk !== undefined; chunk = await next()) yield chunk;
+  } finally {
+    // One that was read to its end leaves its connection to the next request.
+    if (!isOver) answer.destroy();
+  }
+}
+
 async function bodyOf(answer: IncomingMessage, limit: number): Promise<string> {
   const parts: Uint8Array[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of answer) {
-      const part = chunk as Uint8Array;
-      length += part.length;
-      if (length > limit) throw new RangeError(`it has over ${limit} bytes`);
-      parts.push(part);
-    }
-  } catch (cause) {
-    answer.destroy();
-    throw new ApiError(0, 'Broken', `the answer of the API server broke off: ${messageOf(cause)}`, { cause });
-  }
+  for await (const chunk of chunksOf(answer, limit)) parts.push(chunk);
   return Buffer.concat(parts).toString('utf8');
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
+}
+
+function parsed(text: string, { statusCode = 0 }: IncomingMessage): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    throw notJson(statusCode, cause);
+  }
+}
+
+function notJson(status: number, cause?: unknown): ApiError {
+  return new ApiError(status, 'NoJson', 'the answer of the API server is no JSON', { cause });
 }
 
 function jsonOrText(text: string): unknown {

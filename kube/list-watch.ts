@@ -100,13 +100,16 @@ export class ListWatch<T extends ObjectMeta> {
     return { type: 'list', query: `${this.#selectors()}limit=${PAGE_SIZE}${page}` };
   }
 
-  /** A page of the list. Throws an {@link ApiError} where it is none, or where the collection is too large. */
-  takePage(answer: unknown): Delta<T> {
-    const list = readList(answer);
+  /**
+   * A page of the list: `head` is all of it but its items, of which `objects` were read. Throws an {@link ApiError} where
+   * it is none, or where the collection is too large.
+   */
+  takePage(head: unknown, objects: readonly T[]): Delta<T> {
+    const list = readList(head);
     if (list === undefined) throw new ApiError(0, NO_LIST, 'the answer is no list');
-    const delta = this.#store.put(list.items.flatMap((item) => this.#options.read(item) ?? []));
+    const delta = this.#store.put(objects);
     this.#refuseTooMany();
-    const next = continueOf(answer);
+    const next = continueOf(head);
     if (next !== '') {
       this.#continue = next;
       return delta;

@@ -69,11 +69,11 @@ export class Reflector<T extends ObjectMeta> {
     const { signal } = this.#stop;
     const { type, query } = this.#listWatch.next();
     if (type === 'list') {
-      const answer = await client.request(`${path}?${query}`, {
+      const { head, objects } = await client.list(`${path}?${query}`, this.#options.read, {
         signal,
         ...this.#accept('PartialObjectMetadataList'),
       });
-      if (!signal.aborted) this.#tell(this.#listWatch.takePage(answer));
+      if (!signal.aborted) this.#tell(this.#listWatch.takePage(head, objects));
       return;
     }
     const lines = await client.watch(`${path}?${query}`, {

@@ -68,6 +68,43 @@ describe('ApiClient', () => {
     await rejects(client.request('/x'), { name: 'ApiError', reason: 'Broken' });
   });
 
+  const nameOf = (item: unknown): string | undefined => (item as { readonly name?: string }).name;
+
+  it('reads the items of a list one by one, and leaves out what is not wanted', async () => {
+    const metadata = { resourceVersion: '7' };
+    api.answer = json(200, { metadata, items: [{ name: 'a' }, {}, { name: 'b' }] });
+    const head = { metadata, items: [] };
+    deepEqual(await client.list('/x', nameOf), { head, objects: ['a', 'b'] });
+  });
+
+  for (const [what, text] of [
+    ['with an item that is no JSON', '{"items":[{"name":"a"},{"name":]}'],
+    ['with a head that is no JSON', '{"items":[{"name":"a"}]'],
+    // What no server writes must not be taken for a list without items.
+    ['that writes its key otherwise', '{"\\u0069tems":[{"name":"a"}]}'],
+  ] as const) {
+    it(`rejects a list ${what}`, async () => {
+      api.answer = (_request, response) => response.end(text);
+      await rejects(client.list('/x', nameOf), { name: 'ApiError', reason: 'NoJson' });
+    });
+  }
+
+  it('rejects a list that breaks off, and hands on what its reader throws; others are served after that', async () => {
+    api.answer = (_request, response) => {
+      response.writeHead(200, { 'content-length': '100' });
+      response.write('{"items":[{"name":"a"},');
+      setTimeout(() => response.destroy(), 20);
+    };
+    await rejects(client.list('/x', nameOf), { name: 'ApiError', reason: 'Broken' });
+    const items = Array.from({ length: 20_000 }, (_, i) => ({ name: `pod-${i}` }));
+    api.answer = json(200, { items });
+    const failing = (): never => {
+      throw new TypeError('the reader');
+    };
+    for (let i = 0; i < 6; i++) await rejects(client.list('/x', failing), TypeError);
+    equal((await client.list('/x', nameOf)).objects.length, items.length);
+  });
+
   it('does not trust a server with another certificate', async () => {
     const other = await FakeApi.listen();
     const stranger = new ApiClient({ ...api.access, ca: other.access.ca }, 'weftd/test');

@@ -9,10 +9,12 @@ const START = instant(1_000);
 const object = (name: string, version: number, uid = name): unknown => ({
   metadata: { namespace: 'a', name, uid, resourceVersion: String(version) },
 });
-const page = (version: number, next: string, ...items: unknown[]): unknown => ({
-  metadata: { resourceVersion: String(version), ...(next === '' ? {} : { continue: next }) },
-  items,
-});
+const page = (version: number, next: string, ...items: unknown[]): [head: unknown, objects: ObjectMeta[]] => [
+  { metadata: { resourceVersion: String(version), ...(next === '' ? {} : { continue: next }) }, items: [] },
+  items.flatMap((item) => read(item) ?? []),
+];
+const read = (value: unknown): ObjectMeta | undefined =>
+  JSON.stringify(value).includes('left-out') ? undefined : readMeta(value);
 const line = (type: string, what: unknown): string => JSON.stringify({ type, object: what });
 const names = (objects: readonly ObjectMeta[]): string[] => objects.map(({ name }) => name);
 
@@ -22,7 +24,7 @@ describe('ListWatch', () => {
     listWatch = new ListWatch({
       labelSelector: 'a=b',
       fieldSelector: 'spec.nodeName=n1',
-      read: (value) => (JSON.stringify(value).includes('left-out') ? undefined : readMeta(value)),
+      read,
       random: seededRandom(1),
     });
   });
@@ -31,10 +33,10 @@ describe('ListWatch', () => {
 
   it('asks for a list page by page, then for a watch from its version', () => {
     deepEqual(listWatch.next(), { type: 'list', query: `${SELECTORS}limit=500` });
-    deepEqual(names(listWatch.takePage(page(7, 'm&re', object('x', 1))).added), ['x']);
+    deepEqual(names(listWatch.takePage(...page(7, 'm&re', object('x', 1))).added), ['x']);
     equal(listWatch.isSynced, false);
     deepEqual(listWatch.next(), { type: 'list', query: `${SELECTORS}limit=500&continue=m%26re` });
-    deepEqual(names(listWatch.takePage(page(7, '', object('y', 2))).added), ['y']);
+    deepEqual(names(listWatch.takePage(...page(7, '', object('y', 2))).added), ['y']);
     equal(listWatch.isSynced, true);
     const { type, query } = listWatch.next();
     equal(type, 'watch');
@@ -44,14 +46,14 @@ describe('ListWatch', () => {
   /** A watch from version 7, of a collection that holds `x`. */
   const watching = (): void => {
     listWatch.next();
-    listWatch.takePage(page(7, '', object('x', 1)));
+    listWatch.takePage(...page(7, '', object('x', 1)));
     listWatch.next();
     listWatch.watchGranted(START);
   };
 
   it('asks for the page that failed again, and for the whole list where the server refuses the page', () => {
     listWatch.next();
-    listWatch.takePage(page(7, 'two', object('x', 1)));
+    listWatch.takePage(...page(7, 'two', object('x', 1)));
     for (const status of [0, 429, 500]) {
       listWatch.next();
       listWatch.failed(new ApiError(status, 'Busy', ''), START);
@@ -60,10 +62,10 @@ describe('ListWatch', () => {
     for (const status of [400, 410]) {
       listWatch.failed(new ApiError(status, 'Expired', ''), START);
       ok(listWatch.next().query.endsWith('limit=500'), `${status}`);
-      listWatch.takePage(page(8, 'two'));
+      listWatch.takePage(...page(8, 'two'));
     }
     listWatch.next();
-    deepEqual(names(listWatch.takePage(page(8, '')).gone), ['x'], 'it was in a list that never ended');
+    deepEqual(names(listWatch.takePage(...page(8, '')).gone), ['x'], 'it was in a list that never ended');
   });
 
   it('asks without a field selector that it may leave out, at once and for good, where the server refuses it', () => {
@@ -86,16 +88,16 @@ describe('ListWatch', () => {
     equal(optional.next().query, 'limit=500');
     equal(optional.failed(refusal, START).isFault, true);
     optional.next();
-    optional.takePage(page(7, '', object('x', 1)));
+    optional.takePage(...page(7, '', object('x', 1)));
     ok(optional.next().query.startsWith('watch=1&'));
   });
 
   it('refuses what is no list, and begins anew', () => {
     listWatch.next();
-    listWatch.takePage(page(7, 'two'));
+    listWatch.takePage(...page(7, 'two'));
     let refused: unknown;
     throws(
-      () => listWatch.takePage({ items: [] }),
+      () => listWatch.takePage({ items: [] }, []),
       (error) => {
         refused = error;
         return error instanceof ApiError && error.reason === 'NoList';
@@ -116,7 +118,7 @@ describe('ListWatch', () => {
     watching();
     listWatch.failed(new ApiError(410, 'Gone', ''), START);
     equal(listWatch.next().type, 'list');
-    const { gone, added } = listWatch.takePage(page(9, '', object('x', 9, 'another')));
+    const { gone, added } = listWatch.takePage(...page(9, '', object('x', 9, 'another')));
     deepEqual([gone[0]?.uid, added[0]?.uid], ['x', 'another']);
   });
 
