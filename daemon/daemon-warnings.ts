@@ -21,6 +21,12 @@ export const DAEMON_WARNINGS = {
       '{policies} not enforced: weftd runs without --policy, and no other policy controller is seen on this node',
     remedy: 'apply the manifest with weft-npc, run another controller, or do not rely on them',
   },
+  W_NODES_UNREACHED: {
+    message:
+      'Weft has not reached these nodes of the cluster for more than 5 min: {nodes}; their pods are cut off from the others',
+    remedy:
+      "see that they run, and Weft on them ('kubectl -n weft get pods -o wide'), or delete the Nodes that are gone for good",
+  },
   E_NO_POD_ADDRESS: {
     message: 'no more pods can start here: {shortage}',
     remedy: "see 'weft ipam', and 'weft rmpeer' nodes that are gone for good: their ranges come back",

@@ -50,6 +50,7 @@ import { removeGate } from './policy/gate-removal.io.ts';
 import { RefusedPeers } from './refused-peers.ts';
 import { type Config, listenHosts } from './settings/config.ts';
 import { readDaemonGauges } from './status/daemon-gauges.ts';
+import { problemsView } from './status/problems-view.ts';
 import { ringDetail } from './status/ring-detail.ts';
 import { settingsView } from './status/settings-view.ts';
 import { nameOf, type StatusContext } from './status/status-context.ts';
@@ -356,7 +357,7 @@ export class Daemon {
       pods: report.intact + report.repaired.length,
     });
     void seeds.add(config.peers);
-    kubernetes?.start();
+    kubernetes?.start({ problems: () => problemsView(context), readiness });
     cniFiles.update();
   }
 

@@ -14,11 +14,14 @@ const CONNECTIONS = 4;
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 /** Bytes of an answer that says what went wrong. */
 const MAX_ERROR_BYTES = 64 * 1024;
+const JSON_TYPE = 'application/json';
 
 interface RequestOptions {
-  readonly method?: 'GET' | 'POST' | 'PUT';
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH';
   /** Sent as JSON. */
   readonly body?: unknown;
+  /** Of the body; for a PATCH it says which kind. Default `application/json`. */
+  readonly contentType?: string;
   readonly accept?: string;
   readonly signal?: AbortSignal;
 }
@@ -130,7 +133,7 @@ export class ApiClient {
 
   /** Sends a request; resolves with the head of a success, its body still to come. */
   async #send(path: string, options: RequestOptions): Promise<IncomingMessage> {
-    const { method = 'GET', body, accept = 'application/json', signal } = options;
+    const { method = 'GET', body, accept = JSON_TYPE, contentType = JSON_TYPE, signal } = options;
     const content = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     const { host, port, basePath = '', serverName } = this.#access;
     const { token, certificate } = await this.#access.credentials();
@@ -153,7 +156,7 @@ export class ApiClient {
             'user-agent': this.#userAgent,
             ...(content === undefined
               ? {}
-              : { 'content-type': 'application/json', 'content-length': content.length }),
+              : { 'content-type': contentType, 'content-length': content.length }),
           },
         },
         resolve,

@@ -19,6 +19,8 @@ const WORDS_BY_ASKED = {
   networkpolicies: 'the watch of NetworkPolicies',
   clusternetworkpolicies: 'the watch of ClusterNetworkPolicies',
   events: 'telling of a policy by an event',
+  warnings: 'telling of a warning by an event',
+  condition: 'the condition NetworkUnavailable of this node',
 } as const;
 
 export type Asked = keyof typeof WORDS_BY_ASKED;

@@ -1,3 +1,4 @@
+import { textHash } from '../base/text-hash.ts';
 import type { PolicyNode } from './model/cluster-objects.ts';
 
 /**
@@ -8,7 +9,7 @@ export function chosenNode(subject: string, nodeNames: Iterable<string>): string
   let chosen: string | undefined;
   let least = Number.POSITIVE_INFINITY;
   for (const name of nodeNames) {
-    const rank = hash(`${subject}/${name}`);
+    const rank = textHash(`${subject}/${name}`);
     if (rank > least || (rank === least && chosen !== undefined && name > chosen)) continue;
     [chosen, least] = [name, rank];
   }
@@ -23,13 +24,4 @@ export function speakers(nodes: Iterable<Pick<PolicyNode, 'name' | 'ready'>>): s
   const all = [...nodes];
   const ready = all.filter((node) => node.ready);
   return (ready.length > 0 ? ready : all).map(({ name }) => name);
-}
-
-/** FNV-1a of 32 bits (Fowler, Noll, Vo), with the finaliser of MurmurHash3. */
-function hash(text: string): number {
-  let value = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(text)) value = Math.imul(value ^ byte, 0x01000193);
-  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
-  value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);
-  return (value ^ (value >>> 16)) >>> 0;
 }

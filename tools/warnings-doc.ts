@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import type { WarningTable } from '../base/warning.ts';
 import { DAEMON_WARNINGS } from '../daemon/daemon-warnings.ts';
+import { type EventSubject, eventSubject } from '../daemon/kubernetes/event-subjects.ts';
 import { POD_WARNINGS } from '../daemon/pods/pod-warnings.ts';
 import { GATE_WARNINGS } from '../daemon/policy/gate-warnings.ts';
 import { GROUND_WARNINGS } from '../ground/ground-warnings.ts';
@@ -14,25 +15,36 @@ import { NPC_WARNINGS } from '../npc/npc-warnings.ts';
 /** Where the file is. */
 export const WARNINGS_DOC = new URL('../docs/warnings.md', import.meta.url);
 
+interface WarningSection {
+  readonly title: string;
+  readonly table: WarningTable;
+  /** weftd tells events for them. */
+  readonly hasEvents: boolean;
+}
+
+const EVENT_ON: Readonly<Record<EventSubject, string>> = { node: 'Node', cluster: 'DaemonSet', nobody: '' };
+
 /** All tables of warnings, with what each is about, in the order of the file. */
-export const WARNING_SECTIONS: readonly { readonly title: string; readonly table: WarningTable }[] = [
-  { title: 'Addresses and the ring', table: IPAM_WARNINGS },
-  { title: "The host's network", table: GROUND_WARNINGS },
-  { title: 'Interfaces in pods', table: POD_WARNINGS },
-  { title: 'Kubernetes', table: KUBE_WARNINGS },
-  { title: 'The gate for policies', table: GATE_WARNINGS },
-  { title: 'The node and its surroundings', table: DAEMON_WARNINGS },
-  { title: 'The port for metrics', table: METRICS_WARNINGS },
-  { title: 'Policies, in `weft policy status`', table: NPC_WARNINGS },
+export const WARNING_SECTIONS: readonly WarningSection[] = [
+  { title: 'Addresses and the ring', table: IPAM_WARNINGS, hasEvents: true },
+  { title: "The host's network", table: GROUND_WARNINGS, hasEvents: true },
+  { title: 'Interfaces in pods', table: POD_WARNINGS, hasEvents: true },
+  { title: 'Kubernetes', table: KUBE_WARNINGS, hasEvents: true },
+  { title: 'The gate for policies', table: GATE_WARNINGS, hasEvents: true },
+  { title: 'The node and its surroundings', table: DAEMON_WARNINGS, hasEvents: true },
+  { title: 'The port for metrics', table: METRICS_WARNINGS, hasEvents: true },
+  { title: 'Policies, in `weft policy status`', table: NPC_WARNINGS, hasEvents: false },
 ];
 
 /** The text of docs/warnings.md. */
 export function renderWarnings(sections = WARNING_SECTIONS): string {
-  const parts = sections.map(({ title, table }) => {
-    const rows = Object.entries(table).map(
-      ([code, { message, remedy }]) => `| \`${code}\` | ${cell(message)} | ${cell(remedy)} |`,
-    );
-    return `## ${title}\n\n| code | what is wrong | what to do |\n|---|---|---|\n${rows.join('\n')}\n`;
+  const parts = sections.map(({ title, table, hasEvents }) => {
+    const rows = Object.entries(table).map(([code, { message, remedy }]) => {
+      const event = hasEvents ? ` ${EVENT_ON[eventSubject(code)]} |` : '';
+      return `| \`${code}\` | ${cell(message)} | ${cell(remedy)} |${event}`;
+    });
+    const [head, line] = hasEvents ? [' event on |', '---|'] : ['', ''];
+    return `## ${title}\n\n| code | what is wrong | what to do |${head}\n|---|---|---|${line}\n${rows.join('\n')}\n`;
   });
   return `# Warnings
 
@@ -40,6 +52,9 @@ export function renderWarnings(sections = WARNING_SECTIONS): string {
 --json\` each is also under \`problems\`, with a code that stays. \`E_…\` is an error: something does not work until somebody
 acts. \`W_…\` is a warning: everything works, and that may not last. What stands in braces is filled in. A fault of the
 host that stands, such as a full disk (\`E_DISK_FULL\`), is shown likewise, under the code of the error.
+
+In Kubernetes weftd also tells a warning that stands as an event: of the *Node* by that node, of the *DaemonSet* by one node for all; an
+error after a minute, a warning after five (\`docs/adr/0021-node-condition-and-events.md\`). The reason of the event is the code: \`NoPodAddress\`.
 
 This file is made from the declarations in the code by \`bin/weft-node tools/warnings-doc.ts\`.
 

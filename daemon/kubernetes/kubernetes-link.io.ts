@@ -29,6 +29,7 @@ import { untilGranted } from '../../kube/until-granted.io.ts';
 import { Caretaker, type OwnCluster } from './caretaker.io.ts';
 import { ClusterChecks } from './cluster-checks.io.ts';
 import { KubernetesWarnings } from './kubernetes-warnings.ts';
+import { NodeReports, type Reported } from './node-reports.io.ts';
 
 /** Nodes that the API is asked for to find a first peer; gossip finds the others. */
 const NODE_PAGE = 100;
@@ -56,8 +57,8 @@ interface KubernetesEvents {
   alone(): boolean;
   /** It is for this node to look for peers whose nodes are gone. */
   caretaker(): boolean;
-  /** Names of all nodes of the cluster, while this node is the caretaker. */
-  nodes(names: ReadonlySet<string>): void;
+  /** Names of all nodes of the cluster, while this node is the caretaker. Answers what is to be warned of. */
+  nodes(names: ReadonlySet<string>): Warning | undefined;
   /** The genesis of the ring that this node has a part in. */
   ownGenesis(): Uint8Array | undefined;
   /** Called every few seconds: what the node would put back into this namespace is to be kept on its disk. */
@@ -103,6 +104,7 @@ export class KubernetesLink {
   #areObjectsKnown = false;
   readonly #checks: ClusterChecks;
   #caretaker: Caretaker | undefined;
+  #reports: NodeReports | undefined;
   #careTimer: NodeJS.Timeout | undefined;
   #isProposingGenesis = false;
   readonly #proposals: Backoff;
@@ -143,7 +145,18 @@ export class KubernetesLink {
     });
   }
 
-  start(): void {
+  /** Begins to ask, and to tell what `reported` says of this node. */
+  start(reported: Reported): void {
+    const { nodeName, random, now, events } = this.#options;
+    this.#reports = new NodeReports({
+      ...reported,
+      ...{ nodeName, random, now, warnings: this.#warnings },
+      client: this.#client,
+      namespace: this.#access.namespace,
+      isSpeaker: () => events.caretaker(),
+      date: Date.now,
+    });
+    this.#reports.start();
     this.#checks.start();
     void this.#objects.run(); // a rejection is a bug, and ends the process
     void this.#findPeers();
@@ -156,6 +169,7 @@ export class KubernetesLink {
     clearInterval(this.#careTimer);
     this.#objects.stop();
     this.#checks.stop();
+    this.#reports?.stop();
     this.#caretaker?.stop();
     this.#client.close();
   }
@@ -256,6 +270,7 @@ export class KubernetesLink {
     if (!events.caretaker()) {
       this.#caretaker?.stop();
       this.#caretaker = undefined;
+      this.#warnings.checked('nodes', undefined);
       return;
     }
     if (this.#caretaker === undefined) {
@@ -263,7 +278,7 @@ export class KubernetesLink {
       this.#caretaker.start();
     }
     const { nodeNames } = this.#caretaker;
-    if (nodeNames !== undefined) events.nodes(nodeNames);
+    if (nodeNames !== undefined) this.#warnings.checked('nodes', events.nodes(nodeNames));
     void this.#caretaker.putBack(!this.#areObjectsKnown || this.#objectByName.has(GENESIS_NAME));
   }
 

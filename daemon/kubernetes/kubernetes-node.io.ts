@@ -19,6 +19,7 @@ import { isCaretaker } from './gone-peers.ts';
 import { KubernetesLink } from './kubernetes-link.io.ts';
 import { policyEngineOf } from './policy-engine.ts';
 import { removeGone } from './remove-gone.ts';
+import { unreachedNodes } from './unreached-nodes.ts';
 
 /** Whoever was not heard of for so long after our start is taken for dead. */
 const GONE_AFTER_MS = 60_000;
@@ -72,6 +73,7 @@ export function linkToKubernetes(options: {
         const settled = clock() - startedAt > GONE_AFTER_MS;
         removeGone(node, { ownName: config.name, nodeNames: names, settled, now: clock() });
         loop.wake();
+        return unreachedNodes({ members: node.gossip.members(), nodeNames: names, now: clock() });
       },
       ownGenesis: () => node.ipam.genesis,
       keep: (namespace) => {

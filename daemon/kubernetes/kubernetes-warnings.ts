@@ -14,7 +14,7 @@ const OTHER_SECRET = warningOf(DAEMON_WARNINGS, 'E_OTHER_SECRET');
 const OTHER_RING = warningOf(DAEMON_WARNINGS, 'E_OTHER_RING');
 
 /** What is looked at again and again. */
-type Check = 'kube-proxy' | 'kube-proxy mode' | 'policies';
+type Check = 'kube-proxy' | 'kube-proxy mode' | 'policies' | 'nodes';
 
 /**
  * What a user of Kubernetes should know of: requests that the API does not grant, the damaged object, ranges that

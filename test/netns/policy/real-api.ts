@@ -10,6 +10,9 @@ import type { Namespace } from '../namespaces.ts';
 const BIN = fileURLToPath(new URL('../../../.cache/lab/bin', import.meta.url));
 const PORT = 6443;
 
+/** Who may do what: everybody everything, or as roles say. */
+type Authorization = 'AlwaysAllow' | 'RBAC';
+
 /** An object of the API, as far as tests look at it. */
 export interface ApiObject {
   readonly metadata: { readonly name: string; readonly namespace?: string; readonly uid: string };
@@ -28,7 +31,10 @@ export class RealApi {
   #etcd: ChildProcess | undefined;
   #server: ChildProcess | undefined;
 
-  private constructor(namespace: Namespace, folder: string, address: string) {
+  readonly #authorization: Authorization;
+
+  private constructor(namespace: Namespace, folder: string, address: string, authorization: Authorization) {
+    this.#authorization = authorization;
     this.#namespace = namespace;
     this.#folder = folder;
     this.#address = address;
@@ -46,10 +52,15 @@ export class RealApi {
     return existsSync(path) ? path : undefined;
   }
 
-  /** Starts both; `address` is one of the namespace, not of its loopback. */
-  static async start(namespace: Namespace, folder: string, address: string): Promise<RealApi> {
+  /** Starts both; `address` is one of the namespace, not of its loopback. Its own kubeconfig may do all. */
+  static async start(
+    namespace: Namespace,
+    folder: string,
+    address: string,
+    authorization: Authorization = 'AlwaysAllow',
+  ): Promise<RealApi> {
     mkdirSync(folder, { recursive: true });
-    const api = new RealApi(namespace, folder, address);
+    const api = new RealApi(namespace, folder, address, authorization);
     execFileSync('openssl', ['genrsa', '-out', join(folder, 'sa.key'), '2048'], { stdio: 'ignore' });
     writeFileSync(join(folder, 'tokens.csv'), `${api.#token},admin,admin,system:masters\n`);
     api.#etcd = namespace.start(
@@ -71,7 +82,7 @@ export class RealApi {
         `--advertise-address=${this.#address}`,
       ],
       ...[`--cert-dir=${folder}/certs`, `--token-auth-file=${folder}/tokens.csv`],
-      ...['--authorization-mode=AlwaysAllow', '--disable-admission-plugins=ServiceAccount'],
+      ...[`--authorization-mode=${this.#authorization}`, '--disable-admission-plugins=ServiceAccount'],
       ...[
         '--service-account-issuer=https://kubernetes.default.svc',
         `--service-account-key-file=${folder}/sa.key`,
@@ -81,7 +92,7 @@ export class RealApi {
     ];
     this.#server = this.#namespace.start(join(BIN, 'kube-apiserver'), args, 'ignore');
     await until('kube-apiserver to write its certificate', () => existsSync(`${folder}/certs/apiserver.crt`));
-    this.#writeKubeconfig();
+    this.writeKubeconfig(this.kubeconfig, this.#token);
     await until(
       'kube-apiserver to be ready',
       () => this.kubectl(['get', '--raw', '/readyz']).catch(() => false),
@@ -117,7 +128,8 @@ export class RealApi {
     return [...(answer.items ?? [answer])];
   }
 
-  #writeKubeconfig(): void {
+  /** Writes a kubeconfig for whoever `token` names. */
+  writeKubeconfig(path: string, token: string): void {
     const authority = readFileSync(`${this.#folder}/certs/apiserver.crt`).toString('base64');
     const cluster = { server: `https://${this.#address}:${PORT}`, 'certificate-authority-data': authority };
     const config = {
@@ -125,9 +137,9 @@ export class RealApi {
       kind: 'Config',
       'current-context': 'main',
       clusters: [{ name: 'main', cluster }],
-      users: [{ name: 'main', user: { token: this.#token } }],
+      users: [{ name: 'main', user: { token } }],
       contexts: [{ name: 'main', context: { cluster: 'main', user: 'main' } }],
     };
-    writeFileSync(this.kubeconfig, JSON.stringify(config), { mode: 0o600 });
+    writeFileSync(path, JSON.stringify(config), { mode: 0o600 });
   }
 }
