@@ -52,6 +52,13 @@ uint64_t clockNs() {
   return static_cast<uint64_t>(at.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(at.tv_nsec);
 }
 
+// Leaves the processor to others meanwhile; less than a second.
+void sleepFor(uint64_t ns) {
+  if (ns == 0) return;
+  const timespec time = {0, static_cast<long>(ns)};
+  ::nanosleep(&time, nullptr);
+}
+
 // As in PeerTallies, where 0 means never.
 uint64_t milliseconds(uint64_t ns) { return ns / 1'000'000 + 1; }
 
@@ -114,24 +121,28 @@ void Engine::runOutbound() {
   for (;;) {
     if (::poll(polls, 2, more ? 0 : -1) < 0 && errno != EINTR) return tellError(UpwardRecord::kTunError, errno);
     if ((polls[1].revents & POLLIN) != 0) return;
-    Gate::Batch batch(&lanes_.gate, Gate::kOutbound);
     const uint64_t wokeAt = clockNs();
     size_t bytes = 0;
     size_t frames = 0;
-    ssize_t got = 0;
-    while (frames < TunDevice::kBatchFrames && bytes < TunDevice::kBatchBytes) {
-      got = ::read(devices_.tun.fd(), buffer.get() + before, TunDevice::kMaxFrame);
-      if (got <= 0) break;
-      std::fill_n(buffer.get(), before, static_cast<uint8_t>(0));
-      lanes_.outbound.handleFrame(buffer.get(), before + static_cast<size_t>(got), milliseconds(wokeAt));
-      bytes += static_cast<size_t>(got);
-      frames++;
+    int error = 0;
+    {
+      Gate::Batch batch(&lanes_.gate, Gate::kOutbound);
+      ssize_t got = 0;
+      while (frames < TunDevice::kBatchFrames && bytes < TunDevice::kBatchBytes) {
+        got = ::read(devices_.tun.fd(), buffer.get() + before, TunDevice::kMaxFrame);
+        if (got <= 0) break;
+        std::fill_n(buffer.get(), before, static_cast<uint8_t>(0));
+        lanes_.outbound.handleFrame(buffer.get(), before + static_cast<size_t>(got), milliseconds(wokeAt));
+        bytes += static_cast<size_t>(got);
+        frames++;
+      }
+      error = got < 0 ? errno : 0;
+      more = got > 0;
+      lanes_.outbound.flush();
     }
-    const int error = got < 0 ? errno : 0;
-    lanes_.outbound.flush();
-    policy.woke(wokeAt, frames);
-    more = got > 0;
+    const uint64_t pause = policy.woke(wokeAt, frames, bytes);
     if (error != 0 && error != EAGAIN && error != EINTR) return tellError(UpwardRecord::kTunError, error);
+    if (!more) sleepFor(pause);
   }
 }
 
@@ -145,26 +156,31 @@ void Engine::runInbound() {
   for (;;) {
     if (::poll(polls.data(), polls.size(), -1) < 0 && errno != EINTR) return tellError(UpwardRecord::kSocketError, errno);
     if ((polls.back().revents & POLLIN) != 0) return;
+    uint64_t pause = 0;
     for (size_t i = 0; i < devices_.sockets.size(); i++) {
       if (polls[i].revents == 0) continue;
       const UdpSocket& socket = devices_.sockets[i];
       Gate::Batch inside(&lanes_.gate, Gate::kInbound);
       const UdpBatch batch = receiveUdp(socket, buffer.get(), words.get());
       const uint64_t wokeAt = clockNs();
+      size_t bytesRead = 0;
       for (int message = 0; message < batch.count; message++) {
         const uint32_t* told = words.get() + message * UdpBatch::kWords;
         uint8_t* bytes = buffer.get() + static_cast<size_t>(message) * UdpBatch::kSlotBytes;
         Origin from;
         std::copy_n(told + 2, 5, from.words);
         const size_t length = told[0];
+        bytesRead += length;
         const size_t segment = told[1] == 0 ? length : told[1];
         lanes_.inbound.handleDatagrams(socket.family() == AF_INET ? 4 : 6, from, bytes, length, segment,
                                  static_cast<uint8_t>(told[7]), milliseconds(wokeAt));
       }
       lanes_.inbound.flush();
-      policy.woke(wokeAt, static_cast<size_t>(batch.count));
+      const uint64_t wanted = policy.woke(wokeAt, static_cast<size_t>(batch.count), bytesRead);
+      pause = std::max(pause, batch.count == UdpBatch::kMessages ? 0 : wanted);
       if (batch.error != 0) lanes_.drops.add(Drop::kSocketError);
     }
+    sleepFor(pause);
   }
 }
 
