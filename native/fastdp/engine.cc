@@ -13,6 +13,7 @@
 
 #include "device/udp-receive.h"
 #include "device/udp-send.h"
+#include "fastdp/short-slices.h"
 #include "fastdp/wake-policy.h"
 #include "packet/checksum.h"
 #include "packet/vnet-header.h"
@@ -94,10 +95,12 @@ int Engine::start() {
   if (!stop_.valid()) return EMFILE;
   pthread_t thread{};
   auto out = [](void* self) -> void* {
+    askForShortSlices();
     static_cast<Engine*>(self)->runOutbound();
     return nullptr;
   };
   auto in = [](void* self) -> void* {
+    askForShortSlices();
     static_cast<Engine*>(self)->runInbound();
     return nullptr;
   };
