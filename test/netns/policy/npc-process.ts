@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { askNpc } from '../../../control/ask-npc.io.ts';
@@ -26,6 +26,7 @@ export class NpcHost {
   readonly #namespace: Namespace;
   readonly #args: readonly string[];
   readonly #env: readonly string[];
+  readonly #command: readonly string[];
 
   constructor(
     namespace: Namespace,
@@ -36,6 +37,8 @@ export class NpcHost {
       readonly isGated?: boolean;
       /** A folder whose programs go before those of the host. */
       readonly bin?: string;
+      /** What runs weft-npc, with its own arguments behind it. Default: bin/weft-npc. */
+      readonly command?: readonly string[];
     },
     kubeconfig: string,
   ) {
@@ -45,12 +48,13 @@ export class NpcHost {
     mkdirSync(join(this.runDir, 'pods'), { recursive: true, mode: 0o700 });
     if (at.isGated !== false) writeFileSync(join(this.runDir, GATE_MARK), '');
     this.#env = at.bin === undefined ? [] : ['env', `PATH=${at.bin}:${process.env.PATH}`];
+    this.#command = at.command ?? [WEFT_NPC];
     const health = ['--health-listen', '127.0.0.1:6785'];
     const folders = ['--run-dir', this.runDir, '--state-dir', this.stateDir];
     this.#args = ['--node-name', at.nodeName, ...folders, '--kubeconfig', kubeconfig, ...health];
   }
 
-  /** What weftd does before a link is up. */
+  /** What weftd does before a link is up: a file is whole at any moment. */
   attach({ link, addresses, pod, serial = `${link}-1`, ungoverned }: WrittenAttachment): void {
     const file = {
       version: 1,
@@ -61,7 +65,9 @@ export class NpcHost {
       containerId: link,
       ...(ungoverned ? { ungoverned } : {}),
     };
-    writeFileSync(join(this.runDir, 'pods', `${link}.json`), JSON.stringify(file));
+    const path = join(this.runDir, 'pods', `${link}.json`);
+    writeFileSync(`${path}.new`, JSON.stringify(file));
+    renameSync(`${path}.new`, path);
   }
 
   /** What weftd does when a link is gone. */
@@ -83,7 +89,7 @@ export class NpcHost {
       ...inImage,
       ...alone,
       ...this.#env,
-      WEFT_NPC,
+      ...this.#command,
       ...this.#args,
       ...args,
     ]);
