@@ -1,138 +1,106 @@
 /**
- * What a running weft-npc takes, with a real API server (`tools/lab-build`) and the real nft in namespaces:
+ * What a running weft-npc takes, with a real API server (`tools/lab-build`), a real weftd and the real nft in namespaces:
  *
- *   bench/npc.ts [PODS] [SECONDS]
+ *   bench/npc.ts [PODS [SECONDS [ROUNDS]]]
  *
- * Prints two lines of JSON. `npc-churn`: a cluster of PODS pods (10,000) and 1,000 policies, of which 250 pods are here: CPU at
- * rest for SECONDS (60); memory then, and at most while 1,000 pods a minute come and go for twice as long; what comes
- * from the API for each of those. `npc-drop-log`: CPU while a pod here sends as fast as it can to one that may not be
- * reached, for half as long.
+ * weft-npc runs as its DaemonSet runs it, with the environment of weave-daemonset.yaml. A cluster of PODS pods (10,000) and
+ * 1,000 policies, of which 250 pods hang here. Each of ROUNDS (5) starts weft-npc anew. Prints two lines of JSON.
+ * `npc`: from the start to Ready, with all lists; CPU at rest for SECONDS (30); memory then, and at most while 1,000 pods a
+ * minute come and go for twice as long; what comes from the API for each of those; p99 from the event of a watch to the
+ * kernel, of labels and policies that change, and while those pods come and go. `npc-drop-log`: CPU while a pod here sends
+ * as fast as it can to one that may not be reached, for half of SECONDS.
  */
-import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { until } from '../test/cluster/command.ts';
 import { connect, Namespace } from '../test/netns/namespaces.ts';
 import { NpcHost } from '../test/netns/policy/npc-process.ts';
-import { PolicyNode } from '../test/netns/policy/policy-node.ts';
+import { PolicyHost, type TestPod } from '../test/netns/policy/policy-host.ts';
 import { RealApi } from '../test/netns/policy/real-api.ts';
+import { npcOfImage } from './policy/npc-image.ts';
+import { PodMaker } from './policy/pod-maker-process.ts';
 import { benchNamespaces, benchPod, benchPolicy, NODE } from './policy/policy-cluster.ts';
 import { type ProcessFigures, processFigures } from './process-figures.ts';
-import { report, rounded } from './report.ts';
+import { report, rounded, spread } from './report.ts';
 
-const POD_MAKER = fileURLToPath(new URL('./policy/pod-maker.ts', import.meta.url));
 const SENDER = fileURLToPath(new URL('./send-datagrams.ts', import.meta.url));
 const POLICIES = 1_000;
 const NODES = 40;
-const NODE_OPTIONS = '--max-semi-space-size=4';
+/** Of the pods of weftd's node; those of the API are in it, too, and never the same. */
+const RANGES = { v4: '10.32.0.0/11', v6: 'fd00:40::/32' };
 const PODS_A_MINUTE = 1_000;
+const CHANGES = { count: 250, everyMs: 80 };
+const ATTACHED_AT_ONCE = 4;
 const BATCH = 100;
-const TARGETS = { megabytes: 180, idleCorePercent: 1, dropLogCorePercent: 5 };
+const PROBE_EVERY_MS = 3_000;
+const TARGETS = {
+  megabytes: 180,
+  idleCorePercent: 1,
+  labelP99Ms: 100,
+  policyP99Ms: 250,
+  dropLogCorePercent: 5,
+};
 
-const [pods, seconds] = [Number(process.argv[2] ?? 10_000), Number(process.argv[3] ?? 60)];
+type Figures = Record<string, number>;
+
+const [pods = 10_000, seconds = 30, rounds = 5] = process.argv.slice(2).map(Number);
 if (!RealApi.isBuilt) throw new Error("there is no kube-apiserver: run 'tools/lab-build' before");
 
 const corePercent = (from: ProcessFigures, to: ProcessFigures): number =>
-  rounded((100 * (to.cpuSeconds - from.cpuSeconds)) / ((to.at - from.at) / 1000));
+  (100 * (to.cpuSeconds - from.cpuSeconds)) / ((to.at - from.at) / 1000);
 
-/** Makes pods, one command after the other. */
-class PodMaker {
-  readonly #child: ChildProcess;
-  readonly #answers: AsyncIterator<string>;
-
-  constructor(machine: Namespace, kubeconfig: string) {
-    this.#child = machine.startProgram(POD_MAKER, [kubeconfig]);
-    this.#child.stderr!.pipe(process.stderr);
-    this.#answers = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]();
-  }
-
-  /** The UIDs of the pods that were made. */
-  async carryOut(command: object): Promise<string[]> {
-    this.#child.stdin!.write(`${JSON.stringify(command)}\n`);
-    const { value, done } = await this.#answers.next();
-    if (done) throw new Error('the pod maker ended');
-    return (JSON.parse(value) as { uids: string[] }).uids;
-  }
-}
-
-const folder = mkdtempSync(join(tmpdir(), 'weft-bench-npc-'));
-const node = await PolicyNode.create();
+const host = await PolicyHost.create();
 const machine = await Namespace.create('bnpc');
 let api: RealApi | undefined;
 try {
-  const here = node.node.namespace;
   await connect(
-    { namespace: here, link: 'eth0', addresses: ['192.0.2.10/24'] },
+    { namespace: host.node, link: 'eth0', addresses: ['192.0.2.10/24'] },
     { namespace: machine, link: 'eth0', addresses: ['192.0.2.20/24'] },
   );
-  api = await RealApi.start(machine, join(folder, 'api'), '192.0.2.20');
-  await api.apply(
-    ...Array.from({ length: NODES }, (_, i) => ({
-      apiVersion: 'v1',
-      kind: 'Node',
-      metadata: { name: `n${i}` },
-    })),
-  );
-  await applyAll(benchNamespaces().map((each) => ({ apiVersion: 'v1', kind: 'Namespace', ...each })));
+  api = await RealApi.start(machine, join(host.folder, 'api'), '192.0.2.20');
+  await applyAll(Array.from({ length: NODES }, (_, i) => ({ kind: 'Node', metadata: { name: `n${i}` } })));
+  await applyAll(benchNamespaces().map((each) => ({ kind: 'Namespace', ...each })));
   await applyAll(Array.from({ length: POLICIES }, (_, i) => benchPolicy(i)));
   const maker = new PodMaker(machine, api.kubeconfig);
   const uids = await maker.carryOut({ make: { from: 0, to: pods, nodes: NODES } });
 
-  const at = { runDir: join(folder, 'run'), stateDir: join(folder, 'npc'), nodeName: NODE };
-  const host = new NpcHost(here, at, api.kubeconfig);
-  let local = 0;
-  for (let i = 0; i < pods; i += NODES) {
-    const { link, addresses, namespace, name } = benchPod(i, { pods, policies: POLICIES, local: 1 });
-    host.attach({ link, addresses, pod: { namespace, name, uid: uids[i]! } });
-    local++;
-  }
-  // As in weave-daemonset.yaml.
-  process.env.NODE_OPTIONS = NODE_OPTIONS;
-  const npc = host.start();
-  delete process.env.NODE_OPTIONS;
-  await until('weft-npc to be ready', async () => (await host.readiness()) === 'ok', { timeoutMs: 120_000 });
-  const pid = npc.child.pid!;
-  await delay(10_000);
-  const rest = processFigures(pid);
-  await delay(seconds * 1000);
-  const rested = processFigures(pid);
+  await host.start(['--policy', '--ipalloc-range6', RANGES.v6], {}, RANGES.v4);
+  const local = await attachAll(uids);
+  const image = join(host.folder, 'image');
+  mkdirSync(image);
+  const at = { runDir: host.runDir, stateDir: host.folder, nodeName: NODE, command: npcOfImage(image) };
+  const npcHost = new NpcHost(host.node, at, api.kubeconfig);
+  const results: Figures[] = [];
+  for (let round = 0; round < rounds; round++) results.push(await measure(npcHost, maker, round));
 
-  const received = await bytesFromApi(here);
-  const count = Math.round((PODS_A_MINUTE * 2 * seconds) / 60);
-  let most = 0;
-  const sampling = setInterval(() => {
-    most = Math.max(most, processFigures(pid).residentMegabytes);
-  }, 500);
-  await maker.carryOut({ churn: { from: pods, count, perMinute: PODS_A_MINUTE, nodes: NODES } });
-  clearInterval(sampling);
-  const churned = processFigures(pid);
-  report('npc-churn', {
-    pods,
-    policies: POLICIES,
-    local,
-    podsStarted: count,
-    restMegabytes: rounded(rested.residentMegabytes),
-    churnMegabytesMost: rounded(most),
-    idleCorePercent: corePercent(rest, rested),
-    churnCorePercent: corePercent(rested, churned),
-    bytesFromApiForEachPod: Math.round(((await bytesFromApi(here)) - received) / count),
+  const figures = Object.fromEntries(
+    Object.keys(results[0]!).map((name) => [name, spread(results.map((result) => result[name]!))]),
+  );
+  const ratio = (name: string, target: number): number => rounded(figures[name]!.median / target);
+  const { dropLogCorePercent, packetsDroppedASecond, ...others } = figures;
+  report('npc', {
+    ...{ rounds, pods, policies: POLICIES, local: local.length },
+    ...others,
     ratio: {
-      megabytes: rounded(most / TARGETS.megabytes),
-      idleCorePercent: rounded(corePercent(rest, rested) / TARGETS.idleCorePercent),
+      megabytes: ratio('churnMegabytesMost', TARGETS.megabytes),
+      idleCorePercent: ratio('idleCorePercent', TARGETS.idleCorePercent),
+      podP99Ms: ratio('podP99Ms', TARGETS.labelP99Ms),
+      labelP99Ms: ratio('labelP99Ms', TARGETS.labelP99Ms),
+      policyP99Ms: ratio('policyP99Ms', TARGETS.policyP99Ms),
     },
     targets: TARGETS,
   });
-  report('npc-drop-log', await dropFlood(host, pid));
-  await npc.stop();
+  report('npc-drop-log', {
+    ...{ rounds, dropLogCorePercent, packetsDroppedASecond },
+    ratio: { dropLogCorePercent: ratio('dropLogCorePercent', TARGETS.dropLogCorePercent) },
+    targets: TARGETS,
+  });
 } finally {
   await api?.stop();
   await machine.delete();
-  await node.delete();
-  rmSync(folder, { recursive: true, force: true });
+  await host.destroy();
 }
 
 async function applyAll(objects: readonly object[]): Promise<void> {
@@ -143,31 +111,103 @@ async function applyAll(objects: readonly object[]): Promise<void> {
 function named(object: object): object {
   const { metadata, ...rest } = object as { metadata: Record<string, unknown> };
   const { uid: _uid, resourceVersion: _version, ...own } = metadata;
-  return { ...rest, metadata: own };
+  return { apiVersion: 'v1', ...rest, metadata: own };
+}
+
+/** The pods of this node, attached as a runtime does it. */
+async function attachAll(uids: readonly string[]): Promise<TestPod[]> {
+  const numbers = Array.from({ length: Math.ceil(pods / NODES) }, (_, i) => i * NODES);
+  const attached: TestPod[] = [];
+  const worker = async (): Promise<void> => {
+    for (let number = numbers.shift(); number !== undefined; number = numbers.shift()) {
+      const { namespace, name } = benchPod(number, { pods, policies: POLICIES, local: 1 });
+      attached.push(await attach(namespace, name, uids[number]!));
+    }
+  };
+  await Promise.all(Array.from({ length: ATTACHED_AT_ONCE }, worker));
+  return attached;
+}
+
+function attach(namespace: string, name: string, uid: string): Promise<TestPod> {
+  const args = `IgnoreUnknown=1;K8S_POD_NAMESPACE=${namespace};K8S_POD_NAME=${name};K8S_POD_UID=${uid}`;
+  return host.attach('', { args });
+}
+
+/** One weft-npc, from its start to its end. */
+async function measure(npcHost: NpcHost, maker: PodMaker, round: number): Promise<Figures> {
+  const begun = performance.now();
+  const npc = npcHost.start();
+  const pid = npc.child.pid!;
+  await until('weft-npc to be ready', async () => (await npcHost.readiness()) === 'ok', {
+    timeoutMs: 120_000,
+  });
+  const readySeconds = (performance.now() - begun) / 1000;
+  // As the kubelet does.
+  const probing = setInterval(() => void npcHost.readiness(), PROBE_EVERY_MS);
+  await delay(10_000);
+  const rest = processFigures(pid);
+  await delay(seconds * 1000);
+  const rested = processFigures(pid);
+
+  const p99Of = async (what: 'labels' | 'policies'): Promise<number> => {
+    await maker.carryOut({ change: { what, ...CHANGES, round, nodes: NODES, pods } });
+    return (await npcHost.status()).loaded!.applyP99Ms;
+  };
+  const labelP99Ms = await p99Of('labels');
+  const policyP99Ms = await p99Of('policies');
+  const churn = await underChurn(pid, maker, round);
+  const podP99Ms = (await npcHost.status()).loaded!.applyP99Ms;
+  const flood = await dropFlood(npcHost, pid, round);
+  clearInterval(probing);
+  await npc.stop();
+  return {
+    readySeconds,
+    restMegabytes: rested.residentMegabytes,
+    idleCorePercent: corePercent(rest, rested),
+    labelP99Ms,
+    policyP99Ms,
+    ...churn,
+    podP99Ms,
+    ...flood,
+  };
+}
+
+/** While pods come and go. */
+async function underChurn(pid: number, maker: PodMaker, round: number): Promise<Figures> {
+  const count = Math.round((PODS_A_MINUTE * 2 * seconds) / 60);
+  const before = { figures: processFigures(pid), received: await bytesFromApi() };
+  let most = 0;
+  const sampling = setInterval(() => {
+    most = Math.max(most, processFigures(pid).residentMegabytes);
+  }, 500);
+  const from = pods + round * count;
+  await maker.carryOut({ churn: { from, count, perMinute: PODS_A_MINUTE, nodes: NODES } });
+  clearInterval(sampling);
+  return {
+    podsStarted: count,
+    churnMegabytesMost: most,
+    churnCorePercent: corePercent(before.figures, processFigures(pid)),
+    bytesFromApiForEachPod: ((await bytesFromApi()) - before.received) / count,
+  };
 }
 
 /** What came in from the API server's machine, all of TLS, TCP and IP within it. */
-async function bytesFromApi(here: Namespace): Promise<number> {
-  return Number(await here.run('cat', '/sys/class/net/eth0/statistics/rx_bytes'));
+async function bytesFromApi(): Promise<number> {
+  return Number(await host.node.run('cat', '/sys/class/net/eth0/statistics/rx_bytes'));
 }
 
-/** Floods a pod that no policy lets be reached; answers what weft-npc takes meanwhile. */
-async function dropFlood(host: NpcHost, pid: number): Promise<Record<string, unknown>> {
-  const placed = [];
-  for (const [name, number] of [
-    ['flooding', 201],
-    ['flooded', 202],
-  ] as const) {
-    const pod = await node.addPod(name, number);
+/** Floods a pod that no policy lets be reached; what weft-npc takes meanwhile. */
+async function dropFlood(npcHost: NpcHost, pid: number, round: number): Promise<Figures> {
+  const placed: TestPod[] = [];
+  for (const role of ['flooding', 'flooded']) {
+    const name = `${role}-${round}`;
     const [made] = await api!.apply({
       apiVersion: 'v1',
       kind: 'Pod',
-      metadata: { name, namespace: 'default', labels: { app: name } },
+      metadata: { name, namespace: 'default', labels: { app: role } },
       spec: { nodeName: NODE, containers: [{ name: 'c', image: 'x' }] },
     });
-    const own = { namespace: 'default', name, uid: made!.metadata.uid };
-    host.attach({ link: pod.link, addresses: [pod.addresses[4], pod.addresses[6]], pod: own });
-    placed.push(pod);
+    placed.push(await attach('default', name, made!.metadata.uid));
   }
   await api!.apply({
     apiVersion: 'networking.k8s.io/v1',
@@ -175,24 +215,19 @@ async function dropFlood(host: NpcHost, pid: number): Promise<Record<string, unk
     metadata: { name: 'flooded', namespace: 'default' },
     spec: { podSelector: { matchLabels: { app: 'flooded' } }, policyTypes: ['Ingress'] },
   });
-  const [flooding, flooded] = placed;
-  await until('the pod to be shut', async () => {
-    const open = await flooding!.prober.udp(flooded!.addresses[4], 80);
-    const { waiting } = await host.status();
-    return open === 'silent' && waiting.length === 0;
-  });
-  const dropped = async (): Promise<number> => (await host.status()).counters?.['policy.dropIngress'] ?? 0;
+  const [flooding, flooded] = placed as [TestPod, TestPod];
+  await until('the pods to be let through', async () => (await npcHost.status()).waiting.length === 0);
+  await delay(2_000);
+  const dropped = async (): Promise<number> => (await npcHost.status()).counters?.['policy.dropIngress'] ?? 0;
+  const sender = flooding.namespace.startProgram(SENDER, [flooded.addresses[0]!, '1000000000', '1']);
+  await until('packets to be denied', async () => (await dropped()) > 0);
   const before = { figures: processFigures(pid), dropped: await dropped() };
-  const flood = flooding!.namespace.startProgram(SENDER, [flooded!.addresses[4], '1000000000', '1']);
   await delay((seconds / 2) * 1000);
-  await flooding!.namespace.stop(flood);
   const after = { figures: processFigures(pid), dropped: await dropped() };
-  const percent = corePercent(before.figures, after.figures);
-  const lapse = (after.figures.at - before.figures.at) / 1000;
+  await flooding.namespace.stop(sender);
+  for (const pod of placed) await host.detach(pod);
   return {
-    packetsDroppedASecond: Math.round((after.dropped - before.dropped) / lapse),
-    corePercent: percent,
-    ratio: { dropLogCorePercent: rounded(percent / TARGETS.dropLogCorePercent) },
-    targets: TARGETS,
+    dropLogCorePercent: corePercent(before.figures, after.figures),
+    packetsDroppedASecond: (after.dropped - before.dropped) / ((after.figures.at - before.figures.at) / 1000),
   };
 }

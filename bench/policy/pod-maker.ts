@@ -6,13 +6,15 @@
  *
  * A command a line, JSON: `{"make": {"from": N, "to": N, "nodes": N}}` makes pods that run, as fast as may be;
  * `{"churn": {"from": N, "count": N, "perMinute": N, "nodes": N}}` makes them one after the other through all that becomes
- * of a pod, and deletes each after 10 s. One line answers each: `{"uids": […]}`.
+ * of a pod, and deletes each after 10 s; `{"change": {"what": "labels", "count": N,
+ * "everyMs": N, "round": N, "nodes": N, "pods": N}}` changes the labels of pods, or with "policies" policies, one after the
+ * other; each round makes other changes of the same. One line answers each: `{"uids": […]}`.
  */
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { benchPod } from './policy-cluster.ts';
+import { benchPod, benchPolicy, KINDS_WITH_PORT } from './policy-cluster.ts';
 
 const AT_ONCE = 24;
 const LIFE_MS = 10_000;
@@ -143,9 +145,37 @@ interface Command {
     readonly perMinute: number;
     readonly nodes: number;
   };
+  readonly change?: ChangeCommand;
 }
 
-async function carryOut({ make, churn }: Command): Promise<string[]> {
+interface ChangeCommand {
+  readonly what: 'labels' | 'policies';
+  readonly count: number;
+  readonly everyMs: number;
+  readonly round: number;
+  readonly nodes: number;
+  /** How many there are. */
+  readonly pods: number;
+}
+
+/** Another label of a pod, every other one on the node that is looked at; or another port of a policy. */
+async function change(number: number, { what, round, nodes, pods }: ChangeCommand): Promise<void> {
+  if (what === 'labels') {
+    const { namespace, name } = benchPod((number * (nodes / 2)) % pods, { pods, policies: 0, local: 1 });
+    const labels = { app: `app-${(number + round) % 10}`, changed: String(round) };
+    await ask('PATCH', `/api/v1/namespaces/${namespace}/pods/${name}`, { metadata: { labels } });
+    return;
+  }
+  const one = (number % 100) + 100 * KINDS_WITH_PORT[Math.floor(number / 100) % KINDS_WITH_PORT.length]!;
+  const { metadata, spec } = benchPolicy(one, 1_000 + round) as {
+    metadata: { namespace: string; name: string };
+    spec: object;
+  };
+  const path = `/apis/networking.k8s.io/v1/namespaces/${metadata.namespace}/networkpolicies/${metadata.name}`;
+  await ask('PATCH', path, { spec });
+}
+
+async function carryOut({ make, churn, change: changes }: Command): Promise<string[]> {
   const uids: string[] = [];
   if (make !== undefined) {
     let next = make.from;
@@ -165,6 +195,14 @@ async function carryOut({ make, churn }: Command): Promise<string[]> {
       lives.push(live(churn.from + i, churn.nodes));
     }
     uids.push(...(await Promise.all(lives)));
+  }
+  if (changes !== undefined) {
+    const { count, everyMs } = changes;
+    const begun = performance.now();
+    for (let i = 0; i < count; i++) {
+      await delay(Math.max(0, begun + i * everyMs - performance.now()));
+      await change(i, changes);
+    }
   }
   return uids;
 }

@@ -43,7 +43,7 @@ export function benchPod(
   const name = `pod-${number}`;
   const uid = `uid-${number}`;
   const v4 = `10.${40 + (number >> 16)}.${(number >> 8) & 255}.${number & 255}`;
-  const v6 = formatAddress(parseAddress(`fd00:40::${(number + 1).toString(16)}`)!);
+  const v6 = formatAddress(parseAddress(`fd00:40::1:${number.toString(16)}`)!);
   const object = {
     metadata: {
       ...{ namespace, name, uid, resourceVersion: '1' },
