@@ -1,8 +1,10 @@
-import { concat, readU32BE, writeU16BE, writeU32BE } from '../../base/bytes.ts';
+import { concat, readU16LE, readU32BE, writeU16BE, writeU32BE } from '../../base/bytes.ts';
 import { cryptoReady } from '../../crypto/ready.ts';
 import { OUTER_HEADER_LENGTH, TAG_LENGTH, writeOuterHeader } from '../../router/packet/data-packet.ts';
-import { DatapathPair, LOCAL_INDEX } from '../unit/router/datapath/fast/datapath-pair.ts';
+import { DatapathPair, LOCAL_INDEX, RELAYED_INDEX } from '../unit/router/datapath/fast/datapath-pair.ts';
 import { frameOf, ipPacket, pattern, tcpPacket, udpPacket } from '../unit/router/packet/ip-packets.ts';
+import { DATAGRAM_HEAD, FATES, generatedFrame, generatedMessage } from './generated-packets.ts';
+import type { Noise } from './inputs.ts';
 
 /** Fuzz targets that give the same to the sleeve and to the fast datapath, and throw where the two differ. */
 export interface FuzzTarget {
@@ -11,6 +13,8 @@ export interface FuzzTarget {
   run(bytes: Uint8Array): ReturnType<DatapathPair['compare']>;
   /** Well-formed inputs, to be damaged. */
   readonly seeds?: readonly Uint8Array[];
+  /** Draws an input, in place of damaged seeds. */
+  readonly generate?: (noise: Noise) => Uint8Array;
 }
 
 await cryptoReady;
@@ -76,14 +80,16 @@ const pairs = {
   joining: new DatapathPair(true),
   single: new DatapathPair(false),
   runs: new DatapathPair(true),
+  frames: new DatapathPair(true),
+  messages: new DatapathPair(true),
 };
 let counter = 0;
 let runCounter = 0;
 
 /** The outer packet with this plaintext, as the peer would seal it. */
-function sealed(pair: DatapathPair, at: number, plaintext: Uint8Array): Uint8Array {
+function sealed(pair: DatapathPair, at: number, plaintext: Uint8Array, index = LOCAL_INDEX): Uint8Array {
   const packet = new Uint8Array(OUTER_HEADER_LENGTH + plaintext.length + TAG_LENGTH);
-  writeOuterHeader(packet, 0, LOCAL_INDEX, at);
+  writeOuterHeader(packet, 0, index, at);
   packet.set(plaintext, OUTER_HEADER_LENGTH);
   const run = { bytes: packet, at: 0, length: packet.length, segment: packet.length };
   pair.sealer.sealRun(at, { ...run, aadLength: OUTER_HEADER_LENGTH });
@@ -111,6 +117,57 @@ function stream(bytes: Uint8Array): { readonly message: Uint8Array; readonly seg
     parts.push(sealed(pairs.runs, runCounter++, concat(Uint8Array.of(1, 0, ...csum), packet)));
   }
   return { message: concat(...parts), segment: parts[0]?.length ?? 1 };
+}
+
+/** Sessions that datagrams of {@link generatedMessage} name: a peer's, that of one behind a relay, and nobody's. */
+const INDICES = [LOCAL_INDEX, RELAYED_INDEX, 9];
+/** The next counter of each. */
+const counters = [0, 0, 0];
+
+/** The datagrams that {@link generatedMessage} describes. */
+function describedDatagrams(bytes: Uint8Array): Uint8Array[] {
+  const datagrams: Uint8Array[] = [];
+  for (let at = 2; at + DATAGRAM_HEAD <= bytes.length; ) {
+    const fate = FATES[bytes[at]! % FATES.length]!;
+    const session = bytes[at + 1]! % INDICES.length;
+    const step = (readU16LE(bytes, at + 2) << 16) >> 16;
+    const damage = readU16LE(bytes, at + 4);
+    const end = at + DATAGRAM_HEAD + readU16LE(bytes, at + 6);
+    const plaintext = bytes.subarray(at + DATAGRAM_HEAD, end);
+    const counter = Math.max(0, counters[session]! + step);
+    // What is far ahead is sent rarely enough to leave counters for a million more.
+    if (step > 0) counters[session] = counter;
+    datagrams.push(damaged(sealed(pairs.messages, counter, plaintext, INDICES[session]), fate, damage));
+    at = end;
+  }
+  return datagrams;
+}
+
+function damaged(datagram: Uint8Array, fate: (typeof FATES)[number], damage: number): Uint8Array {
+  switch (fate) {
+    case 'bit':
+      datagram[damage % datagram.length]! ^= 1 << (damage & 7);
+      return datagram;
+    case 'cut':
+      return datagram.subarray(0, damage % datagram.length);
+    case 'longer':
+      return concat(datagram, new Uint8Array(damage % 100));
+    case 'clear':
+      // As if nothing were sealed: any bytes in place of the text and tag.
+      return datagram.map((byte, i) => (i < OUTER_HEADER_LENGTH ? byte : (i * damage) & 255));
+    case 'noise':
+      return datagram.map((_, i) => (i === 0 ? damage & 7 : i < 4 ? 0 : (i * damage) & 255));
+    default:
+      return datagram;
+  }
+}
+
+/** The longest beginning of `datagrams` that may come as one message: all of one length, but the last, which may be shorter. */
+function message(datagrams: readonly Uint8Array[]): Uint8Array[] {
+  const segment = datagrams[0]!.length;
+  const end = datagrams.findIndex((datagram) => datagram.length !== segment);
+  const shorterLast = end > 0 && datagrams[end]!.length > 0 && datagrams[end]!.length < segment;
+  return datagrams.slice(0, end < 0 ? datagrams.length : shorterLast ? end + 1 : Math.max(1, end));
 }
 
 export const FAST_TARGETS: readonly FuzzTarget[] = [
@@ -157,6 +214,30 @@ export const FAST_TARGETS: readonly FuzzTarget[] = [
       const { message, segment } = stream(bytes.slice(0, 12_000));
       if (message.length <= 65_507) pairs.runs.handleDatagrams(message, segment);
       return pairs.runs.compare();
+    },
+  },
+  {
+    name: 'fast-datapath-generated-frames',
+    generate: generatedFrame,
+    run(bytes) {
+      pairs.frames.handleFrame(bytes.slice(0, LARGEST_INPUT + 10_000));
+      return pairs.frames.compare();
+    },
+  },
+  {
+    name: 'fast-datapath-generated-datagrams',
+    generate: generatedMessage,
+    run(bytes) {
+      const [tos = 0, elsewhere = 0] = bytes;
+      let left = describedDatagrams(bytes);
+      while (left.length > 0) {
+        const together = message(left);
+        const whole = concat(...together);
+        const from = elsewhere === 1 ? 'elsewhere' : 'peer';
+        if (whole.length <= 65_507) pairs.messages.handleDatagrams(whole, together[0]!.length, tos, from);
+        left = left.slice(together.length);
+      }
+      return pairs.messages.compare();
     },
   },
 ];

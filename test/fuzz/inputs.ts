@@ -73,7 +73,7 @@ function joined(...parts: readonly Uint8Array[]): Uint8Array {
 }
 
 /** splitmix32: fast, and seeded per input so that each can be made alone. */
-class Noise {
+export class Noise {
   #state: number;
 
   constructor(seed: number, index: number) {

@@ -29,7 +29,7 @@ const SEND_KEY = new Uint8Array(32).fill(1);
 const RECEIVE_KEY = new Uint8Array(32).fill(2);
 /** Our local indices for {@link PEER} and {@link RELAYED}. */
 export const LOCAL_INDEX = 7;
-const RELAYED_INDEX = 8;
+export const RELAYED_INDEX = 8;
 /** 192.0.2.2:6783 and 198.51.100.9:7000 as the addon tells them. */
 const ORIGINS = {
   [FROM]: Uint32Array.of(6783, 0xc0000202, 0, 0, 0),
