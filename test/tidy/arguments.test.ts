@@ -13,6 +13,8 @@ const BASH = [
   'tools/image-root',
   'tools/test',
   'tools/test-sanitized',
+  'tools/fuzz',
+  'tools/sanitized',
 ];
 const NODE = ['tools/strip-types.ts', 'tools/counters-doc.ts', 'tools/warnings-doc.ts', 'bench/run.ts'];
 
