@@ -26,10 +26,11 @@ const TIMEOUT_MS_BY_OP: Partial<Record<keyof ControlResults, number>> = {
 export async function askDaemon<Op extends keyof ControlResults>(
   runDir: string,
   request: ControlRequest & { readonly op: Op },
-  options: { readonly timeoutMs?: number } = {},
+  options: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
 ): Promise<ControlResults[Op]> {
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS_BY_OP[request.op] ?? TIMEOUT_MS;
-  const at = { path: `${runDir}/weft.sock`, program: 'weftd', timeoutMs };
+  const { signal } = options;
+  const at = { path: `${runDir}/weft.sock`, program: 'weftd', timeoutMs, signal };
   return (await ask(at, request)) as ControlResults[Op];
 }
 
@@ -40,6 +41,8 @@ interface ControlledProgram {
   /** `weftd` */
   readonly program: string;
   readonly timeoutMs: number;
+  /** Nobody waits for the answer any more: it rejects with E_NO_ANSWER. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Asks any program; resolves with the result, which is its word. Rejects as {@link askDaemon} does. */
@@ -56,7 +59,10 @@ export async function ask(at: ControlledProgram, request: object): Promise<objec
 }
 
 /** Sends one frame and takes one, without its prefix. */
-function exchange({ path, program, timeoutMs }: ControlledProgram, request: Uint8Array): Promise<Uint8Array> {
+function exchange(
+  { path, program, timeoutMs, signal }: ControlledProgram,
+  request: Uint8Array,
+): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = [];
     let received = 0;
@@ -64,9 +70,13 @@ function exchange({ path, program, timeoutMs }: ControlledProgram, request: Uint
     const socket = connect(path);
     const settle = (finish: () => void): void => {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', giveUp);
       socket.destroy();
       finish();
     };
+    const giveUp = (): void => settle(() => reject(noAnswer(`${program} was not waited for`, 'ask again')));
+    if (signal?.aborted) queueMicrotask(giveUp);
+    signal?.addEventListener('abort', giveUp);
     const timer = setTimeout(() => {
       const error = noAnswer(
         `${program} did not answer within ${timeoutMs / 1000} s`,
