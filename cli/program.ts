@@ -27,6 +27,7 @@ import {
 } from './ping.ts';
 import { addPolicyCommands, type PolicyWorld } from './policy-command.ts';
 import { addTopCommands } from './top-command.ts';
+import { addUiCommand, type ServeUi } from './ui-command.ts';
 import { addWhyCommand, CannotTalkError, type Why } from './why-command.ts';
 
 /** What the command line needs of the world around it. */
@@ -39,6 +40,7 @@ export interface World {
   /** Goes through what this node needs and has; `flags` are those that a weftd would get, for a preflight. */
   doctor(runDir: string, flags: readonly string[]): AsyncIterable<Finding>;
   readonly why: Why;
+  readonly ui: ServeUi;
   /** What `weft ping` sends and waits with. */
   readonly pinging: PingWorld;
   /** Removes all of Weft from this host; resolves with what that was. */
@@ -216,6 +218,11 @@ function buildProgram(world: World): Command {
   addWhyCommand(
     command(program, 'why', 'whether two pods can talk, and where and why not; exit code 0 only if they can'),
     world.why,
+    tools,
+  );
+  addUiCommand(
+    command(program, 'ui', 'the page for a browser: who talks to whom, by which tunnels'),
+    world,
     tools,
   );
   command(

@@ -33,6 +33,11 @@ process.exitCode = await runProgram(process.argv.slice(2), {
   },
   why: async (runDir, question) =>
     (await import('../why/why.io.ts')).why({ runDir, own: OWN_LINKS, ...question }),
+  ui: async (settings, tellLink) => {
+    const { dropReasons } = await import('../daemon/status/drop-reasons.ts');
+    const { serveUi } = await import('../ui/ui.io.ts');
+    return serveUi({ ...settings, reasons: dropReasons() }, tellLink);
+  },
   pinging: {
     probeTcp,
     probeSize: async (...probe) => (await import('../host/size-probe.io.ts')).probeSize(...probe),

@@ -63,8 +63,11 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'router',
     'why',
   ],
+  'ui/picture': ['base', 'control'],
+  // `weft ui`, which the command itself serves.
+  ui: ['base', 'control', 'host', 'kube'],
   // `weft reset` is the daemon's work, done by the command itself where no daemon runs.
-  cli: ['base', 'control', 'crypto', 'daemon', 'doctor', 'host', 'why'],
+  cli: ['base', 'control', 'crypto', 'daemon', 'doctor', 'host', 'ui', 'why'],
 };
 /** Rooms whose shells (`*.io.ts`) may use the addon. */
 export const SHELLS_WITH_ADDON = ['linux', 'cni', 'ground', 'router/datapath'];

@@ -115,6 +115,7 @@ class FakeWorld implements World {
     readText: () => '',
   };
   readonly why: World['why'] = () => Promise.reject(new Error('nobody asks why here'));
+  readonly ui: World['ui'] = () => Promise.reject(new Error('nobody looks here'));
   readonly findings: Finding[] = [];
   async *doctor(): AsyncGenerator<Finding> {
     yield* this.findings;
