@@ -49,6 +49,11 @@ export interface PeersResult {
     /** The largest packet of the overlay to there, bytes, and whether a packet of that size was seen to arrive. */
     readonly mtu: number;
     readonly mtuConfirmed: boolean;
+    /**
+     * Of the tunnel's pings of the last ten minutes the share that was not answered, 0 to 1; null where these were too few,
+     * as while packets go both ways. Earlier versions do not say.
+     */
+    readonly loss?: number | null;
     /** Who made the TCP connection over which the two gossip; null where they gossip by others. */
     readonly link: 'ours' | 'theirs' | null;
   })[];

@@ -17,6 +17,7 @@ export function peersView(context: StatusContext, { all = false } = {}): PeersRe
   const peers = rows.map((row) => {
     const peer = row.peerId;
     const info = node.infoOf(peer);
+    const tunnel = node.tunnels.status(peer);
     const { sentBytes, receivedBytes } = datapath.datapath.stats(peer);
     return {
       ...row,
@@ -25,7 +26,8 @@ export function peersView(context: StatusContext, { all = false } = {}): PeersRe
       version: info?.version ?? '',
       endpoints: info?.endpoints ?? [],
       addresses: (info?.addresses ?? []).map(formatAddress),
-      ...pathSize(node.tunnels.status(peer), overlayMtu),
+      ...pathSize(tunnel, overlayMtu),
+      loss: tunnel?.loss === undefined ? null : Math.round(tunnel.loss * 1000) / 1000,
       link: linkOf(dialledByPeer.get(peer)),
     };
   });

@@ -26,6 +26,8 @@ export class Liveness {
   #receivedPackets = 0;
   #startedAt: Instant | undefined;
   #rttMs: number | undefined;
+  /** What became of the pings of the last {@link FATES_MS}, at most {@link MAX_FATES}. */
+  #fates: { readonly isLost: boolean; readonly at: Instant }[] = [];
 
   constructor(options: { readonly random: RandomSource }) {
     this.#random = options.random;
@@ -34,6 +36,15 @@ export class Liveness {
   /** Smoothed round trip time (RFC 6298 §2, α = 1/8); undefined before the first pong. */
   get rttMs(): number | undefined {
     return this.#rttMs;
+  }
+
+  /**
+   * Of the pings of the last ten minutes the share that no pong came for, 0 to 1; undefined where there were fewer than
+   * {@link FATES_NEEDED}, as under traffic in both directions, when none is needed.
+   */
+  get loss(): number | undefined {
+    if (this.#fates.length < FATES_NEEDED) return undefined;
+    return this.#fates.filter(({ isLost }) => isLost).length / this.#fates.length;
   }
 
   /** A session was established: watching begins with a first ping, which also confirms the session. */
@@ -67,7 +78,10 @@ export class Liveness {
   ping(now: Instant): Uint8Array {
     const token = this.#random.bytes(CONTROL_TOKEN_LENGTH);
     this.#unanswered.push({ token, sentAt: now });
-    if (this.#unanswered.length > PINGS_LOST) this.#unanswered.shift();
+    if (this.#unanswered.length > PINGS_LOST) {
+      this.#unanswered.shift();
+      this.#note(true, now);
+    }
     this.#checkAt = after(now, this.#hurried ? HURRIED_PING_MS : PING_RETRY_MS);
     return token;
   }
@@ -76,6 +90,11 @@ export class Liveness {
   pong(token: Uint8Array, now: Instant): boolean {
     const ping = this.#unanswered.find((sent) => equalBytes(sent.token, token));
     if (ping === undefined) return false;
+    // Those before it are lost, or so late that packets like them are; of those after it nothing is known yet.
+    for (const sent of this.#unanswered) {
+      this.#note(sent !== ping, now);
+      if (sent === ping) break;
+    }
     const sample = Math.max(now - ping.sentAt, 0);
     this.#rttMs = this.#rttMs === undefined ? sample : this.#rttMs + (sample - this.#rttMs) / 8;
     this.#unanswered = [];
@@ -90,7 +109,9 @@ export class Liveness {
     this.#checkAt = after(now, this.#jittered(CHECK_MS));
     const received = stats.receivedPackets !== this.#receivedPackets;
     this.#receivedPackets = stats.receivedPackets;
+    this.#fates = this.#fates.filter(({ at }) => now < after(at, FATES_MS));
     if (this.#unanswered.length >= PINGS_LOST) {
+      for (const _ of this.#unanswered) this.#note(true, now);
       this.stop();
       return 'dead';
     }
@@ -105,6 +126,11 @@ export class Liveness {
 
   nextTimeout(): Instant | undefined {
     return this.#checkAt;
+  }
+
+  #note(isLost: boolean, at: Instant): void {
+    this.#fates.push({ isLost, at });
+    if (this.#fates.length > MAX_FATES) this.#fates.shift();
   }
 
   #jittered(ms: number): number {
@@ -127,5 +153,8 @@ const KEEPALIVE_MS = 10_000;
 export const IDLE_PING_MS = 20_000;
 const PING_RETRY_MS = 1500;
 const HURRIED_PING_MS = 250;
+const FATES_MS = 600_000;
+const MAX_FATES = 64;
+const FATES_NEEDED = 4;
 /** Pings in a row without a pong that mean death. */
 export const PINGS_LOST = 5;

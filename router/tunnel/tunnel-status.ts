@@ -23,6 +23,8 @@ export interface TunnelStatus {
   readonly suite: Suite | undefined;
   /** Smoothed, milliseconds. */
   readonly rttMs: number | undefined;
+  /** Of its pings of the last ten minutes the share that was not answered, 0 to 1; undefined where these were too few. */
+  readonly loss: number | undefined;
   /** The largest inner packet of the path, bytes, and whether a probe of that size came through. */
   readonly mtu: number;
   readonly mtuConfirmed: boolean;

@@ -88,6 +88,7 @@ export class Tunnel {
       path: this.#path.current,
       suite: current?.suite,
       rttMs: this.#liveness.rttMs,
+      loss: this.#liveness.loss,
       mtu: this.#path.mtu.effective,
       mtuConfirmed: this.#path.mtu.confirmed,
     };

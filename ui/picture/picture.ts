@@ -99,7 +99,7 @@ export interface TunnelRow {
   /** The cipher. */
   readonly suite: string | null;
   readonly rttMs: number | null;
-  /** Of the probes of the last minutes, the share that was not answered, 0 to 1; null where it is not known. */
+  /** Of its pings of the last ten minutes the share that was not answered, 0 to 1; null where these were too few. */
   readonly loss: number | null;
   /** The largest packet of a pod that it takes, bytes; null where it is not known. Whether that is proven. */
   readonly mtu: number | null;

@@ -76,7 +76,7 @@ export class TunnelBook {
 }
 
 function tunnelOf(peer: Peer): Omit<TunnelRow, 'id' | 'from' | 'sentBytesPerS' | 'receivedBytesPerS'> {
-  const { peerId, state, endpoint, via, datapath, suite, rttMs, mtu, mtuConfirmed, link } = peer;
+  const { peerId, state, endpoint, via, datapath, suite, rttMs, mtu, mtuConfirmed, loss, link } = peer;
   return {
     to: shown(peerId),
     state,
@@ -86,7 +86,7 @@ function tunnelOf(peer: Peer): Omit<TunnelRow, 'id' | 'from' | 'sentBytesPerS' |
     datapath: shownOrNull(datapath),
     suite: shownOrNull(suite),
     rttMs,
-    loss: null,
+    loss: loss ?? null,
     mtu,
     mtuConfirmed,
     hasLink: link !== null,

@@ -57,6 +57,35 @@ function started(): Wire {
 }
 
 describe('liveness', () => {
+  it('tells which share of the pings of the last ten minutes was lost, once there were some', () => {
+    const wire = started();
+    assert.equal(wire.liveness.loss, undefined);
+    wire.run(300_000);
+    assert.equal(wire.liveness.loss, 0);
+    // Each time one ping is lost and the next one answered.
+    for (let i = 0; i < 6; i++) {
+      wire.peerAnswers = false;
+      const { pings } = wire;
+      while (wire.pings === pings) wire.run(50);
+      wire.peerAnswers = true;
+      wire.run(20_000);
+    }
+    const { loss } = wire.liveness;
+    assert.ok(loss !== undefined && loss > 0.2 && loss <= 0.5, `${loss}`);
+    wire.run(601_000);
+    assert.equal(wire.liveness.loss, 0);
+  });
+
+  it('counts all pings of a path that dies as lost', () => {
+    const wire = started();
+    wire.run(60_000);
+    wire.peerAnswers = false;
+    wire.run(60_000, () => wire.send());
+    assert.ok(wire.died !== undefined);
+    const { loss } = wire.liveness;
+    assert.ok(loss !== undefined && loss > 0.5, `${loss}`);
+  });
+
   it('pings an idle peer twice a minute and no more', () => {
     const wire = started();
     wire.run(600_000);
