@@ -68,7 +68,7 @@ function linkText(
     '',
     'Open it in a browser of this host. It works once, within 10 minutes; Enter gives a new one, Ctrl-C ends.',
     ...(isPod
-      ? [`From elsewhere: kubectl -n kube-system port-forward POD ${port}   with the pod of this node`]
+      ? [`From elsewhere: kubectl -n weft port-forward POD ${port}   with the pod of this node`]
       : []),
     ...(isPod ? [] : [`From elsewhere: ssh -L ${port}:127.0.0.1:${port} THIS-HOST`]),
   ];

@@ -11,7 +11,7 @@ const MAX_PER_SESSION = 10;
 /** Who has taken nothing for so long is told so, and has to ask again. */
 const SLOW_MS = 15_000;
 /** How long the last words of a stream may take. */
-const LAST_WORDS_MS = 2_000;
+const LAST_WORDS_MS = 10_000;
 /** Something is said at least so often, so that both sides see when the other has gone. */
 const SILENCE_MS = 10_000;
 
@@ -55,12 +55,14 @@ export class LiveViewers {
   readonly #streams = new Set<Stream>();
   readonly #timer: NodeJS.Timeout;
   readonly #onEmpty: () => void;
+  readonly #slowMs: number;
   #picture: Picture | undefined;
 
-  /** `onEmpty`: nobody looks any more. */
-  constructor(onEmpty: () => void) {
+  /** `onEmpty`: nobody looks any more. `slowMs`: default {@link SLOW_MS}. */
+  constructor(onEmpty: () => void, { slowMs = SLOW_MS }: { readonly slowMs?: number } = {}) {
     this.#onEmpty = onEmpty;
-    this.#timer = setInterval(() => this.#keepAlive(), SILENCE_MS / 4).unref();
+    this.#slowMs = slowMs;
+    this.#timer = setInterval(() => this.#keepAlive(), Math.min(SILENCE_MS, slowMs) / 4).unref();
   }
 
   get count(): number {
@@ -148,7 +150,7 @@ export class LiveViewers {
   #isBusy(stream: Stream): boolean {
     const { waitingSince } = stream;
     if (waitingSince === undefined) return false;
-    if (performance.now() - waitingSince > SLOW_MS) this.#end(stream, 'E_UI_SLOW');
+    if (performance.now() - waitingSince > this.#slowMs) this.#end(stream, 'E_UI_SLOW');
     return true;
   }
 
