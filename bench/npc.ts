@@ -64,7 +64,7 @@ try {
   await applyAll(benchNamespaces().map((each) => ({ kind: 'Namespace', ...each })));
   await applyAll(Array.from({ length: POLICIES }, (_, i) => benchPolicy(i)));
   const maker = new PodMaker(machine, api.kubeconfig);
-  const uids = await maker.carryOut({ make: { from: 0, to: pods, nodes: NODES } });
+  const uids = await maker.carryOut({ make: { from: 0, to: pods, perNode: Math.ceil(pods / NODES) } });
 
   await host.start(['--policy', '--ipalloc-range6', RANGES.v6], {}, RANGES.v4);
   const local = await attachAll(uids);
@@ -116,7 +116,7 @@ function named(object: object): object {
 
 /** The pods of this node, attached as a runtime does it. */
 async function attachAll(uids: readonly string[]): Promise<TestPod[]> {
-  const numbers = Array.from({ length: Math.ceil(pods / NODES) }, (_, i) => i * NODES);
+  const numbers = Array.from({ length: Math.ceil(pods / NODES) }, (_, i) => i);
   const attached: TestPod[] = [];
   const worker = async (): Promise<void> => {
     for (let number = numbers.shift(); number !== undefined; number = numbers.shift()) {
@@ -150,7 +150,7 @@ async function measure(npcHost: NpcHost, maker: PodMaker, round: number): Promis
   const rested = processFigures(pid);
 
   const p99Of = async (what: 'labels' | 'policies'): Promise<number> => {
-    await maker.carryOut({ change: { what, ...CHANGES, round, nodes: NODES, pods } });
+    await maker.carryOut({ change: { what, ...CHANGES, round, pods } });
     return (await npcHost.status()).loaded!.applyP99Ms;
   };
   const labelP99Ms = await p99Of('labels');

@@ -4,10 +4,10 @@
  *
  *   pod-maker.ts KUBECONFIG     KUBECONFIG is JSON with a token
  *
- * A command a line, JSON: `{"make": {"from": N, "to": N, "nodes": N}}` makes pods that run, as fast as may be;
+ * A command a line, JSON: `{"make": {"from": N, "to": N, "perNode": N}}` makes pods that run, as fast as may be;
  * `{"churn": {"from": N, "count": N, "perMinute": N, "nodes": N}}` makes them one after the other through all that becomes
  * of a pod, and deletes each after 10 s; `{"change": {"what": "labels", "count": N,
- * "everyMs": N, "round": N, "nodes": N, "pods": N}}` changes the labels of pods, or with "policies" policies, one after the
+ * "everyMs": N, "round": N, "pods": N}}` changes the labels of pods, or with "policies" policies, one after the
  * other; each round makes other changes of the same. One line answers each: `{"uids": […]}`.
  */
 import { readFileSync } from 'node:fs';
@@ -60,8 +60,7 @@ interface Planned {
   readonly addresses: readonly string[];
 }
 
-function plan(number: number, nodes: number): Planned {
-  const node = `n${number % nodes}`;
+function plan(number: number, node: string): Planned {
   const pod = benchPod(number, { pods: 0, policies: 0, local: 1 }, { node });
   const { metadata } = pod.object as { metadata: { labels: object } };
   const { name, addresses } = pod;
@@ -115,8 +114,8 @@ const running = ({ addresses }: Planned): object => ({
   },
 });
 
-async function makeRunning(number: number, nodes: number): Promise<string> {
-  const planned = plan(number, nodes);
+async function makeRunning(number: number, node: string): Promise<string> {
+  const planned = plan(number, node);
   const { metadata } = await ask('POST', planned.folder, manifest(planned, planned.node));
   await ask('PATCH', `${planned.folder}/${planned.name}/status`, running(planned));
   return metadata!.uid;
@@ -124,7 +123,7 @@ async function makeRunning(number: number, nodes: number): Promise<string> {
 
 /** As it goes in a cluster: made, bound, its containers made, running, deleted. */
 async function live(number: number, nodes: number): Promise<string> {
-  const planned = plan(number, nodes);
+  const planned = plan(number, `n${number % nodes}`);
   const path = `${planned.folder}/${planned.name}`;
   const { metadata } = await ask('POST', planned.folder, manifest(planned));
   const target = { apiVersion: 'v1', kind: 'Node', name: planned.node };
@@ -138,7 +137,7 @@ async function live(number: number, nodes: number): Promise<string> {
 }
 
 interface Command {
-  readonly make?: { readonly from: number; readonly to: number; readonly nodes: number };
+  readonly make?: { readonly from: number; readonly to: number; readonly perNode: number };
   readonly churn?: {
     readonly from: number;
     readonly count: number;
@@ -153,15 +152,16 @@ interface ChangeCommand {
   readonly count: number;
   readonly everyMs: number;
   readonly round: number;
-  readonly nodes: number;
   /** How many there are. */
   readonly pods: number;
 }
 
 /** Another label of a pod, every other one on the node that is looked at; or another port of a policy. */
-async function change(number: number, { what, round, nodes, pods }: ChangeCommand): Promise<void> {
+async function change(number: number, { what, round, pods }: ChangeCommand): Promise<void> {
   if (what === 'labels') {
-    const { namespace, name } = benchPod((number * (nodes / 2)) % pods, { pods, policies: 0, local: 1 });
+    // Those of the first node are the first of all.
+    const changed = number % 2 === 0 ? number : pods - 1 - number;
+    const { namespace, name } = benchPod(changed, { pods, policies: 0, local: 1 });
     const labels = { app: `app-${(number + round) % 10}`, changed: String(round) };
     await ask('PATCH', `/api/v1/namespaces/${namespace}/pods/${name}`, { metadata: { labels } });
     return;
@@ -182,7 +182,7 @@ async function carryOut({ make, churn, change: changes }: Command): Promise<stri
     const worker = async (): Promise<void> => {
       while (next < make.to) {
         const number = next++;
-        uids[number - make.from] = await makeRunning(number, make.nodes);
+        uids[number - make.from] = await makeRunning(number, `n${Math.floor(number / make.perNode)}`);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
