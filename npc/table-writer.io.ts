@@ -1,16 +1,15 @@
 import { nft, unlessMissing } from '../linux/nft.io.ts';
-import {
-  NFNLGRP_NFTABLES,
-  type RulesetChange,
-  RulesetChanges,
-  type TouchedTable,
-} from '../linux/nftables-event.ts';
+import { NFNLGRP_NFTABLES, type RulesetChange, RulesetChanges } from '../linux/nftables-event.ts';
 import { DECIDED_SET, decidedIn, POLICY_TABLE, renderPolicyRemoval } from '../linux/policy-gate.ts';
 import { type PolicyRuleSet, renderPolicyChange, renderPolicyTable } from '../linux/policy-table.ts';
 import { NETLINK_NETFILTER, NetlinkEvents } from '../native/netlink-events.ts';
+import { MARKER, TableChanges } from './table-changes.ts';
 
-/** A chain that nothing jumps to. Every transaction of ours touches it, so that its event is known as ours. */
-const MARKER = 'loaded';
+/**
+ * Events that may wait. The kernel tells of each element of a set, some 120 bytes with its accounting, and of all that a
+ * transaction changes at once; were they lost, all would be loaded anew, and they would be lost again.
+ */
+const EVENT_BUFFER_BYTES = 64 * 1024 * 1024;
 
 interface TableWriterOptions {
   readonly version: string;
@@ -29,9 +28,8 @@ export class TableWriter {
   readonly #options: TableWriterOptions;
   readonly #changes = new RulesetChanges([MARKER, DECIDED_SET]);
   readonly #events: NetlinkEvents;
+  readonly #own = new TableChanges();
   #loaded: PolicyRuleSet | undefined;
-  /** Transactions of ours whose events have not come yet. */
-  #awaited = 0;
   #serial = 0;
   /** How often somebody else changed the table. */
   #stirs = 0;
@@ -41,16 +39,22 @@ export class TableWriter {
   /** Listens to the kernel from now on. Throws as {@link NetlinkEvents.open} does. */
   constructor(options: TableWriterOptions) {
     this.#options = options;
-    this.#events = NetlinkEvents.open(NETLINK_NETFILTER, [NFNLGRP_NFTABLES], {
-      onDatagrams: (datagrams) => {
-        for (const datagram of datagrams) this.#changed(this.#changes.receive(datagram));
+    this.#events = NetlinkEvents.open(
+      NETLINK_NETFILTER,
+      [NFNLGRP_NFTABLES],
+      {
+        onDatagrams: (datagrams) => {
+          for (const datagram of datagrams) this.#changed(this.#changes.receive(datagram));
+        },
+        onLost: () => {
+          this.#changes.lost();
+          this.#own.lost();
+          this.#stirred(undefined);
+        },
+        onError: (error) => options.onError(error),
       },
-      onLost: () => {
-        this.#changes.lost();
-        this.#stirred(undefined);
-      },
-      onError: (error) => options.onError(error),
-    });
+      { receiveBufferBytes: EVENT_BUFFER_BYTES },
+    );
   }
 
   /** What was loaded last; undefined where that is not, or no longer, known. */
@@ -87,26 +91,24 @@ export class TableWriter {
 flush chain ${POLICY_TABLE} ${MARKER}
 add rule ${POLICY_TABLE} ${MARKER} counter comment "weft-npc ${version}, change ${++this.#serial}"
 `;
-    this.#awaited++;
+    this.#own.begun();
     try {
       await nft(['--file', '-'], batch + marker);
     } catch (error) {
-      this.#awaited = Math.max(0, this.#awaited - 1);
+      this.#own.failed();
       this.#loaded = undefined;
       throw error;
     }
   }
 
   #changed(changes: readonly RulesetChange[]): void {
-    for (const { tables, whole, program } of changes) {
-      const ours = tables.find(({ family, name }) => `${family} ${name}` === POLICY_TABLE);
-      if (ours === undefined) {
-        if (!whole) this.#stirred(program);
-      } else if (this.#awaited > 0 && whole && ours.names.has(MARKER)) this.#awaited--;
-      else if (whole && touchesDecidedAlone(ours)) {
+    for (const change of changes) {
+      const author = this.#own.authorOf(change);
+      if (author === 'another') this.#stirred(change.program);
+      else if (author === 'decided') {
         this.#decidedStirred = true;
-        this.#options.onStirred(program);
-      } else this.#stirred(program);
+        this.#options.onStirred(change.program);
+      }
     }
   }
 
@@ -115,11 +117,6 @@ add rule ${POLICY_TABLE} ${MARKER} counter comment "weft-npc ${version}, change 
     this.#loaded = undefined;
     this.#options.onStirred(by);
   }
-}
-
-/** weftd opens pods by this set, where it may. */
-function touchesDecidedAlone({ deleted, set, objects, names }: TouchedTable): boolean {
-  return !deleted && !set && objects.size === 1 && objects.has('element') && names.has(DECIDED_SET);
 }
 
 /** The links in the set of those decided; none where there is no such set. */

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { fileURLToPath } from 'node:url';
 import type { DropSettings } from '../../../linux/policy-rules.ts';
 import { renderPolicyChange, renderPolicyTable } from '../../../linux/policy-table.ts';
 import { seededRandom } from '../../seeded-random.ts';
 import { RandomWorld } from '../../unit/npc/random-world.ts';
 import { Namespace } from '../namespaces.ts';
+
+const LARGE_TABLE = fileURLToPath(new URL('./inside/large-table.ts', import.meta.url));
 
 /** A table by what counts: no handles, no counts, elements and objects in one order, rules in theirs. */
 function normalised(listing: string): unknown {
@@ -120,6 +123,12 @@ describe('the table of policies in the kernel', () => {
     await load(changed, renderPolicyChange(before, world.compiler.ruleSet()));
     await load(whole, renderPolicyTable(world.compiler.ruleSet()));
     assert.deepEqual(await list(changed), await list(whole));
+  });
+
+  it('is known as our own though the kernel tells of a hundred thousand elements at once', async function () {
+    this.timeout(120_000);
+    const said = await changed.program(LARGE_TABLE, '100000');
+    assert.deepEqual(said, { stirs: 0, loaded: 100_001 });
   });
 });
 

@@ -1,0 +1,52 @@
+import type { RulesetChange, TouchedTable } from '../linux/nftables-event.ts';
+import { DECIDED_SET, POLICY_TABLE } from '../linux/policy-gate.ts';
+
+/**
+ * A chain that nothing jumps to. Every transaction of weft-npc touches it, so that its event is known as one of ours.
+ */
+export const MARKER = 'loaded';
+
+/** Whose a change of nftables is, as far as it touches the table of policies: `decided` is another's change of that set alone. */
+type Author = 'nobody' | 'ours' | 'decided' | 'another';
+
+/**
+ * Tells the events of our own transactions from those of others. Each of ours has one event, in the order in which the
+ * kernel carried them out; so where another's is taken for ours, ours is taken for another's, and the table is loaded anew.
+ */
+export class TableChanges {
+  /** Transactions of ours whose events have not come yet. */
+  #awaited = 0;
+
+  /** A transaction of ours begins. */
+  begun(): void {
+    this.#awaited++;
+  }
+
+  /** It failed, so no event of it comes. */
+  failed(): void {
+    this.#awaited = Math.max(0, this.#awaited - 1);
+  }
+
+  /** Events were lost, perhaps ours: those that still come are taken for another's. */
+  lost(): void {
+    this.#awaited = 0;
+  }
+
+  authorOf({ tables, whole }: RulesetChange): Author {
+    const table = tables.find(({ family, name }) => `${family} ${name}` === POLICY_TABLE);
+    if (table === undefined) return whole ? 'nobody' : 'another';
+    if (!whole) return 'another';
+    // Our own transactions never leave the node without the table.
+    const isGone = table.deleted && !table.set;
+    if (this.#awaited > 0 && table.names.has(MARKER) && !isGone) {
+      this.#awaited--;
+      return 'ours';
+    }
+    return touchesDecidedAlone(table) ? 'decided' : 'another';
+  }
+}
+
+/** weftd opens pods by this set, where it may. */
+function touchesDecidedAlone({ deleted, set, objects, names }: TouchedTable): boolean {
+  return !deleted && !set && objects.size === 1 && objects.has('element') && names.has(DECIDED_SET);
+}
