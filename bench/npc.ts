@@ -7,7 +7,8 @@
  * 1,000 policies, of which 250 pods hang here. Each of ROUNDS (5) starts weft-npc anew. Prints two lines of JSON.
  * `npc`: from the start to Ready, with all lists; CPU at rest for SECONDS (30); memory then, and at most while 1,000 pods a
  * minute come and go for twice as long; what comes from the API for each of those; p99 from the event of a watch to the
- * kernel, of labels and policies that change, and while those pods come and go. `npc-drop-log`: CPU while a pod here sends
+ * kernel, of labels and policies that change, and while those pods come and go; how long ADD takes here, and how much more
+ * than on a node without policies, p50 one after the other and p99 of 50 at once. `npc-drop-log`: CPU while a pod here sends
  * as fast as it can to one that may not be reached, for half of SECONDS.
  */
 import { mkdirSync } from 'node:fs';
@@ -19,6 +20,7 @@ import { connect, Namespace } from '../test/netns/namespaces.ts';
 import { NpcHost } from '../test/netns/policy/npc-process.ts';
 import { PolicyHost, type TestPod } from '../test/netns/policy/policy-host.ts';
 import { RealApi } from '../test/netns/policy/real-api.ts';
+import { ADDED_PODS, addTimes } from './policy/add-times.ts';
 import { npcOfImage } from './policy/npc-image.ts';
 import { PodMaker } from './policy/pod-maker-process.ts';
 import { benchNamespaces, benchPod, benchPolicy, NODE } from './policy/policy-cluster.ts';
@@ -34,12 +36,16 @@ const PODS_A_MINUTE = 1_000;
 const CHANGES = { count: 250, everyMs: 80 };
 const ATTACHED_AT_ONCE = 4;
 const BATCH = 100;
+/** The numbers of pods that are attached in each round; no others are as high. */
+const ADDED_FROM = 50_000;
 const PROBE_EVERY_MS = 3_000;
 const TARGETS = {
   megabytes: 180,
   idleCorePercent: 1,
   labelP99Ms: 100,
   policyP99Ms: 250,
+  addMoreP50Ms: 20,
+  togetherMoreP99Ms: 150,
   dropLogCorePercent: 5,
 };
 
@@ -52,6 +58,7 @@ const corePercent = (from: ProcessFigures, to: ProcessFigures): number =>
   (100 * (to.cpuSeconds - from.cpuSeconds)) / ((to.at - from.at) / 1000);
 
 const host = await PolicyHost.create();
+const plain = await PolicyHost.create();
 const machine = await Namespace.create('bnpc');
 let api: RealApi | undefined;
 try {
@@ -67,6 +74,7 @@ try {
   const uids = await maker.carryOut({ make: { from: 0, to: pods, perNode: Math.ceil(pods / NODES) } });
 
   await host.start(['--policy', '--ipalloc-range6', RANGES.v6], {}, RANGES.v4);
+  await plain.start([]);
   const local = await attachAll(uids);
   const image = join(host.folder, 'image');
   mkdirSync(image);
@@ -89,6 +97,8 @@ try {
       podP99Ms: ratio('podP99Ms', TARGETS.labelP99Ms),
       labelP99Ms: ratio('labelP99Ms', TARGETS.labelP99Ms),
       policyP99Ms: ratio('policyP99Ms', TARGETS.policyP99Ms),
+      addMoreP50Ms: ratio('addMoreP50Ms', TARGETS.addMoreP50Ms),
+      togetherMoreP99Ms: ratio('togetherMoreP99Ms', TARGETS.togetherMoreP99Ms),
     },
     targets: TARGETS,
   });
@@ -100,6 +110,7 @@ try {
 } finally {
   await api?.stop();
   await machine.delete();
+  await plain.destroy();
   await host.destroy();
 }
 
@@ -129,8 +140,21 @@ async function attachAll(uids: readonly string[]): Promise<TestPod[]> {
 }
 
 function attach(namespace: string, name: string, uid: string): Promise<TestPod> {
-  const args = `IgnoreUnknown=1;K8S_POD_NAMESPACE=${namespace};K8S_POD_NAME=${name};K8S_POD_UID=${uid}`;
-  return host.attach('', { args });
+  return host.attach('', { args: argsOf(namespace, name, uid) });
+}
+
+function argsOf(namespace: string, name: string, uid: string): string {
+  return `IgnoreUnknown=1;K8S_POD_NAMESPACE=${namespace};K8S_POD_NAME=${name};K8S_POD_UID=${uid}`;
+}
+
+/** With pods that the API has already, as it has them for a runtime. */
+async function ofAdds(maker: PodMaker, round: number): Promise<Figures> {
+  const from = ADDED_FROM + round * ADDED_PODS;
+  const uids = await maker.carryOut({ make: { from, to: from + ADDED_PODS, perNode: ADDED_FROM * 2 } });
+  return addTimes({ policed: host, plain }, (i) => {
+    const { namespace, name } = benchPod(from + i, { pods, policies: POLICIES, local: 1 });
+    return argsOf(namespace, name, uids[i]!);
+  });
 }
 
 /** One weft-npc, from its start to its end. */
@@ -157,6 +181,7 @@ async function measure(npcHost: NpcHost, maker: PodMaker, round: number): Promis
   const policyP99Ms = await p99Of('policies');
   const churn = await underChurn(pid, maker, round);
   const podP99Ms = (await npcHost.status()).loaded!.applyP99Ms;
+  const adds = await ofAdds(maker, round);
   const flood = await dropFlood(npcHost, pid, round);
   clearInterval(probing);
   await npc.stop();
@@ -168,6 +193,7 @@ async function measure(npcHost: NpcHost, maker: PodMaker, round: number): Promis
     policyP99Ms,
     ...churn,
     podP99Ms,
+    ...adds,
     ...flood,
   };
 }
