@@ -5,7 +5,8 @@
  *
  * Prints two lines of JSON. `policy-apply`: a cluster of 10,000 pods and 1,000 policies, of which 250 pods are here: the
  * first full apply; from an object of the API to its enforcement, of a pod that comes, a label and a policy that change,
- * p50 and p99 of each round; a full resync. `policy-packet`: UDP of 64 B between two pods through their node without
+ * p50 and p99 of each round, and beside it of nft itself, which puts one element into a set of an
+ * otherwise empty namespace; a full resync. `policy-packet`: UDP of 64 B between two pods through their node without
  * policies, under one, and under 1,000: microseconds of a core that a packet takes, of a flow that is there and of one
  * that it begins.
  */
@@ -43,8 +44,13 @@ async function changes(change: (number: number) => Promise<void>): Promise<{ p50
 
 async function applyRound(): Promise<Record<string, number>> {
   const namespace = await Namespace.create('bpol');
+  const bare = await Namespace.create('bpol');
   try {
     const node = new PolicyNode(namespace);
+    await bare.run('nft', 'add table inet bare; add set inet bare few { type ipv4_addr; }');
+    const nft = await changes(async (i) => {
+      await bare.run('nft', `add element inet bare few { 10.0.0.${i} }`);
+    });
     const namespaces = benchNamespaces();
     const pods = Array.from({ length: SIZE.pods }, (_, i) => benchPod(i, SIZE));
     const policies = Array.from({ length: SIZE.policies }, (_, i) => benchPolicy(i));
@@ -77,6 +83,8 @@ async function applyRound(): Promise<Record<string, number>> {
     return {
       firstApplyMs,
       resyncMs,
+      nftP50Ms: nft.p50,
+      nftP99Ms: nft.p99,
       podP50Ms: pod.p50,
       podP99Ms: pod.p99,
       labelP50Ms: label.p50,
@@ -86,6 +94,7 @@ async function applyRound(): Promise<Record<string, number>> {
     };
   } finally {
     await namespace.delete();
+    await bare.delete();
   }
 }
 

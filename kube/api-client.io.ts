@@ -74,26 +74,39 @@ export class ApiClient {
   /**
    * A list of the API: what `read` makes of each of its items, those left out for which that is undefined, and the list
    * without its items. They are parsed one by one as they come, for all of a page at once would take as much memory as a
-   * whole copy does. Rejects as {@link request} does.
+   * whole copy does. Rejects as {@link request} does; but it is not late as long as it comes on, for where this process
+   * gets little of the machine a page may take long.
    */
   async list<T>(
     path: string,
     read: (item: unknown) => T | undefined,
     options: Pick<RequestOptions, 'accept' | 'signal'> = {},
   ): Promise<{ readonly head: unknown; readonly objects: readonly T[] }> {
-    const answer = await this.#send(path, { ...options, signal: this.#inTime(options) });
-    const splitter = new ListSplitter();
-    const objects: T[] = [];
-    for await (const chunk of chunksOf(answer, MAX_BODY_BYTES)) {
-      for (const item of splitter.push(chunk)) {
-        const object = read(parsed(textOf(item), answer));
-        if (object !== undefined) objects.push(object);
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), this.#timeoutMs);
+    try {
+      const signal = AbortSignal.any([
+        late.signal,
+        ...(options.signal === undefined ? [] : [options.signal]),
+      ]);
+      const answer = await this.#send(path, { ...options, signal });
+      const splitter = new ListSplitter();
+      const objects: T[] = [];
+      for await (const chunk of chunksOf(answer, MAX_BODY_BYTES)) {
+        timer.refresh();
+        for (const item of splitter.push(chunk)) {
+          const object = read(parsed(textOf(item), answer));
+          if (object !== undefined) objects.push(object);
+        }
       }
+      const head = parsed(textOf(splitter.head()), answer);
+      // Written as nobody writes it, and not to be taken for an empty list.
+      if (isRecord(head) && Array.isArray(head.items) && head.items.length > 0)
+        throw notJson(answer.statusCode ?? 0);
+      return { head, objects };
+    } finally {
+      clearTimeout(timer);
     }
-    const head = parsed(textOf(splitter.head()), answer);
-    if (isRecord(head) && Array.isArray(head.items) && head.items.length > 0)
-      throw notJson(answer.statusCode ?? 0); // written as nobody writes it, and not to be taken for an empty list
-    return { head, objects };
   }
 
   #inTime({ signal }: Pick<RequestOptions, 'signal'>): AbortSignal {

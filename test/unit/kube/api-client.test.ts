@@ -89,6 +89,28 @@ describe('ApiClient', () => {
     });
   }
 
+  it('waits for a list as long as it comes on, and no longer', async () => {
+    const impatient = new ApiClient(api.access, 'weftd/test', { timeoutMs: 1_000 });
+    const pieces = ['{"items":[', '{"name":"a"},', '{"name":', '"b"}', ']}'];
+    let sent = pieces.length;
+    api.answer = (_request, response) => {
+      const sending = setInterval(() => {
+        if (sent < pieces.length) response.write(pieces[sent++]);
+        else response.end();
+        if (response.writableEnded) clearInterval(sending);
+      }, 250);
+      response.on('close', () => clearInterval(sending));
+      response.flushHeaders();
+      sent = 0;
+    };
+    deepEqual((await impatient.list('/x', nameOf)).objects, ['a', 'b']);
+    api.answer = (_request, response) => {
+      response.write('{"items":[{"name":"a"},');
+    };
+    await rejects(impatient.list('/x', nameOf), { name: 'ApiError', reason: 'Broken' });
+    impatient.close();
+  });
+
   it('rejects a list that breaks off, and hands on what its reader throws; others are served after that', async () => {
     api.answer = (_request, response) => {
       response.writeHead(200, { 'content-length': '100' });
