@@ -266,11 +266,10 @@ export class GroundKeeper {
       counters.add(COUNTER_BY_REPAIR[what.kind]);
       listener.repaired(what);
     }
-    this.#schedule.looked(clock(), found);
+    this.#schedule.looked(clock(), found, { failed: fault !== undefined });
     if (fault !== undefined) {
       counters.add('ground.lookFailed');
       listener.failed(fault);
-      this.#schedule.failed(clock());
     }
     this.#fault = fault;
     this.#arm();

@@ -84,21 +84,18 @@ export class LookSchedule {
     this.#dueAt = NEVER;
   }
 
-  /** A look is over and put right what it `found`, each thing once. */
-  looked(now: Instant, found: readonly Repaired[]): void {
+  /**
+   * A look is over and put right what it `found`, each thing once. It `failed` where something could not be read or put
+   * right: that is tried again, ever more rarely.
+   */
+  looked(now: Instant, found: readonly Repaired[], { failed = false } = {}): void {
     for (const repaired of found) this.#note(now, repaired);
     const contested = found.some(
       ({ found: words }) => this.#thingByWords.get(words)?.contestedSince !== undefined,
     );
-    this.#troubles = contested ? this.#troubles + 1 : 0;
+    this.#troubles = contested || failed ? this.#troubles + 1 : 0;
     this.#over(now);
-  }
-
-  /** A look failed, or something could not be put right: it is tried again. */
-  failed(now: Instant): void {
-    this.#troubles++;
-    this.#over(now);
-    this.#dueAt = earliest(this.#dueAt, after(now, this.#pauseMs()))!;
+    if (failed) this.#dueAt = earliest(this.#dueAt, after(now, this.#pauseMs()))!;
   }
 
   /** What somebody keeps undoing, the oldest first. */

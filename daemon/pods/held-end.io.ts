@@ -156,11 +156,9 @@ export class HeldEnd {
     this.#schedule.looked(
       this.#clock(),
       found.map((text) => ({ kind: 'pod', found: text })),
+      { failed: fault !== undefined },
     );
-    if (fault !== undefined) {
-      this.#listener.failed(this.#name, fault);
-      this.#schedule.failed(this.#clock());
-    }
+    if (fault !== undefined) this.#listener.failed(this.#name, fault);
     this.#fault = fault;
     this.#arm();
   }

@@ -115,7 +115,7 @@ describe('when the ground is looked at', () => {
     const pauses: number[] = [];
     for (let i = 0; i < 10; i++) {
       schedule.begin();
-      schedule.failed(now);
+      schedule.looked(now, i % 2 === 0 ? [] : [{ ...ROUTE, found: `route ${i}` }], { failed: true });
       pauses.push(schedule.nextLook - now);
       now = schedule.nextLook;
     }
