@@ -11,9 +11,18 @@ export const GROUND_WARNINGS = {
     remedy: 'remove it (ip route del {route}), or have the program that made it leave out the pod range',
   },
   E_RULE_MASKS_PODS: {
-    message:
-      'the routing rule {priority} (lookup {table}) takes packets for pods ({range}), which are dropped',
+    message: 'the routing rule {priority} ({what}) takes packets for pods ({range}), which are dropped',
     remedy: 'let the main table come first: ip -{family} rule add to {range} lookup main pref {before}',
+  },
+  E_ADDRESS_MASKS_PODS: {
+    message:
+      'the host takes {address} for its own (on {link}): packets for pods there ({range}) end at the host',
+    remedy:
+      'remove that address (ip address del {address} dev {link}), or that route (ip route del local {address} dev {link})',
+  },
+  E_NO_RULE_TO_MAIN: {
+    message: 'no routing rule leads to the main table, so nothing leads packets to pods ({range})',
+    remedy: 'put it back: ip -{family} rule add lookup main pref 32766',
   },
   E_FORWARD_DROPPED: {
     message: 'the chain {chain} of the {filter} table {table} drops what is forwarded between pods',

@@ -21,13 +21,16 @@ interface Routing {
 export const MAX_MASKS = 8;
 
 const TABLE_LOCAL = 255;
+/** What a rule does that looks nowhere. */
+const REFUSALS: ReadonlySet<PolicyRule['action']> = new Set(['blackhole', 'unreachable', 'prohibit']);
 /** The metric of our own routes into the tunnel: what is lower wins at the same length. */
 const OWN_METRIC = 50;
 
 /**
  * A warning of each thing that leads packets for pods elsewhere: routes in the main table that are more
- * specific than that of a pod range, and rules of policy routing that come before the main table. The packet rules drop
- * what would leave by them; only who made them can know what they are for, so they are left alone.
+ * specific than that of a pod range, addresses of the host within it, and rules of policy routing that come before the main
+ * table or take its place. The packet rules drop what would leave by them; only who made them can know what they are for,
+ * so they are left alone.
  */
 export function masksOf({ routes, rules, linkNameByIndex }: Routing, ground: PodRouting): Warning[] {
   const masks: Warning[] = [];
@@ -39,13 +42,18 @@ export function masksOf({ routes, rules, linkNameByIndex }: Routing, ground: Pod
   const blocks = ground.ranges.map((range) => ({ range, largest: largestBlock(range) }));
 
   for (const route of foreign) {
-    if (route.table !== ROUTE_TABLE_MAIN || route.kind === 'local' || route.kind === 'other') continue;
+    // The table of the host's own addresses comes before all others.
+    const own = route.table === TABLE_LOCAL && route.kind === 'local';
+    if (!own && (route.table !== ROUTE_TABLE_MAIN || route.kind === 'local' || route.kind === 'other'))
+      continue;
     const masked = blocks.find(({ range, largest }) => {
       if (!intersectRanges(range, route.destination)) return false;
       const size = rangeSize(route.destination);
-      return size < largest || (size === largest && route.metric < OWN_METRIC);
+      return own || size < largest || (size === largest && route.metric < OWN_METRIC);
     });
-    if (masked) masks.push(routeMask(route, masked.range, linkNameByIndex));
+    if (!masked) continue;
+    const told = own ? addressMask : routeMask;
+    masks.push(told(route, masked.range, linkNameByIndex));
   }
   for (const rule of earlyRules(rules)) {
     if (rule.table === TABLE_LOCAL || !concernsPods(rule, ground)) continue;
@@ -53,12 +61,20 @@ export function masksOf({ routes, rules, linkNameByIndex }: Routing, ground: Pod
       (range) =>
         range.family === rule.family &&
         (rule.destination === undefined || intersectRanges(range, rule.destination)) &&
-        foreign.some(
-          ({ table, destination }) =>
-            table === rule.table && intersectRanges(range, destination) !== undefined,
-        ),
+        (REFUSALS.has(rule.action) ||
+          foreign.some(
+            ({ table, destination }) =>
+              table === rule.table && intersectRanges(range, destination) !== undefined,
+          )),
     );
     if (masked) masks.push(ruleMask(rule, masked));
+  }
+  for (const range of ground.ranges) {
+    const ofFamily = rules.filter((rule) => rule.family === range.family);
+    const leads = ({ action, table }: PolicyRule): boolean =>
+      action === 'lookup' && table === ROUTE_TABLE_MAIN;
+    // A kernel without policy routing lists none.
+    if (ofFamily.length > 0 && !ofFamily.some(leads)) masks.push(noMainTable(range));
   }
   return masks.slice(0, MAX_MASKS);
 }
@@ -75,9 +91,25 @@ function routeMask(route: HostRoute, range: Range, nameByIndex: ReadonlyMap<numb
   });
 }
 
-function ruleMask({ priority, table, family }: PolicyRule, range: Range): Warning {
+function addressMask(
+  { destination, link }: HostRoute,
+  range: Range,
+  nameByIndex: ReadonlyMap<number, string>,
+): Warning {
+  const name = (link === undefined ? undefined : nameByIndex.get(link)) ?? 'lo';
+  const values = { address: formatRange(destination), link: name, range: formatRange(range) };
+  return warningOf(GROUND_WARNINGS, 'E_ADDRESS_MASKS_PODS', values);
+}
+
+function noMainTable(range: Range): Warning {
+  const values = { range: formatRange(range), family: range.family };
+  return warningOf(GROUND_WARNINGS, 'E_NO_RULE_TO_MAIN', values);
+}
+
+function ruleMask({ priority, table, family, action }: PolicyRule, range: Range): Warning {
   const before = Math.max(1, priority - 1);
-  const values = { priority, table, family, range: formatRange(range), before };
+  const what = action === 'lookup' ? `lookup ${table}` : action;
+  const values = { priority, what, family, range: formatRange(range), before };
   return warningOf(GROUND_WARNINGS, 'E_RULE_MASKS_PODS', values);
 }
 
@@ -98,8 +130,9 @@ function isForAll(rule: PolicyRule): boolean {
 
 /** Whether packets of pods, or of the host for pods, may fall under the rule. Marked ones are others'. */
 function concernsPods(rule: PolicyRule, { tun, podPrefix, ranges }: PodRouting): boolean {
-  if (rule.action !== 'lookup' || rule.table === ROUTE_TABLE_MAIN || rule.outgoingInterface !== undefined)
-    return false;
+  const { action, table, outgoingInterface } = rule;
+  const leadsAway = action === 'lookup' ? table !== ROUTE_TABLE_MAIN : REFUSALS.has(action);
+  if (!leadsAway || outgoingInterface !== undefined) return false;
   if (rule.mark !== undefined && !rule.inverted) return false;
   const by = rule.incomingInterface;
   if (by !== undefined && by !== 'lo' && by !== tun && !by.startsWith(podPrefix)) return false;

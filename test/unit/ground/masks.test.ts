@@ -84,6 +84,38 @@ describe('what leads packets for pods elsewhere', () => {
     deepEqual(masks(others), []);
   });
 
+  it('is an address of the host within the range, but for those of Weft', () => {
+    const own = { table: 255, kind: 'local', protocol: 2 } as const;
+    deepEqual(masks([route('10.33.0.9/32', { ...own, link: 2 })]), [
+      'the host takes 10.33.0.9/32 for its own (on eth0): packets for pods there (10.32.0.0/12) end at the host; remove that address (ip address del 10.33.0.9/32 dev eth0), or that route (ip route del local 10.33.0.9/32 dev eth0)',
+    ]);
+    match(masks([route('fd00:77::9/128', { ...own, link: undefined })])[0]!, /on lo\)/);
+    deepEqual(
+      masks([route('10.32.0.1/32', { ...own, link: 7 }), route('192.0.2.1/32', { ...own, link: 2 })]),
+      [],
+    );
+    deepEqual(
+      masks([route('10.33.255.255/32', { ...own, kind: 'other', link: 2 })]),
+      [],
+      'a broadcast address',
+    );
+  });
+
+  it('is a policy rule that refuses what is for pods, and that there is no way to the main table', () => {
+    for (const action of ['prohibit', 'unreachable', 'blackhole'] as const)
+      match(
+        masks([], [...USUAL, rule(50, 0, { action })])[0]!,
+        new RegExp(`the routing rule 50 \\(${action}\\)`),
+      );
+    deepEqual(masks([], [...USUAL, rule(40_000, 0, { action: 'prohibit' })]), [], 'after main');
+    const elsewhere = { destination: parseCidr('192.0.2.0/24')! };
+    deepEqual(masks([], [...USUAL, rule(50, 0, { action: 'prohibit', ...elsewhere })]), []);
+    deepEqual(masks([], [rule(0, 255)]), [
+      'no routing rule leads to the main table, so nothing leads packets to pods (10.32.0.0/12); put it back: ip -4 rule add lookup main pref 32766',
+    ]);
+    deepEqual(masks([], []), [], 'a kernel without policy routing');
+  });
+
   it('is a policy rule whose table has a route for pods and that comes before the main table', () => {
     const routes = [route('0.0.0.0/0', { table: 1000 })];
     const [line] = masks(routes, [...USUAL, rule(100, 1000)]);
