@@ -31,15 +31,15 @@ export function pairRequest(attachment: Attachment, hostNamespace: number): Netl
  * address for good, and its routes.
  *
  * @param link index of the host's end.
- * @param mode `new` refuses where another route to an address exists; `repair` replaces it, and takes the link out of a
- * bridge.
+ * @param mode `new` refuses where another route to an address exists; `repair` replaces it, and gives the link the
+ * hardware address and the MTU of {@link pairRequest}, and makes it a port of nothing.
  */
 export function hostRequests(attachment: Attachment, link: number, mode: 'new' | 'repair'): NetlinkRequest[] {
-  const { key, network, addresses, podMac } = attachment;
+  const { key, network, addresses, podMac, hostMac: mac, mtu } = attachment;
   const setRoute = mode === 'new' ? addRoute : replaceRoute;
   return [
     setLink(link, { alias: linkAlias(key, network) }),
-    ...(mode === 'repair' ? [setLink(link, { master: 0 })] : []),
+    ...(mode === 'repair' ? [setLink(link, { master: 0 }), setLink(link, { mac, mtu })] : []),
     withoutLinkLocal(link),
     setIpv4(link, { forwarding: 1, acceptRedirects: 0, sendRedirects: 0, acceptSourceRoute: 0 }),
     // Neighbours are set for good on both sides: nothing is asked, and a pod that asks can fill no table of the host.

@@ -5,6 +5,7 @@ import type { CniCounter } from './cni-counters.ts';
 import type { NetworkConfig } from './config.ts';
 import { CNI_CODE, CniFault, describeFault, faultOf } from './fault.ts';
 import type { HandedPod } from './handed-pod.ts';
+import { HostEndMtus } from './host-end-mtus.ts';
 import { type AttachmentKey, keyText } from './key.ts';
 import { KeyedLock } from './keyed-lock.ts';
 import type { AddressPool, DeletionSpool, Pod, PodGate, PodHolder, PodNetwork } from './needs.ts';
@@ -41,6 +42,7 @@ export class Attachments {
   readonly #options: AttachmentsOptions;
   readonly #lock = new KeyedLock();
   readonly #losses = new CarrierLosses();
+  readonly #mtus = new HostEndMtus();
 
   constructor(options: AttachmentsOptions) {
     this.#options = options;
@@ -103,14 +105,15 @@ export class Attachments {
    * been tried.
    */
   async mend(): Promise<string[]> {
-    const { pool, network, mtu } = this.#options;
+    const { pool, network } = this.#options;
     const allocations = pool.keys().flatMap((key) => {
       const addresses = pool.addressesOf(key);
       return addresses ? [{ key, addresses }] : [];
     });
     const links = await network.hostLinks();
     this.#losses.looked(links);
-    const suspects = reconcile(allocations, links).broken;
+    this.#mtus.looked(links);
+    const suspects = reconcile(allocations, links, this.#mtus).broken;
     const mended: string[] = [];
     const failed: string[] = [];
     for (const { key, network: name, faults } of suspects) {
@@ -119,9 +122,9 @@ export class Attachments {
           // A call may have made it, mended it or taken it away meanwhile.
           const addresses = pool.addressesOf(key);
           if (!addresses) return;
-          const [still] = reconcile([{ key, addresses }], await network.hostLinks()).broken;
+          const [still] = reconcile([{ key, addresses }], await network.hostLinks(), this.#mtus).broken;
           if (!still) return;
-          await network.repair(planAttachment(key, name, addresses, mtu()));
+          await network.repair(planAttachment(key, name, addresses, still.mtu));
           this.#losses.forget(hostLinkName(key));
           mended.push(...still.faults);
         });
@@ -140,6 +143,7 @@ export class Attachments {
       const addresses = pool.addressesOf(key);
       // A runtime may have attached it anew meanwhile: what came with that ADD is the later.
       if (!addresses || holder?.holds(key) || !(await network.hostLink(key))) return;
+      this.#mtus.made(hostLinkName(key), mtu);
       holder?.hold(pod, { ...rest, attachment: planAttachment(key, name, addresses, mtu) });
     });
   }
@@ -176,6 +180,7 @@ export class Attachments {
       const attachment = planAttachment(key, config.name, addresses, this.#options.mtu());
       const result = attachmentResult(config.cniVersion, attachment, netns, config.dns, config.prevResult);
       await gate?.announce(attachment, owner);
+      this.#mtus.made(attachment.hostName, attachment.mtu);
       const made = await network.attach(pod, attachment);
       await gate?.admitted(key);
       holder?.hold(pod, {

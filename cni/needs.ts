@@ -60,12 +60,19 @@ export interface Pod {
 
 /** The host's end of an attachment, as the kernel has it. */
 export interface HostLink {
+  /** The name that it was made with. */
   readonly name: string;
   /** What the alias says; undefined for a link whose ADD was cut off before it got one. */
   readonly owner: { readonly key: AttachmentKey; readonly network: string } | undefined;
   readonly up: boolean;
   /** How often it has lost its carrier. */
   readonly carrierLosses?: number;
+  /** What it is called, where somebody gave it another name than `name`. */
+  readonly calledNow?: string | undefined;
+  readonly mac: Uint8Array;
+  readonly mtu: number;
+  /** False where somebody switched off that IPv4 is forwarded from it. */
+  readonly forwards4: boolean;
   /** It answers ARP, so that a pod can fill the host's table of neighbours. */
   readonly arp: boolean;
   /** Somebody made it a port of a bridge or bond, so that no packet of it is routed. */

@@ -2,14 +2,14 @@ import { closeSync, openSync } from 'node:fs';
 import { type Address, formatAddress } from '../base/address.ts';
 import { rangeSize, sameRange } from '../base/range.ts';
 import { NetlinkError } from '../linux/netlink-request.ts';
-import type { Link } from '../linux/rtnetlink/link.ts';
+import { type Link, setLink } from '../linux/rtnetlink/link.ts';
 import type { Neighbour } from '../linux/rtnetlink/neighbour.ts';
 import { hostBlock, ROUTE_TABLE_MAIN } from '../linux/rtnetlink/route.ts';
 import { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
 import { Sysctl } from '../linux/sysctl.io.ts';
 import { DescriptorWatch } from '../native/descriptor-watch.ts';
 import { hostRequests, pairRequest, podRequests } from './attach-requests.ts';
-import { type Attachment, hostLinkName, isHostLinkName, parseLinkAlias } from './attachment.ts';
+import { type Attachment, hostLinkName, isHostLinkName, MIN_MTU, parseLinkAlias } from './attachment.ts';
 import { CNI_CODE, CniFault } from './fault.ts';
 import { setHostEndSysctls } from './host-end-sysctls.io.ts';
 import { type AttachmentKey, keyText } from './key.ts';
@@ -110,8 +110,15 @@ export class KernelPodNetwork implements PodNetwork {
 
   async repair(attachment: Attachment): Promise<void> {
     await explained(async () => {
-      const link = await this.#host.link(attachment.hostName);
-      if (!link) throw new Error(`link ${attachment.hostName} is gone`);
+      const { key, hostName: name } = attachment;
+      const link = await this.#hostEnd(key);
+      if (!link) throw new Error(`link ${name} is gone`);
+      // Not all kernels rename what is up; and IPv6, which ends below 1280 bytes, begins with an address of its own there.
+      if (link.name !== name || link.mtu < MIN_MTU)
+        await this.#host.execute(
+          setLink(link.index, { up: false }),
+          setLink(link.index, { name, mtu: attachment.mtu }),
+        );
       setHostEndSysctls(this.#sysctl, attachment);
       await this.#host.execute(...hostRequests(attachment, link.index, 'repair'));
     });
@@ -119,7 +126,7 @@ export class KernelPodNetwork implements PodNetwork {
 
   async detach(key: AttachmentKey): Promise<boolean> {
     return explained(async () => {
-      const link = await this.#host.link(hostLinkName(key));
+      const link = await this.#hostEnd(key);
       if (!link) return false;
       const owner = parseLinkAlias(link.alias ?? '');
       // Two keys with one name: the link belongs to whom its alias says.
@@ -134,6 +141,12 @@ export class KernelPodNetwork implements PodNetwork {
       const link = await this.#host.link(name);
       if (link && isHostEnd(link)) await this.#reaper.remove(link.index);
     });
+  }
+
+  /** By its name, or else by its alias, where somebody gave it another name. */
+  async #hostEnd(key: AttachmentKey): Promise<Link | undefined> {
+    const name = hostLinkName(key);
+    return (await this.#host.link(name)) ?? (await this.#host.links()).find((link) => madeAs(link) === name);
   }
 
   async #hostFaults(attachment: Attachment): Promise<string[]> {
@@ -221,12 +234,26 @@ async function podFaults(inside: RouteClient, attachment: Attachment): Promise<s
 }
 
 function isHostEnd(link: Link): boolean {
-  return link.kind === 'veth' && isHostLinkName(link.name);
+  return madeAs(link) !== undefined;
+}
+
+/** The name with which a host's end was made: the one that it has, or that its alias tells; undefined for other links. */
+function madeAs({ kind, name, alias }: Link): string | undefined {
+  if (kind !== 'veth') return undefined;
+  if (isHostLinkName(name)) return name;
+  const owner = parseLinkAlias(alias ?? '');
+  return owner && hostLinkName(owner.key);
 }
 
 function hostLinkOf(link: Link, routes: readonly Address[], neighbours: readonly Neighbour[]): HostLink {
+  const name = madeAs(link) ?? link.name;
   return {
-    name: link.name,
+    name,
+    calledNow: link.name === name ? undefined : link.name,
+    mac: link.mac,
+    mtu: link.mtu,
+    // A kernel that does not tell is taken at its best.
+    forwards4: link.forwards4 ?? true,
     owner: parseLinkAlias(link.alias ?? ''),
     up: link.up,
     carrierLosses: link.carrierLosses ?? 0,

@@ -1,6 +1,7 @@
 import { formatAddress, sameAddress } from '../base/address.ts';
 import { equalBytes } from '../base/bytes.ts';
-import { type Attachment, hostLinkName, MIN_MTU, type PodAddresses, planAttachment } from './attachment.ts';
+import { type Attachment, hostLinkName, type PodAddresses, planAttachment } from './attachment.ts';
+import type { HostEndMtus } from './host-end-mtus.ts';
 import { type AttachmentKey, keyText } from './key.ts';
 import type { HostLink } from './needs.ts';
 
@@ -13,6 +14,8 @@ interface Allocation {
 /** An attachment whose host end somebody changed. */
 interface BrokenAttachment extends Allocation {
   readonly network: string;
+  /** MTU that the host's end is to have. */
+  readonly mtu: number;
   /** What is wrong, for people: `wv0123456789a is down`. */
   readonly faults: readonly string[];
 }
@@ -34,7 +37,11 @@ interface Reconciliation {
  * so after a reboot nothing is left of the old boot but allocations, and all of them are stale: no boot id is
  * needed to see it.
  */
-export function reconcile(allocations: readonly Allocation[], links: readonly HostLink[]): Reconciliation {
+export function reconcile(
+  allocations: readonly Allocation[],
+  links: readonly HostLink[],
+  mtus: Pick<HostEndMtus, 'of'>,
+): Reconciliation {
   const linkByName = new Map(links.map((link) => [link.name, link]));
   const stale: AttachmentKey[] = [];
   const broken: BrokenAttachment[] = [];
@@ -49,20 +56,22 @@ export function reconcile(allocations: readonly Allocation[], links: readonly Ho
     }
     linkByName.delete(name);
     const { network } = link.owner;
-    // Neither the network's name nor the MTU has a part in what is compared.
-    const faults = hostEndFaults(
-      planAttachment(allocation.key, network, allocation.addresses, MIN_MTU),
-      link,
-    );
+    const mtu = mtus.of(link);
+    const faults = hostEndFaults(planAttachment(allocation.key, network, allocation.addresses, mtu), link);
     if (faults.length === 0) intact++;
-    else broken.push({ ...allocation, network, faults });
+    else broken.push({ ...allocation, network, mtu, faults });
   }
   return { stale, orphans: [...linkByName.keys()], broken, intact };
 }
 
 /** What of the host's end is not as `attachment` says, in words for people; nothing where all is. */
-function hostEndFaults({ hostName, addresses, podMac }: Attachment, link: HostLink): string[] {
+function hostEndFaults({ hostName, hostMac, addresses, podMac, mtu }: Attachment, link: HostLink): string[] {
   const faults: string[] = [];
+  if (link.calledNow !== undefined) faults.push(`${hostName} was called ${link.calledNow}`);
+  // The pod sends to the one that it was told, and gets nothing where it is another.
+  if (!equalBytes(link.mac, hostMac)) faults.push(`${hostName} has another hardware address`);
+  if (link.mtu !== mtu) faults.push(`${hostName} has MTU ${link.mtu} and must have ${mtu}`);
+  if (!link.forwards4) faults.push(`${hostName} does not forward IPv4`);
   if (!link.up) faults.push(`${hostName} is down`);
   if (link.arp) faults.push(`${hostName} answers ARP`);
   if (link.isPort) faults.push(`${hostName} is a port of another interface`);

@@ -2,6 +2,7 @@ import type { Counters } from '../base/counters.ts';
 import { planAttachment } from './attachment.ts';
 import type { CniCounter } from './cni-counters.ts';
 import { describeFault } from './fault.ts';
+import { HostEndMtus } from './host-end-mtus.ts';
 import type { AttachmentKey } from './key.ts';
 import type { AddressPool, DeletionSpool, PodGate, PodNetwork } from './needs.ts';
 import { reconcile } from './reconcile.ts';
@@ -13,7 +14,6 @@ interface RecoveryOptions {
   readonly network: PodNetwork;
   readonly spool: DeletionSpool;
   readonly gate?: PodGate | undefined;
-  readonly mtu: () => number;
   readonly counters: Counters<CniCounter>;
   /** Removes an attachment: its pair, then its address. */
   readonly remove: (key: AttachmentKey) => Promise<void>;
@@ -67,15 +67,19 @@ async function carryOutSpooled(options: RecoveryOptions, faults: string[]): Prom
 }
 
 async function reconcileAll(
-  { pool, network, mtu, remove }: RecoveryOptions,
+  { pool, network, remove }: RecoveryOptions,
   faults: string[],
 ): Promise<Omit<RecoveryReport, 'deletions' | 'faults'>> {
   const allocations = pool.keys().map((key) => ({ key, addresses: pool.addressesOf(key) ?? {} }));
-  const { stale, orphans, broken, intact } = reconcile(allocations, await network.hostLinks());
+  const { stale, orphans, broken, intact } = reconcile(
+    allocations,
+    await network.hostLinks(),
+    new HostEndMtus(),
+  );
   const removedLinks = await attempt(orphans, faults, (name) => network.removeLink(name));
   const released = await attempt(stale, faults, remove);
-  const repaired = await attempt(broken, faults, ({ key, addresses, network: name }) =>
-    network.repair(planAttachment(key, name, addresses, mtu())),
+  const repaired = await attempt(broken, faults, ({ key, addresses, network: name, mtu }) =>
+    network.repair(planAttachment(key, name, addresses, mtu)),
   );
   return { released, removedLinks, repaired: repaired.map(({ key }) => key), intact };
 }

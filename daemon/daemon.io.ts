@@ -244,6 +244,7 @@ export class Daemon {
         masquerade: config.masquerade,
         port: config.port,
         underlayStirred: () => underlayWatch.stirred(),
+        onFault,
         rulesetWatcher: policy?.watcher,
         log,
         counters,

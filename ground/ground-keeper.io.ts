@@ -15,6 +15,7 @@ import type { HostGround } from './host-ground.ts';
 import { type HostKernel, repairHost } from './host-kernel.io.ts';
 import { KernelEvents } from './kernel-events.io.ts';
 import { LookSchedule, SLOW_LOOK_MS } from './look-schedule.ts';
+import { PodEndShapes } from './pod-end-shapes.ts';
 import { concernOf, concernsRules } from './relevance.ts';
 import type { Repaired } from './repair.ts';
 
@@ -32,6 +33,8 @@ interface GroundListener {
   hindered(what: Warning): void;
   /** The ground could not be read or put right. It is tried again. */
   failed(error: unknown): void;
+  /** The TUN interface is not in this namespace any more, under any name: only another weftd can make it anew. */
+  tunGone(error: WeftError): void;
   /** Addresses, links or routes of the underlay may be others now. */
   underlayStirred(): void;
 }
@@ -93,6 +96,7 @@ export class GroundKeeper {
   /** The program that made that change. */
   #rulesBy: string | undefined;
   #tunIndex: number | undefined;
+  readonly #podEnds: PodEndShapes;
   /** nftables changed since chains of other programs were last read. */
   #othersStirred = true;
   /** Chains of other programs that drop what is forwarded between pods. */
@@ -112,6 +116,7 @@ export class GroundKeeper {
   constructor(options: GroundKeeperOptions) {
     this.#options = options;
     this.#ground = options.ground;
+    this.#podEnds = new PodEndShapes(options.ground.podPrefix);
     this.#changes = new RulesetChanges(options.watcher?.names);
     this.#schedule = new LookSchedule(options.clock());
   }
@@ -139,13 +144,13 @@ export class GroundKeeper {
   /** The ring has dealt the node these overlay addresses, IPv4 first. Resolves when the interface has them. */
   async setAddresses(addresses: readonly Address[]): Promise<void> {
     this.#ground = { ...this.#ground, addresses };
-    await this.#inTurn(() => repairHost(this.#options.kernel, this.#ground));
+    await this.#inTurn(() => repairHost(this.#options.kernel, this.#ground, this.#tunIndex));
   }
 
   /** MTU of the TUN interface, bytes, from now on. Resolves when the interface has it. */
   async setMtu(mtu: number): Promise<void> {
     this.#ground = { ...this.#ground, mtu };
-    await this.#inTurn(() => repairHost(this.#options.kernel, this.#ground));
+    await this.#inTurn(() => repairHost(this.#options.kernel, this.#ground, this.#tunIndex));
   }
 
   /** From now on pods are looked at too. */
@@ -213,10 +218,11 @@ export class GroundKeeper {
   }
 
   #routeEvents(datagrams: readonly Uint8Array[]): void {
+    const known = { tunIndex: this.#tunIndex, podEnds: this.#podEnds };
     const concerns = new Set(
       datagrams
         .flatMap((datagram) => parseRouteEvents(datagram))
-        .map((event) => concernOf(event, this.#ground, this.#tunIndex)),
+        .map((event) => concernOf(event, this.#ground, known)),
     );
     if (concerns.has('underlay')) this.#options.listener.underlayStirred();
     if (concerns.has('host') || concerns.has('pods')) this.#stir();
@@ -270,6 +276,7 @@ export class GroundKeeper {
     if (fault !== undefined) {
       counters.add('ground.lookFailed');
       listener.failed(fault);
+      if (fault instanceof WeftError && fault.code === 'E_TUN') listener.tunGone(fault);
     }
     this.#fault = fault;
     this.#arm();
@@ -295,7 +302,7 @@ export class GroundKeeper {
   };
 
   readonly #repairHost = async (): Promise<readonly Repaired[]> =>
-    repairHost(this.#options.kernel, this.#ground);
+    repairHost(this.#options.kernel, this.#ground, this.#tunIndex);
 
   readonly #repairPods = async (): Promise<readonly Repaired[]> => (await this.#pods?.mend()) ?? [];
 

@@ -196,6 +196,11 @@ function tunRepairs(tun: Link, observed: ObservedHost, ground: HostGround): Repa
   const link = (found: string, ...requests: NetlinkRequest[]): void => {
     repairs.push(repairOf('tun', `${name} ${found}`, ...requests));
   };
+  // Not all kernels rename what is up, and all else goes by its name.
+  if (name !== ground.tun) {
+    const requests = [setLink(index, { up: false }), setLink(index, { name: ground.tun, up: true })];
+    return [repairOf('tun', `${ground.tun} was called ${name}`, ...requests)];
+  }
   if (tun.masterIndex !== undefined) link('is a port of another interface', setLink(index, { master: 0 }));
   if (tun.mtu !== ground.mtu) link(`has MTU ${tun.mtu}`, setLink(index, { mtu: ground.mtu }));
   if (tun.txQueueLength !== TUN_QUEUE_PACKETS)

@@ -3,7 +3,7 @@ import type { OwnLinks } from '../linux/host-survey.ts';
 import { isNetlinkError, type NetlinkRequest } from '../linux/netlink-request.ts';
 import { applyRules, removeRules } from '../linux/nftables.io.ts';
 import type { PacketRules } from '../linux/nftables.ts';
-import { deleteLink } from '../linux/rtnetlink/link.ts';
+import { deleteLink, type Link } from '../linux/rtnetlink/link.ts';
 import { deleteRoute, type HostRoute, ROUTE_TABLE_MAIN, replaceRoute } from '../linux/rtnetlink/route.ts';
 import type { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
 import type { Sysctl } from '../linux/sysctl.io.ts';
@@ -31,9 +31,13 @@ export interface HostKernel {
   readonly sysctl: Sysctl;
 }
 
-/** What the kernel has now. */
-async function observeHost({ client, sysctl }: HostKernel, ground: HostGround): Promise<ObservedHost> {
-  const tun = await client.link(ground.tun);
+/** What the kernel has now. The TUN interface is the one of that name, or else of index `known`. */
+async function observeHost(
+  { client, sysctl }: HostKernel,
+  ground: HostGround,
+  known: number | undefined,
+): Promise<ObservedHost> {
+  const tun = (await client.link(ground.tun)) ?? (await tunOf(client, known));
   const routes = await mainRoutes(client);
   const announcedBy: string[] = [];
   const valueByPath = new Map<string, string | undefined>();
@@ -52,14 +56,18 @@ async function observeHost({ client, sysctl }: HostKernel, ground: HostGround): 
 /**
  * Brings the host to `ground`, whatever it was before: after a first start, a restart, a kill at any moment, with other
  * settings, or after somebody changed it. Resolves with what was not right; repeating it finds nothing. The TUN
- * interface must exist (`openTun`).
+ * interface must exist (`openTun`); `tunIndex` finds it where somebody gave it another name.
  *
  * @throws WeftError E_SYSCTL, E_NO_IPV6, E_TUN, E_NETLINK; NetlinkError. What comes before it in order is done then.
  */
-export async function repairHost(kernel: HostKernel, ground: HostGround): Promise<Repair[]> {
+export async function repairHost(
+  kernel: HostKernel,
+  ground: HostGround,
+  tunIndex?: number,
+): Promise<Repair[]> {
   const found = new Map<string, Repair>();
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const observed = await observeHost(kernel, ground);
+    const observed = await observeHost(kernel, ground, tunIndex);
     const repairs = hostRepairs(observed, ground);
     for (const repair of repairs) {
       await carryOut(kernel, repair, observed);
@@ -106,6 +114,11 @@ export async function removeGround(
 }
 
 // -- parts ----------------------------------------------------------------------------------------------------
+
+async function tunOf(client: RouteClient, index: number | undefined): Promise<Link | undefined> {
+  const link = index === undefined ? undefined : await client.link(index);
+  return link?.kind === 'tun' ? link : undefined;
+}
 
 async function mainRoutes(client: RouteClient): Promise<HostRoute[]> {
   return [...(await client.routes(4, ROUTE_TABLE_MAIN)), ...(await client.routes(6, ROUTE_TABLE_MAIN))];

@@ -3,23 +3,34 @@ import type { TouchedTable } from '../linux/nftables-event.ts';
 import { ROUTE_PROTOCOL_WEFT } from '../linux/rtnetlink/route.ts';
 import type { RouteEvent } from '../linux/rtnetlink/route-event.ts';
 import type { HostGround } from './host-ground.ts';
+import type { PodEndShapes } from './pod-end-shapes.ts';
 
 /** Which part of the ground an event may concern. */
 type Concern = 'host' | 'pods' | 'underlay';
 
+/** What is known of the links before an event. */
+interface KnownLinks {
+  /** Of the TUN interface. */
+  readonly tunIndex: number | undefined;
+  /** Learns from each event. */
+  readonly podEnds: PodEndShapes;
+}
+
 /**
- * What an event of the kernel may concern; undefined for the many that are about others. `ownIndex` is that of the TUN
- * interface. A pod that comes up concerns nothing: only what takes something away from it does.
+ * What an event of the kernel may concern; undefined for the many that are about others. A pod that comes up concerns
+ * nothing: only what takes something away from it does.
  */
 export function concernOf(
   event: RouteEvent,
   ground: HostGround,
-  ownIndex: number | undefined,
+  { tunIndex, podEnds }: KnownLinks,
 ): Concern | undefined {
   switch (event.object) {
     case 'link': {
       const { link } = event;
-      if (link.index === ownIndex || link.name === ground.tun) return 'host';
+      if (link.index === tunIndex || link.name === ground.tun) return 'host';
+      if (event.change === 'deleted') podEnds.gone(link.index);
+      else if (podEnds.seen(link)) return 'pods';
       if (!link.name.startsWith(ground.podPrefix)) {
         // Ends of other engines' containers are ports of bridges; one that is not may be this host's own card.
         return link.kind === 'veth' && link.masterIndex !== undefined ? undefined : 'underlay';
@@ -28,7 +39,7 @@ export function concernOf(
       return event.change === 'set' && harmed ? 'pods' : undefined;
     }
     case 'address':
-      return event.address.link === ownIndex ? 'host' : 'underlay';
+      return event.address.link === tunIndex ? 'host' : 'underlay';
     case 'route': {
       const { route, change } = event;
       const own = route.protocol === ROUTE_PROTOCOL_WEFT;
@@ -42,7 +53,8 @@ export function concernOf(
     case 'netconf': {
       const { netconf } = event;
       if (netconf.forwarding !== 0) return undefined;
-      return netconf.link === 'all' || netconf.link === ownIndex ? 'host' : undefined;
+      if (netconf.link === 'all' || netconf.link === tunIndex) return 'host';
+      return typeof netconf.link === 'number' && podEnds.has(netconf.link) ? 'pods' : undefined;
     }
     case 'rule':
       return 'host';

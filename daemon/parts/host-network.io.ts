@@ -24,6 +24,8 @@ interface HostNetworkOptions {
   readonly port: number;
   /** Addresses, links or default routes of the underlay may be others now. */
   readonly underlayStirred: () => void;
+  /** What only another weftd can put right. */
+  readonly onFault: (error: unknown) => void;
   /** Who keeps other rules of ours. */
   readonly rulesetWatcher: RulesetWatcher | undefined;
   readonly log: Log;
@@ -44,6 +46,7 @@ export class HostNetwork {
     masquerade,
     port,
     underlayStirred,
+    onFault,
     rulesetWatcher,
     log,
     counters,
@@ -65,6 +68,7 @@ export class HostNetwork {
           ),
         hindered: (what) => log.warn('another program hinders pods', { what: warningLine(what) }),
         failed: (error) => log.warn("the host's network cannot be put right", { fault: String(error) }),
+        tunGone: onFault,
         underlayStirred,
       },
     });

@@ -37,6 +37,8 @@ export interface Link {
   readonly masterIndex: number | undefined;
   /** How often it has lost its carrier, as a veth does whenever either end is set down. */
   readonly carrierLosses?: number;
+  /** It forwards IPv4. Told where links are asked for, not with all events. */
+  readonly forwards4?: boolean | undefined;
 }
 
 /** An interface by index, or by name of 1–15 bytes. */
@@ -200,7 +202,21 @@ export function parseLink(message: NetlinkMessage): Link | undefined {
     kind: linkKind(attributes.value),
     peerIndex: attributeU32(attributes.value, IFLA_LINK),
     carrierLosses: attributeU32(attributes.value, IFLA_CARRIER_DOWN_COUNT) ?? 0,
+    forwards4: forwardsIpv4(attributes.value),
   };
+}
+
+/** Of the array of IPv4 settings, whose numbers begin with 1. */
+function forwardsIpv4(attributes: Attributes): boolean | undefined {
+  const families = nested(attributes.get(IFLA_AF_SPEC));
+  const settings = nested(families?.get(AF_INET))?.get(IFLA_INET_CONF);
+  const at = 4 * (IPV4_SETTING.forwarding - 1);
+  return settings && settings.length >= at + 4 ? readU32LE(settings, at) !== 0 : undefined;
+}
+
+function nested(value: Uint8Array | undefined): Attributes | undefined {
+  const parsed = value && parseAttributes(value);
+  return parsed?.ok ? parsed.value : undefined;
 }
 
 function linkKind(attributes: Attributes): string | undefined {

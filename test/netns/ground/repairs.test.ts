@@ -125,6 +125,8 @@ describe('a weftd whose host is changed by others', function () {
     await survives('ip link set weft0 down; ip link set weft0 up', 'ground.routeRepaired');
     await survives('ip address flush dev weft0', 'ground.addressRepaired');
     await survives('ip link set weft0 mtu 1300', 'ground.tunRepaired');
+    await survives('ip link set weft0 mtu 1200', 'ground.tunRepaired');
+    await survives('ip link set weft0 name lan7', 'ground.tunRepaired');
   });
 
   it("has a pod's host end up again, out of a bridge, with routes and neighbours", async () => {
@@ -137,6 +139,16 @@ describe('a weftd whose host is changed by others', function () {
     await on('ip', 'link', 'delete', 'br9');
   });
 
+  it("has a pod's host end as it was made: hardware address, MTU, name, and forwarding of its own", async () => {
+    const link = (await on('ip', 'route', 'show', here.v4)).split(' ')[2]!;
+    await survives(`ip link set ${link} address 02:00:00:00:00:77`, 'ground.podRepaired');
+    await survives(`ip link set ${link} mtu 1200`, 'ground.podRepaired');
+    await survives(`ip link set ${link} mtu 1300`, 'ground.podRepaired');
+    await survives(`ip link set ${link} name lan7`, 'ground.podRepaired');
+    await survives(`sysctl -qw net.ipv4.conf.${link}.forwarding=0`, 'ground.podRepaired');
+    equal(await on('ip', '-o', 'address', 'show', 'dev', link), '');
+  });
+
   it('forwards again after a reload of kernel settings switched that off', async () => {
     await survives('sysctl -qw net.ipv4.ip_forward=0', 'ground.sysctlRepaired');
     await survives('sysctl -qw net.ipv6.conf.all.forwarding=0', 'ground.sysctlRepaired');
@@ -147,6 +159,10 @@ describe('a weftd whose host is changed by others', function () {
       'sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1',
       'ground.tunRepaired',
     );
+    await node.stop();
+    await node.start();
+    await node.connected([peer]);
+    await reachable();
     const late = await node.attachPod('late');
     ok((await late.ping(there.v6)) !== undefined, 'a pod that is made then has IPv6 too');
     await late.destroy();
@@ -182,6 +198,28 @@ describe('a weftd whose host is changed by others', function () {
       'ip -4 rule add to 10.32.0.0/13 lookup main pref 99',
     );
     await on('sh', '-c', 'ip rule del pref 100; ip rule del pref 99; ip route flush table 1000');
+    await warns(
+      `ip rule add to ${to} prohibit pref 50`,
+      /the routing rule 50 \(prohibit\) takes packets for pods/,
+      'ip rule del pref 50',
+    );
+    await warns(
+      'ip rule del lookup main',
+      /no routing rule leads to the main table.*ip -4 rule add lookup main pref 32766/,
+      'ip -4 rule add lookup main pref 32766',
+    );
+  });
+
+  it('names an address of the host within the pod range', async () => {
+    for (const [family, address] of [
+      ['-4', `${there.v4}/32`],
+      ['-6', `${there.v6}/128`],
+    ] as const)
+      await warns(
+        `ip ${family} address add ${address} dev lo`,
+        new RegExp(`the host takes ${address} for its own \\(on lo\\).*ip address del ${address} dev lo`),
+        `ip ${family} address del ${address} dev lo`,
+      );
   });
 
   it('names the chain that drops what is forwarded, and the commands that let it pass', async () => {
@@ -301,6 +339,16 @@ describe('a weftd whose host is changed by others', function () {
     await node.connected([peer]);
     match(await on('ip', 'link', 'show', 'weft0'), /mtu 1364 /);
     await on('sh', '-c', 'ip link delete docker0; ip route delete default');
+  });
+
+  it('ends where somebody moves weft0 to another namespace, so that it is made anew', async () => {
+    await on('ip', 'link', 'set', 'weft0', 'netns', here.namespace);
+    await until('weftd to end', async () => /interface weft0 is gone/.test(await node.log()));
+    await until('no weftd', async () => (await node.ask('process').catch(() => undefined)) === undefined);
+    await run(['ip', 'link', 'delete', 'weft0'], { namespace: here.namespace });
+    await node.start();
+    await node.connected([peer]);
+    await reachable();
   });
 
   it('leaves all of it in the kernel when it ends, and finds nothing to do when it starts again', async () => {

@@ -33,6 +33,7 @@ const keeper = new GroundKeeper({
     repaired: ({ found }) => console.log(found),
     hindered: () => undefined,
     failed: (error) => console.log(String(error)),
+    tunGone: (error) => console.log(String(error)),
     underlayStirred: () => undefined,
   },
 });

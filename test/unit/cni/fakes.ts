@@ -68,6 +68,8 @@ export class FakePool implements AddressPool {
   }
 }
 
+const WELL = { up: true, arp: false, isPort: false, forwards4: true, calledNow: undefined };
+
 /** Pods are numbers: the descriptor that came with the request. */
 export class FakeNetwork implements PodNetwork {
   readonly links = new Map<string, HostLink & { readonly pod: number; readonly ifname: string }>();
@@ -98,10 +100,10 @@ export class FakeNetwork implements PodNetwork {
   }
 
   async attach(pod: Pod, attachment: Attachment): Promise<MadeEnd> {
-    const { key, network, hostName: name, addresses: routes, podMac: mac } = attachment;
+    const { key, network, hostName: name, hostMac, mtu, addresses: routes, podMac: mac } = attachment;
     const fd = (pod as Pod & { fd: number }).fd;
     const neighbours = routes.map((address) => ({ address, mac }));
-    const state = { up: true, arp: false, isPort: false, routes, neighbours };
+    const state = { ...WELL, mac: hostMac, mtu, routes, neighbours };
     this.links.set(name, { name, owner: { key, network }, ...state, pod: fd, ifname: key.ifname });
     await Promise.resolve();
     if (this.attachFault) throw this.attachFault;
@@ -113,11 +115,11 @@ export class FakeNetwork implements PodNetwork {
   }
 
   async repair(attachment: Attachment): Promise<void> {
-    const { key, hostName, addresses, podMac: mac } = attachment;
+    const { key, hostName, hostMac, mtu, addresses, podMac: mac } = attachment;
     this.repaired.push(keyText(key));
     const link = this.links.get(hostName)!;
     const neighbours = addresses.map((address) => ({ address, mac }));
-    const state = { up: true, arp: false, isPort: false, routes: addresses, neighbours };
+    const state = { ...WELL, mac: hostMac, mtu, routes: addresses, neighbours };
     this.links.set(hostName, { ...link, ...state });
   }
 

@@ -19,7 +19,16 @@ async function startedWorld() {
 }
 
 /** A host's end that lacks nothing but what the pod's addresses need. */
-const HOST_END = { up: true, arp: false, isPort: false, routes: [], neighbours: [] } as const;
+const HOST_END = {
+  up: true,
+  arp: false,
+  isPort: false,
+  mac: new Uint8Array(6),
+  mtu: 1364,
+  forwards4: true,
+  routes: [],
+  neighbours: [],
+} as const;
 
 describe('CniPlugin', () => {
   it('attaches a pod and names its addresses in the result', async () => {
@@ -353,10 +362,11 @@ describe('CniPlugin', () => {
       const name = hostLinkName(key);
       const routes = key.containerId === 'intact' ? [v4!, v6!] : [v4!];
       const owner = { key, network: 'weft' };
-      const mac = planAttachment(key, 'weft', { v4: v4!, v6: v6! }, 1364).podMac;
-      const neighbours = [v4!, v6!].map((address) => ({ address, mac }));
+      const { hostMac, podMac } = planAttachment(key, 'weft', { v4: v4!, v6: v6! }, 1364);
+      const neighbours = [v4!, v6!].map((address) => ({ address, mac: podMac }));
       if (key.containerId !== 'gone') {
-        network.links.set(name, { name, owner, ...HOST_END, routes, neighbours, pod: 1, ifname: 'eth0' });
+        const end = { ...HOST_END, mac: hostMac, routes, neighbours };
+        network.links.set(name, { name, owner, ...end, pod: 1, ifname: 'eth0' });
       }
     }
     const orphan = 'wv00000000000';
@@ -384,11 +394,18 @@ describe('CniPlugin', () => {
     await plugin.handle(request('ADD', { containerId: 'two' }), [8]);
     assert.deepEqual(await plugin.mend(), []);
     const name = hostLinkName({ containerId: 'two', ifname: 'eth0' });
-    const harmed = { up: false, arp: true, isPort: true, routes: [], neighbours: [] };
+    const harmed = {
+      ...{ up: false, arp: true, isPort: true, routes: [], neighbours: [] },
+      ...{ calledNow: 'lan7', mac: new Uint8Array(6), mtu: 1200, forwards4: false },
+    };
     network.links.set(name, { ...network.links.get(name)!, ...harmed });
     const { v4, v6 } = pool.addressesOf({ containerId: 'two', ifname: 'eth0' })!;
     const [text4, text6] = [formatAddress(v4!), formatAddress(v6!)];
     assert.deepEqual(await plugin.mend(), [
+      `${name} was called lan7`,
+      `${name} has another hardware address`,
+      `${name} has MTU 1200 and must have 1364`,
+      `${name} does not forward IPv4`,
       `${name} is down`,
       `${name} answers ARP`,
       `${name} is a port of another interface`,

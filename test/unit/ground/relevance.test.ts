@@ -1,6 +1,7 @@
 import { equal } from 'node:assert/strict';
 import { parseCidr } from '../../../base/range.ts';
 import type { HostGround } from '../../../ground/host-ground.ts';
+import { PodEndShapes } from '../../../ground/pod-end-shapes.ts';
 import { concernOf, concernsRules } from '../../../ground/relevance.ts';
 import type { TableFamily, TouchedTable } from '../../../linux/nftables-event.ts';
 import type { RouteEvent } from '../../../linux/rtnetlink/route-event.ts';
@@ -14,11 +15,20 @@ const GROUND: HostGround = {
 };
 
 describe('what an event concerns', () => {
-  const concern = (event: unknown): string | undefined => concernOf(event as RouteEvent, GROUND, 7);
+  const MAC = Uint8Array.of(2, 0, 0, 0, 0, 1);
+  let podEnds: PodEndShapes;
+  beforeEach(() => {
+    podEnds = new PodEndShapes(GROUND.podPrefix);
+  });
+  const concern = (event: unknown): string | undefined =>
+    concernOf(event as RouteEvent, GROUND, { tunIndex: 7, podEnds });
   const link = (name: string, over: object = {}): unknown => ({
     change: 'set',
     object: 'link',
-    link: { index: 9, name, up: true, arp: false, kind: 'veth', masterIndex: undefined, ...over },
+    link: {
+      ...{ index: 9, name, up: true, arp: false, kind: 'veth', masterIndex: undefined, mac: MAC, mtu: 1364 },
+      ...over,
+    },
   });
   const route = (cidr: string, protocol: number, change = 'deleted'): unknown => ({
     change,
@@ -40,6 +50,17 @@ describe('what an event concerns', () => {
     equal(concern({ ...(link('wv00000000001', { up: false }) as object), change: 'deleted' }), undefined);
     equal(concern(route('10.32.0.7/32', 87)), 'pods');
     equal(concern(route('10.32.0.7/32', 87, 'set')), undefined);
+  });
+
+  it('is a pod where its end has another hardware address, MTU or name than before', () => {
+    equal(concern(link('wv00000000001')), undefined);
+    equal(concern(link('wv00000000001', { mac: MAC.slice() })), undefined);
+    equal(concern(link('wv00000000001', { mtu: 1200 })), 'pods');
+    equal(concern(link('wv00000000001', { mtu: 1200 })), undefined);
+    equal(concern(link('wv00000000001', { mtu: 1200, mac: Uint8Array.of(2, 0, 0, 0, 0, 9) })), 'pods');
+    equal(concern(link('lan7', { mtu: 1200, mac: Uint8Array.of(2, 0, 0, 0, 0, 9) })), 'pods');
+    equal(concern({ ...(link('lan7') as object), change: 'deleted' }), 'underlay');
+    equal(concern(link('lan7', { mtu: 1500 })), 'underlay', 'another link of that index later');
   });
 
   it('is the host where a route of the ranges goes, or another one masks a part of them', () => {
@@ -67,6 +88,9 @@ describe('what an event concerns', () => {
     equal(concern(netconf({ link: 7, forwarding: 0 })), 'host');
     equal(concern(netconf({ link: 'all', forwarding: 1 })), undefined);
     equal(concern(netconf({ link: 2, forwarding: 0 })), undefined);
+    equal(concern(netconf({ link: 9, forwarding: 0 })), undefined);
+    concern(link('wv00000000001'));
+    equal(concern(netconf({ link: 9, forwarding: 0 })), 'pods');
   });
 
   it('is the rules where our table was touched, or may have been', () => {
