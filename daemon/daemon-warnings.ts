@@ -27,6 +27,17 @@ export const DAEMON_WARNINGS = {
     remedy:
       "see that they run, and Weft on them ('kubectl -n weft get pods -o wide'), or delete the Nodes that are gone for good",
   },
+  E_CONTROL_SOCKET: {
+    message:
+      'the control socket {path} was removed and cannot be made again, so no pod can be attached: {fault}',
+    remedy: 'restart weftd (in Kubernetes: delete its pod)',
+  },
+  E_STATE_LOST: {
+    message:
+      '{path} was removed while weftd runs: what this node allocates is kept nowhere, and it cannot start again',
+    remedy:
+      "see what removes it; stop the pods of this node and run 'weft reset', so that it joins anew (in Kubernetes: drain the node and delete it first)",
+  },
   E_NO_POD_ADDRESS: {
     message: 'no more pods can start here: {shortage}',
     remedy: "see 'weft ipam', and 'weft rmpeer' nodes that are gone for good: their ranges come back",

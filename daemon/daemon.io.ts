@@ -3,7 +3,6 @@ import { hex } from '../base/bytes.ts';
 import { Counters } from '../base/counters.ts';
 import { formatRange, type Range } from '../base/range.ts';
 import type { CniPlugin } from '../cni/plugin.ts';
-import { serveControl } from '../control/control-server.io.ts';
 import { clock } from '../host/clock.io.ts';
 import { EventLoopDelay } from '../host/event-loop-delay.ts';
 import { HealthServer, type Readiness } from '../host/health-server.io.ts';
@@ -36,6 +35,7 @@ import { openCni } from './parts/cni.io.ts';
 import { openFlows } from './parts/flows.io.ts';
 import { HostNetwork, undoHostNetwork } from './parts/host-network.io.ts';
 import { guardIdentity } from './parts/identity.ts';
+import { KeptControl } from './parts/kept-control.io.ts';
 import { makeNode } from './parts/node.ts';
 import { openPeerLinks } from './parts/peer-links.io.ts';
 import type { Policy } from './parts/policy.io.ts';
@@ -295,6 +295,8 @@ export class Daemon {
         ...underlayWatch.warnings(),
         ...refused.warnings(clock()),
         ...cni.warnings(),
+        ...state.warnings(),
+        ...control.warnings(),
         ...(policy?.warnings() ?? []),
         ...cniFiles.warnings(),
         ...(kubernetes?.warnings() ?? []),
@@ -335,15 +337,12 @@ export class Daemon {
       now: clock,
     });
     const { plugin } = cni;
-    const control = this.#open(
-      serveControl(
-        `${runDir}/weft.sock`,
-        controlService(handlers, {
-          cni: (call, fds) => plugin.handle(call, fds),
-          holdPod: (pod, fds) => cni.adopt(pod, fds),
-        }),
-      ),
-    );
+    const service = controlService(handlers, {
+      cni: (call, fds) => plugin.handle(call, fds),
+      holdPod: (pod, fds) => cni.adopt(pod, fds),
+    });
+    const onLook = (): unknown => policy?.gate.keepFiles();
+    const control = this.#open(new KeptControl({ runDir, service, onLook, log }));
     const report = await plugin.start();
     hostNetwork.holdPods(plugin);
     this.#serving = { node, loop, plugin, control, policy, bequeath: () => cni.bequeath() };
@@ -391,7 +390,7 @@ interface Serving {
   readonly node: WeftNode;
   readonly loop: NodeLoop;
   readonly plugin: CniPlugin;
-  readonly control: LocalSocket;
+  readonly control: Pick<LocalSocket, 'hide' | 'unheard'>;
   readonly policy: Policy | undefined;
   readonly bequeath: () => Bequest[];
 }

@@ -130,9 +130,13 @@ export class LocalSocket {
    * before are served. Harmless when repeated.
    */
   hide(): void {
+    if (this.isNamed) rmSync(this.#path, { force: true });
+  }
+
+  /** Its file is there, and is the one that was made. */
+  get isNamed(): boolean {
     const found = lstatSync(this.#path, { throwIfNoEntry: false });
-    if (found && found.dev === this.#made?.dev && found.ino === this.#made.ino)
-      rmSync(this.#path, { force: true });
+    return found !== undefined && found.dev === this.#made?.dev && found.ino === this.#made.ino;
   }
 
   /**

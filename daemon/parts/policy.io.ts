@@ -23,7 +23,7 @@ import type { Config } from '../settings/config.ts';
 
 /** The gate for policies, as a weftd with `--policy` has it. */
 export interface Policy {
-  readonly gate: PodGate;
+  readonly gate: PodGate & Pick<PolicyGate, 'keepFiles'>;
   readonly watcher: RulesetWatcher;
   readonly handlers: PolicyHandlers;
   /** Who hangs on this node. */

@@ -1,7 +1,9 @@
+import { type Warning, warningOf } from '../../base/warning.ts';
 import type { Log } from '../../host/log.ts';
 import { osRandom } from '../../host/os-random.io.ts';
 import type { IpamStore } from '../../ipam/model/store.ts';
 import { SqliteStore } from '../../ipam/sqlite-store.io.ts';
+import { DAEMON_WARNINGS } from '../daemon-warnings.ts';
 import type { Config } from '../settings/config.ts';
 import { KeptRecords } from '../state/kept-records.ts';
 import type { StateFolder } from '../state/state-folder.io.ts';
@@ -15,6 +17,8 @@ export interface State {
   readonly store: IpamStore;
   /** What peers said of themselves. */
   readonly records: KeptRecords;
+  /** A warning where somebody removed what a start needs. */
+  warnings(): Warning[];
   /** Lets another weftd take all of it. */
   close(): void;
 }
@@ -38,6 +42,7 @@ export async function openState(
       folder,
       store,
       records: new KeptRecords(store),
+      warnings: () => folder.lost().map((path) => warningOf(DAEMON_WARNINGS, 'E_STATE_LOST', { path })),
       close: () => {
         store.close();
         folder.close();

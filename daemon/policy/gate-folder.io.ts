@@ -41,6 +41,11 @@ export class GateFolder {
     return existsSync(this.#mark);
   }
 
+  /** Nobody removed the folder or the mark. */
+  get stands(): boolean {
+    return this.wasLaid && existsSync(this.#folder);
+  }
+
   /** A gate was laid. Throws what the file system does. */
   noteLaid(): void {
     writeFileSync(this.#mark, '');

@@ -96,6 +96,16 @@ export class PolicyGate implements PodGate {
     this.#options.log.info('the gate for policies stands', { open: links.length - closed, closed });
   }
 
+  /**
+   * Writes all files again where somebody emptied the run folder: the next weftd would else take the gate for one that
+   * never was, and let everybody through.
+   */
+  keepFiles(): void {
+    if (this.#isRetired || this.#isClosed || this.#folder.stands) return;
+    for (const { attachment } of this.#book.entries()) this.#write(attachment);
+    this.#folder.noteLaid();
+  }
+
   /** What it is to be told of changes of nftables. */
   get watcher(): RulesetWatcher {
     return this.#keeper.watcher;

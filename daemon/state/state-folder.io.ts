@@ -53,6 +53,8 @@ export interface StateFolder {
   raiseEpoch(epoch: number): void;
   /** Writes what a start writes, with the epoch as it is. Throws E_DISK_FULL, E_WRITE where the next one would fail. */
   rehearseStart(): void;
+  /** Paths of the files of a start that are not what they were when it was opened: somebody removed or replaced them. */
+  lost(): string[];
   /** At the next start the folder becomes a new node's, with keys and allocations of its own; on disk when it returns. */
   retire(): void;
   /** Lets another weftd take the folder. The kernel does it too when the process ends, however it ends. */
@@ -86,6 +88,7 @@ export function openStateFolder(path: string, options: StateFolderOptions): Stat
     const state = read(path, options);
     writeEpoch(path, state.epoch);
     let highest = state.epoch;
+    const inodes = inodesOf(path);
     return {
       ...state,
       databasePath: `${path}/${DATABASE}`,
@@ -95,6 +98,12 @@ export function openStateFolder(path: string, options: StateFolderOptions): Stat
         highest = epoch;
       },
       rehearseStart: () => writeEpoch(path, highest),
+      lost: () => {
+        const now = inodesOf(path);
+        return KEPT_FOR_LIFE.filter((name) => now.get(name) !== inodes.get(name)).map(
+          (name) => `${path}/${name}`,
+        );
+      },
       retire: () => replaceFile(`${path}/retired`, utf8(`${state.identity.peer}\n`)),
       close: () => lock.release(),
     };
@@ -135,6 +144,12 @@ function makeFolder(path: string): void {
   }
 }
 
+function inodesOf(path: string): Map<string, number | undefined> {
+  return new Map(
+    KEPT_FOR_LIFE.map((name) => [name, statSync(`${path}/${name}`, { throwIfNoEntry: false })?.ino]),
+  );
+}
+
 /** Judges the folder before anything in it is touched. */
 function checkFolder(path: string): void {
   const stat = statSync(path);
@@ -161,6 +176,8 @@ function checkFolder(path: string): void {
 }
 
 const DATABASE = 'weft.db';
+/** Files that stay what they were for as long as the folder lives; the others are replaced, or come and go. */
+const KEPT_FOR_LIFE = [DATABASE, 'identity', 'cluster', 'version', 'lock'];
 const DATABASE_FILES = [DATABASE, `${DATABASE}-wal`, `${DATABASE}-shm`, `${DATABASE}-journal`];
 const MADE_BEFORE_VERSION = new Set([
   ...['lock', 'cluster', 'epoch', 'identity', 'version', 'retired'],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { eventually } from '../namespaces.ts';
 import { PolicyHost, type TestPod } from './policy-host.ts';
 
@@ -134,6 +135,22 @@ describe('the gate of a node', function () {
   });
 
   it('is laid by the next weftd as after a loss, where somebody removed it while none ran', async () => {
+    await host.daemon.stop('SIGKILL');
+    await host.nft('flush', 'ruleset');
+    await host.start();
+    assert.deepEqual(await host.decided(), open(plain, free));
+    assert.partialDeepStrictEqual((await host.status()).policy, { npc: 'absent', open: 2, waiting: 1 });
+  });
+
+  it('opens nobody at the next start of weftd where somebody emptied the run folder, and the gate went then', async () => {
+    const before = host.files();
+    for (const lost of [join(host.runDir, 'pods'), host.runDir]) {
+      rmSync(lost, { recursive: true });
+      await eventually('its files to be there again', () => {
+        return existsSync(join(host.runDir, 'pods')) && isDeepStrictEqual(host.files(), before);
+      });
+    }
+    await eventually('weftd to be reached', async () => (await host.status()) !== undefined);
     await host.daemon.stop('SIGKILL');
     await host.nft('flush', 'ruleset');
     await host.start();
