@@ -33,8 +33,11 @@ export interface Overlap {
   readonly use: string;
 }
 
-/** Addresses we offer to peers, at most. */
-export const MAX_ADVERTISED_ADDRESSES = 16;
+/**
+ * Addresses at which peers may find us, at most. Far more than a record holds, which begins with those that are seen to
+ * work: on a host with many container bridges the one that works sorts behind all of theirs.
+ */
+export const MAX_ADVERTISED_ADDRESSES = 256;
 
 /**
  * A route of fewer bits than this is one of those that stand for a default route: VPNs set 0.0.0.0/1 and 128.0.0.0/1, or

@@ -1,4 +1,6 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Finding } from '../../doctor/finding.ts';
 import { Cluster } from '../cluster/cluster.ts';
 import type { ClusterNode } from '../cluster/cluster-node.ts';
@@ -72,12 +74,30 @@ describe('weft doctor', function () {
     match(canary.seen, /left this host in clear by eth0|^3 of 6 packets for n2 went into weft0/);
   });
 
-  it('finds forwarding that somebody switched off', async () => {
-    await near.run(['sysctl', '-qw', 'net.ipv4.ip_forward=0']);
-    const result = await doctor(near);
-    await near.run(['sysctl', '-qw', 'net.ipv4.ip_forward=1']);
-    // weftd may have switched it on again meanwhile.
-    ok(['fault', 'ok'].includes(named(result, 'IPv4 forwarding').verdict));
+  it('finds forwarding that somebody switched off where weftd may not switch it on', async () => {
+    const program = await bound(
+      cluster,
+      'weftd-bound',
+      'mount --bind /proc/sys /proc/sys; mount -o remount,ro,bind /proc/sys',
+    );
+    const node = await cluster.addNode('bound', { args: ['--peer', near.host.v4], program });
+    const set = async (...settings: string[]): Promise<unknown> => node.run(['sysctl', '-qw', ...settings]);
+    await set('net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1');
+    await set('net.ipv6.conf.default.accept_ra=0', 'net.ipv6.conf.default.accept_redirects=0');
+    await node.start();
+    await node.ready();
+    await node.connected([near]);
+    equal(named(await doctor(node), 'IPv4 forwarding').verdict, 'ok');
+    await set('net.ipv4.ip_forward=0');
+    await until('weftd to have tried', async () =>
+      ((await node.ask('status')).problems ?? []).some(({ code }) => code === 'E_SYSCTL'),
+    );
+    const result = await doctor(node);
+    equal(result.status, 1);
+    const { verdict, remedy } = named(result, 'IPv4 forwarding');
+    equal(verdict, 'fault');
+    match(remedy ?? '', /sysctl -w net\.ipv4\.ip_forward=1/);
+    await node.stop();
   });
 
   it('finds UDP that is blocked while TCP works', async () => {
@@ -139,6 +159,16 @@ describe('weft doctor', function () {
     });
   });
 });
+
+/** A program that runs weftd with mounts of its own, which `script` changes first. */
+async function bound(cluster: Cluster, name: string, script: string): Promise<string> {
+  const path = join(cluster.folder, name);
+  const weftd = `${import.meta.dirname}/../../bin/weftd`;
+  await writeFile(path, `#!/bin/sh\nexec unshare -m sh -c '${script}; exec "$0" "$@"' ${weftd} "$@"\n`, {
+    mode: 0o755,
+  });
+  return path;
+}
 
 /** A host with a VPN, and firewalls of both kinds. */
 const HOST_OF_OTHERS = `set -e

@@ -7,8 +7,14 @@ import type { ClusterPod } from '../../cluster/cluster-pod.ts';
 import { type CommandResult, run, until } from '../../cluster/command.ts';
 import type { Host } from '../../cluster/underlay.ts';
 
-/** Drops in the underlay what matches `rule`, in both directions between two hosts. No ICMP tells of it. */
-async function dropBetween(cluster: Cluster, a: Host, b: Host, rules: readonly string[]): Promise<void> {
+/** Drops in the underlay what matches `rule`, from one host to another, and back unless `ways` is 1. No ICMP tells of it. */
+async function dropBetween(
+  cluster: Cluster,
+  a: Host,
+  b: Host,
+  rules: readonly string[],
+  ways: 1 | 2 = 2,
+): Promise<void> {
   const table = `odd_${a.port}_${b.port}`;
   const script = [
     `add table bridge ${table}`,
@@ -16,11 +22,13 @@ async function dropBetween(cluster: Cluster, a: Host, b: Host, rules: readonly s
     ...[
       [a, b],
       [b, a],
-    ].flatMap(([from, to]) =>
-      rules.map(
-        (rule) => `add rule bridge ${table} f iifname ${from!.port} oifname ${to!.port} ${rule} drop`,
+    ]
+      .slice(0, ways)
+      .flatMap(([from, to]) =>
+        rules.map(
+          (rule) => `add rule bridge ${table} f iifname ${from!.port} oifname ${to!.port} ${rule} drop`,
+        ),
       ),
-    ),
   ];
   await run(['nft', '-f', '-'], { namespace: cluster.underlay.namespace, input: `${script.join('\n')}\n` });
 }
@@ -42,20 +50,24 @@ describe('weftd in a network that is not as it seems', function () {
   });
   afterEach(() => cluster.destroy());
 
-  it('relays between two nodes where UDP is blocked and TCP works', async () => {
-    const a = await cluster.addNode('n1', { args: ['--ipalloc-init', 'seed'] });
-    const b = await cluster.addNode('n2', { args: ['--peer', a.host.v4] });
-    const c = await cluster.addNode('n3', { args: ['--peer', a.host.v4] });
-    await dropBetween(cluster, b.host, c.host, ['ip protocol udp', 'ip6 nexthdr udp']);
-    for (const node of [a, b, c]) await node.start();
-    for (const node of [b, c]) await node.ready(30_000);
-    await until('n2 to reach n3 by n1', async () => (await peerOf(b, 'n3')).via === 'n1' || undefined, {
-      timeoutMs: 30_000,
+  for (const [how, ways] of [
+    ['', 2],
+    [' one way', 1],
+  ] as const)
+    it(`relays between two nodes where UDP is blocked${how} and TCP works`, async () => {
+      const a = await cluster.addNode('n1', { args: ['--ipalloc-init', 'seed'] });
+      const b = await cluster.addNode('n2', { args: ['--peer', a.host.v4] });
+      const c = await cluster.addNode('n3', { args: ['--peer', a.host.v4] });
+      await dropBetween(cluster, b.host, c.host, ['ip protocol udp', 'ip6 nexthdr udp'], ways);
+      for (const node of [a, b, c]) await node.start();
+      for (const node of [b, c]) await node.ready(30_000);
+      await until('n2 to reach n3 by n1', async () => (await peerOf(b, 'n3')).via === 'n1' || undefined, {
+        timeoutMs: 30_000,
+      });
+      const [here, there] = [await b.attachPod('here'), await c.attachPod('there')];
+      await until('a pod to reach the other', () => here.ping(there.v4), { timeoutMs: 20_000 });
+      assert.notEqual(await there.ping(here.v6), undefined);
     });
-    const [here, there] = [await b.attachPod('here'), await c.attachPod('there')];
-    await until('a pod to reach the other', () => here.ping(there.v4), { timeoutMs: 20_000 });
-    assert.notEqual(await there.ping(here.v6), undefined);
-  });
 
   it('seals with AES where both processors have it, and says what it can do', async () => {
     const [a, b] = (await cluster.startNodes(2)) as [ClusterNode, ClusterNode];
@@ -153,6 +165,28 @@ describe('weftd in a network that is not as it seems', function () {
     await until('a warning', async () =>
       ((await a.ask('status')).problems ?? []).some(({ code }) => code === 'W_UNDERLAY_MTU'),
     );
+  });
+
+  it('finds its peers though each host has many container bridges, whose addresses sort before its own', async () => {
+    const nodes: ClusterNode[] = [];
+    for (let i = 1; i <= 3; i++) {
+      const seed = nodes[0];
+      const args = seed ? ['--peer', seed.host.v4] : ['--ipalloc-init', 'seed'];
+      const node = await cluster.addNode(`n${i}`, { args });
+      const bridges = Array.from(
+        { length: 20 },
+        (_, j) =>
+          `ip link add br${j} type bridge; ip address add 172.${17 + j}.0.1/16 dev br${j}; ip link set br${j} up`,
+      );
+      await node.run(['sh', '-c', bridges.join(';')]);
+      await node.start();
+      nodes.push(node);
+    }
+    for (const node of nodes) await node.ready(30_000);
+    for (const node of nodes) await node.connected(nodes, 30_000);
+    for (const node of nodes)
+      for (const { name, via } of (await node.ask('status')).peers)
+        assert.equal(via, null, `${node.name} reaches ${name} directly`);
   });
 
   it('finds its peers though they tell of many addresses that lead nowhere', async () => {
