@@ -42,6 +42,7 @@ import type { Policy } from './parts/policy.io.ts';
 import { openProbes } from './parts/probes.io.ts';
 import { openState } from './parts/state.io.ts';
 import { UnderlayWatch } from './parts/underlay-watch.io.ts';
+import { WarningLog } from './parts/warning-log.io.ts';
 import { PeerRemovals } from './peer-removals.ts';
 import { PeerSeeds } from './peer-seeds.io.ts';
 import { adoptableRanges, podRanges, refuseOtherRanges } from './pod-ranges.ts';
@@ -311,7 +312,6 @@ export class Daemon {
       }),
     );
     const metrics = metricsParts && this.#open(metricsParts.metricsPort(config, context, log));
-    await metrics?.start();
     const handover = new HandoverPolicy({
       shared: config.takeOver,
       clusterId: hex(clusterId),
@@ -343,6 +343,9 @@ export class Daemon {
     });
     const onLook = (): unknown => policy?.gate.keepFiles();
     const control = this.#open(new KeptControl({ runDir, service, onLook, log }));
+    // These ask for warnings, of which the last part is there now.
+    await metrics?.start();
+    this.#open(new WarningLog(() => problemsView(context), log));
     const report = await plugin.start();
     hostNetwork.holdPods(plugin);
     this.#serving = { node, loop, plugin, control, policy, bequeath: () => cni.bequeath() };

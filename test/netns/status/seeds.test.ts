@@ -57,6 +57,21 @@ describe('peers that a node is told to look for', () => {
     });
   }
 
+  it('are added and dropped while weftd runs', async () => {
+    const node = await cluster.addNode('later');
+    await node.start();
+    equal((await node.ask('status')).ipam.state, 'waiting');
+    equal((await node.weft('connect', seed.host.v4)).status, 0);
+    await node.ready();
+    await node.connected([seed]);
+    equal((await rowOf(node, 'connected')).name, 'seed');
+    equal((await node.weft('connect', '198.51.100.1')).status, 0);
+    await until('two to be sought', async () => (await node.ask('status')).seeds?.length === 2 || undefined);
+    equal((await node.weft('forget', '198.51.100.1')).status, 0);
+    await until('one to be sought', async () => (await node.ask('status')).seeds?.length === 1 || undefined);
+    await node.stop();
+  });
+
   it('are told on both ends where the secrets differ', async () => {
     const secretFile = await cluster.writeSecret('other', newSecret());
     const node = await cluster.addNode('stranger', { args: ['--peer', seed.host.v4], secretFile });
