@@ -189,6 +189,24 @@ describe('weftd in a network that is not as it seems', function () {
         assert.equal(via, null, `${node.name} reaches ${name} directly`);
   });
 
+  it('is taken by its peers where its only address is on the loopback, whose MTU is 65536', async () => {
+    const a = await cluster.addNode('n1', { args: ['--ipalloc-init', 'seed'] });
+    const { v4 } = a.host;
+    const move = [
+      'ip address flush dev eth0',
+      `ip address add ${v4}/32 dev lo`,
+      `ip route add 192.168.77.0/24 dev eth0 src ${v4}`,
+    ];
+    await a.run(['sh', '-c', move.join(' && ')]);
+    const b = await cluster.addNode('n2', { args: ['--peer', v4] });
+    for (const node of [a, b]) await node.start();
+    for (const node of [a, b]) await node.ready(30_000);
+    await b.connected([a], 30_000);
+    const [from, to] = [await a.attachPod('from'), await b.attachPod('to')];
+    for (const address of [to.v4, to.v6]) await until(`a way to ${address}`, () => from.ping(address));
+    for (const node of [a, b]) assert.deepEqual((await node.ask('status')).warnings ?? [], []);
+  });
+
   it('finds its peers though they tell of many addresses that lead nowhere', async () => {
     const bridges = Array.from({ length: 20 }, (_, i) => `172.${17 + i}.0.1:6783`);
     const advertise = (host: Host): string[] =>
