@@ -55,5 +55,7 @@ export const HOST_SETTINGS = [
   'net/ipv6/conf/all/forwarding',
   'net/ipv6/conf/all/disable_ipv6',
   'net/ipv6/conf/default/disable_ipv6',
+  'net/netfilter/nf_conntrack_count',
+  'net/netfilter/nf_conntrack_max',
 ] as const;
 export type HostSetting = (typeof HOST_SETTINGS)[number];

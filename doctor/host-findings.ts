@@ -4,6 +4,10 @@ import { type Finding, fault, fine, skipped, warning } from './finding.ts';
 import type { HostFacts, HostSettings } from './host-facts.ts';
 
 /** Certificates and their like are of later years; a host that believes in an earlier one refuses them. */
+/** As many as a record holds. */
+const MAX_NAMED_ADDRESSES = 16;
+/** The part of connection tracking's table from which on it is warned. */
+const CROWDED = 0.9;
 const FIRST_SOUND_YEAR = 2025;
 
 /** Whether this host has what a weftd needs. */
@@ -19,6 +23,7 @@ export function hostFindings(facts: HostFacts, settings: HostSettings): Finding[
     overlapFinding(facts, settings.ranges),
     addressesFinding(facts),
     ...portFindings(facts, settings.port),
+    ...trackingFinding(facts),
     clockFinding(facts),
   ];
 }
@@ -103,7 +108,10 @@ function overlapFinding({ overlap }: HostFacts, ranges: readonly Range[]): Findi
 
 function addressesFinding({ addresses }: HostFacts): Finding {
   const check = 'addresses offered';
-  if (addresses.length > 0) return fine(check, addresses.map(formatAddress).join(', '));
+  const more =
+    addresses.length > MAX_NAMED_ADDRESSES ? `, and ${addresses.length - MAX_NAMED_ADDRESSES} more` : '';
+  const named = addresses.slice(0, MAX_NAMED_ADDRESSES).map(formatAddress).join(', ');
+  if (addresses.length > 0) return fine(check, named + more);
   const remedy = 'give the host an address that other nodes reach, or name one with --advertise';
   return fault(check, 'this host has no address to tell peers', remedy);
 }
@@ -120,6 +128,19 @@ function portFindings({ portErrors, serving }: HostFacts, port: number): Finding
       'stop the program that has it, or give another --port to all nodes',
     );
   });
+}
+
+/** A host without connection tracking has no such table. */
+function trackingFinding({ settings }: HostFacts): Finding[] {
+  const check = 'connection tracking';
+  const count = Number(settings['net/netfilter/nf_conntrack_count']);
+  const most = Number(settings['net/netfilter/nf_conntrack_max']);
+  if (Number.isNaN(count) || !(most > 0)) return [];
+  const seen = `${count} of ${most} connections`;
+  if (count < CROWDED * most) return [fine(check, seen)];
+  const remedy = `raise sysctl net.netfilter.nf_conntrack_max, and see who opens so many ('conntrack -L', 'weft top')`;
+  if (count < most) return [warning(check, `${seen}: soon none of the host or of pods can begin`, remedy)];
+  return [fault(check, `${seen}: none of the host or of pods can begin`, remedy)];
 }
 
 function clockFinding({ dateMs }: HostFacts): Finding {

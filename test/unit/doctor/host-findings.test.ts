@@ -25,6 +25,8 @@ const SOUND: HostFacts = {
     'net/ipv6/conf/all/forwarding': '1',
     'net/ipv6/conf/all/disable_ipv6': '0',
     'net/ipv6/conf/default/disable_ipv6': '0',
+    'net/netfilter/nf_conntrack_count': '1200',
+    'net/netfilter/nf_conntrack_max': '262144',
   },
   others: { hindrances: [], unread: [] },
   overlap: undefined,
@@ -48,6 +50,15 @@ describe('the doctor of hosts', () => {
     const settings = { ...SOUND.settings, 'net/ipv4/ip_forward': '0' };
     deepEqual(unwell({ settings }), { 'IPv4 forwarding': 'fault' });
     deepEqual(unwell({ settings, serving: false }), {});
+  });
+
+  it('finds a table of connections that is full, or soon will be', () => {
+    const tracking = (count: string | undefined): Record<string, string> =>
+      unwell({ settings: { ...SOUND.settings, 'net/netfilter/nf_conntrack_count': count } });
+    deepEqual(tracking('200000'), {});
+    deepEqual(tracking('240000'), { 'connection tracking': 'warning' });
+    deepEqual(tracking('262144'), { 'connection tracking': 'fault' });
+    deepEqual(tracking(undefined), {}, 'a kernel that tracks nothing');
   });
 
   it('finds what other programs do to pods before the first start, and what it cannot read of it', () => {
