@@ -144,10 +144,11 @@ describe('the gate of a node', function () {
 
   it('opens nobody at the next start of weftd where somebody emptied the run folder, and the gate went then', async () => {
     const before = host.files();
-    for (const lost of [join(host.runDir, 'pods'), host.runDir]) {
-      rmSync(lost, { recursive: true });
+    for (const lost of [['pods'], ['pods', 'policy-gate', 'weft.sock']]) {
+      for (const name of lost) rmSync(join(host.runDir, name), { recursive: true });
       await eventually('its files to be there again', () => {
-        return existsSync(join(host.runDir, 'pods')) && isDeepStrictEqual(host.files(), before);
+        if (!lost.every((name) => existsSync(join(host.runDir, name)))) return false;
+        return isDeepStrictEqual(host.files(), before);
       });
     }
     await eventually('weftd to be reached', async () => (await host.status()) !== undefined);
