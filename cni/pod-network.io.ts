@@ -11,7 +11,6 @@ import { DescriptorWatch } from '../native/descriptor-watch.ts';
 import { hostRequests, pairRequest, podRequests } from './attach-requests.ts';
 import { type Attachment, hostLinkName, isHostLinkName, MIN_MTU, parseLinkAlias } from './attachment.ts';
 import { CNI_CODE, CniFault } from './fault.ts';
-import { setHostEndSysctls } from './host-end-sysctls.io.ts';
 import { type AttachmentKey, keyText } from './key.ts';
 import { LinkReaper } from './link-reaper.io.ts';
 import type { HostLink, MadeEnd, Pod, PodNetwork } from './needs.ts';
@@ -274,5 +273,22 @@ async function explained<T>(work: () => Promise<T>): Promise<T> {
     if (!(cause instanceof NetlinkError)) throw cause;
     const code = cause.code === 'EEXIST' ? CNI_CODE.exists : CNI_CODE.io;
     throw new CniFault(code, `the kernel refused to ${cause.message}`, { cause });
+  }
+}
+
+/**
+ * Kernel settings of the host's end of a pod. IPv6 on the host's end, where the host has it switched off for new interfaces: the pod has
+ * an IPv6 address. And a pod must not advertise itself as a router to the host (CVE-2020-10749). Where /proc/sys may not be
+ * written, two other things keep it from that: a host that forwards ignores advertisements, and the packet rules drop them.
+ *
+ * @throws WeftError E_SYSCTL where IPv6 is off and may not be switched on.
+ */
+function setHostEndSysctls(sysctl: Sysctl, { hostName, addresses }: Attachment): void {
+  const settings = `net/ipv6/conf/${hostName}`;
+  if (addresses.some(({ family }) => family === 6)) sysctl.ensure(`${settings}/disable_ipv6`, '0');
+  try {
+    sysctl.ensure(`${settings}/accept_ra`, '0');
+  } catch {
+    // See above.
   }
 }

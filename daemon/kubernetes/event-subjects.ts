@@ -41,6 +41,8 @@ const SUBJECT_BY_CODE: Readonly<Record<DeclaredCode, EventSubject>> = {
   W_REPAIR_UNDONE: 'node',
   E_ROUTE_MASKS_PODS: 'node',
   E_RULE_MASKS_PODS: 'node',
+  E_ADDRESS_MASKS_PODS: 'node',
+  E_NO_RULE_TO_MAIN: 'node',
   E_FORWARD_DROPPED: 'node',
   E_HOST_NETWORK: 'node',
   // Interfaces in pods.
@@ -73,6 +75,8 @@ const SUBJECT_BY_CODE: Readonly<Record<DeclaredCode, EventSubject>> = {
   E_OTHER_RING: 'cluster',
   W_POLICIES_UNENFORCED: 'cluster',
   W_NODES_UNREACHED: 'cluster',
+  E_CONTROL_SOCKET: 'node',
+  E_STATE_LOST: 'node',
   E_NO_POD_ADDRESS: 'node',
   E_CNI_CONFIG_ORDER: 'node',
   E_NO_LOOPBACK_PLUGIN: 'node',
