@@ -77,6 +77,7 @@ export class NodeLoop {
       moved: this.waking(events.moved.bind(events)),
       control: this.waking(events.control.bind(events)),
       exhausted: this.waking(events.exhausted.bind(events)),
+      busy: this.waking(events.busy.bind(events)),
       foreign: this.waking(events.foreign.bind(events)),
       unknownIndex: this.waking(events.unknownIndex.bind(events)),
     };

@@ -86,10 +86,12 @@ interface Addon {
     segments: Uint8Array,
     coalesceTcp: 0 | 1,
     coalesceUdp: 0 | 1,
+    ports: readonly Handle[],
   ): Handle;
   fastStart(handle: Handle, onUp: (buffer: Uint8Array, words: Uint32Array, count: number) => void): void;
   fastSetPeer(handle: Handle, peer: number, address: Uint8Array, port: number, mtu: number): void;
   fastForgetPeer(handle: Handle, peer: number): void;
+  fastSetPorts(handle: Handle, peer: number, ports: number, tellAgain: 0 | 1): void;
   fastSetRoutes(
     handle: Handle,
     words4: Uint8Array,

@@ -20,6 +20,7 @@ import type { UdpSocket } from './udp.ts';
  * | 3 worn | none | session `index` nears or reached a limit |
  * | 4 TUN error | none | value: the errno that ended reading |
  * | 5 socket error | none | value: the errno that ended reading |
+ * | 7 busy | none | much goes to the peer with number `index`; told once until {@link FastEngine.setPorts} says so |
  * | 6 dropped | none | there is something to take by {@link FastEngine.takeDrops}; told once until then |
  */
 type OnFastRecords = (buffer: Uint8Array, words: Uint32Array, count: number) => void;
@@ -70,13 +71,23 @@ export class FastEngine {
     this.#handle = handle;
   }
 
-  /** An engine between `tun` and `sockets`, which nobody else may read. @throws SystemError. */
-  static open(tun: Tun, sockets: readonly UdpSocket[]): FastEngine {
+  /**
+   * An engine between `tun` and `sockets`, which nobody else may read. From `ports` it sends, see {@link setPorts}; what
+   * comes there is dropped from now on. @throws SystemError.
+   */
+  static open(tun: Tun, sockets: readonly UdpSocket[], ports: readonly UdpSocket[] = []): FastEngine {
     const segments = Uint8Array.from(sockets, (socket) => (socket.segments ? 1 : 0));
     const { writeTcp, writeUdp } = tun.offloads;
     const handles = sockets.map(({ handle }) => handle);
     return new FastEngine(
-      addon().fastOpen(tun.handle, handles, segments, writeTcp ? 1 : 0, writeUdp ? 1 : 0),
+      addon().fastOpen(
+        tun.handle,
+        handles,
+        segments,
+        writeTcp ? 1 : 0,
+        writeUdp ? 1 : 0,
+        ports.map(({ handle }) => handle),
+      ),
     );
   }
 
@@ -97,6 +108,14 @@ export class FastEngine {
   /** Requires that neither a session nor a route refers to it. */
   forgetPeer(peer: number): void {
     addon().fastForgetPeer(this.#handle, peer);
+  }
+
+  /**
+   * By which ports flows to a peer leave: bit `n` of `ports` for the `n`th of `ports` of its family in {@link open}, from 1.
+   * A new path has none. `tellAgain`: it is told anew when much goes there.
+   */
+  setPorts(peer: number, ports: number, tellAgain: boolean): void {
+    addon().fastSetPorts(this.#handle, peer, ports, tellAgain ? 1 : 0);
   }
 
   /** `words4`, `words6`: first, last and index into `owners` of each span; `self`: our own index, −1 where we have none. */

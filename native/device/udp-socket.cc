@@ -1,6 +1,7 @@
 #include "device/udp-socket.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
 
 #include <cerrno>
 #include <utility>
@@ -44,6 +45,13 @@ Failure UdpSocket::duplicate(UdpSocket* out) const {
 uint16_t UdpSocket::port() const {
   SocketAddress at;
   return ::getsockname(fd(), &at.any, &at.length) == 0 ? at.port() : 0;
+}
+
+int UdpSocket::refuseAll() const {
+  // A filter that keeps no byte of any packet.
+  sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
+  const sock_fprog filter = {1, &none};
+  return ::setsockopt(fd(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0 ? 0 : errno;
 }
 
 bool UdpSocket::knowsSegments() const {

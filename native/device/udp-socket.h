@@ -35,6 +35,9 @@ class UdpSocket {
   // The port it is bound to; 0 where that cannot be asked.
   uint16_t port() const;
 
+  // From now on what comes to it is dropped, for nobody reads it. 0 or an errno.
+  int refuseAll() const;
+
   // Whether the kernel knows UDP_SEGMENT for this socket (Linux 4.18).
   bool knowsSegments() const;
   // Asks for messages that hold several datagrams of one sender (UDP_GRO, Linux 5.0). False where there are none.

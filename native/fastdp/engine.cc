@@ -195,13 +195,14 @@ void Engine::tellError(UpwardRecord::Kind kind, int error) {
 }
 
 void Engine::Datagrams::transmit(const SocketAddress& to, const uint8_t* bytes, size_t length, size_t segment,
-                                 uint8_t tos) {
+                                 uint8_t tos, size_t port) {
   EngineDevices& devices = engine_->devices_;
   size_t index = 0;
   while (index < devices.sockets.size() && devices.sockets[index].family() != to.family()) index++;
   const size_t packets = packetsIn(length, segment);
   if (index == devices.sockets.size()) return engine_->lanes_.drops.add(Drop::kNoSocket, packets);
-  const UdpSocket& socket = devices.sockets[index];
+  const std::vector<UdpSocket>& ports = to.family() == AF_INET ? devices.ports4 : devices.ports6;
+  const UdpSocket& socket = port > 0 && port <= ports.size() ? ports[port - 1] : devices.sockets[index];
   if (packets > 1 && !devices.segments[index]) return sendSingly(socket, to, bytes, length, segment, tos);
   const ssize_t sent = send(socket, to, bytes, length, segment, tos);
   if (sent >= 0) return;

@@ -19,6 +19,9 @@ struct EngineDevices {
   std::vector<UdpSocket> sockets;
   // Whether runs may be sent on a socket by one call, beside `sockets`.
   std::vector<bool> segments;
+  // Further ports to send from, of either family, which nobody reads: see Peer::ports.
+  std::vector<UdpSocket> ports4;
+  std::vector<UdpSocket> ports6;
   bool coalesceTcp = false;
   bool coalesceUdp = false;
 };
@@ -45,7 +48,8 @@ class Engine {
   class Datagrams final : public DatagramSink {
    public:
     explicit Datagrams(Engine* engine) : engine_(engine) {}
-    void transmit(const SocketAddress& to, const uint8_t* bytes, size_t length, size_t segment, uint8_t tos) override;
+    void transmit(const SocketAddress& to, const uint8_t* bytes, size_t length, size_t segment, uint8_t tos,
+                  size_t port) override;
 
    private:
     void sendSingly(const UdpSocket& socket, const SocketAddress& to, const uint8_t* bytes, size_t length,

@@ -42,11 +42,16 @@ void Inbound::handlePacket(Session* session, const Datagram& packet) {
   const bool newest = counter >= session->window.next();
   session->window.accept(counter);
   if (session->tellWear()) up_->tellWear(session);
-  const Peer& peer = *session->peer;
-  const bool atHome = session->confirmed && (!newest || (peer.direct && peer.origin == packet.from &&
-                                                         static_cast<uint32_t>(peer.to.family() == AF_INET ? 4 : 6) == packet.family));
-  if (atHome && deliverIp(*session, packet)) return;
-  pushUp(UpwardRecord::kOpened, packet, session->localIndex, newest ? 1 : 0);
+  const bool away = newest && !isHome(session->peer, packet);
+  if (session->confirmed && !away && deliverIp(*session, packet)) return;
+  pushUp(UpwardRecord::kOpened, packet, session->localIndex, away ? 1 : 0);
+}
+
+bool Inbound::isHome(Peer* peer, const Datagram& packet) {
+  const uint32_t family = peer->to.family() == AF_INET ? 4 : 6;
+  if (!peer->direct || family != packet.family || !peer->origin.sameHost(packet.from)) return false;
+  if (peer->origin == packet.from) peer->heardAt = packet.now;
+  return packet.now - peer->heardAt <= kHeardForMs;
 }
 
 bool Inbound::deliverIp(const Session& session, const Datagram& packet) {

@@ -36,7 +36,13 @@ class Inbound {
     uint64_t now;
   };
 
+  // How long other ports of a peer's address are taken for its own after its known port was heard: a peer sends from
+  // several, but one whose known port is silent may have been given another (router/datapath/sleeve/sleeve-peer.ts).
+  static constexpr uint64_t kHeardForMs = 3000;
+
   void handlePacket(Session* session, const Datagram& packet);
+  // Whether a packet that opened comes from where its peer is known to be.
+  static bool isHome(Peer* peer, const Datagram& packet);
   // Delivers the IP packet in a packet that opened; false where the sleeve is to judge it.
   bool deliverIp(const Session& session, const Datagram& packet);
   void drop(const Session& session, Drop reason);

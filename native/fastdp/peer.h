@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -38,7 +39,12 @@ struct PeerTallies {
 struct Origin {
   uint32_t words[5] = {};
   bool operator==(const Origin&) const = default;
+  bool sameHost(const Origin& other) const { return std::equal(words + 1, words + 5, other.words + 1); }
 };
+
+// Source ports that packets to a peer leave from: number 0 is the port that the peer knows us by, the others are there so
+// that the flows of a pair of nodes are several flows for the network, which holds each to a rate and to a queue.
+constexpr size_t kPorts = 16;
 
 // What the lanes need of a peer. Its owner is Forwarding; it changes only while the lanes stand still.
 struct Peer {
@@ -49,6 +55,11 @@ struct Peer {
   bool direct = false;
   SocketAddress to;
   Origin origin;
+  // Bits: further ports that the peer is known to be reached from. And whether the control side knows that they pay.
+  uint32_t ports = 0;
+  bool toldBusy = false;
+  // When something came from `origin` itself (ms); the inbound lane's.
+  uint64_t heardAt = 0;
   // The largest IP packet that its path carries.
   size_t mtu = 0;
   PeerTallies tallies;

@@ -15,7 +15,8 @@ namespace weft {
 //   | kind | length | segment | port ‖ tos   | bytes …      kind: 0 datagrams, 1 a frame for the TUN
 class Recorder final : public DatagramSink, public FrameSink {
  public:
-  void transmit(const SocketAddress& to, const uint8_t* bytes, size_t length, size_t segment, uint8_t tos) override {
+  void transmit(const SocketAddress& to, const uint8_t* bytes, size_t length, size_t segment, uint8_t tos,
+                size_t) override {
     head(0, length, segment, static_cast<uint32_t>(to.port()) << 8 | tos);
     taken_.insert(taken_.end(), bytes, bytes + length);
   }

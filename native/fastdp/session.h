@@ -44,16 +44,18 @@ struct Session {
   std::atomic<uint32_t> toldWear{kFresh};
 
   bool dead() const { return failedOpens.load(std::memory_order_relaxed) >= limits.maxFailedOpens; }
-  // Whether a lane may seal that many more. The last counters are kept for what the sleeve has to say.
+  // Whether a lane may seal that many more. The last counters are kept for what the sleeve has to say, and for the runs
+  // that are under way, which take theirs when they leave.
   bool canSeal(size_t packets) const {
     return sent.load(std::memory_order_relaxed) + packets + kKeptForSleeve <= limits.stopAfter && !dead();
   }
-  // Takes the counter of one more packet, which must be sealed under it or not at all. False past the limit.
-  bool reserve(uint64_t* counter) {
+  // Takes the counters of some more packets, which must be sealed under them or not at all: the first of them, the others
+  // follow it. False where that would go past the limit.
+  bool reserve(size_t packets, uint64_t* counter) {
     uint64_t next = sent.load(std::memory_order_relaxed);
     do {
-      if (next >= limits.stopAfter || dead()) return false;
-    } while (!sent.compare_exchange_weak(next, next + 1, std::memory_order_relaxed));
+      if (next + packets > limits.stopAfter || dead()) return false;
+    } while (!sent.compare_exchange_weak(next, next + packets, std::memory_order_relaxed));
     *counter = next;
     return true;
   }

@@ -16,11 +16,13 @@ struct UpwardRecord {
   enum Kind : uint32_t {
     kFrame = 0,      // of the TUN, with its virtio header
     kDatagram = 1,   // as it came: no data, of an unknown session, or not to be opened here
-    kOpened = 2,     // a packet of session `index`, opened and its tag left behind it; `value`: 1 newest, 0 older
+    kOpened = 2,     // a packet of session `index`, opened and its tag left behind it; `value`: 1 where it is
+                     // the newest and came from elsewhere than its peer is known to be
     kWorn = 3,       // session `index` nears or reached a limit
     kTunError = 4,   // the TUN can be read no more; `value`: errno
     kSocketError = 5,  // the sockets can be read no more; `value`: errno
     kDropped = 6,      // the counts of Drops are to be taken
+    kBusy = 7,         // much goes to peer number `index`; told once until fastPorts is called for it
   };
   Kind kind = kFrame;
   uint32_t family = 0;  // 4 or 6: where it came from

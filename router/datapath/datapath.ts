@@ -32,14 +32,16 @@ export interface Datapath {
   setRoutes(routes: readonly Route[]): void;
   /**
    * Sends a control message over the tunnel to `peer`. `via` overrides the path (for probes and challenges of a
-   * path not in use). `padTo`: pad the outer UDP payload to this many bytes (path MTU probes).
+   * path not in use). `padTo`: pad the outer UDP payload to this many bytes (path MTU probes). `port`: the number, from 1,
+   * of the further source port that it is to leave by, see {@link setPorts}; not from within an event.
    * False when there is no session or no path; the message is not kept.
    */
-  sendControl(
-    peer: PeerId,
-    body: Uint8Array,
-    options?: { readonly via?: Path; readonly padTo?: number },
-  ): boolean;
+  sendControl(peer: PeerId, body: Uint8Array, options?: SendOptions): boolean;
+  /**
+   * By which further source ports, told with {@link DatapathEvents.busy}, flows to `peer` may leave: bit `n` for number
+   * `n`, from 1. None by default, and from each new path on.
+   */
+  setPorts(peer: PeerId, ports: number): void;
   /**
    * Sends an outer packet that is not data (handshake, cookie) along `path`: plainly to an endpoint, or wrapped
    * in an envelope for a relay. False when the relay has no session.
@@ -49,6 +51,13 @@ export interface Datapath {
   stats(peer: PeerId): TunnelStats;
   /** What all tunnels have carried since the start, those that are gone included: it never falls. */
   totals(): TrafficTotals;
+}
+
+/** How a control message is to be sent; see {@link Datapath.sendControl}. */
+export interface SendOptions {
+  readonly via?: Path;
+  readonly padTo?: number;
+  readonly port?: number;
 }
 
 /** One direction-pair of keys between us and a peer, as the handshake left it. */
@@ -124,6 +133,11 @@ export interface DatapathEvents {
   control(peer: PeerId, body: Uint8Array, localIndex: number, from: Origin, now: Instant): void;
   /** The session nears its limit of messages (rekey) or reached it (dead). */
   exhausted(localIndex: number, limit: 'rekey' | 'dead', now: Instant): void;
+  /**
+   * Much goes straight to `peer`, and there are `ports` further source ports to spread it over. Told once, until
+   * {@link Datapath.setPorts} says that there are none for it.
+   */
+  busy(peer: PeerId, ports: number, now: Instant): void;
   /** A packet that is not data, the bytes owned by the callee. */
   foreign(packet: Uint8Array, from: Origin, now: Instant): void;
   /** A data packet for an index we do not have (the peer may have outlived our restart). */

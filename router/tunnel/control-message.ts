@@ -13,15 +13,20 @@
  * | 131      | token (8)        | size (2)  |          MTU acknowledgement
  * | 132      | token (8)        |                      ping
  * | 133      | token (8)        |                      pong
+ * | 134      | token (8)        |                      port probe: sent from another port than our packets usually are
+ * | 135      | token (8)        |                      port answer: packets from there are taken
  * ```
  */
 import { readU16LE, writeU16LE } from '../../base/bytes.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 
+/** Messages that are a type and a token. */
+type TokenType = 'challenge' | 'answer' | 'ping' | 'pong' | 'portProbe' | 'portAnswer';
+
 /** One message, read. */
 type ControlMessage =
   | { readonly type: 'channel'; readonly channel: number; readonly bytes: Uint8Array }
-  | { readonly type: 'challenge' | 'answer' | 'ping' | 'pong'; readonly token: Uint8Array }
+  | { readonly type: TokenType; readonly token: Uint8Array }
   /** `size`: bytes of the whole body, so of the probe itself; an acknowledgement repeats it. */
   | { readonly type: 'mtuProbe' | 'mtuAck'; readonly token: Uint8Array; readonly size: number };
 
@@ -43,6 +48,8 @@ const CODE_BY_TYPE = {
   mtuAck: 131,
   ping: 132,
   pong: 133,
+  portProbe: 134,
+  portAnswer: 135,
 } as const;
 
 /** Whether `channel` can be carried: an integer from 1 to 127. */
@@ -64,10 +71,7 @@ export function encodeChannelMessage(
 }
 
 /** A message that is a type and an 8-byte token. */
-export function encodeTokenMessage(
-  type: 'challenge' | 'answer' | 'ping' | 'pong',
-  token: Uint8Array,
-): Uint8Array {
+export function encodeTokenMessage(type: TokenType, token: Uint8Array): Uint8Array {
   const out = new Uint8Array(TOKEN_MESSAGE_LENGTH);
   out[0] = CODE_BY_TYPE[type];
   out.set(token, 1);
@@ -104,6 +108,10 @@ export function decodeControlMessage(body: Uint8Array): Result<ControlMessage, C
       return tokenMessage('ping', body);
     case CODE_BY_TYPE.pong:
       return tokenMessage('pong', body);
+    case CODE_BY_TYPE.portProbe:
+      return tokenMessage('portProbe', body);
+    case CODE_BY_TYPE.portAnswer:
+      return tokenMessage('portAnswer', body);
     case CODE_BY_TYPE.mtuProbe:
     case CODE_BY_TYPE.mtuAck: {
       if (body.length < MTU_MESSAGE_LENGTH) return fail('truncated');
@@ -119,10 +127,7 @@ export function decodeControlMessage(body: Uint8Array): Result<ControlMessage, C
   }
 }
 
-function tokenMessage(
-  type: 'challenge' | 'answer' | 'ping' | 'pong',
-  body: Uint8Array,
-): Result<ControlMessage, ControlFault> {
+function tokenMessage(type: TokenType, body: Uint8Array): Result<ControlMessage, ControlFault> {
   if (body.length < TOKEN_MESSAGE_LENGTH) return fail('truncated');
   if (body.length > TOKEN_MESSAGE_LENGTH) return fail('tooLong');
   return ok({ type, token: body.subarray(1) });

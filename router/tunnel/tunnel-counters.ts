@@ -106,6 +106,7 @@ export const TUNNEL_COUNTERS = {
     'Messages of peers of a kind that this node does not know. Usual while nodes run different versions.',
   ),
   'control.sizeMismatch': drops('message', 'Probes of the path MTU that are not as large as they say.'),
+  'control.stalePort': counts('Answers to probes of further source ports that nobody waits for any more.'),
   'control.stalePong': counts('Answers to pings that came too late to count.'),
   'control.staleMtuAck': counts('Answers to probes of the path MTU that came too late to count.'),
 } as const satisfies CounterTable;

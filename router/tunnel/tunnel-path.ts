@@ -6,6 +6,7 @@ import { type Challenge, Paths, samePath } from './paths.ts';
 import type { TunnelContext } from './tunnel-context.ts';
 import { COUNTER_BY_ANSWER } from './tunnel-counters.ts';
 import { TunnelMtu } from './tunnel-mtu.ts';
+import { TunnelPorts } from './tunnel-ports.ts';
 
 /**
  * Puts the choice of {@link Paths} on a tunnel: tells the datapath which path is in use, sends challenges and answers
@@ -14,6 +15,7 @@ import { TunnelMtu } from './tunnel-mtu.ts';
 export class TunnelPath {
   readonly paths: Paths;
   readonly mtu: TunnelMtu;
+  readonly ports: TunnelPorts;
   readonly #peer: PeerId;
   readonly #context: TunnelContext;
 
@@ -22,6 +24,7 @@ export class TunnelPath {
     this.#context = context;
     this.paths = new Paths({ random: context.random });
     this.mtu = new TunnelMtu(peer, context);
+    this.ports = new TunnelPorts(peer, context);
   }
 
   get current(): Path | undefined {
@@ -34,6 +37,7 @@ export class TunnelPath {
     this.paths.use(path, now);
     if (path === undefined) {
       this.mtu.stop();
+      this.ports.restart();
       this.#context.datapath.setPath(this.#peer, undefined);
     } else if (before === undefined || !samePath(before, path)) this.#taken(now);
   }
@@ -84,13 +88,16 @@ export class TunnelPath {
   /** Sends what is due; only with a session. */
   tick(now: Instant): void {
     this.challenge(this.paths.tick(now));
-    if (this.paths.current !== undefined) this.mtu.tick(now);
+    if (this.paths.current === undefined) return;
+    this.mtu.tick(now);
+    this.ports.tick(now);
   }
 
   nextTimeout(): Instant | undefined {
     return earliest(
       this.paths.nextTimeout(),
       this.paths.current === undefined ? undefined : this.mtu.nextTimeout(),
+      this.paths.current === undefined ? undefined : this.ports.nextTimeout(),
     );
   }
 
@@ -98,5 +105,6 @@ export class TunnelPath {
   #taken(now: Instant): void {
     this.#context.datapath.setPath(this.#peer, this.paths.current);
     this.mtu.restart(now);
+    this.ports.restart();
   }
 }

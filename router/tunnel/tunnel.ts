@@ -238,12 +238,24 @@ export class Tunnel {
         if (!this.#liveness.pong(message.token, now)) this.#context.counters.add('control.stalePong');
         else this.#path.paths.proven(now);
         return;
+      case 'portProbe':
+        // Whatever port it came from, the answer goes where our packets go.
+        this.#path.send(encodeTokenMessage('portAnswer', message.token));
+        return;
+      case 'portAnswer':
+        this.#path.ports.answered(message.token);
+        return;
       case 'mtuProbe':
         this.#path.send(encodeMtuAck(message.token, message.size), from);
         return;
       case 'mtuAck':
         this.#path.mtu.acknowledged(message.token, message.size, now);
     }
+  }
+
+  /** Much goes to the peer, by a datapath with `ports` further source ports. */
+  busy(ports: number, now: Instant): void {
+    if (this.#path.current?.kind === 'direct') this.#path.ports.busy(ports, now);
   }
 
   exhausted(localIndex: number, limit: 'rekey' | 'dead', now: Instant): void {

@@ -277,6 +277,10 @@ export class Tunnels implements DatapathEvents {
     this.#withIndex(localIndex, (tunnel) => tunnel.exhausted(localIndex, limit, now));
   }
 
+  busy(peer: PeerId, ports: number, now: Instant): void {
+    this.#with(peer, (tunnel) => tunnel.busy(ports, now));
+  }
+
   foreign(packet: Uint8Array, from: Origin, now: Instant): void {
     const tunnel = this.#receiver.receive(packet, from, now);
     if (tunnel !== undefined) this.#settle(tunnel);

@@ -65,6 +65,7 @@ const datapath: Datapath = {
   setPath: () => undefined,
   setMtu: () => undefined,
   setRoutes: () => undefined,
+  setPorts: () => undefined,
   sendControl: () => true,
   sendForeign: (_path, _to, packet) => {
     lastSent = packet;

@@ -26,15 +26,40 @@ napi_value fastSetPeer(napi_env env, napi_callback_info info) {
   Gate::Change change(&lanes->gate);
   Peer* peer = lanes->forwarding.peer(static_cast<uint32_t>(peerNumber));
   peer->mtu = static_cast<size_t>(mtu);
-  peer->direct = length != 0;
-  peer->origin = {};
-  if (!peer->direct) return undefined(env);
-  peer->to = to;
-  peer->origin.words[0] = static_cast<uint32_t>(port);
+  Origin origin;
+  if (length != 0) origin.words[0] = static_cast<uint32_t>(port);
   for (size_t word = 0; word < length / 4; word++) {
     const uint8_t* at = address + 4 * word;
-    peer->origin.words[1 + word] = static_cast<uint32_t>(at[0]) << 24 | static_cast<uint32_t>(at[1] << 16 | at[2] << 8 | at[3]);
+    origin.words[1 + word] = static_cast<uint32_t>(at[0]) << 24 | static_cast<uint32_t>(at[1] << 16 | at[2] << 8 | at[3]);
   }
+  const bool direct = length != 0;
+  if (direct == peer->direct && origin == peer->origin && (!direct || to.family() == peer->to.family())) return undefined(env);
+  peer->direct = direct;
+  peer->origin = origin;
+  peer->ports = 0;
+  peer->toldBusy = false;
+  peer->heardAt = Engine::now();
+  if (direct) peer->to = to;
+  return undefined(env);
+}
+
+// fastSetPorts(handle, number, ports, tellAgain 0|1): bits of the further ports that reach the peer, see Peer::ports; and
+// whether it is told anew when much goes there
+napi_value fastSetPorts(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  Lanes* lanes = lanesOf(env, arguments);
+  int64_t peerNumber = 0;
+  int64_t ports = 0;
+  int64_t tellAgain = 0;
+  if (lanes == nullptr || !arguments.integer(1, 0, UINT32_MAX, &peerNumber) ||
+      !arguments.integer(2, 0, (1 << kPorts) - 1, &ports) || !arguments.integer(3, 0, 1, &tellAgain)) {
+    return nullptr;
+  }
+  Gate::Change change(&lanes->gate, Gate::kOutbound, Gate::kOutbound);
+  Peer* peer = lanes->forwarding.knownPeer(static_cast<uint32_t>(peerNumber));
+  if (peer == nullptr) return undefined(env);
+  peer->ports = static_cast<uint32_t>(ports);
+  if (tellAgain == 1) peer->toldBusy = false;
   return undefined(env);
 }
 
@@ -107,6 +132,7 @@ napi_value fastDrops(napi_env env, napi_callback_info info) {
 void bindFastdpChanges(napi_env env, napi_value exports) {
   const Binding bindings[] = {{"fastSetPeer", fastSetPeer},
                               {"fastForgetPeer", fastForgetPeer},
+                              {"fastSetPorts", fastSetPorts},
                               {"fastSetRoutes", fastSetRoutes},
                               {"fastTallies", fastTallies},
                               {"fastDrops", fastDrops}};

@@ -113,8 +113,35 @@ bool addSockets(napi_env env, napi_value list, const uint8_t* segments, size_t f
   return true;
 }
 
-// fastOpen(tun handle or undefined, udp handles, flags, coalesceTcp 0|1, coalesceUdp 0|1) → handle
+// Sockets of further ports.
+bool addPorts(napi_env env, napi_value list, EngineDevices* devices) {
+  uint32_t count = 0;
+  if (list == nullptr || napi_get_array_length(env, list, &count) != napi_ok) {
+    throwWrong(env, "a list of further sockets is wanted");
+    return false;
+  }
+  for (uint32_t i = 0; i < count; i++) {
+    napi_value handle = nullptr;
+    napi_get_element(env, list, i, &handle);
+    const UdpSocket* socket = udpOf(env, handle);
+    if (socket == nullptr) return false;
+    UdpSocket own;
+    Failure failure = socket->duplicate(&own);
+    if (!failure) {
+      if (int failed = own.refuseAll()) failure = {failed, "setsockopt SO_ATTACH_FILTER"};
+    }
+    if (failure) {
+      throwSystemError(env, failure);
+      return false;
+    }
+    (own.family() == AF_INET ? devices->ports4 : devices->ports6).push_back(std::move(own));
+  }
+  return true;
+}
+
+// fastOpen(tun handle or undefined, udp handles, flags, coalesceTcp 0|1, coalesceUdp 0|1, udp handles) → handle
 // Without a TUN nothing is moved but by fastFrame and fastDatagrams. A flag: whether runs leave that socket by one call.
+// The last handles are further ports to send from; nothing is received there.
 napi_value fastOpen(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   const uint8_t* segments = nullptr;
@@ -139,6 +166,7 @@ napi_value fastOpen(napi_env env, napi_callback_info info) {
   devices.coalesceUdp = coalesceUdp == 1;
   if (Failure failure = tun->duplicate(&devices.tun)) return throwSystemError(env, failure);
   if (!addSockets(env, arguments.raw(1), segments, flags, &devices)) return nullptr;
+  if (!addPorts(env, arguments.raw(5), &devices)) return nullptr;
   auto* fastdp = new Fastdp(env);
   fastdp->useDevices(std::move(devices));
   return makeHandle(env, fastdp);

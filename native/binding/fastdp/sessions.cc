@@ -74,7 +74,7 @@ napi_value fastReserve(napi_env env, napi_callback_info info) {
   // Sessions come and go on this thread alone, and the counter is made for several.
   Session* session = lanes->forwarding.session(static_cast<uint32_t>(localIndex));
   uint64_t counter = 0;
-  const bool reserved = session != nullptr && session->reserve(&counter);
+  const bool reserved = session != nullptr && session->reserve(1, &counter);
   return number(env, reserved ? static_cast<double>(counter) : -1);
 }
 

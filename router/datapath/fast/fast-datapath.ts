@@ -11,6 +11,7 @@ import {
   NO_STATS,
   type Path,
   type Route,
+  type SendOptions,
   type TrafficTotals,
   type TunnelStats,
 } from '../datapath.ts';
@@ -31,6 +32,8 @@ interface FastDatapathOptions {
   readonly overlayMtu: number;
   readonly counters: Counters<DatapathCounter>;
   readonly clock: () => Instant;
+  /** Has what `send` transmits leave by the further source port `port`. */
+  readonly sendFrom: (port: number, send: () => boolean) => boolean;
 }
 
 /** What is known of a peer that the lanes have a number for. */
@@ -144,12 +147,21 @@ export class FastDatapath implements Datapath {
     for (const id of [...this.#peerById.keys()]) this.#forgetIfIdle(id);
   }
 
-  sendControl(
-    peer: PeerId,
-    body: Uint8Array,
-    options?: { readonly via?: Path; readonly padTo?: number },
-  ): boolean {
-    return this.#its.sendControl(peer, body, options);
+  sendControl(peer: PeerId, body: Uint8Array, options?: SendOptions): boolean {
+    const send = (): boolean => this.#its.sendControl(peer, body, options);
+    const port = options?.port;
+    return port === undefined ? send() : this.#options.sendFrom(port, send);
+  }
+
+  setPorts(peer: PeerId, ports: number): void {
+    const known = this.#peerById.get(peer);
+    if (known !== undefined) this.#options.lanes.setPorts(known.number, ports, ports === 0);
+  }
+
+  /** The peer that the lanes know by `number`. */
+  peerOf(number: number): PeerId | undefined {
+    for (const [id, peer] of this.#peerById) if (peer.number === number) return id;
+    return undefined;
   }
 
   sendForeign(path: Path, to: PeerId | undefined, packet: Uint8Array): boolean {

@@ -9,6 +9,7 @@ export interface FastLanes {
     mtu: number,
   ): void;
   forgetPeer(peer: number): void;
+  setPorts(peer: number, ports: number, tellAgain: boolean): void;
   setRoutes(words4: Uint32Array, words6: Uint32Array, owners: readonly number[], self: number): void;
   install(session: FastSession): void;
   use(localIndex: number): void;

@@ -1,3 +1,5 @@
+import { addressBytes, parseAddress } from '../../../base/address.ts';
+import { type Endpoint, endpointHost, endpointPort } from '../../../base/endpoint.ts';
 import { WeftError } from '../../../base/weft-error.ts';
 import { chooseAeads } from '../../../crypto/choose-aeads.ts';
 import type { Suite } from '../../../crypto/suite.ts';
@@ -18,6 +20,8 @@ import { recordsToSleeve } from './records-to-sleeve.ts';
 
 /** What the lanes drop is added to the counters at once, and then at most this often. */
 const COLLECT_EVERY_MS = 1000;
+/** Further source ports of each family, with the port that is known 16 (kPorts of native/fastdp/peer.h). */
+const FURTHER_PORTS = 15;
 /** The datapath in C++, with a sleeve beside it for all that is not plain. */
 export const FAST: DatapathKind = {
   name: 'fast',
@@ -47,13 +51,37 @@ async function openFast(options: DatapathOptions): Promise<OpenDatapath> {
       setPathMtuDiscovery(descriptor, family, 'probe');
     },
   });
-  const engine = openEngine(tun, sockets, io);
+  const ports = openPorts(sockets, listen);
+  const further = Math.min(...ports.map((ofFamily) => ofFamily.length));
+  const engine = openEngine(tun, sockets, ports.flat(), io);
+  /** The further source port that what is transmitted now leaves by. */
+  let leavesBy = 0;
   const suites: readonly Suite[] = native.map(({ maker }) => maker.suite);
-  const datapath = new FastDatapath({ self, lanes: engine, suites, overlayMtu, counters, clock });
+  const datapath = new FastDatapath({
+    self,
+    lanes: engine,
+    suites,
+    overlayMtu,
+    counters,
+    clock,
+    sendFrom: (port, send) => {
+      leavesBy = port;
+      const sent = send();
+      leavesBy = 0;
+      return sent;
+    },
+  });
   const sleeve = new Sleeve({
     self,
     counters,
-    sink: io,
+    sink: {
+      deliver: (frame) => io.deliver(frame),
+      transmit: (to, bytes, segment, tos) => {
+        const socket = ports.find((ofFamily) => ofFamily[0]?.family === familyOf(to))?.[leavesBy - 1];
+        if (socket === undefined) io.transmit(to, bytes, segment, tos);
+        else sendProbe(socket, to, bytes);
+      },
+    },
     overlayMtu,
     config: {
       coalesceTcp: tun.offloads.writeTcp,
@@ -89,21 +117,65 @@ async function openFast(options: DatapathOptions): Promise<OpenDatapath> {
           onFault: (what, errno) =>
             onFault(readFault(what === 'tun' ? `TUN device ${tunName}` : what, errno)),
           onDropped,
+          onBusy: (number, now) => {
+            const peer = datapath.peerOf(number);
+            if (peer !== undefined && further > 0) events.busy(peer, further, now);
+          },
         }),
       );
     },
     close: () => {
       clearTimeout(collecting);
       engine.close();
+      for (const socket of ports.flat()) socket.close();
       io.close();
     },
   };
 }
 
-function openEngine(tun: Tun, sockets: readonly UdpSocket[], io: SleeveIo): FastEngine {
+/** Further sockets to send from, of each family that `sockets` has. As many of all; none where one cannot be opened. */
+function openPorts(sockets: readonly UdpSocket[], listen: readonly string[]): UdpSocket[][] {
+  const opened: UdpSocket[][] = [];
   try {
-    return FastEngine.open(tun, sockets);
+    for (const family of new Set(sockets.map((socket) => socket.family))) {
+      const host =
+        listen.find((text) => parseAddress(text)?.family === family) ?? (family === 4 ? '0.0.0.0' : '::');
+      const ofFamily: UdpSocket[] = [];
+      opened.push(ofFamily);
+      for (let i = 0; i < FURTHER_PORTS; i++) {
+        const socket = openUdp(host, 0);
+        ofFamily.push(socket);
+        setSocketBuffers(socket.descriptor, SOCKET_BUFFER_BYTES);
+        setPathMtuDiscovery(socket.descriptor, family, 'probe');
+      }
+    }
+    return opened;
+  } catch {
+    for (const socket of opened.flat()) socket.close();
+    return [[]];
+  }
+}
+
+function familyOf(to: Endpoint): 4 | 6 {
+  return to.startsWith('[') ? 6 : 4;
+}
+
+/** One that is lost is sent again, so nothing waits for room and nothing is counted. */
+function sendProbe(socket: UdpSocket, to: Endpoint, bytes: Uint8Array): void {
+  const address = addressBytes(parseAddress(endpointHost(to))!);
+  socket.send(address, endpointPort(to), bytes, bytes.length, bytes.length, 0);
+}
+
+function openEngine(
+  tun: Tun,
+  sockets: readonly UdpSocket[],
+  ports: readonly UdpSocket[],
+  io: SleeveIo,
+): FastEngine {
+  try {
+    return FastEngine.open(tun, sockets, ports);
   } catch (error) {
+    for (const socket of ports) socket.close();
     io.close();
     throw error;
   }

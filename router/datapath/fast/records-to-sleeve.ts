@@ -1,3 +1,4 @@
+import type { Instant } from '../../../base/instant.ts';
 import type { DatapathOptions } from '../datapath.ts';
 import type { Sleeve } from '../sleeve/sleeve.ts';
 import { UdpOrigins } from '../udp-origins.ts';
@@ -13,6 +14,7 @@ const WORN = 3;
 const TUN_ERROR = 4;
 const SOCKET_ERROR = 5;
 const DROPPED = 6;
+const BUSY = 7;
 
 /** What of the lanes' records is not for the sleeve. */
 interface RecordHandlers {
@@ -20,6 +22,8 @@ interface RecordHandlers {
   onFault(what: 'tun' | 'sockets', errno: number): void;
   /** There are drops to be collected. */
   onDropped(): void;
+  /** Much goes to the peer with this number. */
+  onBusy(peer: number, now: Instant): void;
 }
 
 /** Hands what the lanes leave to others, as `native/fastdp.ts` draws it, to the sleeve. */
@@ -40,6 +44,7 @@ export function recordsToSleeve(
       else if (kind === TUN_ERROR) handlers.onFault('tun', words[at + 11]!);
       else if (kind === SOCKET_ERROR) handlers.onFault('sockets', words[at + 11]!);
       else if (kind === DROPPED) handlers.onDropped();
+      else if (kind === BUSY) handlers.onBusy(index, now);
       if (kind !== DATAGRAM && kind !== OPENED) continue;
       const from = origins[words[at + 3] === 4 ? 4 : 6].endpoint(words, at + ORIGIN_WORD);
       const tos = words[at + 9]!;

@@ -346,12 +346,11 @@ export class SleeveInbound {
       state.events?.confirmed(session.localIndex, originOf(from, via), state.now);
     }
     if (!newest) return;
-    const path = session.peer.path;
-    if (via === undefined && path?.kind === 'direct' && path.endpoint === from) return;
+    if (via === undefined && session.peer.isAt(from, state.now)) return;
     const reportedAt = session.movedReportedAt;
     if (reportedAt !== undefined && state.now < after(reportedAt, MOVED_AGAIN_MS)) return;
     const origin = originOf(from, via);
-    if (samePath(path, origin)) return;
+    if (samePath(session.peer.path, origin)) return;
     session.movedReportedAt = state.now;
     state.events?.moved(session.localIndex, origin, state.now);
   }

@@ -1,8 +1,12 @@
-import type { Instant } from '../../../base/instant.ts';
+import { type Endpoint, endpointHost } from '../../../base/endpoint.ts';
+import { after, type Instant } from '../../../base/instant.ts';
 import type { PeerId } from '../../../base/peer-id.ts';
 import type { Path, TunnelStats } from '../datapath.ts';
 import type { SleeveSession } from './sleeve-session.ts';
 import { type WaitingBudget, WaitingPackets } from './waiting-packets.ts';
+
+/** How long other ports of a peer's address are taken for its own after its endpoint was heard. As in native/fastdp/inbound.h. */
+const HEARD_FOR_MS = 3000;
 
 /** A session that knows its peer. */
 export type PeerSession = SleeveSession<SleevePeer>;
@@ -16,6 +20,8 @@ export class SleevePeer {
   /** The session that packets are sealed with. */
   current: PeerSession | undefined;
   path: Path | undefined;
+  /** When something came from just there, or the path was taken into use. */
+  heardAt: Instant | undefined;
   /** The largest IP packet its path carries. */
   mtu: number;
   /** Whether routes lead to it. */
@@ -42,6 +48,19 @@ export class SleevePeer {
   /** Whether nothing refers to it any more, so that it may be forgotten. */
   get idle(): boolean {
     return this.sessions === 0 && this.path === undefined && !this.routed && this.waiting.size === 0;
+  }
+
+  /**
+   * Whether `from`, where something came from at `now`, is where the peer is known to be: the endpoint of its path, or
+   * another port of the same address while its endpoint is heard as well. A peer may send from several ports; one whose
+   * endpoint is silent may have been given another by a NAT.
+   */
+  isAt(from: Endpoint, now: Instant): boolean {
+    if (this.path?.kind !== 'direct') return false;
+    const { endpoint } = this.path;
+    if (endpoint === from) this.heardAt = now;
+    else if (endpointHost(endpoint) !== endpointHost(from)) return false;
+    return this.heardAt !== undefined && now <= after(this.heardAt, HEARD_FOR_MS);
   }
 
   stats(): TunnelStats {

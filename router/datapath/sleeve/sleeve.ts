@@ -11,6 +11,7 @@ import {
   NO_STATS,
   type Path,
   type Route,
+  type SendOptions,
   type TrafficTotals,
   type TunnelStats,
 } from '../datapath.ts';
@@ -170,6 +171,7 @@ export class Sleeve implements Datapath {
     if (known === undefined) return;
     if (!samePath(known.path, path)) {
       known.path = path;
+      known.heardAt = this.#state.now;
       this.#outbound.flush(known);
     }
     this.#state.forgetIfIdle(known);
@@ -189,17 +191,16 @@ export class Sleeve implements Datapath {
     return this.#state.routes;
   }
 
-  sendControl(
-    peer: PeerId,
-    body: Uint8Array,
-    options: { readonly via?: Path; readonly padTo?: number } = {},
-  ): boolean {
+  sendControl(peer: PeerId, body: Uint8Array, options: SendOptions = {}): boolean {
     const known = this.#state.knownPeer(peer);
     if (known === undefined) return false;
     const sent = this.#sender.sealControl(known, body, options.via ?? known.path, options.padTo);
     this.#afterCall();
     return sent;
   }
+
+  /** It sends from one port only. */
+  setPorts(): void {}
 
   sendForeign(path: Path, to: PeerId | undefined, packet: Uint8Array): boolean {
     const sent = this.#sender.sendForeign(path, to, packet);

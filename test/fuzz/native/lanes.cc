@@ -28,7 +28,7 @@ struct NoWaker final : UpwardQueue::Waker {
 };
 struct Datagrams final : DatagramSink {
   size_t count = 0;
-  void transmit(const SocketAddress&, const uint8_t* bytes, size_t length, size_t segment, uint8_t) override {
+  void transmit(const SocketAddress&, const uint8_t* bytes, size_t length, size_t segment, uint8_t, size_t) override {
     require(segment > 0 && segment <= length && length <= kMaxOuterLength);
     for (size_t at = 0; at < length; at += segment, count++)
       require(isDataPacket(bytes + at, std::min(segment, length - at)) && receiverIndexOf(bytes + at) == kIndex);

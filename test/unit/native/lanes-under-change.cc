@@ -29,7 +29,7 @@ struct NoWaker final : UpwardQueue::Waker {
 struct Datagrams final : DatagramSink {
   std::atomic<uint64_t> count{0};
   std::atomic<uint64_t> clear{0};
-  void transmit(const SocketAddress&, const uint8_t* bytes, size_t length, size_t segment, uint8_t) override {
+  void transmit(const SocketAddress&, const uint8_t* bytes, size_t length, size_t segment, uint8_t, size_t) override {
     for (size_t at = 0; at < length; at += segment) {
       count.fetch_add(1);
       // The version and the source, as they stand in a packet that is not sealed.
@@ -156,7 +156,7 @@ int main() {
     current.store(index);
     for (int i = 0; i < 20; i++) {
       uint64_t counter = 0;
-      if (Session* session = lanes.forwarding.session(index)) session->reserve(&counter);
+      if (Session* session = lanes.forwarding.session(index)) session->reserve(1, &counter);
       const PeerTallies& tallies = lanes.forwarding.knownPeer(kPeer)->tallies;
       seen += tallies.sentPackets.value() + tallies.receivedPackets.value() + lanes.drops.take()[0];
       while (lanes.upward.take(words.data(), 256, room.data(), room.size()) > 0) continue;

@@ -201,6 +201,7 @@ describe('a thief of the responder key', () => {
       setPath: (_peer, path) => void calls.push(`path ${JSON.stringify(path)}`),
       setMtu: () => undefined,
       setRoutes: () => undefined,
+      setPorts: () => undefined,
       sendControl: () => {
         calls.push('control');
         return true;

@@ -51,7 +51,7 @@ describe('control messages', () => {
     const faults: [number[], string][] = [
       [[], 'empty'],
       [[0], 'unknownType'],
-      [[134, ...TOKEN], 'unknownType'],
+      [[200, ...TOKEN], 'unknownType'],
       [[255], 'unknownType'],
       [[128, 1, 2], 'truncated'],
       [[132, ...TOKEN, 0], 'tooLong'],

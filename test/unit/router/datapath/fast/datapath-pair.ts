@@ -24,6 +24,8 @@ const ABSENT = 'c'.repeat(64) as PeerId;
 const RELAYED = 'd'.repeat(64) as PeerId;
 const FROM = parseEndpoint('192.0.2.2:6783')!;
 const ELSEWHERE = parseEndpoint('198.51.100.9:7000')!;
+/** The peer's address, and another port than it is known by. */
+const OTHER_PORT = parseEndpoint('192.0.2.2:40000')!;
 const OVERLAY_MTU = 1400;
 const SEND_KEY = new Uint8Array(32).fill(1);
 const RECEIVE_KEY = new Uint8Array(32).fill(2);
@@ -33,8 +35,12 @@ export const RELAYED_INDEX = 8;
 /** 192.0.2.2:6783 and 198.51.100.9:7000 as the addon tells them. */
 const ORIGINS = {
   [FROM]: Uint32Array.of(6783, 0xc0000202, 0, 0, 0),
+  [OTHER_PORT]: Uint32Array.of(40000, 0xc0000202, 0, 0, 0),
   [ELSEWHERE]: Uint32Array.of(7000, 0xc6336409, 0, 0, 0),
 };
+
+/** Where datagrams may come from. */
+const PLACES = { peer: FROM, otherPort: OTHER_PORT, elsewhere: ELSEWHERE } as const;
 
 /** What one datapath put out since it was last asked. */
 interface Output {
@@ -75,6 +81,7 @@ export class DatapathPair {
         overlayMtu: OVERLAY_MTU,
         counters,
         clock: () => this.#now,
+        sendFrom: (_port, send) => send(),
       });
       const openLedger = (session: DataSession): ReturnType<FastDatapath['openLedger']> =>
         datapath!.openLedger(session);
@@ -99,6 +106,7 @@ export class DatapathPair {
       onDropped: () => {
         this.#told = true;
       },
+      onBusy: () => undefined,
     });
     this.each((one) => setUp(one));
     this.compare();
@@ -124,10 +132,10 @@ export class DatapathPair {
     bytes: Uint8Array,
     segment = bytes.length,
     tos = 0,
-    from: 'peer' | 'elsewhere' = 'peer',
+    from: keyof typeof PLACES = 'peer',
   ): void {
     this.#now = after(this.#now, 1);
-    const origin = from === 'peer' ? FROM : ELSEWHERE;
+    const origin = PLACES[from];
     const { sleeve } = this.#reference;
     sleeve.handleDatagrams(origin, bytes.slice(), this.#now, Math.max(1, segment), tos);
     sleeve.endBatch(this.#now);
@@ -199,6 +207,7 @@ class Side {
       moved: note('moved'),
       control: note('control'),
       exhausted: note('exhausted'),
+      busy: note('busy'),
       foreign: note('foreign'),
       unknownIndex: note('unknownIndex'),
     });

@@ -63,6 +63,14 @@ describe('the fast datapath, as the control core changes it', () => {
     deepEqual(traffic(NEXT_INDEX, 2), { frames: 1, datagrams: 1 });
   });
 
+  it('delivers what comes from another port of the address of a peer, and takes the peer for where it was', () => {
+    traffic(LOCAL_INDEX, 0);
+    pair.handleDatagrams(sealed(pair, LOCAL_INDEX, 1, udpPacket(IN, pattern(9))), undefined, 0, 'otherPort');
+    equal(pair.compare().frames, 1);
+    pair.handleFrame(frameOf(udpPacket(OUT, pattern(100))));
+    deepEqual(pair.compare(), { frames: 0, datagrams: 1 });
+  });
+
   it('tells that the peer moved, and follows where the control core says so', () => {
     traffic(LOCAL_INDEX, 0);
     pair.handleDatagrams(sealed(pair, LOCAL_INDEX, 1, udpPacket(IN, pattern(9))), undefined, 0, 'elsewhere');

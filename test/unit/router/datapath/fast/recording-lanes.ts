@@ -14,7 +14,7 @@ export class RecordingLanes {
   /** `coalesce`: the TUN takes super-packets. */
   constructor(coalesce: boolean) {
     const flag = coalesce ? 1 : 0;
-    this.#handle = addon().fastOpen(undefined, [], new Uint8Array(0), flag, flag);
+    this.#handle = addon().fastOpen(undefined, [], new Uint8Array(0), flag, flag, []);
     this.engine = new FastEngine(this.#handle);
   }
 

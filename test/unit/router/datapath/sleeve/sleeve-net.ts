@@ -155,6 +155,7 @@ export class SleeveNet {
         moved: record('moved'),
         control: record('control'),
         exhausted: record('exhausted'),
+        busy: record('busy'),
         foreign: record('foreign'),
         unknownIndex: record('unknownIndex'),
       },

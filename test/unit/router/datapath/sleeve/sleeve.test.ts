@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { concat, readU16BE, readU32BE, utf8 } from '../../../../../base/bytes.ts';
-import { parseEndpoint } from '../../../../../base/endpoint.ts';
-import { after } from '../../../../../base/instant.ts';
+import { type Endpoint, parseEndpoint } from '../../../../../base/endpoint.ts';
+import { after, type Instant } from '../../../../../base/instant.ts';
 import { parseCidr } from '../../../../../base/range.ts';
 import { createAead } from '../../../../../crypto/aead.ts';
 import { cryptoReady } from '../../../../../crypto/ready.ts';
@@ -365,6 +365,24 @@ describe('a pair of sleeves', () => {
     assert.deepEqual(rebuilt, whole.subarray(20));
   });
 
+  it('takes other ports of the address of a peer for its own, while its endpoint is heard as well', () => {
+    const net = pair();
+    const known = net.nodes[0]!.endpoint;
+    const otherPort = parseEndpoint(`${known.slice(0, known.lastIndexOf(':'))}:40000`)!;
+    const { sleeve, events } = net.nodes[1]!;
+    const receive = (from: Endpoint, at: Instant): string[] => {
+      net.send(0, plain(udpPacket(V4, pattern(9))));
+      sleeve.handleDatagrams(from, net.nodes[0]!.transmitted.pop()!.bytes, at);
+      return events.map(({ name }) => name);
+    };
+    assert.deepEqual(receive(known, net.now), ['confirmed']);
+    assert.deepEqual(receive(otherPort, after(net.now, 3000)), ['confirmed']);
+    // A NAT may have given the peer another port: then nothing comes from the one that is known.
+    assert.deepEqual(receive(otherPort, after(net.now, 3001)), ['confirmed', 'moved']);
+    assert.deepEqual(receive(known, after(net.now, 4000)), ['confirmed', 'moved']);
+    assert.deepEqual(receive(otherPort, after(net.now, 6000)), ['confirmed', 'moved']);
+  });
+
   it('confirms a session once, and tells when the peer has moved: by its newest packet, not too often', () => {
     const net = pair();
     const elsewhere = parseEndpoint('198.51.100.7:1')!;
@@ -403,6 +421,7 @@ describe('a pair of sleeves', () => {
       control() {},
       foreign() {},
       unknownIndex() {},
+      busy() {},
     };
     // A new session whenever one is worn or missing, used at once: its first act is to send what waits.
     const renew = (): void => void net.connect(0, 1);
