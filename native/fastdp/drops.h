@@ -29,6 +29,8 @@ enum class Drop : size_t {
   kSendQueueFull,
   kNoSocket,
   kSegmentsOff,
+  kTunTcpSegmentsOff,
+  kTunUdpSegmentsOff,
   kSocketError,
   kCount,
 };

@@ -238,25 +238,40 @@ ssize_t Engine::Datagrams::send(const UdpSocket& socket, const SocketAddress& to
 }
 
 void Engine::Frames::deliver(const iovec* parts, size_t count) {
+  const VnetHeader header = VnetHeader::read(static_cast<const uint8_t*>(parts[0].iov_base));
+  const ssize_t wrote = write(parts, count);
+  if (header.gsoType != kGsoNone) watch(header, wrote == -EINVAL);
+  if (wrote < 0) engine_->lanes_.drops.add(wrote == -EINVAL ? Drop::kTunInvalid : Drop::kTunWriteFailed);
+}
+
+// Bytes, or −errno.
+ssize_t Engine::Frames::write(const iovec* parts, size_t count) {
   const TunDevice& tun = engine_->devices_.tun;
-  ssize_t wrote = -1;
   if (tun.vnetHeader()) {
+    ssize_t wrote = -1;
     do {
       wrote = ::writev(tun.fd(), parts, static_cast<int>(count));
     } while (wrote < 0 && errno == EINTR);
-  } else {
-    // One part, for nothing is coalesced then. A TUN without offloads takes no partial checksums either.
-    auto* frame = static_cast<uint8_t*>(parts[0].iov_base);
-    const VnetHeader header = VnetHeader::read(frame);
-    IpPacket ip;
-    const bool partial = (header.flags & kVnetNeedsChecksum) != 0;
-    if (partial && IpPacket::readPlain(frame + kVnetHeader, parts[0].iov_len - kVnetHeader, &ip)) {
-      completeChecksum(ip.bytes + ip.transport, ip.length - ip.transport, ip.checksumOffset(), ip.protocol);
-    }
-    wrote = tun.write(frame + kVnetHeader, parts[0].iov_len - kVnetHeader);
-    if (wrote < 0) errno = static_cast<int>(-wrote);
+    return wrote < 0 ? -errno : wrote;
   }
-  if (wrote < 0) engine_->lanes_.drops.add(errno == EINVAL ? Drop::kTunInvalid : Drop::kTunWriteFailed);
+  // One part, for nothing is coalesced then. A TUN without offloads takes no partial checksums either.
+  auto* frame = static_cast<uint8_t*>(parts[0].iov_base);
+  const VnetHeader header = VnetHeader::read(frame);
+  IpPacket ip;
+  const bool partial = (header.flags & kVnetNeedsChecksum) != 0;
+  if (partial && IpPacket::readPlain(frame + kVnetHeader, parts[0].iov_len - kVnetHeader, &ip)) {
+    completeChecksum(ip.bytes + ip.transport, ip.length - ip.transport, ip.checksumOffset(), ip.protocol);
+  }
+  return tun.write(frame + kVnetHeader, parts[0].iov_len - kVnetHeader);
+}
+
+void Engine::Frames::watch(const VnetHeader& header, bool refused) {
+  const bool udp = header.gsoType == kGsoUdp;
+  int& refusals = udp ? udpRefused_ : tcpRefused_;
+  refusals = refused ? refusals + 1 : 0;
+  if (refusals < kRefusals) return;
+  engine_->lanes_.inbound.stopCoalescing(udp);
+  engine_->lanes_.drops.add(udp ? Drop::kTunUdpSegmentsOff : Drop::kTunTcpSegmentsOff);
 }
 
 }  // namespace weft

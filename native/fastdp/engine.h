@@ -10,6 +10,7 @@
 #include "device/tun-device.h"
 #include "device/udp-socket.h"
 #include "fastdp/lanes.h"
+#include "packet/vnet-header.h"
 
 namespace weft {
 
@@ -67,7 +68,17 @@ class Engine {
     void deliver(const iovec* parts, size_t count) override;
 
    private:
+    // How many super-packets of a kind the kernel may refuse as malformed, one after the other, until none are made any
+    // more: some kernels grant them, take the first, and refuse them later.
+    static constexpr int kRefusals = 3;
+
+    ssize_t write(const iovec* parts, size_t count);
+    // Watches what becomes of super-packets.
+    void watch(const VnetHeader& header, bool refused);
+
     Engine* engine_;
+    int tcpRefused_ = 0;
+    int udpRefused_ = 0;
   };
 
   void runOutbound();

@@ -24,6 +24,8 @@ class Inbound {
                        uint64_t now);
   // Delivers what is held back. To be called at the end of each batch.
   void flush() { coalescer_.flush(); }
+  // From now on packets of that kind are delivered one by one. May be called from within the sink.
+  void stopCoalescing(bool udp) { coalescer_.stop(udp); }
 
  private:
   // A packet in work, with what is known of all its batch.

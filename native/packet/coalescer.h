@@ -59,6 +59,8 @@ class Coalescer {
   void add(const IpPacket& ip, size_t checksumStart);
   // Delivers all that is held back. To be called at the end of each batch, before its memory is used again.
   void flush();
+  // The kernel takes no super-packets of that kind after all. May be called from within the sink.
+  void stop(bool udp) { (udp ? udp_ : tcp_) = false; }
 
  private:
   static constexpr size_t kMaxChains = 8;

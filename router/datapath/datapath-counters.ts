@@ -163,6 +163,12 @@ export const DATAPATH_COUNTERS = {
   ),
   'datapath.socketError': counts('Errors of the tunnel sockets.'),
   'datapath.segmentsOff': counts('Times a socket stopped sending in runs because its device cannot.'),
+  'datapath.tunTcpSegmentsOff': counts(
+    'Times TCP super-packets to the TUN were given up, for the kernel had begun to refuse them.',
+  ),
+  'datapath.tunUdpSegmentsOff': counts(
+    'Times UDP super-packets to the TUN were given up, for the kernel had begun to refuse them.',
+  ),
   'datapath.upwardFull': drops(
     'packet',
     'Packets and datagrams that the fast datapath left to the sleeve, which had too many to do: a flood from strangers, or traffic of a kind that only the sleeve carries.',

@@ -2,6 +2,7 @@ import type { ChosenAeads } from '../../crypto/choose-aeads.ts';
 import type { TunOffloads } from '../../native/tun.ts';
 import type { UdpSocket } from '../../native/udp.ts';
 import type { DatapathFeature } from './datapath.ts';
+import type { DatapathCounter } from './datapath-counters.ts';
 
 /** The ciphers that were looked at. */
 export function aeadFeatures({ tried }: ChosenAeads): DatapathFeature[] {
@@ -25,6 +26,29 @@ export function tunFeatures(offloads: TunOffloads): DatapathFeature[] {
     feature('TCP super-packets to the TUN', tcp, writeTcp),
     feature('UDP super-packets to the TUN', udp, writeUdp),
   ];
+}
+
+/** What was given up while packets moved, by the name of its feature and the counter that says so. */
+const GIVEN_UP: Readonly<Record<string, DatapathCounter>> = {
+  'TCP super-packets to the TUN': 'datapath.tunTcpSegmentsOff',
+  'UDP super-packets to the TUN': 'datapath.tunUdpSegmentsOff',
+  'several datagrams in one call': 'datapath.segmentsOff',
+};
+
+/** `features` as they were at the start, without those that were `givenUp` since. */
+export function liveFeatures(
+  features: readonly DatapathFeature[],
+  givenUp: ReadonlySet<DatapathCounter>,
+): DatapathFeature[] {
+  return features.map((feature) => {
+    const counter = GIVEN_UP[feature.name];
+    if (feature.fault !== undefined || counter === undefined || !givenUp.has(counter)) return feature;
+    const device = counter === 'datapath.segmentsOff';
+    const fault = device
+      ? 'the device that they leave by cannot do it'
+      : 'the kernel refused some, so it was given up';
+    return { ...feature, fault, wrong: !device };
+  });
 }
 
 /** What the sockets are for runs of datagrams. */

@@ -20,5 +20,7 @@ export const FAST_COUNTERS: readonly DatapathCounter[] = [
   'datapath.sendQueueFull',
   'datapath.noSocket',
   'datapath.segmentsOff',
+  'datapath.tunTcpSegmentsOff',
+  'datapath.tunUdpSegmentsOff',
   'datapath.socketError',
 ];

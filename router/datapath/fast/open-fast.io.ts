@@ -9,7 +9,8 @@ import { setPathMtuDiscovery, setSocketBuffers } from '../../../native/socket-op
 import { openTun, type Tun } from '../../../native/tun.ts';
 import { openUdp, type UdpSocket } from '../../../native/udp.ts';
 import type { DatapathKind, DatapathOptions, OpenDatapath } from '../datapath.ts';
-import { aeadFeatures, tunFeatures, udpFeatures } from '../host-features.io.ts';
+import type { DatapathCounter } from '../datapath-counters.ts';
+import { aeadFeatures, liveFeatures, tunFeatures, udpFeatures } from '../host-features.io.ts';
 import { AEAD_MAKERS } from '../sleeve/aead-makers.io.ts';
 import type { SleeveUdp } from '../sleeve/batch-socket.io.ts';
 import { SleeveIo } from '../sleeve/sleeve.io.ts';
@@ -92,11 +93,18 @@ async function openFast(options: DatapathOptions): Promise<OpenDatapath> {
   });
   datapath.setSleeve(sleeve);
   let collecting: NodeJS.Timeout | undefined;
+  /** What the lanes gave up on the way. */
+  const givenUp = new Set<DatapathCounter>();
   return {
     name: FAST.name,
     suites: aeads.suites,
     takesMarks: true,
-    features: [...aeadFeatures(aeads), ...tunFeatures(tun.offloads), ...udpFeatures(sockets)],
+    get features() {
+      return liveFeatures(
+        [...aeadFeatures(aeads), ...tunFeatures(tun.offloads), ...udpFeatures(sockets)],
+        givenUp,
+      );
+    },
     datapath,
     start: (events, onFault) => {
       sleeve.setEvents(events);
@@ -105,7 +113,7 @@ async function openFast(options: DatapathOptions): Promise<OpenDatapath> {
       io.start({ onDatagrams: nothing, onFrame: nothing, onBatchEnd: nothing });
       const collect = (): void => {
         collecting = undefined;
-        datapath.collectDrops();
+        for (const counter of datapath.collectDrops()) givenUp.add(counter);
       };
       const onDropped = (): void => {
         if (collecting !== undefined) return;
