@@ -13,6 +13,7 @@ const BENCHES: readonly string[] = [
   'first-packet',
   'tunnel-throughput',
   'tunnel-datapaths',
+  'policed-flows',
   'cni-attach',
   'mesh',
   'daemon',
