@@ -27,7 +27,7 @@ export class TimeChart {
   #isBad;
   #plot = element('div', { class: 'plot', role: 'img' });
   #keys = element('ul', { class: 'keys' });
-  #rows = element('div', { class: 'as-table' });
+  #rows = element('div', { class: 'as-table', role: 'group', tabindex: '0' });
   #details;
   /** @type {any} */
   #uplot;
@@ -42,6 +42,7 @@ export class TimeChart {
   constructor(title, isBad = false) {
     this.#title = title;
     this.#isBad = isBad;
+    this.#rows.setAttribute('aria-label', `${title}, as a table`);
     this.#details = element(
       'details',
       { ontoggle: () => this.#fillTable() },
