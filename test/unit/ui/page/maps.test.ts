@@ -1,0 +1,124 @@
+import { deepEqual, equal, match, notEqual, ok } from 'node:assert/strict';
+import { PictureStore } from '../../../../ui/page/live/picture-store.js';
+import { nodeGraph, workloadGraph } from '../../../../ui/page/map/graph.js';
+import { DASHES } from '../../../../ui/page/map/map-shapes.js';
+import { filterNodes, filterWorkloads, namespacesOf } from '../../../../ui/page/view/picture-filter.js';
+import { PictureHistory } from '../../../page/picture-history.ts';
+import { PretendedCluster } from '../../../page/pretended-cluster.ts';
+
+const ANY = { text: '', namespace: '', node: '', verdict: '' };
+
+function shop(): PictureStore {
+  const cluster = new PretendedCluster({ nodes: 5, workloads: 0, namespaces: 0 });
+  const store = new PictureStore();
+  store.takePicture(new PictureHistory(cluster, Date.UTC(2026, 10, 30), 5).next());
+  return store;
+}
+
+describe('what the page draws', () => {
+  const store = shop();
+  const graph = workloadGraph([...store.workloads.values()], [...store.edges.values()]);
+  const nodes = nodeGraph([...store.nodes.values()], [...store.tunnels.values()]);
+
+  it('tells denied from passed by a dash and a word, not by colour', () => {
+    const denied = graph.links.find(({ id }) => id === 'w:analytics/spark>w:shop/db')!;
+    const passed = graph.links.find(({ id }) => id === 'w:shop/catalog>w:shop/db')!;
+    deepEqual([denied.style, passed.style], ['denied', 'plain']);
+    match(denied.label, /denied/);
+    equal(passed.label, '');
+    const dashes = Object.entries(DASHES).filter(([style]) => style !== 'idle');
+    equal(new Set(dashes.map(([, dash]) => dash.join())).size, dashes.length);
+  });
+
+  it('gives each kind of item a form of its own, and each group its namespace', () => {
+    const shapeOf = (id: string) => graph.items.find((item) => item.id === id)?.shape;
+    deepEqual(
+      [shapeOf('w:shop/db'), shapeOf('n:node-1'), shapeOf('outside')],
+      ['circle', 'hexagon', 'diamond'],
+    );
+    equal(graph.items.find(({ id }) => id === 'w:shop/db')?.group, 'shop');
+  });
+
+  it('puts the node that was asked in the middle, and the nearest beside it', () => {
+    const ranks = nodes.items.toSorted((a, b) => a.rank - b.rank).map(({ label }) => label);
+    equal(ranks[0], 'node-1');
+    equal(ranks[1], 'node-2');
+  });
+
+  it('tells a relayed tunnel from a direct one, and by whom', () => {
+    const [direct, relayed] = ['node-2', 'node-5'].map((name) => {
+      const to = nodes.items.find(({ label }) => label === name)!.id;
+      return nodes.links.find(({ target }) => target === to)!;
+    });
+    deepEqual([direct!.style, relayed!.style], ['plain', 'relayed']);
+    match(relayed!.label, /^by node-2 · /);
+    equal(nodes.items.find(({ id }) => id === relayed!.by)?.label, 'node-2');
+    notEqual(DASHES.plain.join(), DASHES.relayed.join());
+  });
+});
+
+describe('the filter of the page', () => {
+  const store = shop();
+
+  it('shows all without one', () => {
+    const { workloads, edges } = filterWorkloads(store, ANY);
+    deepEqual([workloads.length, edges.length], [store.workloads.size, store.edges.size]);
+    const all = filterNodes(store, ANY);
+    deepEqual([all.nodes.length, all.tunnels.length], [store.nodes.size, store.tunnels.size]);
+  });
+
+  it('knows the namespaces', () => {
+    deepEqual(namespacesOf(store), ['analytics', 'identity', 'kube-system', 'monitoring', 'shop']);
+  });
+
+  it('shows a namespace with whom it talks to', () => {
+    const { workloads, edges } = filterWorkloads(store, { ...ANY, namespace: 'identity' });
+    const names = workloads.map(({ id }) => id);
+    ok(names.includes('w:identity/ldap') && names.includes('w:shop/web'));
+    ok(!names.includes('w:shop/db'));
+    ok(edges.every(({ source, target }) => [source, target].some((id) => id.startsWith('w:identity/'))));
+  });
+
+  it('shows what was denied, and nobody else', () => {
+    const { workloads } = filterWorkloads(store, { ...ANY, verdict: 'dropped' });
+    const ids = workloads.map(({ id }) => id).sort();
+    deepEqual(ids, ['w:analytics/spark', 'w:shop/cart', 'w:shop/db', 'w:shop/payment']);
+  });
+
+  it('finds a pod by its name or address, and a pair by a policy', () => {
+    const pod = store.workloads.get('w:shop/payment')!.pods[0]!;
+    for (const text of [pod.name, pod.address, 'SHOP/PAYMENT'])
+      ok(
+        filterWorkloads(store, { ...ANY, text }).workloads.some(({ id }) => id === 'w:shop/payment'),
+        text,
+      );
+    const { edges } = filterWorkloads(store, { ...ANY, text: 'db-clients' });
+    deepEqual(
+      edges.map(({ id }) => id),
+      ['w:analytics/spark>w:shop/db'],
+    );
+  });
+
+  it('asks for everything at once', () => {
+    const { workloads } = filterWorkloads(store, {
+      ...ANY,
+      text: 'db',
+      namespace: 'identity',
+      verdict: 'dropped',
+    });
+    deepEqual(workloads, []);
+  });
+
+  it('shows one node with its tunnels, and the nodes of a namespace', () => {
+    const one = filterNodes(store, { ...ANY, node: 'node-3' });
+    deepEqual(one.nodes.map(({ name }) => name).sort(), ['node-1', 'node-3']);
+    equal(one.tunnels.length, 1);
+    const hosts = new Set(
+      [...store.workloads.values()]
+        .filter(({ namespace }) => namespace === 'analytics')
+        .flatMap((row) => row.nodes),
+    );
+    const shown = filterNodes(store, { ...ANY, namespace: 'analytics' }).nodes.map(({ name }) => name);
+    for (const host of hosts) ok(shown.includes(host), host);
+  });
+});
