@@ -25,6 +25,7 @@ import { addShape, DASHES } from './map-shapes.js';
 /** How far a link bends to its side, so that the one back does not lie on it. */
 const BEND = 0.09;
 const MAX_ARROWS = 1500;
+const MAX_WIDTHS = 8_000;
 /** Where on a link its text may stand, the best place first. */
 const PLACES_ON_LINK = [0.55, 0.4, 0.7, 0.28];
 const PLACES_BEHIND_RELAY = [0.78, 0.85, 0.22];
@@ -249,6 +250,8 @@ function drawTexts(context, scene, theme) {
     y: (y - view.y) * view.k + height / 2,
   });
   const room = new TakenRoom(width, height);
+  /** @type {'500' | '600'} */
+  let weight = '500';
   context.textAlign = 'center';
   context.textBaseline = 'top';
   context.lineJoin = 'round';
@@ -260,13 +263,14 @@ function drawTexts(context, scene, theme) {
     /** @type {number} */ y,
     isForced = false,
   ) => {
-    const half = widthOf(context, text) / 2;
+    const half = widthOf(context, text, weight) / 2;
     if (!room.take(x - half - 2, y - 1, half * 2 + 4, 15, isForced)) return false;
     context.strokeText(text, x, y);
     context.fillText(text, x, y);
     return true;
   };
   if (graph.mode === 'groups') {
+    weight = '600';
     context.font = `600 12px ${theme.font}`;
     context.fillStyle = theme.muted;
     for (const { name, x, y, r } of layout.groups) {
@@ -275,6 +279,7 @@ function drawTexts(context, scene, theme) {
       write(shortened(name, letters), at.x, at.y - 17);
     }
   }
+  weight = '500';
   context.font = `500 11px ${theme.font}`;
   const first = graph.items.filter(({ id }) => id === selected || id === hovered || near.has(id));
   // Who looks from far away wants to see the form of all, and not to read.
@@ -322,20 +327,21 @@ function byWeight(items) {
   return order;
 }
 
-/** @type {Map<string, number>} */
-const widthByText = new Map();
+/** Of texts of items and links, and of names of groups. @type {Record<'500' | '600', Map<string, number>>} */
+const widths = { 500: new Map(), 600: new Map() };
 
 /**
  * @param {CanvasRenderingContext2D} context
  * @param {string} text
+ * @param {'500' | '600'} weight
  */
-function widthOf(context, text) {
-  const key = `${context.font.slice(0, 3)}${text}`;
-  let width = widthByText.get(key);
+function widthOf(context, text, weight) {
+  const widthByText = widths[weight];
+  let width = widthByText.get(text);
   if (width === undefined) {
-    if (widthByText.size > 8_000) widthByText.clear();
+    if (widthByText.size > MAX_WIDTHS) widthByText.clear();
     width = context.measureText(text).width;
-    widthByText.set(key, width);
+    widthByText.set(text, width);
   }
   return width;
 }

@@ -67,9 +67,10 @@ export function replaceContent(where, ...children) {
   const focused = where.contains(document.activeElement)
     ? document.activeElement?.getAttribute('data-key')
     : null;
-  const top = where.scrollTop;
+  // Asking for it has the browser lay out everything that is new: not where there is nothing that was scrolled.
+  const top = where.childElementCount > 0 ? where.scrollTop : 0;
   where.replaceChildren(...children);
-  where.scrollTop = top;
+  if (top > 0) where.scrollTop = top;
   if (focused === null || focused === undefined) return;
   const again = [...where.querySelectorAll('[data-key]')].find(
     (each) => each.getAttribute('data-key') === focused,
