@@ -4,12 +4,16 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 /** Where Debian's package puts it; `tools/setup page` installs that. */
 const CHROMIUM = '/usr/bin/chromium';
 /** How long anything may take that a test waits for: the machine may be busy with other tests. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 45_000;
 
 /** Starts the browser. Throws where there is none: a page that was not looked at has not been tested. */
 export async function openBrowser(): Promise<Browser> {
   if (!existsSync(CHROMIUM)) throw new Error(`there is no ${CHROMIUM}; run tools/setup page`);
-  return chromium.launch({ executablePath: CHROMIUM, chromiumSandbox: process.getuid?.() !== 0 });
+  return chromium.launch({
+    executablePath: CHROMIUM,
+    chromiumSandbox: process.getuid?.() !== 0,
+    args: ['--disable-gpu'],
+  });
 }
 
 /** A tab, and what went wrong in it. */
@@ -33,7 +37,7 @@ export async function openPage(
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') faults.push(message.text());
   });
-  await page.goto(link);
+  await page.goto(link, { waitUntil: 'commit' });
   return { page, faults };
 }
 
