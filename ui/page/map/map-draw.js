@@ -23,8 +23,8 @@ import { shortened } from '../view/format.js';
 import { addShape, DASHES } from './map-shapes.js';
 
 /** How far a link bends to its side, so that the one back does not lie on it. */
-const BEND = 0.09;
-const MAX_ARROWS = 1500;
+const BEND = 0.07;
+const MANY_LINKS = 200;
 const MAX_WIDTHS = 8_000;
 /** Where on a link its text may stand, the best place first. */
 const PLACES_ON_LINK = [0.55, 0.4, 0.7, 0.28];
@@ -112,6 +112,9 @@ function drawLinks(context, scene, theme) {
   /** @type {Map<string, { link: Link, isDim: boolean, path: Path2D, heads: Path2D }>} */
   const bundles = new Map();
   const hasHeads = graph.mode === 'groups';
+  // Lines of one pixel are drawn many times as fast as thick ones, and hide less of each other.
+  const isFine = (/** @type {boolean} */ isDim) =>
+    isDim || (near.size === 0 && graph.links.length > MANY_LINKS);
   const itemById = new Map(graph.items.map((item) => [item.id, item]));
   for (const link of graph.links) {
     const isDim = near.size > 0 && !near.has(link.id);
@@ -131,21 +134,19 @@ function drawLinks(context, scene, theme) {
     bundle.path.moveTo(a.x, a.y);
     bundle.path.quadraticCurveTo(c.x, c.y, b.x, b.y);
     const isLong = Math.abs(b.x - a.x) + Math.abs(b.y - a.y) > 40 / view.k;
-    if (hasHeads && !isDim && isLong && graph.links.length <= MAX_ARROWS)
+    if (hasHeads && isLong && !isFine(isDim))
       addHead(bundle.heads, curve, itemById.get(link.target)?.radius ?? 8, 5 + link.width);
   }
-  // The more there are, the less each of them may hide.
-  const thin = Math.max(0.42, Math.min(1, Math.sqrt(120 / graph.links.length)));
   const sorted = [...bundles].sort(([a], [b]) => (a < b ? -1 : 1));
   for (const [, { link, isDim, path, heads }] of sorted) {
-    const isPlain = link.style === 'plain' || link.style === 'idle';
-    context.globalAlpha = isDim ? 0.12 : isPlain && near.size === 0 ? 0.62 * Math.max(0.6, thin) : 0.95;
-    context.strokeStyle = colourOf(link.style, theme);
+    const { style, width } = link;
+    const isPlain = style === 'plain' || style === 'idle';
+    context.globalAlpha = isDim ? 0.14 : !isPlain ? 0.95 : isFine(isDim) ? 0.3 + 0.1 * width : 0.62;
+    context.strokeStyle = colourOf(style, theme);
     context.fillStyle = context.strokeStyle;
-    const step = isPlain ? link.width : Math.max(1, link.width);
-    context.lineWidth =
-      ((WIDTHS[step] ?? 1) * (near.size > 0 ? 1 : Math.max(0.6, thin))) / Math.max(0.7, Math.sqrt(view.k));
-    context.setLineDash([...DASHES[link.style]]);
+    const step = WIDTHS[isPlain ? width : Math.max(1, width)] ?? 1;
+    context.lineWidth = isFine(isDim) ? 1 / view.k : step / Math.max(0.7, Math.sqrt(view.k));
+    context.setLineDash(DASHES[style].map((length) => length / Math.min(1, view.k)));
     context.stroke(path);
     context.setLineDash([]);
     context.fill(heads);
@@ -201,7 +202,7 @@ function drawItems(context, { graph, layout, near, selected, hovered, view }, th
     if (at === undefined) continue;
     context.globalAlpha = near.size > 0 && !near.has(item.id) ? 0.25 : 1;
     context.beginPath();
-    const radius = Math.max(item.radius, LEAST_RADIUS / view.k);
+    const radius = Math.max(item.radius, (LEAST_RADIUS * item.radius) / (8 * view.k));
     addShape(context, item.shape, at.x, at.y, radius);
     const colour = item.isBad
       ? theme.bad
@@ -210,14 +211,17 @@ function drawItems(context, { graph, layout, near, selected, hovered, view }, th
         : theme['item-quiet'];
     context.fillStyle = item.isFilled || item.isBad ? colour : theme.surface;
     context.fill();
-    context.strokeStyle = colour;
-    context.lineWidth = 1.8;
-    context.setLineDash(item.shape === 'ring' ? [3, 3] : []);
-    context.stroke();
-    context.setLineDash([]);
+    if (!item.isFilled && !item.isBad) {
+      context.strokeStyle = colour;
+      context.lineWidth = 1.8;
+      context.setLineDash(item.shape === 'ring' ? [3, 3] : []);
+      context.stroke();
+      context.setLineDash([]);
+    }
     if (item.isBad) {
       const r = radius * 0.42;
       context.strokeStyle = theme.surface;
+      context.lineWidth = 1.8;
       context.beginPath();
       context.moveTo(at.x - r, at.y - r);
       context.lineTo(at.x + r, at.y + r);

@@ -23,9 +23,6 @@ const ARROWS = /** @type {const} */ ({
 });
 
 export class MapView {
-  /** How often it was drawn. */
-  drawn = 0;
-
   #map = byId('map');
   #canvas = /** @type {HTMLCanvasElement} */ (byId('canvas'));
   #context = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext('2d'));
@@ -104,9 +101,10 @@ export class MapView {
       this.#isAsked = false;
       if (this.#width === 0 || this.#height === 0) return;
       if (this.#isFitted) this.#view = this.#wholeView();
-      this.drawn++;
       drawMap(this.#context, this.#scene(), this.#theme);
-      this.#map.dataset.drawn = String(this.#layout.places.length / 2);
+      const count = this.#layout.places.length / 2;
+      if (count > 0 && this.#map.dataset.drawn === undefined) performance.mark('weft:first-picture');
+      if (count > 0) this.#map.dataset.drawn = String(count);
     });
   }
 

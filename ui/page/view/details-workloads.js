@@ -87,9 +87,9 @@ export function edgeDetails(picture, edge, select) {
         ['Denied', edge.droppedPerS > 0 ? `${rate(edge.droppedPerS)} packets` : null],
         ['Denied by', edge.policies.length > 0 ? lines(edge.policies) : isDenied ? 'not told' : null],
         ['Open now', String(edge.open)],
-        ['Begin', rate(edge.beganPerS)],
-        ['There', bytes(edge.sentBytesPerS)],
-        ['Back', bytes(edge.receivedBytesPerS)],
+        ['New', rate(edge.beganPerS)],
+        ['Bytes there', bytes(edge.sentBytesPerS)],
+        ['Bytes back', bytes(edge.receivedBytesPerS)],
         ['Nodes', lines(edge.ways.map(({ from, to }) => `${from ?? 'outside'} → ${to ?? 'outside'}`))],
       ]),
       section(
