@@ -20,6 +20,7 @@ const BENCHES: readonly string[] = [
   'metrics',
   'policy',
   'flows',
+  'page',
   'gossip-convergence',
 ];
 const K8S_BENCHES: readonly string[] = [
