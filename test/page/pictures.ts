@@ -1,4 +1,5 @@
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { SERIES_POINTS } from '../../ui/picture/picture.ts';
 import { mapHolds, openPage } from './page-in-browser.ts';
 import { PictureHistory } from './picture-history.ts';
 import { PictureServer } from './picture-server.ts';
@@ -50,7 +51,12 @@ export async function takePicture(
   look: (page: Page) => Promise<void> = async () => {},
 ): Promise<Buffer> {
   const { cluster, items, options, prepare } = PICTURES[name]!;
-  const history = new PictureHistory(new PretendedCluster(cluster), AT_MS);
+  // Ten minutes of a large cluster take longer to make up than to draw.
+  const history = new PictureHistory(
+    new PretendedCluster(cluster),
+    AT_MS,
+    cluster === LARGE ? 30 : SERIES_POINTS,
+  );
   const server = await PictureServer.listen(history.next(), { tunnel: (id) => history.tunnel(id) });
   try {
     const { page } = await openPage(browser, server.link, { ...SETTLED, ...options });

@@ -141,7 +141,7 @@ function drawLinks(context, scene, theme) {
   for (const [, { link, isDim, path, heads }] of sorted) {
     const { style, width } = link;
     const isPlain = style === 'plain' || style === 'idle';
-    context.globalAlpha = isDim ? 0.14 : !isPlain ? 0.95 : isFine(isDim) ? 0.3 + 0.1 * width : 0.62;
+    context.globalAlpha = isDim ? 0.14 : !isPlain ? 0.95 : isFine(isDim) ? 0.22 + 0.07 * width : 0.62;
     context.strokeStyle = colourOf(style, theme);
     context.fillStyle = context.strokeStyle;
     const step = WIDTHS[isPlain ? width : Math.max(1, width)] ?? 1;
