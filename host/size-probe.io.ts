@@ -24,14 +24,16 @@ export function probeSize(host: string, bytes: number, timeoutMs: number): Promi
       resolve(outcome);
     };
     const timer = setTimeout(() => end('silent'), timeoutMs);
-    socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+    const fail = ({ code }: NodeJS.ErrnoException): void =>
       end(code === 'ECONNREFUSED' ? 'answered' : code === 'EMSGSIZE' ? 'too-big' : 'silent');
-    });
+    socket.on('error', fail);
     socket.on('message', () => end('answered'));
     socket.connect(CLOSED_UDP_PORT, host, () => {
       const descriptor = udpDescriptor(socket);
       if (descriptor !== undefined) setPathMtuDiscovery(descriptor, family, 'do');
-      socket.send(new Uint8Array(bytes - IP_HEADER_BYTES[family] - UDP_HEADER_BYTES));
+      const packet = new Uint8Array(bytes - IP_HEADER_BYTES[family] - UDP_HEADER_BYTES);
+      // What the kernel refuses at once, since it was told before, it says here and to nobody else.
+      socket.send(packet, (error) => error && fail(error));
     });
   });
 }
