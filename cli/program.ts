@@ -26,6 +26,7 @@ import {
   ping,
 } from './ping.ts';
 import { addPolicyCommands, type PolicyWorld } from './policy-command.ts';
+import { addTestCommand, type Connectivity, NotConnectedError } from './test-command.ts';
 import { addTopCommands } from './top-command.ts';
 import { addUiCommand, type ServeUi } from './ui-command.ts';
 import { addWhyCommand, CannotTalkError, type Why } from './why-command.ts';
@@ -41,6 +42,7 @@ export interface World {
   doctor(runDir: string, flags: readonly string[]): AsyncIterable<Finding>;
   readonly why: Why;
   readonly ui: ServeUi;
+  readonly connectivity: Connectivity;
   /** What `weft ping` sends and waits with. */
   readonly pinging: PingWorld;
   /** Removes all of Weft from this host; resolves with what that was. */
@@ -62,6 +64,9 @@ export const EXIT = { done: 0, failed: 1, usage: 2, noDaemon: 3 } as const;
 
 /** `weft doctor` found something, and has said what. */
 class UnwellError extends Error {}
+
+/** What has been told by the results, so that nothing more is to be said. */
+const TOLD = [UnwellError, CannotTalkError, NotConnectedError];
 
 /** How often `weft rmpeer` looks how far it is. */
 const PROGRESS_EVERY_S = 10;
@@ -89,7 +94,7 @@ export async function runProgram(argv: readonly string[], world: World): Promise
     await program.parseAsync([...argv], { from: 'user' });
     return EXIT.done;
   } catch (error) {
-    if (error instanceof UnwellError || error instanceof CannotTalkError) return EXIT.failed;
+    if (TOLD.some((each) => error instanceof each)) return EXIT.failed;
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     tellError(error, program.opts<GlobalOptions>().json === true, world);
     if (!(error instanceof WeftError)) return EXIT.failed;
@@ -218,6 +223,11 @@ function buildProgram(world: World): Command {
   addWhyCommand(
     command(program, 'why', 'whether two pods can talk, and where and why not; exit code 0 only if they can'),
     world.why,
+    tools,
+  );
+  addTestCommand(
+    command(program, 'test', 'make two workloads, try what they reach, remove them'),
+    world,
     tools,
   );
   addUiCommand(

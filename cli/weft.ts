@@ -38,6 +38,10 @@ process.exitCode = await runProgram(process.argv.slice(2), {
     const { serveUi } = await import('../ui/ui.io.ts');
     return serveUi({ ...settings, reasons: dropReasons() }, tellLink);
   },
+  connectivity: async function* (runDir, question) {
+    const { connectivity } = await import('../connectivity/connectivity.io.ts');
+    yield* connectivity({ runDir, own: OWN_LINKS, ...question, signal: whenEnded() });
+  },
   pinging: {
     probeTcp,
     probeSize: async (...probe) => (await import('../host/size-probe.io.ts')).probeSize(...probe),
@@ -51,6 +55,13 @@ process.exitCode = await runProgram(process.argv.slice(2), {
   env: process.env,
   version: ownVersion(),
 });
+
+/** Aborts at the first signal to end; at the second the program ends as it stands. */
+function whenEnded(): AbortSignal {
+  const ending = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => ending.abort());
+  return ending.signal;
+}
 
 /** The text of a file of policies, `-` for standard input. Throws E_READ. */
 function readPolicyText(path: string): string {

@@ -1,5 +1,8 @@
 import { type Finding, fault, fine, skipped } from './finding.ts';
 
+/** How many packets with the marker each address gets. */
+export const CANARIES = 3;
+
 /** What a capture of one interface held. */
 export interface CanaryCapture {
   /** Packets that were looked at. */

@@ -17,7 +17,7 @@ const MAX_ERROR_BYTES = 64 * 1024;
 const JSON_TYPE = 'application/json';
 
 interface RequestOptions {
-  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH';
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Sent as JSON. */
   readonly body?: unknown;
   /** Of the body; for a PATCH it says which kind. Default `application/json`. */
@@ -107,6 +107,12 @@ export class ApiClient {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** An answer that is no JSON, as logs are. Rejects as {@link request} does. */
+  async text(path: string, options: Pick<RequestOptions, 'signal'> = {}): Promise<string> {
+    const answer = await this.#send(path, { accept: '*/*', signal: this.#inTime(options) });
+    return await bodyOf(answer, MAX_BODY_BYTES);
   }
 
   #inTime({ signal }: Pick<RequestOptions, 'signal'>): AbortSignal {

@@ -4,6 +4,7 @@ import { isProduct, readSource, readSources, type SourceFile } from './source.ts
 /** What a process starts with: a file that is run and not imported. */
 const PROGRAMS = [
   'cli/weft.ts',
+  'connectivity/agent.ts',
   'daemon/kube-init.ts',
   'daemon/startup-probe.ts',
   'daemon/weftd.ts',

@@ -31,6 +31,7 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   host: ['base', 'native'],
   control: ['base', 'host', 'native'],
   doctor: ['base', 'control', 'ground', 'host', 'linux', 'native'],
+  connectivity: ['base', 'control', 'doctor', 'host', 'kube', 'linux', 'native'],
   why: ['base', 'cni', 'control', 'doctor', 'ground', 'host', 'linux', 'native', 'npc/gate'],
   node: ['base', 'crypto', 'gossip', 'ipam', 'router'],
   'router/packet': ['base'],
@@ -67,7 +68,7 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   // `weft ui`, which the command itself serves.
   ui: ['base', 'control', 'host', 'kube'],
   // `weft reset` is the daemon's work, done by the command itself where no daemon runs.
-  cli: ['base', 'control', 'crypto', 'daemon', 'doctor', 'host', 'ui', 'why'],
+  cli: ['base', 'connectivity', 'control', 'crypto', 'daemon', 'doctor', 'host', 'ui', 'why'],
 };
 /** Rooms whose shells (`*.io.ts`) may use the addon. */
 export const SHELLS_WITH_ADDON = ['linux', 'cni', 'ground', 'router/datapath'];

@@ -120,6 +120,11 @@ class FakeWorld implements World {
   async *doctor(): AsyncGenerator<Finding> {
     yield* this.findings;
   }
+  readonly tested: Parameters<World['connectivity']>[1][] = [];
+  async *connectivity(...[, question]: Parameters<World['connectivity']>): AsyncGenerator<Finding> {
+    this.tested.push(question);
+    yield* this.findings;
+  }
   /** Answers of the target, one a probe; silence after them. */
   readonly answers: ReachOutcome[] = [];
   readonly pinging = {
@@ -314,6 +319,30 @@ describe('weft', () => {
       deepEqual(world.asked, []);
     });
   }
+
+  it('tells what a test finds, and exits 0 only where all is well', async () => {
+    const world = new FakeWorld();
+    world.findings.push(fine('pod to pod', 'answered'));
+    equal(await runProgram(['test', '--nodes', 'a,b', '--outside', '[2001:db8::1]:443'], world), EXIT.done);
+    equal(world.stdout, 'ok       pod to pod: answered\n\n1 ok, 0 warnings, 0 faults\n');
+    deepEqual(world.tested, [
+      {
+        kubeconfig: undefined,
+        nodes: ['a', 'b'],
+        outside: [{ address: '2001:db8::1', port: 443 }],
+        pluginDir: undefined,
+      },
+    ]);
+    world.findings.push(fault('DNS', 'no address', 'see to it'));
+    equal(await runProgram(['test', '--kubeconfig', '-'], world), EXIT.failed);
+    equal(world.tested[1]!.kubeconfig, '/dev/stdin');
+    equal(world.stderr, '');
+    equal(await runProgram(['test', '--outside', '192.0.2.1'], world), EXIT.usage);
+    world.env = { KUBERNETES_SERVICE_HOST: '10.96.0.1' };
+    equal(await runProgram(['test'], world), EXIT.usage);
+    match(world.stderr, /no rights to make pods; give --kubeconfig/);
+    equal(world.tested.length, 2);
+  });
 
   it('tells what the doctor finds, and exits 0 only where all is well', async () => {
     world.findings.push(fine('disk /var', '3 MiB free'));
