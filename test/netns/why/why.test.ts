@@ -180,6 +180,27 @@ describe('weft why', function () {
       expected: /^route: packets to .* leave n1 by eth0 via .* instead of weft0: the route /,
     },
     {
+      what: 'a route to the pods of others that is missing',
+      cause: () => contest(near, 'ip route del 10.32.0.0/13 dev weft0 2>/dev/null'),
+      undo: async () => {
+        await endContest();
+        // weftd repairs ever more rarely by then.
+        await near.run([
+          'ip',
+          'route',
+          'replace',
+          '10.32.0.0/13',
+          'dev',
+          'weft0',
+          'proto',
+          '87',
+          'metric',
+          '50',
+        ]);
+      },
+      expected: /^route: packets to .* go nowhere \(EINVAL\): .*/,
+    },
+    {
       what: 'an address that no pod of this node has',
       cause: async () => undefined,
       undo: async () => undefined,
@@ -309,9 +330,9 @@ describe('weft why', function () {
 
   let contestant: ChildProcess | undefined;
 
-  /** Switches forwarding off again and again, until weftd repairs that ever more rarely; and goes on with it. */
-  async function contest(node: ClusterNode): Promise<void> {
-    const script = 'while :; do sysctl -qw net.ipv4.ip_forward=0; sleep 0.02; done';
+  /** Does something again and again, until weftd repairs it ever more rarely; and goes on with it. */
+  async function contest(node: ClusterNode, what = 'sysctl -qw net.ipv4.ip_forward=0'): Promise<void> {
+    const script = `while :; do ${what}; sleep 0.02; done`;
     const [command, ...args] = inNamespace(node.namespace, ['sh', '-c', script]);
     contestant = spawn(command!, args, { stdio: 'ignore' });
     await until('weftd to say that somebody undoes it', async () =>
@@ -319,8 +340,12 @@ describe('weft why', function () {
     );
   }
 
-  async function yieldTo(node: ClusterNode): Promise<void> {
+  async function endContest(): Promise<void> {
     if (contestant) await endProcess(contestant, 'SIGKILL');
+  }
+
+  async function yieldTo(node: ClusterNode): Promise<void> {
+    await endContest();
     await node.run(['sysctl', '-qw', 'net.ipv4.ip_forward=1']);
   }
 
