@@ -247,6 +247,7 @@ export class Daemon {
         underlayStirred: () => underlayWatch.stirred(),
         onFault,
         rulesetWatcher: policy?.watcher,
+        rulesFile: `${runDir}/rules`,
         log,
         counters,
       }),

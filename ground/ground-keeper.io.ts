@@ -4,7 +4,7 @@ import { after, type Instant, instant } from '../base/instant.ts';
 import { type Warning, warningLine, warningOf, warningOfError } from '../base/warning.ts';
 import { WeftError } from '../base/weft-error.ts';
 import { applyRules, readRules } from '../linux/nftables.io.ts';
-import type { PacketRules } from '../linux/nftables.ts';
+import { type PacketRules, renderRules } from '../linux/nftables.ts';
 import { NFNLGRP_NFTABLES, type RulesetChange, RulesetChanges } from '../linux/nftables-event.ts';
 import { parseRouteEvents, ROUTE_GROUP } from '../linux/rtnetlink/route-event.ts';
 import { NETLINK_NETFILTER, NETLINK_ROUTE } from '../native/netlink-events.ts';
@@ -18,6 +18,7 @@ import { LookSchedule, SLOW_LOOK_MS } from './look-schedule.ts';
 import { PodEndShapes } from './pod-end-shapes.ts';
 import { concernOf, concernsRules } from './relevance.ts';
 import type { Repaired } from './repair.ts';
+import type { RulesMemory } from './rules-memory.io.ts';
 
 /** The host's ends of pods, which the CNI plugin knows. */
 interface PodGround {
@@ -54,6 +55,8 @@ interface GroundKeeperOptions {
   readonly rules: PacketRules;
   readonly listener: GroundListener;
   readonly watcher?: RulesetWatcher | undefined;
+  /** What the weftd before has set; without one the rules are always set. */
+  readonly memory?: RulesMemory;
   readonly counters: Counters<GroundCounter>;
   readonly clock: () => Instant;
   /** Opens sockets for events. Default {@link KernelEvents.of}. */
@@ -122,15 +125,16 @@ export class GroundKeeper {
   }
 
   /**
-   * Makes all of it, and watches from then on. First the rules, so that no packet leaves in clear before the routes.
-   * Rejects as {@link applyRules} and {@link repairHost} do, and nothing is watched then.
+   * Makes all of it, and watches from then on. First the rules, so that no packet leaves in clear before the routes; those
+   * that stand as the weftd before has set them are left alone. Rejects as {@link applyRules} and {@link repairHost} do, and
+   * nothing is watched then.
    */
   async start(): Promise<void> {
     const { kernel } = this.#options;
     // Before anything is read: what changes meanwhile comes as an event.
     this.#watch();
     try {
-      await this.#setRules();
+      if (!(await this.#rulesStand())) await this.#setRules();
       await repairHost(kernel, this.#ground);
       this.#tunIndex = (await kernel.client.link(this.#ground.tun))?.index;
     } catch (error) {
@@ -326,9 +330,21 @@ export class GroundKeeper {
     return [];
   };
 
+  /** Whether the weftd before has set the very same, and nobody has changed them. */
+  async #rulesStand(): Promise<boolean> {
+    const { rules, memory } = this.#options;
+    const listed = memory && (await readRules());
+    if (listed === undefined || !memory?.knows(renderRules(rules), listed)) return false;
+    this.#rulesText = listed;
+    this.#rulesDueAt = after(this.#options.clock(), SLOW_LOOK_MS);
+    return true;
+  }
+
   async #setRules(): Promise<void> {
-    await applyRules(this.#options.rules);
+    const { rules, memory } = this.#options;
+    await applyRules(rules);
     this.#rulesText = await readRules();
+    if (this.#rulesText !== undefined) memory?.note(renderRules(rules), this.#rulesText);
     this.#rulesDueAt = after(this.#options.clock(), SLOW_LOOK_MS);
   }
 

@@ -6,6 +6,7 @@ import type { GroundCounter } from '../../ground/ground-counters.ts';
 import { GroundKeeper, type RulesetWatcher } from '../../ground/ground-keeper.io.ts';
 import type { HostGround } from '../../ground/host-ground.ts';
 import { removeGround } from '../../ground/host-kernel.io.ts';
+import { RulesMemory } from '../../ground/rules-memory.io.ts';
 import { clock } from '../../host/clock.io.ts';
 import type { Log } from '../../host/log.ts';
 import type { OwnLinks } from '../../linux/host-survey.ts';
@@ -28,6 +29,8 @@ interface HostNetworkOptions {
   readonly onFault: (error: unknown) => void;
   /** Who keeps other rules of ours. */
   readonly rulesetWatcher: RulesetWatcher | undefined;
+  /** Where it is remembered what the packet rules were set to. */
+  readonly rulesFile: string;
   readonly log: Log;
   readonly counters: Counters<GroundCounter>;
 }
@@ -48,6 +51,7 @@ export class HostNetwork {
     underlayStirred,
     onFault,
     rulesetWatcher,
+    rulesFile,
     log,
     counters,
   }: HostNetworkOptions) {
@@ -57,6 +61,7 @@ export class HostNetwork {
       ground,
       rules: { tun, podPrefix, ranges, masquerade, port },
       counters,
+      memory: new RulesMemory(rulesFile),
       watcher: rulesetWatcher,
       clock,
       listener: {
