@@ -1,3 +1,6 @@
+import { assert } from '../base/assert.ts';
+import { readU32LE, readU64LE, writeU32LE, writeU64LE } from '../base/bytes.ts';
+
 /** Bits kept: a power of two of 32-bit blocks. */
 const BLOCK_COUNT = 256;
 const BLOCK_BITS = 32;
@@ -7,6 +10,9 @@ const BLOCK_BITS = 32;
  * since the block of the newest counter is seldom full (RFC 6479 §3). At least 8128, as WireGuard has it.
  */
 export const REPLAY_WINDOW_SIZE = (BLOCK_COUNT - 1) * BLOCK_BITS;
+
+/** Bytes of a window that was saved. */
+export const SAVED_WINDOW_LENGTH = 8 + (BLOCK_COUNT * BLOCK_BITS) / 8;
 
 /**
  * Which counters of one receiving key were seen, by the method of RFC 6479: a ring of bit blocks, so that moving
@@ -19,6 +25,29 @@ export const REPLAY_WINDOW_SIZE = (BLOCK_COUNT - 1) * BLOCK_BITS;
 export class ReplayWindow {
   readonly #blocks = new Uint32Array(BLOCK_COUNT);
   #newest = -1;
+
+  /** `saved`: what {@link save} gave of the same key; this one goes on where that one was. */
+  constructor(saved?: Uint8Array) {
+    if (saved === undefined) return;
+    assert(saved.length === SAVED_WINDOW_LENGTH, 'a saved window has its length');
+    this.#newest = readU64LE(saved, 0) - 1;
+    for (let i = 0; i < BLOCK_COUNT; i++) this.#blocks[i] = readU32LE(saved, 8 + 4 * i);
+  }
+
+  /**
+   * All of it, for another one of the same key:
+   *
+   * ```
+   *   0                8                    1032
+   *   | newest + 1, u64 | 256 blocks, u32 … |     little endian
+   * ```
+   */
+  save(): Uint8Array {
+    const out = new Uint8Array(SAVED_WINDOW_LENGTH);
+    writeU64LE(out, 0, this.#newest + 1);
+    for (let i = 0; i < BLOCK_COUNT; i++) writeU32LE(out, 8 + 4 * i, this.#blocks[i]!);
+    return out;
+  }
 
   /** The highest counter accepted so far, −1 before the first. */
   get newest(): number {

@@ -32,16 +32,8 @@ interface Addon {
   ): number;
   aeadClose(handle: Handle): void;
 
-  tunOpen(
-    name: string,
-    vnetHeader: 0 | 1,
-    persistent: 0 | 1,
-  ): {
-    readonly handle: Handle;
-    readonly name: string;
-    readonly vnetHeader: boolean;
-    readonly offloads: number;
-  };
+  tunOpen(name: string, vnetHeader: 0 | 1, persistent: 0 | 1): OpenedTun;
+  tunAdopt(fd: number): OpenedTun;
   tunStart(
     handle: Handle,
     onBatch: (buffer: Uint8Array, offsets: Int32Array, lengths: Int32Array, count: number) => void,
@@ -50,17 +42,8 @@ interface Addon {
   tunWrite(handle: Handle, frame: Uint8Array): number;
   tunClose(handle: Handle): void;
 
-  udpOpen(
-    family: 4 | 6,
-    address: Uint8Array,
-    port: number,
-  ): {
-    readonly handle: Handle;
-    readonly fd: number;
-    readonly port: number;
-    readonly segments: boolean;
-    readonly joins: boolean;
-  };
+  udpOpen(family: 4 | 6, address: Uint8Array, port: number): OpenedUdp;
+  udpAdopt(fd: number): OpenedUdp;
   udpStart(
     handle: Handle,
     onBatch: (buffer: Uint8Array, words: Uint32Array, count: number) => void,
@@ -108,6 +91,14 @@ interface Addon {
     keys: Uint8Array,
     limits: Uint8Array,
   ): void;
+  fastReplayWindow(handle: Handle, localIndex: number): Uint8Array | undefined;
+  fastResume(
+    handle: Handle,
+    localIndex: number,
+    sent: number,
+    failedOpens: number,
+    replayWindow: Uint8Array,
+  ): void;
   fastUse(handle: Handle, localIndex: number): void;
   fastConfirm(handle: Handle, localIndex: number): void;
   fastRemove(handle: Handle, localIndex: number): void;
@@ -128,6 +119,7 @@ interface Addon {
   ): void;
   fastTakeUpward(handle: Handle, words: Uint8Array, room: Uint8Array): number;
   fastRecorded(handle: Handle): Uint8Array;
+  fastStop(handle: Handle): void;
   fastClose(handle: Handle): void;
 
   netlinkOpen(): Handle;
@@ -165,6 +157,8 @@ interface Addon {
   ): Handle;
   socketAnswer(handle: Handle, id: number, bytes: Uint8Array): boolean;
   socketSend(path: string, bytes: Uint8Array, fds: Uint8Array): number;
+  socketPair(): readonly [number, number];
+  descriptorDuplicate(fd: number): number;
   socketDrop(handle: Handle, id: number): void;
   socketUnheard(handle: Handle): number;
   socketClose(handle: Handle): void;
@@ -185,6 +179,26 @@ interface Addon {
   setSendBuffer(fd: number, bytes: number): number;
   setPathMtuDiscovery(fd: number, family: 4 | 6, mode: 0 | 1 | 2): number;
   tryLock(fd: number): number;
+}
+
+/** A TUN device; `fd` is the handle's. */
+interface OpenedTun {
+  readonly handle: Handle;
+  readonly fd: number;
+  readonly name: string;
+  readonly vnetHeader: boolean;
+  readonly offloads: number;
+}
+
+/** A UDP socket; `fd` is the handle's. */
+interface OpenedUdp {
+  readonly handle: Handle;
+  readonly fd: number;
+  readonly family: 4 | 6;
+  readonly address: Uint8Array;
+  readonly port: number;
+  readonly segments: boolean;
+  readonly joins: boolean;
 }
 
 /** What the addon throws when the kernel refuses: shaped like Node's own system errors. */

@@ -139,6 +139,16 @@ export class FastEngine {
     keys.fill(0);
   }
 
+  /** A session that was just installed goes on where another engine, or a sleeve, ended with it. */
+  resume(localIndex: number, sent: number, failedOpens: number, replayWindow: Uint8Array): void {
+    addon().fastResume(this.#handle, localIndex, sent, failedOpens, replayWindow);
+  }
+
+  /** The replay window as `crypto/replay-window.ts` saves it; undefined where there is no such session. */
+  replayWindow(localIndex: number): Uint8Array | undefined {
+    return addon().fastReplayWindow(this.#handle, localIndex);
+  }
+
   /** Seals with it from now on. */
   use(localIndex: number): void {
     addon().fastUse(this.#handle, localIndex);
@@ -194,6 +204,14 @@ export class FastEngine {
   /** What was dropped since the last call, in the order of `Drop` in `native/fastdp/drops.h`. */
   takeDrops(): Float64Array {
     return new Float64Array(addon().fastDrops(this.#handle).buffer);
+  }
+
+  /**
+   * Ends the threads. What they had read has gone its way, or to the listener, when this returns; what comes now waits in the
+   * kernel. Sessions stay and can be asked.
+   */
+  stop(): void {
+    addon().fastStop(this.#handle);
   }
 
   /** Ends the threads, wipes all keys. Harmless when repeated. */

@@ -155,10 +155,21 @@ export class LocalSocket {
 
 /**
  * Sends one request (a whole frame) with at most 4 descriptors to the {@link LocalSocket} at `path`, and hangs up without
- * an answer. Waits for nothing. 0, or −errno: −ENOENT (−2) and −ECONNREFUSED (−111) where nobody listens.
+ * an answer. Waits for nothing. 0, or −errno: −ENOENT (−2) and −ECONNREFUSED (−111) where nobody listens, −EACCES (−13)
+ * where who listens is neither root nor our own user.
  */
 export function sendToLocalSocket(path: string, request: Uint8Array, fds: readonly number[]): number {
   return addon().socketSend(path, request, new Uint8Array(Int32Array.from(fds).buffer));
+}
+
+/** Two ends of a stream of bytes, one of which may go to another process. Each is to be closed by who has it. */
+export function socketPair(): readonly [number, number] {
+  return addon().socketPair();
+}
+
+/** Another number of the same descriptor, to be closed by the caller. @throws SystemError. */
+export function duplicateDescriptor(fd: number): number {
+  return addon().descriptorDuplicate(fd);
 }
 
 function explain(path: string, cause: unknown): unknown {

@@ -46,6 +46,8 @@ type OnTunBatch = (buffer: Uint8Array, offsets: Int32Array, lengths: Int32Array,
 export interface Tun {
   /** The device itself, for `fastdp.ts`. */
   readonly handle: Handle;
+  /** For another process that is to take part. */
+  readonly descriptor: number;
   /** The interface's name as the kernel has it. */
   readonly name: string;
   readonly offloads: TunOffloads;
@@ -81,13 +83,28 @@ export function openTun(name: string, options: TunOptions = {}): Tun {
   }
 }
 
+/**
+ * Takes part in a TUN device that another process has open, by a descriptor that came from there; `fd` stays open. Both may
+ * write, and only one may read.
+ * @throws WeftError E_TUN where it is none that {@link openTun} would have opened.
+ */
+export function adoptTun(fd: number): Tun {
+  try {
+    return new NativeTun(addon().tunAdopt(fd));
+  } catch (error) {
+    throw isSystemError(error) ? explain('that was handed over', error) : error;
+  }
+}
+
 class NativeTun implements Tun {
+  readonly descriptor: number;
   readonly name: string;
   readonly offloads: TunOffloads;
   readonly handle: Handle;
 
   constructor(opened: ReturnType<ReturnType<typeof addon>['tunOpen']>) {
     this.name = opened.name;
+    this.descriptor = opened.fd;
     this.handle = opened.handle;
     const { vnetHeader, offloads } = opened;
     const works = (kind: 'tcp' | 'udp'): boolean =>
@@ -129,7 +146,7 @@ function explain(name: string, cause: SystemError): WeftError {
     const remedy = 'stop the other weftd of this host or network namespace';
     return new WeftError('E_TUN_BUSY', `TUN device ${name} is in use by another process`, remedy, { cause });
   }
-  if (cause.code === 'EINVAL') {
+  if (cause.code === 'EINVAL' && cause.syscall.endsWith('TUNSETIFF')) {
     const message = `${name} is an interface of another kind, or no name for one`;
     return new WeftError('E_TUN_NAME', message, 'remove or rename that interface', { cause });
   }

@@ -1,4 +1,4 @@
-import { addressBytes, parseAddress } from '../base/address.ts';
+import { type Address, addressBytes, addressFromBytes, parseAddress } from '../base/address.ts';
 import { addon, type Handle } from './addon.ts';
 
 /** Bytes between the beginnings of two messages in a batch. */
@@ -30,7 +30,8 @@ export interface UdpSocket {
   readonly handle: Handle;
   readonly family: 4 | 6;
   readonly descriptor: number;
-  /** The port it is bound to. */
+  /** What it is bound to. */
+  readonly address: Address;
   readonly port: number;
   /** The kernel takes several datagrams in one {@link send}; tried out over the loopback. */
   readonly segments: boolean;
@@ -68,21 +69,32 @@ export interface UdpSocket {
 export function openUdp(host: string, port: number): UdpSocket {
   const address = parseAddress(host);
   const bytes = address === undefined ? new Uint8Array(0) : addressBytes(address);
-  return new NativeUdp(address?.family ?? 4, addon().udpOpen(address?.family ?? 4, bytes, port));
+  return new NativeUdp(addon().udpOpen(address?.family ?? 4, bytes, port));
+}
+
+/**
+ * Takes part in a bound socket that another process has open, by a descriptor that came from there; `fd` stays open. Both may
+ * send, and only one may receive.
+ * @throws SystemError EINVAL where it is no UDP socket.
+ */
+export function adoptUdp(fd: number): UdpSocket {
+  return new NativeUdp(addon().udpAdopt(fd));
 }
 
 class NativeUdp implements UdpSocket {
   readonly family: 4 | 6;
   readonly descriptor: number;
+  readonly address: Address;
   readonly port: number;
   readonly segments: boolean;
   readonly joins: boolean;
   readonly handle: Handle;
   readonly #send = addon().udpSend;
 
-  constructor(family: 4 | 6, opened: ReturnType<ReturnType<typeof addon>['udpOpen']>) {
-    this.family = family;
+  constructor(opened: ReturnType<ReturnType<typeof addon>['udpOpen']>) {
+    this.family = opened.family;
     this.descriptor = opened.fd;
+    this.address = addressFromBytes(opened.address)!;
     this.port = opened.port;
     this.segments = opened.segments;
     this.joins = opened.joins;

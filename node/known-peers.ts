@@ -78,7 +78,9 @@ export class KnownPeers {
   #tellTunnels(peer: PeerId, now: Instant): void {
     const known = this.#byPeer.get(peer);
     if (known === undefined || this.#removed.has(peer)) return;
-    const { info, epoch } = known;
+    const { info } = known;
+    // Of starts since then the peer says that they lost nothing.
+    const epoch = Math.min(known.epoch, info.sessionsSince ?? known.epoch);
     const { noiseKey } = info;
     const linked = [...this.#linkById.values()].filter((link) => link.peer === peer);
     const endpoints = new Set([...linked.map(({ end }) => udpBehind(end, info)), ...info.endpoints]);

@@ -50,6 +50,11 @@ export interface NodeOptions {
     /** Whether `datapath` takes over congestion marks of outer headers. */
     readonly takesMarks: boolean;
   };
+  /**
+   * Another weftd of this node may hand its tunnels over: no handshake is begun, and no record published, until
+   * `SessionHandover.resume` is called.
+   */
+  readonly held?: boolean;
   readonly store: IpamStore;
   readonly ipam: GivenIpamConfig;
   readonly gossip?: Partial<GossipConfig>;

@@ -13,10 +13,14 @@ export function ownInfoOf(
     readonly endpoints: readonly Endpoint[];
     readonly addresses: readonly Address[];
     readonly free: FreeHints;
+    /** See `NodeInfo.sessionsSince`. */
+    readonly sessionsSince: number | undefined;
   },
 ): OwnInfo {
+  const { endpoints, addresses, free, sessionsSince } = now;
   return {
-    ...now,
+    ...{ endpoints, addresses, free },
+    ...(sessionsSince === undefined ? {} : { sessionsSince }),
     name: self.name,
     noiseKey: self.identity.noise.publicKey,
     version: self.version,

@@ -4,8 +4,6 @@ import { earliest, type Instant } from '../base/instant.ts';
 import { OutputQueue } from '../base/output-queue.ts';
 import type { PeerId } from '../base/peer-id.ts';
 import type { WeftError } from '../base/weft-error.ts';
-import { blake2b512 } from '../crypto/hash.ts';
-import { sign, verifySignature } from '../crypto/identity.ts';
 import { Gossip } from '../gossip/gossip.ts';
 import type { GossipOutput, LinkId } from '../gossip/model/gossip-output.ts';
 import { decodeNodeInfo, type NodeInfo } from '../gossip/model/node-info.ts';
@@ -17,6 +15,7 @@ import { ControlLinks, type LinkEnd } from '../router/link/control-links.ts';
 import type { TunnelEvent } from '../router/tunnel/tunnel-status.ts';
 import { Tunnels } from '../router/tunnel/tunnels.ts';
 import { FlushGate } from './flush-gate.ts';
+import { gossipCrypto } from './gossip-crypto.ts';
 import { KnownPeers } from './known-peers.ts';
 import { NodeMessages } from './node-messages.ts';
 import type { NodeOptions, NodeOutput } from './node-types.ts';
@@ -26,6 +25,7 @@ import { ownInfoOf } from './own-info.ts';
 import type { PeerQuestions } from './peer-questions.ts';
 import { RelayChoice } from './relay-choice.ts';
 import { SeedReach } from './seed-reach.ts';
+import { SessionHandover } from './session-handover.ts';
 
 /**
  * A whole node without its surroundings: gossip, ring, tunnels and control links, joined. Pure: time and bytes in,
@@ -38,6 +38,8 @@ export class WeftNode {
   readonly gossip: Gossip;
   readonly ipam: Ipam;
   readonly tunnels: Tunnels;
+  /** How the tunnels outlive this weftd. */
+  readonly handover: SessionHandover;
   /** What came of the dials to the seeds. */
   readonly seedReach = new SeedReach();
   readonly #options: NodeOptions;
@@ -51,7 +53,7 @@ export class WeftNode {
   readonly #messages: NodeMessages;
 
   constructor(options: NodeOptions) {
-    const { underlay, overlay, random, counters } = options;
+    const { underlay, overlay, random, counters, held = false } = options;
     const { identity, clusterKeys, bootEpoch, bootId, name } = options.self;
     this.#options = options;
     this.#ownEndpoints = new OwnEndpoints(underlay.endpoints);
@@ -60,11 +62,7 @@ export class WeftNode {
       self: identity.peer,
       clusterId: clusterKeys.clusterId,
       epoch: bootEpoch,
-      crypto: {
-        sign: (message) => sign(identity, message),
-        verify: verifySignature,
-        hash: (bytes) => blake2b512(bytes),
-      },
+      crypto: gossipCrypto(identity),
       random,
       counters,
       ...(options.gossip === undefined ? {} : { config: options.gossip }),
@@ -90,8 +88,11 @@ export class WeftNode {
       counters,
       datapath: overlay.datapath,
       config: { mtu: overlay.mtu },
+      held,
     });
     const { gossip, ipam, tunnels } = this;
+    const onResumed = (now: Instant) => this.#publishInfo(now);
+    this.handover = new SessionHandover({ self: identity.peer, bootEpoch, tunnels, held, onResumed });
     const onProbe = (from: PeerId, bytes: Uint8Array) =>
       this.#outputs.push({ type: 'probeMessage', from, bytes });
     this.#messages = new NodeMessages({ gossip, ipam, tunnels, random, counters, onProbe });
@@ -381,11 +382,10 @@ export class WeftNode {
   }
 
   #publishInfo(now: Instant): void {
-    const said = {
-      endpoints: this.#ownEndpoints.published,
-      addresses: this.ownAddresses,
-      free: this.ipam.freeHints(),
-    };
+    if (this.handover.held) return;
+    const { published: endpoints } = this.#ownEndpoints;
+    const { sessionsSince } = this.handover;
+    const said = { endpoints, addresses: this.ownAddresses, free: this.ipam.freeHints(), sessionsSince };
     this.gossip.setInfo(ownInfoOf(this.#options, said), now);
   }
 

@@ -10,7 +10,7 @@ import { type Endpoint, parseEndpoint } from '../../base/endpoint.ts';
 import { PEER_ID_LENGTH, type PeerId, peerIdBytes, peerIdFromBytes } from '../../base/peer-id.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import { decodeMsgpack, encodeMsgpack } from './msgpack.ts';
-import { MAX_PAYLOAD_LENGTH } from './record.ts';
+import { MAX_EPOCH, MAX_PAYLOAD_LENGTH } from './record.ts';
 
 /** What a peer says of itself in its `node` record. Attributes only: the identity is the record's origin. */
 export interface NodeInfo {
@@ -36,6 +36,11 @@ export interface NodeInfo {
   readonly wantsRange?: boolean;
   /** It can speak to the authority that decides how the ring begins and which peers are removed. */
   readonly authority?: boolean;
+  /**
+   * The boot epoch from which on it has lost no session of its tunnels, where that is before the record's: the starts since
+   * were take-overs. Absent: it has lost those of before the record's.
+   */
+  readonly sessionsSince?: number;
   /** It is shutting down on purpose: peers treat it as gone without suspecting it first. */
   readonly leaving?: boolean;
 }
@@ -55,7 +60,7 @@ const BOUNDS = { maxDepth: 3, maxValues: 128 };
  *
  * ```
  * { name: str, endpoints: [str], noiseKey: bin 32, version: str, links: bin n × 32, addresses: [bin 4 | bin 16],
- *   suites: uint, mtu: uint, free4?: uint, free6?: uint, wantsRange?: true, authority?: true, leaving?: true }
+ *   suites: uint, mtu: uint, free4?: uint, free6?: uint, wantsRange?: true, authority?: true, sessionsSince?: uint, leaving?: true }
  * ```
  *
  * Throws nothing; the caller answers for the bounds (see {@link decodeNodeInfo}, which tests hold to be its inverse).
@@ -74,6 +79,7 @@ export function encodeNodeInfo(info: NodeInfo): Uint8Array {
     ...(info.free[6] === undefined ? {} : { free6: info.free[6] }),
     ...(info.wantsRange ? { wantsRange: true } : {}),
     ...(info.authority ? { authority: true } : {}),
+    ...(info.sessionsSince === undefined ? {} : { sessionsSince: info.sessionsSince }),
     ...(info.leaving ? { leaving: true } : {}),
   });
 }
@@ -99,12 +105,13 @@ export function decodeNodeInfo(payload: Uint8Array): Result<NodeInfo, 'malformed
   const free6 = optional(field('free6'), (value) => integer(value, 0, ADDRESS_BITS[6]));
   const wantsRange = optional(field('wantsRange'), flag);
   const authority = optional(field('authority'), flag);
+  const sessionsSince = optional(field('sessionsSince'), (value) => integer(value, 0, MAX_EPOCH));
   const leaving = optional(field('leaving'), flag);
   if (name === undefined || version === undefined || !endpoints || !addresses || !links)
     return fail('invalid');
   if (!(noiseKey instanceof Uint8Array) || noiseKey.length !== NOISE_KEY_LENGTH) return fail('invalid');
   if (suites === undefined || mtu === undefined) return fail('invalid');
-  if (!free4 || !free6 || !wantsRange || !authority || !leaving) return fail('invalid');
+  if (!free4 || !free6 || !wantsRange || !authority || !sessionsSince || !leaving) return fail('invalid');
   return ok({
     name,
     endpoints,
@@ -120,6 +127,7 @@ export function decodeNodeInfo(payload: Uint8Array): Result<NodeInfo, 'malformed
     },
     ...(wantsRange.value ? { wantsRange: true } : {}),
     ...(authority.value ? { authority: true } : {}),
+    ...(sessionsSince.value === undefined ? {} : { sessionsSince: sessionsSince.value }),
     ...(leaving.value ? { leaving: true } : {}),
   });
 }

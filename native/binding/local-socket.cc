@@ -1,4 +1,6 @@
 // Binds the server of the local socket.
+#include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 
 #include <cerrno>
@@ -146,6 +148,27 @@ napi_value socketSend(napi_env env, napi_callback_info info) {
   return number(env, -sendLocal(path, data, length, {fds, numbersLength / sizeof(int)}).error);
 }
 
+// socketPair() → [fd, fd]: two ends of a stream between processes, each to be closed by who gets it
+napi_value socketPair(napi_env env, napi_callback_info) {
+  int ends[2] = {-1, -1};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+    return throwSystemError(env, errno, "socketpair");
+  }
+  napi_value out = nullptr;
+  napi_create_array(env, &out);
+  for (uint32_t i = 0; i < 2; i++) napi_set_element(env, out, i, number(env, ends[i]));
+  return out;
+}
+
+// descriptorDuplicate(fd) → another number of the same, to be closed by who asked
+napi_value descriptorDuplicate(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int64_t fd = -1;
+  if (!arguments.integer(0, 0, INT32_MAX, &fd)) return nullptr;
+  const int own = ::fcntl(static_cast<int>(fd), F_DUPFD_CLOEXEC, 3);
+  return own < 0 ? throwSystemError(env, errno, "fcntl") : number(env, own);
+}
+
 // socketDrop(handle, id): closes a connection without an answer
 napi_value socketDrop(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
@@ -178,6 +201,8 @@ void bindLocalSocket(napi_env env, napi_value exports) {
   const Binding bindings[] = {{"socketListen", socketListen},
                               {"socketAnswer", socketAnswer},
                               {"socketSend", socketSend},
+                              {"socketPair", socketPair},
+                              {"descriptorDuplicate", descriptorDuplicate},
                               {"socketDrop", socketDrop},
                               {"socketUnheard", socketUnheard},
                               {"socketClose", socketClose}};

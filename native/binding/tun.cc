@@ -68,7 +68,22 @@ class Tun final : public DescriptorSource {
 
 const napi_type_tag Tun::kTag = {0x5765667454756e31, 0xa3c1e6f0427b4d58};
 
-// tunOpen(name, vnetHeader 0|1, persistent 0|1) → {handle, name, vnetHeader, offloads}
+// {handle, fd, name, vnetHeader, offloads}
+napi_value opened(napi_env env, TunDevice device) {
+  auto* tun = new Tun(env, std::move(device));
+  napi_value handle = makeHandle(env, tun);
+  if (handle == nullptr) return nullptr;
+  napi_value out = nullptr;
+  napi_create_object(env, &out);
+  setProperty(env, out, "handle", handle);
+  setProperty(env, out, "fd", number(env, tun->device().fd()));
+  setProperty(env, out, "name", text(env, tun->device().name()));
+  setProperty(env, out, "vnetHeader", boolean(env, tun->device().vnetHeader()));
+  setProperty(env, out, "offloads", number(env, tun->device().offloads()));
+  return out;
+}
+
+// tunOpen(name, vnetHeader 0|1, persistent 0|1) → see opened
 napi_value tunOpen(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   char name[IFNAMSIZ];
@@ -82,16 +97,17 @@ napi_value tunOpen(napi_env env, napi_callback_info info) {
   if (Failure failure = TunDevice::open(name, vnetHeader == 1, persistent == 1, &device)) {
     return throwSystemError(env, failure);
   }
-  auto* tun = new Tun(env, std::move(device));
-  napi_value handle = makeHandle(env, tun);
-  if (handle == nullptr) return nullptr;
-  napi_value out = nullptr;
-  napi_create_object(env, &out);
-  setProperty(env, out, "handle", handle);
-  setProperty(env, out, "name", text(env, tun->device().name()));
-  setProperty(env, out, "vnetHeader", boolean(env, tun->device().vnetHeader()));
-  setProperty(env, out, "offloads", number(env, tun->device().offloads()));
-  return out;
+  return opened(env, std::move(device));
+}
+
+// tunAdopt(fd of another process's device) → see opened; `fd` stays open
+napi_value tunAdopt(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int64_t fd = -1;
+  if (!arguments.integer(0, 0, INT32_MAX, &fd)) return nullptr;
+  TunDevice device;
+  if (Failure failure = TunDevice::adopt(static_cast<int>(fd), &device)) return throwSystemError(env, failure);
+  return opened(env, std::move(device));
 }
 
 // tunStart(handle, onBatch(buffer, offsets, lengths, count), onError(error))
@@ -139,7 +155,7 @@ const TunDevice* tunOf(napi_env env, napi_value handle) {
 
 void bindTun(napi_env env, napi_value exports) {
   const Binding bindings[] = {
-      {"tunOpen", tunOpen}, {"tunStart", tunStart}, {"tunWrite", tunWrite}, {"tunClose", tunClose}};
+      {"tunOpen", tunOpen}, {"tunAdopt", tunAdopt}, {"tunStart", tunStart}, {"tunWrite", tunWrite}, {"tunClose", tunClose}};
   bindAll(env, exports, bindings);
 }
 

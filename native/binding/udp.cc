@@ -101,8 +101,30 @@ class Udp final : public DescriptorSource {
 
 const napi_type_tag Udp::kTag = {0x5765667455647031, 0x4d1f60b8c37ae925};
 
-// udpOpen(family 4|6, address bytes, port) → {handle, fd, port, segments, joins}
+// {handle, fd, family, address bytes, port, segments, joins}
 // `segments`: several datagrams may be sent by one call; `joins`: several may come as one message.
+napi_value opened(napi_env env, UdpSocket socket) {
+  const bool segments = socket.knowsSegments() && tryUdpSegments() != SegmentsSeen::kFail;
+  // Where a run cannot be sent, whether one is received rightly cannot be tried.
+  const bool joins = (!segments || tryUdpJoins() != SegmentsSeen::kFail) && socket.joinReceived();
+  auto* udp = new Udp(env, std::move(socket));
+  napi_value handle = makeHandle(env, udp);
+  if (handle == nullptr) return nullptr;
+  const SocketAddress at = udp->socket().boundTo();
+  napi_value out = nullptr;
+  napi_create_object(env, &out);
+  setProperty(env, out, "handle", handle);
+  setProperty(env, out, "fd", number(env, udp->socket().fd()));
+  setProperty(env, out, "family", number(env, at.family() == AF_INET ? 4 : 6));
+  setProperty(env, out, "address",
+              at.family() == AF_INET ? bytesValue(env, &at.v4.sin_addr, 4) : bytesValue(env, &at.v6.sin6_addr, 16));
+  setProperty(env, out, "port", number(env, at.port()));
+  setProperty(env, out, "segments", boolean(env, segments));
+  setProperty(env, out, "joins", boolean(env, joins));
+  return out;
+}
+
+// udpOpen(family 4|6, address bytes, port) → see opened
 napi_value udpOpen(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   int64_t family = 0;
@@ -117,20 +139,17 @@ napi_value udpOpen(napi_env env, napi_callback_info info) {
   if (!at.valid()) return throwSystemError(env, EINVAL, "bind");
   UdpSocket socket;
   if (Failure failure = UdpSocket::open(at, &socket)) return throwSystemError(env, failure);
-  const bool segments = socket.knowsSegments() && tryUdpSegments() != SegmentsSeen::kFail;
-  // Where a run cannot be sent, whether one is received rightly cannot be tried.
-  const bool joins = (!segments || tryUdpJoins() != SegmentsSeen::kFail) && socket.joinReceived();
-  auto* udp = new Udp(env, std::move(socket));
-  napi_value handle = makeHandle(env, udp);
-  if (handle == nullptr) return nullptr;
-  napi_value out = nullptr;
-  napi_create_object(env, &out);
-  setProperty(env, out, "handle", handle);
-  setProperty(env, out, "fd", number(env, udp->socket().fd()));
-  setProperty(env, out, "port", number(env, udp->socket().port()));
-  setProperty(env, out, "segments", boolean(env, segments));
-  setProperty(env, out, "joins", boolean(env, joins));
-  return out;
+  return opened(env, std::move(socket));
+}
+
+// udpAdopt(fd of another process's socket) → see opened; `fd` stays open
+napi_value udpAdopt(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int64_t fd = -1;
+  if (!arguments.integer(0, 0, INT32_MAX, &fd)) return nullptr;
+  UdpSocket socket;
+  if (Failure failure = UdpSocket::adopt(static_cast<int>(fd), &socket)) return throwSystemError(env, failure);
+  return opened(env, std::move(socket));
 }
 
 // udpStart(handle, onBatch(buffer, words, count), onWritable(), onError(errno), reading 0|1)
@@ -205,6 +224,7 @@ const UdpSocket* udpOf(napi_env env, napi_value handle) {
 
 void bindUdp(napi_env env, napi_value exports) {
   const Binding bindings[] = {{"udpOpen", udpOpen},
+                              {"udpAdopt", udpAdopt},
                               {"udpStart", udpStart},
                               {"udpSend", udpSend},
                               {"udpAwaitWritable", udpAwaitWritable},

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -26,6 +27,10 @@ Failure sendLocal(const char* path, const uint8_t* data, size_t length, std::spa
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     return {errno, "connect"};
   }
+  ucred listener = {};
+  socklen_t size = sizeof listener;
+  if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &listener, &size) != 0) return {errno, "getsockopt SO_PEERCRED"};
+  if (listener.uid != 0 && listener.uid != ::geteuid()) return {EACCES, "connect"};
   alignas(cmsghdr) uint8_t control[CMSG_SPACE(kMaxDescriptors * sizeof(int))] = {};
   iovec part = {const_cast<uint8_t*>(data), length};
   msghdr message = {};

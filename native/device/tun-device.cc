@@ -56,6 +56,25 @@ Failure TunDevice::open(const char* name, bool vnetHeader, bool persistent, TunD
   return {};
 }
 
+Failure TunDevice::adopt(int fd, TunDevice* out) {
+  TunDevice device;
+  device.descriptor_.reset(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  if (!device.valid()) return {errno, "fcntl F_DUPFD_CLOEXEC"};
+  ifreq request = {};
+  if (::ioctl(device.fd(), TUNGETIFF, &request) != 0) return {errno == ENOTTY ? EINVAL : errno, "ioctl TUNGETIFF"};
+  const int flags = static_cast<unsigned short>(request.ifr_flags);
+  if ((flags & IFF_TUN) == 0 || (flags & IFF_NO_PI) == 0) return {EINVAL, "ioctl TUNGETIFF"};
+  std::memcpy(device.name_, request.ifr_name, IFNAMSIZ);
+  device.name_[IFNAMSIZ - 1] = '\0';
+  device.vnetHeader_ = (flags & IFF_VNET_HDR) != 0;
+  if (device.vnetHeader_) {
+    device.offloads_ = setPlainHeader(device.fd()) ? negotiateOffloads(device.fd()) : 0;
+    if (device.offloads_ == 0) return {EINVAL, "ioctl TUNSETOFFLOAD"};
+  }
+  *out = std::move(device);
+  return {};
+}
+
 Failure TunDevice::attach(const char* name, bool vnetHeader) {
   Descriptor descriptor(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (!descriptor.valid()) return {errno, "open /dev/net/tun"};

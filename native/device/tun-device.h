@@ -32,6 +32,10 @@ class TunDevice {
   // and for offloads, and does without both where the kernel grants none. A persistent interface stays after close().
   static Failure open(const char* name, bool vnetHeader, bool persistent, TunDevice* out);
 
+  // Takes part in the attachment of `fd`, of which another process keeps a descriptor too; `fd` stays open. Its settings
+  // are made as open() makes them. EINVAL where it is no TUN device, or one whose frames have another form.
+  static Failure adopt(int fd, TunDevice* out);
+
   // A second descriptor of the same attachment, which goes on when this one is closed.
   Failure duplicate(TunDevice* out) const;
 

@@ -34,6 +34,24 @@ Failure UdpSocket::open(const SocketAddress& at, UdpSocket* out) {
   return {};
 }
 
+Failure UdpSocket::adopt(int fd, UdpSocket* out) {
+  UdpSocket socket;
+  socket.descriptor_.reset(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  if (!socket.valid()) return {errno, "fcntl F_DUPFD_CLOEXEC"};
+  int type = 0;
+  int protocol = 0;
+  socklen_t length = sizeof type;
+  if (::getsockopt(socket.fd(), SOL_SOCKET, SO_TYPE, &type, &length) != 0 ||
+      ::getsockopt(socket.fd(), SOL_SOCKET, SO_PROTOCOL, &protocol, &length) != 0 || type != SOCK_DGRAM ||
+      protocol != IPPROTO_UDP) {
+    return {EINVAL, "getsockopt SO_TYPE"};
+  }
+  socket.family_ = socket.boundTo().family();
+  if (int failed = tellTos(socket.fd(), socket.family_)) return {failed, "setsockopt RECVTOS"};
+  *out = std::move(socket);
+  return {};
+}
+
 Failure UdpSocket::duplicate(UdpSocket* out) const {
   Descriptor descriptor(::fcntl(fd(), F_DUPFD_CLOEXEC, 0));
   if (!descriptor.valid()) return {errno, "fcntl F_DUPFD_CLOEXEC"};
@@ -42,9 +60,9 @@ Failure UdpSocket::duplicate(UdpSocket* out) const {
   return {};
 }
 
-uint16_t UdpSocket::port() const {
+SocketAddress UdpSocket::boundTo() const {
   SocketAddress at;
-  return ::getsockname(fd(), &at.any, &at.length) == 0 ? at.port() : 0;
+  return ::getsockname(fd(), &at.any, &at.length) == 0 ? at : SocketAddress();
 }
 
 int UdpSocket::refuseAll() const {

@@ -25,6 +25,10 @@ class UdpSocket {
   // Binds a socket to `at`; port 0 is any.
   static Failure open(const SocketAddress& at, UdpSocket* out);
 
+  // Takes part in the bound socket `fd`, of which another process keeps a descriptor too; `fd` stays open. EINVAL where it
+  // is no UDP socket.
+  static Failure adopt(int fd, UdpSocket* out);
+
   // A second descriptor of the same socket, which goes on when this one is closed.
   Failure duplicate(UdpSocket* out) const;
 
@@ -33,7 +37,9 @@ class UdpSocket {
   int family() const { return family_; }
   void close() { descriptor_.reset(); }
   // The port it is bound to; 0 where that cannot be asked.
-  uint16_t port() const;
+  uint16_t port() const { return boundTo().port(); }
+  // What it is bound to; the address of nobody and port 0 where that cannot be asked.
+  SocketAddress boundTo() const;
 
   // From now on what comes to it is dropped, for nobody reads it. 0 or an errno.
   int refuseAll() const;

@@ -86,10 +86,7 @@ Engine::Engine(EngineDevices devices, UpwardQueue::Waker* waker)
              devices_.coalesceUdp && devices_.tun.vnetHeader()),
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
-Engine::~Engine() {
-  if (stop_.valid()) eventfd_write(stop_.get(), 1);
-  for (pthread_t thread : threads_) pthread_join(thread, nullptr);
-}
+Engine::~Engine() { stop(); }
 
 int Engine::start() {
   if (!stop_.valid()) return EMFILE;
@@ -109,6 +106,12 @@ int Engine::start() {
   if (int failed = startThread("weft:in", this, in, &thread)) return failed;
   threads_.push_back(thread);
   return 0;
+}
+
+void Engine::stop() {
+  if (stop_.valid()) eventfd_write(stop_.get(), 1);
+  for (pthread_t thread : threads_) pthread_join(thread, nullptr);
+  threads_.clear();
 }
 
 uint64_t Engine::now() { return milliseconds(clockNs()); }

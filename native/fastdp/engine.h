@@ -39,6 +39,9 @@ class Engine {
   // Begins to move packets, once. 0 or an errno.
   int start();
 
+  // Ends the threads; what they read has gone its way, the rest waits in the kernel. Harmless when repeated.
+  void stop();
+
   Lanes* lanes() { return &lanes_; }
 
   // Milliseconds of CLOCK_MONOTONIC, as in PeerTallies; never 0.

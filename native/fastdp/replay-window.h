@@ -25,6 +25,19 @@ class ReplayWindow {
     return (blocks_[blockOf(counter)] & bitOf(counter)) == 0;
   }
 
+  // All of it, so that another process goes on with it: next(), then the blocks. A window is put back before any counter
+  // was accepted; blocks of anything else than a window accept too few counters, but none of those below `next` − kSize.
+  static constexpr size_t kWords = 2 + kBlocks;
+  void save(uint32_t* words) const {
+    words[0] = static_cast<uint32_t>(next());
+    words[1] = static_cast<uint32_t>(next() >> 32);
+    std::copy(blocks_.begin(), blocks_.end(), words + 2);
+  }
+  void restore(const uint32_t* words) {
+    next_.store(words[0] | static_cast<uint64_t>(words[1]) << 32, std::memory_order_relaxed);
+    std::copy_n(words + 2, kBlocks, blocks_.begin());
+  }
+
   // False where it was seen, or is too old: then nothing changed.
   bool accept(uint64_t counter) {
     if (!check(counter)) return false;

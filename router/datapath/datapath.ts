@@ -6,6 +6,7 @@ import type { Range } from '../../base/range.ts';
 import type { WeftError } from '../../base/weft-error.ts';
 import type { Suite } from '../../crypto/suite.ts';
 import type { DatapathCounter } from './datapath-counters.ts';
+import type { SessionProgress } from './session-progress.ts';
 
 /**
  * The border between the control core (`tunnels.ts`: handshakes, paths, rekeying) and whatever moves packets.
@@ -18,8 +19,13 @@ import type { DatapathCounter } from './datapath-counters.ts';
  * {@link OpenDatapath} are how a program gets a datapath without knowing which.
  */
 export interface Datapath {
-  /** Makes `session` able to receive. It sends only after {@link use}. The datapath takes a copy of the keys. */
-  install(session: DataSession): void;
+  /**
+   * Makes `session` able to receive. It sends only after {@link use}. The datapath takes a copy of the keys. `before`: where
+   * another datapath ended with these keys; nobody else may seal or open with them any more.
+   */
+  install(session: DataSession, before?: SessionProgress): void;
+  /** How far a session was used; undefined where there is none of that index. */
+  progress(localIndex: number): SessionProgress | undefined;
   /** From now on packets for the session's peer are sealed with it; waiting packets go out. */
   use(localIndex: number): void;
   /** Forgets the session and erases its keys. Unknown indices are ignored. */
@@ -51,6 +57,8 @@ export interface Datapath {
   stats(peer: PeerId): TunnelStats;
   /** What all tunnels have carried since the start, those that are gone included: it never falls. */
   totals(): TrafficTotals;
+  /** Counts what a datapath before this one carried for `peer`; undefined: for peers that it had forgotten. */
+  addTraffic(peer: PeerId | undefined, before: TunnelStats): void;
 }
 
 /** How a control message is to be sent; see {@link Datapath.sendControl}. */
@@ -176,6 +184,17 @@ export interface DatapathOptions {
   readonly overlayMtu: number;
   readonly counters: Counters<DatapathCounter>;
   readonly clock: () => Instant;
+  /** What the weftd before left open, in place of which nothing is opened. */
+  readonly inherited?: InheritedDevices | undefined;
+}
+
+/**
+ * The TUN device and the sockets of another process, which still reads them: their descriptors stay the giver's, and nothing
+ * is read before {@link OpenDatapath.start}.
+ */
+export interface InheritedDevices {
+  readonly tun: number;
+  readonly sockets: readonly number[];
 }
 
 /** A datapath that was opened. */
@@ -193,6 +212,13 @@ export interface OpenDatapath {
    * Begins to move packets. Once. `onFault` hears, at most once, of what ends it for good (the TUN was deleted).
    */
   start(events: DatapathEvents, onFault: (error: WeftError) => void): void;
+  /** Its descriptors, for a process that is to go on with them; undefined where it cannot tell all of them. */
+  readonly devices: InheritedDevices | undefined;
+  /**
+   * Reads no more, for good. What was read has gone its way when this returns; what comes then waits in the kernel. Sessions
+   * can still be asked, until {@link close}.
+   */
+  stop(): void;
   /** Ends all. Harmless when repeated. */
   close(): void;
 }

@@ -47,6 +47,11 @@ export class Liveness {
     return this.#fates.filter(({ isLost }) => isLost).length / this.#fates.length;
   }
 
+  /** What was measured before. */
+  resumeRtt(rttMs: number | undefined): void {
+    this.#rttMs = rttMs;
+  }
+
   /** A session was established: watching begins with a first ping, which also confirms the session. */
   start(stats: TunnelStats, now: Instant): void {
     this.#receivedPackets = stats.receivedPackets;

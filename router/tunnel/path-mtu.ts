@@ -63,6 +63,19 @@ export class PathMtu {
     this.#startProbe(this.#full, now);
   }
 
+  /**
+   * A path on which another weftd of this node had a packet of `size` bytes arrive. It is proven once more when it is due,
+   * and a larger one is searched for where there may be one.
+   */
+  resume(size: number, now: Instant): void {
+    this.restart(now);
+    if (size < BASE_MTU || size > this.#full) return;
+    this.#probe = undefined;
+    this.#confirmed = size;
+    this.#effective = size;
+    this.#searchAgainAt = after(now, size === this.#full ? SEARCH_AGAIN_MS : 0);
+  }
+
   /** No path: probing stops; {@link effective} stays as it is. */
   stop(): void {
     this.#probe = undefined;

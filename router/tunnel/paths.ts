@@ -72,6 +72,17 @@ export class Paths {
     return path.kind === 'direct' && this.#published.includes(path.endpoint);
   }
 
+  /** Proven ways that the peer's record does not name, latest first. */
+  get observed(): readonly Endpoint[] {
+    return this.#observed;
+  }
+
+  /** What another weftd of this node had proven is so here, too: the way in use, and those that the record does not name. */
+  resume(path: Path, observed: readonly Endpoint[], now: Instant): void {
+    this.#observed = observed.slice(0, OBSERVED_MAX);
+    this.use(path, now);
+  }
+
   /** The endpoints of the peer's record; what is over {@link PUBLISHED_MAX} is left out. */
   setPublished(endpoints: readonly Endpoint[], now: Instant): void {
     const before = this.#published;

@@ -3,6 +3,8 @@ import { after, earliest, type Instant } from '../../base/instant.ts';
 import { type RandomSource, randomUnit } from '../../base/random.ts';
 import type { Suite } from '../../crypto/suite.ts';
 import type { Datapath, DataSession } from '../datapath/datapath.ts';
+import { skippedAhead } from '../datapath/session-progress.ts';
+import { type HandedSession, SESSION_ROLES, type SessionRole } from './handover/handed-tunnels.ts';
 
 /**
  * The sessions with one peer, in three places:
@@ -56,6 +58,25 @@ export class Sessions {
     this.#datapath.install(keys);
     this.#drop(this.#next);
     this.#next = sessionOf(keys, facts, false, now);
+  }
+
+  /** All there are, for the weftd that is to go on with them. */
+  get standing(): readonly (Session & { readonly role: SessionRole })[] {
+    const places = { current: this.#current, next: this.#next, previous: this.#previous };
+    return SESSION_ROLES.flatMap((role) => {
+      const session = places[role];
+      return session === undefined ? [] : [{ ...session, role }];
+    });
+  }
+
+  /** A session that another weftd of this node made goes on here, in its place, which is free. Sends nothing yet. */
+  resume(handed: HandedSession): void {
+    this.#datapath.install(handed, skippedAhead(handed.progress));
+    const { localIndex, suite, initiator, establishedAt, peerEpoch, peerMtu } = handed;
+    const session = { localIndex, suite, initiator, establishedAt, peerEpoch, peerMtu };
+    if (handed.role === 'current') this.#current = session;
+    else if (handed.role === 'next') this.#next = session;
+    else this.#previous = session;
   }
 
   /** The first packet opened on the session with `localIndex`. True when that made it current. */

@@ -10,9 +10,24 @@ export class StartTurns {
   readonly #waiting = new Set<PeerId>();
   #turnBegan: Instant | undefined;
   #starts = 0;
+  #held: boolean;
+
+  /** `held`: nobody starts before {@link release}. */
+  constructor(held = false) {
+    this.#held = held;
+  }
+
+  get held(): boolean {
+    return this.#held;
+  }
+
+  release(): void {
+    this.#held = false;
+  }
 
   /** Whether one more may start now; counts it if so. */
   take(now: Instant): boolean {
+    if (this.#held) return false;
     if (this.#turnBegan === undefined || now >= after(this.#turnBegan, START_TURN_MS)) {
       this.#turnBegan = now;
       this.#starts = 0;
@@ -43,7 +58,7 @@ export class StartTurns {
   }
 
   nextTimeout(): Instant | undefined {
-    if (this.#waiting.size === 0 || this.#turnBegan === undefined) return undefined;
+    if (this.#held || this.#waiting.size === 0 || this.#turnBegan === undefined) return undefined;
     return after(this.#turnBegan, START_TURN_MS);
   }
 }

@@ -83,6 +83,10 @@ export const TUNNEL_COUNTERS = {
   'handshake.cookieMalformed': drops('handshake', 'Requests to prove an address that could not be read.'),
   'handshake.cookieUnasked': drops('handshake', 'Requests to prove an address without a handshake before.'),
   'handshake.cookieBadTag': drops('handshake', 'Requests to prove an address that were forged or damaged.'),
+  'tunnel.resumed': counts('Tunnels that went on after a take-over without a handshake.'),
+  'tunnel.notResumed': counts(
+    'Tunnels that the weftd before handed over and that could not go on as they were. They are made anew.',
+  ),
   'tunnel.unknownIndex': drops(
     'packet',
     'Packets of sessions that this node does not have, after which it asked their senders for a new one.',

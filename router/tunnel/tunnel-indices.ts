@@ -33,6 +33,14 @@ export class TunnelIndices<Owner> {
     }
   }
 
+  /** Takes an index that another weftd of this node gave `owner`. False where it is in use. */
+  claim(index: number, owner: Owner): boolean {
+    if (this.#ownerByIndex.has(index)) return false;
+    assert(this.#ownerByIndex.size < this.#sizeMax, 'indices are bounded by what their owners may hold');
+    this.#ownerByIndex.set(index, owner);
+    return true;
+  }
+
   /** The index is free again. Unknown ones are ignored. */
   release(index: number): void {
     this.#ownerByIndex.delete(index);

@@ -45,6 +45,15 @@ export class TunnelMtu {
     this.#context.datapath.setMtu(this.#peer, this.#search.effective);
   }
 
+  /** The path is one that another weftd of this node used; `proven`: a size that it saw to arrive. */
+  resume(full: number, proven: number | undefined, now: Instant): void {
+    this.setFull(full, now);
+    this.restart(now);
+    if (proven === undefined) return;
+    this.#search.resume(proven, now);
+    this.#context.datapath.setMtu(this.#peer, this.#search.effective);
+  }
+
   /** There is no path. */
   stop(): void {
     this.#search.stop();

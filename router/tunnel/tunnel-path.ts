@@ -2,6 +2,7 @@ import { earliest, type Instant } from '../../base/instant.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import type { Origin, Path } from '../datapath/datapath.ts';
 import { encodeTokenMessage } from './control-message.ts';
+import type { HandedTunnel } from './handover/handed-tunnels.ts';
 import { type Challenge, Paths, samePath } from './paths.ts';
 import type { TunnelContext } from './tunnel-context.ts';
 import { COUNTER_BY_ANSWER } from './tunnel-counters.ts';
@@ -40,6 +41,14 @@ export class TunnelPath {
       this.ports.restart();
       this.#context.datapath.setPath(this.#peer, undefined);
     } else if (before === undefined || !samePath(before, path)) this.#taken(now);
+  }
+
+  /** See {@link Paths.resume}; `full`: the largest size that both ends take. */
+  resume(handed: Pick<HandedTunnel, 'path' | 'observed' | 'provenMtu'>, full: number, now: Instant): void {
+    if (handed.path === undefined) return;
+    this.paths.resume(handed.path, handed.observed, now);
+    this.#context.datapath.setPath(this.#peer, handed.path);
+    this.mtu.resume(full, handed.provenMtu, now);
   }
 
   /** Sends along the path in use; where there is none, back along `fallback`. False where neither can be. */

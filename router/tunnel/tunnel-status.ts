@@ -8,7 +8,7 @@ export interface PeerInfo {
   /** X25519 static key, 32 bytes. */
   readonly noiseKey: Uint8Array;
   readonly endpoints: readonly Endpoint[];
-  /** The boot epoch of the record: a rise means that the peer has restarted and lost its sessions. */
+  /** The boot epoch from which on the peer has lost no session: a rise means that it has restarted and lost those of before. */
   readonly epoch: number;
 }
 

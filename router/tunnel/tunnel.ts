@@ -13,6 +13,7 @@ import {
   encodeTokenMessage,
 } from './control-message.ts';
 import { Exchange } from './exchange.ts';
+import type { TunnelParts } from './handover/tunnel-handover.ts';
 import { Liveness } from './liveness.ts';
 import { REKEY_AT_LEAST_MS, rekeyTime, Sessions } from './sessions.ts';
 import type { TunnelContext } from './tunnel-context.ts';
@@ -37,6 +38,8 @@ import { WaitingMessages } from './waiting-messages.ts';
  */
 export class Tunnel {
   readonly peer: PeerId;
+  /** For handover/tunnel-handover.ts. */
+  readonly parts: TunnelParts;
   readonly #context: TunnelContext;
   readonly #sessions: Sessions;
   readonly #path: TunnelPath;
@@ -67,6 +70,7 @@ export class Tunnel {
       sessions: this.#sessions,
     });
     this.#info = info;
+    this.parts = { context, sessions: this.#sessions, path: this.#path, liveness: this.#liveness };
     this.#path.paths.setPublished(info.endpoints, now);
   }
 
@@ -299,6 +303,13 @@ export class Tunnel {
     this.#exchange.confirmed();
     this.#sessions.clear();
     this.#path.use(undefined, now);
+  }
+
+  /** It goes on where another weftd ended, and packets move again. */
+  resumed(now: Instant): void {
+    const { establishedAt } = this.#sessions.current!;
+    this.#timers.set('rekey', rekeyTime(this.#sessions.current!, this.#context.random, establishedAt));
+    this.#sendWaiting(now);
   }
 
   /** Starts an attempt unless one is under way or the last failed a moment ago. */

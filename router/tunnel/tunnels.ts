@@ -11,11 +11,14 @@ import { macKeysOf } from '../../crypto/cookie.ts';
 import type { Identity } from '../../crypto/identity.ts';
 import { DEFAULT_FLOOR, type Suite, suiteBitmap } from '../../crypto/suite.ts';
 import type { Datapath, DatapathEvents, Origin, Path } from '../datapath/datapath.ts';
+import type { KeptSessions } from '../datapath/kept-sessions.ts';
 import { type HandshakeSelf, Initiation } from '../handshake/handshake.ts';
 import type { PeerKey } from '../handshake/peer-key.ts';
 import { IPV6_MINIMUM_MTU } from '../packet/ip-packet.ts';
 import { Admission, DEFAULT_LOAD_PER_SECOND } from './admission.ts';
 import { EndpointClaims } from './endpoint-claims.ts';
+import { type OwnTunnels, withoutTraffic } from './handover/handed-tunnels.ts';
+import { handedTunnels, resumeTunnel } from './handover/tunnel-handover.ts';
 import { HandshakeReceiver } from './handshake-receiver.ts';
 import { pathKey } from './paths.ts';
 import { StartTurns } from './start-turns.ts';
@@ -63,7 +66,7 @@ export class Tunnels implements DatapathEvents {
   readonly #receiver: HandshakeReceiver;
   readonly #claims = new EndpointClaims();
   readonly #deadlines = new Deadlines<PeerId>();
-  readonly #turns = new StartTurns();
+  readonly #turns: StartTurns;
   readonly #messages: TunnelEvent[] = [];
   readonly #changed = new Set<PeerId>();
   readonly #reported = new Map<PeerId, TunnelStatus>();
@@ -80,7 +83,10 @@ export class Tunnels implements DatapathEvents {
     readonly counters: Counters<TunnelCounter>;
     readonly datapath: Datapath;
     readonly config?: Partial<TunnelsConfig>;
+    /** Begins no handshake before {@link resume}. */
+    readonly held?: boolean;
   }) {
+    this.#turns = new StartTurns(options.held);
     const { identity, clusterKeys, bootEpoch, random, counters, datapath } = options;
     const config = { ...DEFAULT_TUNNELS_CONFIG, ...options.config };
     assert(config.mtu >= IPV6_MINIMUM_MTU && config.mtu <= 65_535, 'an overlay MTU from 1280 to 65535');
@@ -224,6 +230,34 @@ export class Tunnels implements DatapathEvents {
     return this.#indices.size;
   }
 
+  /** What of the tunnels goes on under another weftd: see `SessionHandover` of node. */
+  handOver(kept: Pick<KeptSessions, 'keys'>): OwnTunnels {
+    const tunnels = handedTunnels(this.#tunnelByPeer.values(), kept);
+    return { tunnels, past: withoutTraffic(this.#datapath.totals(), tunnels) };
+  }
+
+  /**
+   * Goes on where another weftd of this node ended, or without it; `begin` has packets move. True where all goes on: a
+   * tunnel does not whose peer is not known, or has a suite that this datapath lacks.
+   */
+  resume(handed: OwnTunnels | undefined, now: Instant, begin?: () => void): boolean {
+    this.#turns.release();
+    const tunnels = (handed?.tunnels ?? []).flatMap((one) => {
+      const usable = one.sessions.every(
+        ({ suite }) => (suiteBitmap([suite]) & this.#context.offer.suites) !== 0,
+      );
+      const tunnel = usable ? this.#tunnelByPeer.get(one.peer) : undefined;
+      return tunnel !== undefined && resumeTunnel(tunnel, one, now) ? [tunnel] : [];
+    });
+    begin?.();
+    for (const tunnel of tunnels) this.#with(tunnel.peer, () => tunnel.resumed(now));
+    if (handed === undefined) return false;
+    this.#datapath.addTraffic(undefined, handed.past);
+    this.#counters.add('tunnel.resumed', tunnels.length);
+    this.#counters.add('tunnel.notResumed', handed.tunnels.length - tunnels.length);
+    return tunnels.length === handed.tunnels.length;
+  }
+
   tick(now: Instant): void {
     for (let peer = this.#turns.next(now); peer !== undefined; peer = this.#turns.next(now)) {
       this.#with(peer, (tunnel) => tunnel.want(now));
@@ -258,7 +292,8 @@ export class Tunnels implements DatapathEvents {
   // ── DatapathEvents ──
 
   sessionWanted(peer: PeerId, now: Instant): void {
-    this.#with(peer, (tunnel) => tunnel.need(now));
+    if (this.#turns.held) this.#turns.wait(peer, now);
+    else this.#with(peer, (tunnel) => tunnel.need(now));
   }
 
   confirmed(localIndex: number, from: Origin, now: Instant): void {

@@ -7,6 +7,7 @@ import { parseClusterSecret } from '../../crypto/cluster-secret.ts';
 import { CookieJar, MACS_LENGTH, macKeysOf } from '../../crypto/cookie.ts';
 import { generateIdentity } from '../../crypto/identity.ts';
 import { cryptoReady } from '../../crypto/ready.ts';
+import { ReplayWindow } from '../../crypto/replay-window.ts';
 import { type Datapath, type DataSession, NO_STATS } from '../../router/datapath/datapath.ts';
 import { INITIATION_LENGTH, Initiation } from '../../router/handshake/handshake.ts';
 import {
@@ -23,6 +24,8 @@ import {
   encodeMtuProbe,
   encodeTokenMessage,
 } from '../../router/tunnel/control-message.ts';
+import type { HandedSession, HandedTunnels } from '../../router/tunnel/handover/handed-tunnels.ts';
+import { decodeHandover, encodeHandover } from '../../router/tunnel/handover/handover-format.ts';
 import { TUNNEL_COUNTERS } from '../../router/tunnel/tunnel-counters.ts';
 import { Tunnels } from '../../router/tunnel/tunnels.ts';
 import { seededRandom } from '../seeded-random.ts';
@@ -53,6 +56,22 @@ const initiationPayload = {
   token: new Uint8Array(16),
 };
 
+const handedSession: HandedSession = {
+  ...{ peer: them.peer, localIndex: 7, remoteIndex: 9, suite: 'chacha20-poly1305', peerTakesMarks: true },
+  ...{ sendKey: random.bytes(32), receiveKey: random.bytes(32), role: 'current', initiator: true },
+  ...{ establishedAt: instant(0), peerEpoch: 3, peerMtu: 1364 },
+  progress: { sent: 5, failedOpens: 0, confirmed: true, replayWindow: new ReplayWindow().save() },
+};
+const handed: HandedTunnels = {
+  ...{ self: us.peer, since: 1, past: NO_STATS, counters: { 'datapath.inReplay': 1 } },
+  tunnels: [
+    {
+      ...{ peer: them.peer, noiseKey: them.noise.publicKey, sessions: [handedSession], path: from },
+      ...{ observed: [endpoint], provenMtu: 1364, rttMs: 1.5, traffic: NO_STATS },
+    },
+  ],
+};
+
 /** A datapath that keeps the last session and nothing else. */
 let installed: DataSession | undefined;
 let lastSent: Uint8Array | undefined;
@@ -73,6 +92,8 @@ const datapath: Datapath = {
   },
   stats: () => NO_STATS,
   totals: () => NO_STATS,
+  progress: () => undefined,
+  addTraffic: () => undefined,
 };
 const counters = new Counters(TUNNEL_COUNTERS);
 const tunnels = new Tunnels({
@@ -176,6 +197,16 @@ export const routerControlTargets: readonly FuzzTarget[] = [
       tunnels.control(them.peer, bytes, session, from, now);
       for (let event = tunnels.poll(); event !== undefined; event = tunnels.poll());
       checkBounds();
+    },
+  },
+  {
+    name: 'router: tunnels that another weftd hands over',
+    seeds: [encodeHandover(handed, now)],
+    run(bytes) {
+      const read = decodeHandover(bytes, now);
+      if (!read.ok) return;
+      const again = decodeHandover(encodeHandover(read.value, now), now);
+      assert.deepEqual(again, read);
     },
   },
   {

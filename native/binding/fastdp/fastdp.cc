@@ -38,6 +38,15 @@ int Fastdp::start(Reference self, Reference onUp) {
   return engine_ == nullptr ? 0 : engine_->start();
 }
 
+void Fastdp::stop() {
+  if (engine_ == nullptr) return;
+  engine_->stop();
+  hold();
+  while (handOverSome()) {
+  }
+  release();
+}
+
 void Fastdp::close() {
   if (lanes_ == nullptr) return;
   lanes_ = nullptr;
@@ -65,16 +74,22 @@ void Fastdp::handOver() {
       uv_async_send(&async_);
       break;
     }
-    uint8_t* buffer = nullptr;
-    uint32_t* words = nullptr;
-    napi_value values[3] = {buffer_.open(&buffer), words_.open(&words)};
-    if (buffer == nullptr || words == nullptr) break;
-    const size_t count = lanes_->upward.take(words, kRecords, buffer, kRoom);
-    if (count == 0) break;
-    values[2] = number(env(), static_cast<double>(count));
-    call(onUp_, 3, values);
+    if (!handOverSome()) break;
   }
   release();
+}
+
+bool Fastdp::handOverSome() {
+  if (lanes_ == nullptr || !started_) return false;
+  uint8_t* buffer = nullptr;
+  uint32_t* words = nullptr;
+  napi_value values[3] = {buffer_.open(&buffer), words_.open(&words)};
+  if (buffer == nullptr || words == nullptr) return false;
+  const size_t count = lanes_->upward.take(words, kRecords, buffer, kRoom);
+  if (count == 0) return false;
+  values[2] = number(env(), static_cast<double>(count));
+  call(onUp_, 3, values);
+  return true;
 }
 
 napi_value throwWrong(napi_env env, const char* what) {
@@ -184,6 +199,15 @@ napi_value fastStart(napi_env env, napi_callback_info info) {
   return failed != 0 ? throwSystemError(env, failed, "start") : undefined(env);
 }
 
+// fastStop(handle)
+napi_value fastStop(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  Fastdp* fastdp = readHandle<Fastdp>(env, arguments.raw(0));
+  if (fastdp == nullptr) return nullptr;
+  fastdp->stop();
+  return undefined(env);
+}
+
 // fastClose(handle)
 napi_value fastClose(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
@@ -196,7 +220,7 @@ napi_value fastClose(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void bindFastdp(napi_env env, napi_value exports) {
-  const Binding bindings[] = {{"fastOpen", fastOpen}, {"fastStart", fastStart}, {"fastClose", fastClose}};
+  const Binding bindings[] = {{"fastOpen", fastOpen}, {"fastStart", fastStart}, {"fastStop", fastStop}, {"fastClose", fastClose}};
   bindAll(env, exports, bindings);
   bindFastdpSessions(env, exports);
   bindFastdpChanges(env, exports);

@@ -41,6 +41,8 @@ class Fastdp final : public EventSource, public UpwardQueue::Waker {
 
   // Begins to move packets, and to hand what is left to others to `onUp`. 0 or an errno.
   int start(Reference self, Reference onUp);
+  // Moves no more packets; hands over what was left for `onUp` before this returns.
+  void stop();
   void close() override;
 
  private:
@@ -50,6 +52,8 @@ class Fastdp final : public EventSource, public UpwardQueue::Waker {
     if (started_) uv_async_send(&async_);
   }
   void handOver();
+  // One call of onUp. False where nothing was there, or nobody is to be told any more.
+  bool handOverSome();
 
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Recorder> recorder_;

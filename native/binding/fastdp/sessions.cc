@@ -1,4 +1,5 @@
 // Binds the sessions of the fast datapath, and what the sleeve shares with it of each: counters and replay window.
+#include <cstring>
 #include <memory>
 #include <utility>
 
@@ -44,6 +45,47 @@ napi_value fastInstall(napi_env env, napi_callback_info info) {
   Gate::Change change(&lanes->gate);
   session->peer = lanes->forwarding.peer(static_cast<uint32_t>(peerNumber));
   lanes->forwarding.add(std::move(session));
+  return undefined(env);
+}
+
+// fastReplayWindow(handle, local index) → bytes of its replay window, or undefined where there is no such session
+napi_value fastReplayWindow(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  Lanes* lanes = lanesOf(env, arguments);
+  int64_t localIndex = 0;
+  if (lanes == nullptr || !arguments.integer(1, 0, UINT32_MAX, &localIndex)) return nullptr;
+  uint32_t words[ReplayWindow::kWords];
+  Gate::Change change(&lanes->gate, Gate::kInbound, Gate::kInbound);
+  const Session* session = lanes->forwarding.session(static_cast<uint32_t>(localIndex));
+  if (session == nullptr) return undefined(env);
+  session->window.save(words);
+  return bytesValue(env, words, sizeof words);
+}
+
+// fastResume(handle, local index, sent, failed opens, bytes of the replay window): a session that was just installed goes on
+// where another process ended with it
+napi_value fastResume(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  Lanes* lanes = lanesOf(env, arguments);
+  int64_t localIndex = 0;
+  int64_t sent = 0;
+  int64_t failedOpens = 0;
+  const uint8_t* bytes = nullptr;
+  size_t length = 0;
+  if (lanes == nullptr || !arguments.integer(1, 0, UINT32_MAX, &localIndex) ||
+      !arguments.integer(2, 0, (int64_t{1} << 53) - 1, &sent) ||
+      !arguments.integer(3, 0, (int64_t{1} << 53) - 1, &failedOpens) || !arguments.bytes(4, &bytes, &length)) {
+    return nullptr;
+  }
+  uint32_t words[ReplayWindow::kWords];
+  if (length != sizeof words) return throwWrong(env, "a replay window is wanted");
+  std::memcpy(words, bytes, sizeof words);
+  Gate::Change change(&lanes->gate);
+  Session* session = lanes->forwarding.session(static_cast<uint32_t>(localIndex));
+  if (session == nullptr) return undefined(env);
+  session->sent.store(static_cast<uint64_t>(sent), std::memory_order_relaxed);
+  session->failedOpens.store(static_cast<uint64_t>(failedOpens), std::memory_order_relaxed);
+  session->window.restore(words);
   return undefined(env);
 }
 
@@ -134,6 +176,8 @@ napi_value fastUsed(napi_env env, napi_callback_info info) {
 
 void bindFastdpSessions(napi_env env, napi_value exports) {
   const Binding bindings[] = {{"fastInstall", fastInstall},
+                              {"fastReplayWindow", fastReplayWindow},
+                              {"fastResume", fastResume},
                               {"fastUse", changeSession<SessionCall::kUse>},
                               {"fastConfirm", changeSession<SessionCall::kConfirm>},
                               {"fastRemove", changeSession<SessionCall::kRemove>},

@@ -16,6 +16,7 @@ import {
   type TunnelStats,
 } from '../datapath.ts';
 import type { DatapathCounter } from '../datapath-counters.ts';
+import type { SessionProgress } from '../session-progress.ts';
 import type { SessionLedger } from '../sleeve/session-ledger.ts';
 import { OwnLedger } from '../sleeve/session-ledger.ts';
 import type { Sleeve } from '../sleeve/sleeve.ts';
@@ -72,12 +73,12 @@ export class FastDatapath implements Datapath {
   }
 
   /** The ledger for a session that {@link install} hands to the sleeve. */
-  openLedger(session: DataSession): SessionLedger {
+  openLedger(session: DataSession, before: SessionProgress | undefined): SessionLedger {
     const shared = this.#options.suites.includes(session.suite);
-    return shared ? new FastLedger(this.#options.lanes, session.localIndex) : new OwnLedger();
+    return shared ? new FastLedger(this.#options.lanes, session.localIndex) : new OwnLedger(before);
   }
 
-  install(session: DataSession): void {
+  install(session: DataSession, before?: SessionProgress): void {
     const { lanes, suites } = this.#options;
     this.remove(session.localIndex);
     if (suites.includes(session.suite)) {
@@ -98,8 +99,13 @@ export class FastDatapath implements Datapath {
         receiveKey,
         ...limits,
       });
+      if (before) lanes.resume(localIndex, before.sent, before.failedOpens, before.replayWindow);
     }
-    this.#its.install(session);
+    this.#its.install(session, before);
+  }
+
+  progress(localIndex: number): SessionProgress | undefined {
+    return this.#its.progress(localIndex);
   }
 
   use(localIndex: number): void {
@@ -192,6 +198,10 @@ export class FastDatapath implements Datapath {
     for (const { number } of this.#peerById.values())
       totals = sumTraffic(totals, this.#options.lanes.tallies(number) ?? NO_STATS);
     return totals;
+  }
+
+  addTraffic(peer: PeerId | undefined, before: TunnelStats): void {
+    this.#its.addTraffic(peer, before);
   }
 
   /** Adds what the lanes dropped since the last call to the counters of the datapath. Which there were. */

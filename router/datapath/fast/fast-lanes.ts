@@ -12,6 +12,8 @@ export interface FastLanes {
   setPorts(peer: number, ports: number, tellAgain: boolean): void;
   setRoutes(words4: Uint32Array, words6: Uint32Array, owners: readonly number[], self: number): void;
   install(session: FastSession): void;
+  resume(localIndex: number, sent: number, failedOpens: number, replayWindow: Uint8Array): void;
+  replayWindow(localIndex: number): Uint8Array | undefined;
   use(localIndex: number): void;
   confirm(localIndex: number): void;
   remove(localIndex: number): void;

@@ -47,4 +47,10 @@ export class FastLedger implements SessionLedger {
   confirm(): void {
     this.#lanes.confirm(this.#localIndex);
   }
+
+  saveWindow(): Uint8Array {
+    const window = this.#lanes.replayWindow(this.#localIndex);
+    assert(window !== undefined, 'the lanes have the session');
+    return window;
+  }
 }

@@ -6,14 +6,15 @@ import type { Suite } from '../../../crypto/suite.ts';
 import { nativeCipherFault } from '../../../native/aead.ts';
 import { FastEngine } from '../../../native/fastdp.ts';
 import { setPathMtuDiscovery, setSocketBuffers } from '../../../native/socket-options.ts';
-import { openTun, type Tun } from '../../../native/tun.ts';
+import type { Tun } from '../../../native/tun.ts';
 import { openUdp, type UdpSocket } from '../../../native/udp.ts';
 import type { DatapathKind, DatapathOptions, OpenDatapath } from '../datapath.ts';
 import type { DatapathCounter } from '../datapath-counters.ts';
+import { Devices } from '../devices.io.ts';
 import { aeadFeatures, liveFeatures, tunFeatures, udpFeatures } from '../host-features.io.ts';
 import { AEAD_MAKERS } from '../sleeve/aead-makers.io.ts';
 import type { SleeveUdp } from '../sleeve/batch-socket.io.ts';
-import { SleeveIo } from '../sleeve/sleeve.io.ts';
+import { SleeveIo, type SleeveTun } from '../sleeve/sleeve.io.ts';
 import { Sleeve } from '../sleeve/sleeve.ts';
 import { SOCKET_BUFFER_BYTES } from '../sleeve/tunnel-socket.ts';
 import { FastDatapath } from './fast-datapath.ts';
@@ -31,27 +32,24 @@ export const FAST: DatapathKind = {
 };
 
 async function openFast(options: DatapathOptions): Promise<OpenDatapath> {
-  const { self, port, listen, tunName, overlayMtu, counters, clock } = options;
+  const { self, port, listen, overlayMtu, counters, clock } = options;
   const aeads = chooseAeads(AEAD_MAKERS);
   const native = aeads.tried.filter(({ maker, fault }) => maker.by === 'OpenSSL' && fault === undefined);
-  const tun = openTun(tunName);
-  const sockets: UdpSocket[] = [];
+  const devices = Devices.open(options);
+  const { tun, sockets } = devices;
   // Closes the TUN where it fails.
   const io = await SleeveIo.open({
     port,
     ...(listen.length === 0 ? {} : { listen }),
     tun: writeOnly(tun),
     counters,
-    openUdp: (host, wanted) => {
-      const socket = openUdp(host, wanted);
-      sockets.push(socket);
-      return sendOnly(socket);
-    },
+    openUdp: (host, wanted) => sendOnly(devices.openUdp(host, wanted)),
     tuneSocket: (descriptor, family) => {
       setSocketBuffers(descriptor, SOCKET_BUFFER_BYTES);
       setPathMtuDiscovery(descriptor, family, 'probe');
     },
   });
+  devices.closeRest();
   const ports = openPorts(sockets, listen);
   const further = Math.min(...ports.map((ofFamily) => ofFamily.length));
   const engine = openEngine(tun, sockets, ports.flat(), io);
@@ -88,7 +86,7 @@ async function openFast(options: DatapathOptions): Promise<OpenDatapath> {
       coalesceTcp: tun.offloads.writeTcp,
       coalesceUdp: tun.offloads.writeUdp,
       createAead: aeads.create,
-      openLedger: (session) => datapath.openLedger(session),
+      openLedger: (session, before) => datapath.openLedger(session, before),
     },
   });
   datapath.setSleeve(sleeve);
@@ -123,7 +121,7 @@ async function openFast(options: DatapathOptions): Promise<OpenDatapath> {
       engine.start(
         recordsToSleeve(sleeve, options, {
           onFault: (what, errno) =>
-            onFault(readFault(what === 'tun' ? `TUN device ${tunName}` : what, errno)),
+            onFault(readFault(what === 'tun' ? `TUN device ${tun.name}` : what, errno)),
           onDropped,
           onBusy: (number, now) => {
             const peer = datapath.peerOf(number);
@@ -131,6 +129,11 @@ async function openFast(options: DatapathOptions): Promise<OpenDatapath> {
           },
         }),
       );
+    },
+    devices: devices.descriptors,
+    stop: () => {
+      engine.stop();
+      datapath.collectDrops();
     },
     close: () => {
       clearTimeout(collecting);
@@ -189,10 +192,8 @@ function openEngine(
   }
 }
 
-function writeOnly(tun: Tun): Tun {
+function writeOnly(tun: Tun): SleeveTun {
   return {
-    handle: tun.handle,
-    name: tun.name,
     offloads: tun.offloads,
     start: () => undefined,
     write: (frame) => tun.write(frame),

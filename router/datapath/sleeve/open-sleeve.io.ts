@@ -1,9 +1,8 @@
 import { chooseAeads } from '../../../crypto/choose-aeads.ts';
 import { setPathMtuDiscovery, setSocketBuffers } from '../../../native/socket-options.ts';
-import { openTun } from '../../../native/tun.ts';
-import { openUdp, type UdpSocket } from '../../../native/udp.ts';
 import { PORTABLE_DATAPATH } from '../choose-datapath.ts';
 import type { DatapathKind, DatapathOptions, OpenDatapath } from '../datapath.ts';
+import { Devices } from '../devices.io.ts';
 import { aeadFeatures, tunFeatures, udpFeatures } from '../host-features.io.ts';
 import { AEAD_MAKERS } from './aead-makers.io.ts';
 import { SleeveIo } from './sleeve.io.ts';
@@ -15,26 +14,23 @@ export const SLEEVE: DatapathKind = { name: PORTABLE_DATAPATH, unfit: () => unde
 
 /** A sleeve between a TUN device and UDP sockets, all opened here. */
 async function openSleeve(options: DatapathOptions): Promise<OpenDatapath> {
-  const { self, port, listen, tunName, overlayMtu, counters, clock } = options;
+  const { self, port, listen, overlayMtu, counters, clock } = options;
   const aeads = chooseAeads(AEAD_MAKERS);
-  const tun = openTun(tunName);
-  const sockets: UdpSocket[] = [];
+  const devices = Devices.open(options);
+  const { tun, sockets } = devices;
   // Closes the TUN where it fails.
   const io = await SleeveIo.open({
     port,
     ...(listen.length === 0 ? {} : { listen }),
     tun,
     counters,
-    openUdp: (host, wanted) => {
-      const socket = openUdp(host, wanted);
-      sockets.push(socket);
-      return socket;
-    },
+    openUdp: (host, wanted) => devices.openUdp(host, wanted),
     tuneSocket: (descriptor, family) => {
       setSocketBuffers(descriptor, SOCKET_BUFFER_BYTES);
       setPathMtuDiscovery(descriptor, family, 'probe');
     },
   });
+  devices.closeRest();
   const sleeve = new Sleeve({
     self,
     counters,
@@ -62,6 +58,9 @@ async function openSleeve(options: DatapathOptions): Promise<OpenDatapath> {
         onTunError: onFault,
       });
     },
+    devices: devices.descriptors,
+    // Each batch that is read is flushed before the event loop goes on.
+    stop: () => io.close(),
     close: () => io.close(),
   };
 }

@@ -1,4 +1,5 @@
 import { ReplayWindow } from '../../../crypto/replay-window.ts';
+import type { SessionProgress } from '../session-progress.ts';
 
 /**
  * What is counted of one session, apart from its keys. Where another datapath seals and opens with the same keys beside
@@ -20,13 +21,22 @@ export interface SessionLedger {
   countFailure(): void;
   /** The first packet opened, and the control core was told. */
   confirm(): void;
+  /** What was accepted: `ReplayWindow.save`. */
+  saveWindow(): Uint8Array;
 }
 
 /** The ledger of a session that only the sleeve works with. */
 export class OwnLedger implements SessionLedger {
-  readonly #window = new ReplayWindow();
-  #sent = 0;
-  #failedOpens = 0;
+  readonly #window: ReplayWindow;
+  #sent: number;
+  #failedOpens: number;
+
+  /** `before`: where another one of the same keys ended. */
+  constructor(before?: SessionProgress) {
+    this.#window = new ReplayWindow(before?.replayWindow);
+    this.#sent = before?.sent ?? 0;
+    this.#failedOpens = before?.failedOpens ?? 0;
+  }
 
   get sent(): number {
     return this.#sent;
@@ -59,4 +69,8 @@ export class OwnLedger implements SessionLedger {
   }
 
   confirm(): void {}
+
+  saveWindow(): Uint8Array {
+    return this.#window.save();
+  }
 }

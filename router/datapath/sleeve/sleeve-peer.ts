@@ -50,6 +50,19 @@ export class SleevePeer {
     return this.sessions === 0 && this.path === undefined && !this.routed && this.waiting.size === 0;
   }
 
+  /** Counts what was carried before. */
+  add(before: TunnelStats): void {
+    this.sentPackets += before.sentPackets;
+    this.sentBytes += before.sentBytes;
+    this.receivedPackets += before.receivedPackets;
+    this.receivedBytes += before.receivedBytes;
+    this.droppedPackets += before.droppedPackets;
+    this.sentIpBytes += before.sentIpBytes;
+    this.receivedIpBytes += before.receivedIpBytes;
+    this.lastReceivedAt ??= before.lastReceivedAt;
+    this.lastSentAt ??= before.lastSentAt;
+  }
+
   /**
    * Whether `from`, where something came from at `now`, is where the peer is known to be: the endpoint of its path, or
    * another port of the same address while its endpoint is heard as well. A peer may send from several ports; one whose

@@ -3,6 +3,7 @@ import type { Aead, CreateAead, SuiteLimits } from '../../../crypto/aead.ts';
 import type { PacketRun } from '../../../crypto/aead-engine.ts';
 import { writeOuterHeader } from '../../packet/data-packet.ts';
 import type { DataSession } from '../datapath.ts';
+import type { SessionProgress } from '../session-progress.ts';
 import type { SessionLedger } from './session-ledger.ts';
 
 /** Why a packet of a session was dropped. */
@@ -105,6 +106,12 @@ export class SleeveSession<Peer> {
   confirm(): void {
     this.#confirmed = true;
     this.#ledger.confirm();
+  }
+
+  /** How far it was used. */
+  progress(): SessionProgress {
+    const { sent, failedOpens } = this.#ledger;
+    return { sent, failedOpens, confirmed: this.#confirmed, replayWindow: this.#ledger.saveWindow() };
   }
 
   /** Whether a limit was reached that {@link takeExhausted} has not told yet. */

@@ -12,9 +12,11 @@ import {
   type Path,
   type Route,
   type TrafficTotals,
+  type TunnelStats,
 } from '../datapath.ts';
 import type { DatapathCounter } from '../datapath-counters.ts';
 import { RouteTable } from '../route-table.ts';
+import type { SessionProgress } from '../session-progress.ts';
 import { sumTraffic } from '../sum-traffic.ts';
 import { OwnLedger, type SessionLedger } from './session-ledger.ts';
 import { type PeerSession, SleevePeer } from './sleeve-peer.ts';
@@ -42,7 +44,7 @@ export interface SleeveConfig {
   /** What makes the keys of sessions work. Default: what works everywhere, in one suite. */
   readonly createAead: CreateAead;
   /** What is counted of a session. Default: a ledger of the sleeve's own. */
-  readonly openLedger?: (session: DataSession) => SessionLedger;
+  readonly openLedger?: (session: DataSession, before: SessionProgress | undefined) => SessionLedger;
   /** Limits of a session in place of its suite's, for tests. */
   readonly limits?: SuiteLimits;
 }
@@ -124,16 +126,23 @@ export class SleeveState {
     return totals;
   }
 
+  /** Counts what was carried for `peer` before all that is counted here; undefined: for peers that are forgotten. */
+  addTraffic(peer: PeerId | undefined, before: TunnelStats): void {
+    if (peer === undefined) this.#past = sumTraffic(this.#past, before);
+    else this.peer(peer).add(before);
+  }
+
   session(localIndex: number): PeerSession | undefined {
     return this.#sessionByIndex.get(localIndex);
   }
 
-  addSession(session: DataSession): void {
+  addSession(session: DataSession, before: SessionProgress | undefined): void {
     const peer = this.peer(session.peer);
     this.removeSession(session.localIndex);
     const { createAead, openLedger } = this.config;
-    const ledger = openLedger?.(session) ?? new OwnLedger();
+    const ledger = openLedger?.(session, before) ?? new OwnLedger(before);
     const made = new SleeveSession(session, peer, this.#limits(session.suite), createAead, ledger);
+    if (before?.confirmed) made.confirm();
     this.#sessionByIndex.set(session.localIndex, made);
     peer.sessions++;
   }

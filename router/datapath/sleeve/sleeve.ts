@@ -17,6 +17,7 @@ import {
 } from '../datapath.ts';
 import type { DatapathCounter } from '../datapath-counters.ts';
 import type { RouteTable } from '../route-table.ts';
+import type { SessionProgress } from '../session-progress.ts';
 import { SleeveInbound } from './sleeve-inbound.ts';
 import { SleeveOutbound } from './sleeve-outbound.ts';
 import type { PeerSession } from './sleeve-peer.ts';
@@ -147,10 +148,14 @@ export class Sleeve implements Datapath {
     }
   }
 
-  install(session: DataSession): void {
+  install(session: DataSession, before?: SessionProgress): void {
     assert(session.localIndex > 0 && session.localIndex < 2 ** 32, 'a session index of 32 bits, not 0');
     this.#sender.flush();
-    this.#state.addSession(session);
+    this.#state.addSession(session, before);
+  }
+
+  progress(localIndex: number): SessionProgress | undefined {
+    return this.#state.session(localIndex)?.progress();
   }
 
   use(localIndex: number): void {
@@ -214,6 +219,10 @@ export class Sleeve implements Datapath {
 
   totals(): TrafficTotals {
     return this.#state.totals();
+  }
+
+  addTraffic(peer: PeerId | undefined, before: TunnelStats): void {
+    this.#state.addTraffic(peer, before);
   }
 
   /** After a call of the control core: what it gave rise to leaves at once, but within a batch at its end. */

@@ -52,6 +52,24 @@ describe('replay window', () => {
     }
   });
 
+  it('is the same after it was saved and put back', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.nat(20_000), { maxLength: 200 }),
+        fc.array(fc.nat(30_000), { maxLength: 200 }),
+        (before, after) => {
+          const one = new ReplayWindow();
+          for (const counter of before) one.accept(counter);
+          const other = new ReplayWindow(one.save());
+          assert.equal(other.newest, one.newest);
+          for (const counter of before) assert.ok(!other.check(counter));
+          for (const counter of after) assert.equal(other.accept(counter), one.accept(counter));
+          assert.deepEqual(other.save(), one.save());
+        },
+      ),
+    );
+  });
+
   it('changes nothing on check, nor on a refusal', () => {
     const window = new ReplayWindow();
     assert.ok(window.check(50));

@@ -17,7 +17,7 @@ describe('what a node tells of itself', () => {
         overlay: { suites: [] },
         ipam: { init: { mode: 'none' } },
       } as unknown as NodeOptions;
-      const info = ownInfoOf(options, { endpoints: [], addresses: [], free: {} });
+      const info = ownInfoOf(options, { endpoints: [], addresses: [], free: {}, sessionsSince: undefined });
       const read = decodeNodeInfo(encodeNodeInfo({ ...info, links: [] }));
       ok(read.ok);
       equal(read.value.mtu, told);

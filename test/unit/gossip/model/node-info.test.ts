@@ -43,7 +43,11 @@ function raw(change: Record<string, unknown>): Uint8Array {
 
 describe('node info', () => {
   it('survives encoding', () => {
-    for (const each of [info, { ...info, free: {} }, { ...info, wantsRange: true, leaving: true }]) {
+    for (const each of [
+      info,
+      { ...info, free: {} },
+      { ...info, wantsRange: true, sessionsSince: 3, leaving: true },
+    ]) {
       assert.deepEqual(decodeNodeInfo(encodeNodeInfo(each)), { ok: true, value: each });
     }
   });

@@ -212,6 +212,8 @@ describe('a thief of the responder key', () => {
       },
       stats: () => NO_STATS,
       totals: () => NO_STATS,
+      progress: () => undefined,
+      addTraffic: () => undefined,
     };
     const counters = new Counters(TUNNEL_COUNTERS);
     const tunnels = new Tunnels({

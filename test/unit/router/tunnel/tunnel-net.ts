@@ -16,8 +16,11 @@ import { generateIdentity, type Identity } from '../../../../crypto/identity.ts'
 import { cryptoReady } from '../../../../crypto/ready.ts';
 import { PORTABLE_SUITES } from '../../../../crypto/suite.ts';
 import { DAEMON_COUNTERS } from '../../../../daemon/daemon-counters.ts';
+import { KeptSessions } from '../../../../router/datapath/kept-sessions.ts';
 import { Sleeve } from '../../../../router/datapath/sleeve/sleeve.ts';
 import { checksum } from '../../../../router/packet/checksum.ts';
+import { wipeHanded } from '../../../../router/tunnel/handover/handed-tunnels.ts';
+import { decodeHandover, encodeHandover } from '../../../../router/tunnel/handover/handover-format.ts';
 import type { TunnelEvent } from '../../../../router/tunnel/tunnel-status.ts';
 import { Tunnels, type TunnelsConfig } from '../../../../router/tunnel/tunnels.ts';
 import { seededRandom } from '../../../seeded-random.ts';
@@ -118,6 +121,7 @@ export class Node {
   counters = new Counters(DAEMON_COUNTERS);
   tunnels!: Tunnels;
   sleeve!: Sleeve;
+  kept!: KeptSessions;
   epoch = 0;
   readonly events: TunnelEvent[] = [];
   /** Payloads of UDP packets that were delivered to the TUN. */
@@ -151,7 +155,7 @@ export class Node {
   }
 
   /** A start of the daemon: all sessions are gone, the boot epoch is `epoch`. */
-  start(epoch: number): void {
+  start(epoch: number, held = false): void {
     this.epoch = epoch;
     const { counters, net } = this;
     const random = seededRandom(900_000 + 1000 * this.number + epoch + net.now);
@@ -171,6 +175,7 @@ export class Node {
         },
       },
     });
+    this.kept = new KeptSessions(this.sleeve);
     this.tunnels = new Tunnels({
       identity: this.identity,
       clusterKeys: this.#clusterKeys,
@@ -179,10 +184,30 @@ export class Node {
       takesMarks: true,
       random,
       counters,
-      datapath: this.sleeve,
+      datapath: this.kept,
       config: this.#config,
+      held,
     });
     this.sleeve.setEvents(this.tunnels);
+  }
+
+  /** What a weftd of this node hands to the next; it is over with this one. */
+  handOver(): Uint8Array {
+    const handed = { self: this.peer, since: 1, ...this.tunnels.handOver(this.kept), counters: {} };
+    const bytes = encodeHandover(handed, this.net.now);
+    wipeHanded(handed);
+    this.kept.forgetAll();
+    return bytes;
+  }
+
+  /** A start of the daemon that goes on with `bytes` of the one before. Whether all of it goes on. */
+  succeed(epoch: number, bytes: Uint8Array | undefined, ...others: Node[]): boolean {
+    this.start(epoch, true);
+    this.learn(...others);
+    const decoded = bytes && decodeHandover(bytes, this.net.now);
+    const all = this.tunnels.resume(decoded?.ok ? decoded.value : undefined, this.net.now);
+    if (decoded?.ok) wipeHanded(decoded.value);
+    return all;
   }
 
   /** Tells this node of the others' records, as gossip does, and of the routes. */

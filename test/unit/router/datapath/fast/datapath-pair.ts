@@ -83,8 +83,8 @@ export class DatapathPair {
         clock: () => this.#now,
         sendFrom: (_port, send) => send(),
       });
-      const openLedger = (session: DataSession): ReturnType<FastDatapath['openLedger']> =>
-        datapath!.openLedger(session);
+      const openLedger: FastDatapath['openLedger'] = (session, before) =>
+        datapath!.openLedger(session, before);
       const sleeve = new Sleeve({
         self: SELF,
         counters,
@@ -220,6 +220,17 @@ class Side {
   }
 }
 
+/** The session with {@link PEER}. */
+export const SESSION: DataSession = {
+  peer: PEER,
+  localIndex: LOCAL_INDEX,
+  remoteIndex: 70,
+  sendKey: SEND_KEY,
+  receiveKey: RECEIVE_KEY,
+  suite: 'chacha20-poly1305',
+  peerTakesMarks: true,
+};
+
 function setUp(datapath: Datapath): void {
   const routes: [string, PeerId][] = [
     ['10.32.0.0/16', SELF],
@@ -233,7 +244,7 @@ function setUp(datapath: Datapath): void {
   const direct: Path = { kind: 'direct', endpoint: FROM };
   const suite = 'chacha20-poly1305';
   const keys = { sendKey: SEND_KEY, receiveKey: RECEIVE_KEY, suite, peerTakesMarks: true } as const;
-  datapath.install({ peer: PEER, localIndex: LOCAL_INDEX, remoteIndex: 70, ...keys });
+  datapath.install(SESSION);
   datapath.setPath(PEER, direct);
   datapath.use(LOCAL_INDEX);
   datapath.install({ peer: RELAYED, localIndex: RELAYED_INDEX, remoteIndex: 80, ...keys });

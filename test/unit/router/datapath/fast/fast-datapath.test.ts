@@ -4,12 +4,17 @@ import { parseEndpoint } from '../../../../../base/endpoint.ts';
 import { parseCidr } from '../../../../../base/range.ts';
 import { cryptoReady } from '../../../../../crypto/ready.ts';
 import {
+  HANDOVER_SKIP,
+  type SessionProgress,
+  skippedAhead,
+} from '../../../../../router/datapath/session-progress.ts';
+import {
   OUTER_HEADER_LENGTH,
   TAG_LENGTH,
   writeOuterHeader,
 } from '../../../../../router/packet/data-packet.ts';
 import { frameOf, pattern, tcpPacket, udpPacket } from '../../packet/ip-packets.ts';
-import { DatapathPair, LOCAL_INDEX, PEER } from './datapath-pair.ts';
+import { DatapathPair, LOCAL_INDEX, PEER, SESSION } from './datapath-pair.ts';
 
 const OUT = { source: '10.32.0.1', destination: '10.33.0.1' };
 const IN = { source: OUT.destination, destination: OUT.source };
@@ -107,6 +112,31 @@ describe('the fast datapath, as the control core changes it', () => {
       ]),
     );
     deepEqual(traffic(LOCAL_INDEX, 1), { frames: 0, datagrams: 0 });
+  });
+
+  it('goes on where another datapath ended, lanes or sleeve, and takes no packet twice', () => {
+    const taken = [3, 0, 700, 2];
+    for (const counter of taken) traffic(LOCAL_INDEX, counter);
+    const ends: SessionProgress[] = [];
+    pair.each((datapath) => ends.push(datapath.progress(LOCAL_INDEX)!));
+    deepEqual(ends[0], ends[1]);
+    deepEqual([ends[0]!.sent, ends[0]!.confirmed], [taken.length, true]);
+    // Each begins where the other one ended.
+    pair.each((datapath) => {
+      datapath.remove(LOCAL_INDEX);
+      equal(datapath.progress(LOCAL_INDEX), undefined);
+      datapath.install(SESSION, skippedAhead(ends.pop()!));
+      datapath.use(LOCAL_INDEX);
+    });
+    deepEqual(traffic(LOCAL_INDEX, 701), { frames: 1, datagrams: 1 });
+    for (const counter of [...taken, 701])
+      equal((traffic(LOCAL_INDEX, counter) as { frames: number }).frames, 0);
+    deepEqual(traffic(LOCAL_INDEX, 1), { frames: 1, datagrams: 1 });
+    const replays = taken.length + 1;
+    pair.each((datapath) => {
+      const { sent } = datapath.progress(LOCAL_INDEX)!;
+      equal(sent, taken.length + HANDOVER_SKIP + replays + 2);
+    });
   });
 
   it('lets control messages share the counters of a session', () => {
