@@ -13,6 +13,7 @@ const BENCHES: readonly string[] = [
   'first-packet',
   'tunnel-throughput',
   'tunnel-datapaths',
+  'latency/take-over',
   'policed-flows',
   'cni-attach',
   'mesh',

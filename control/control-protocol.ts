@@ -40,8 +40,11 @@ export type ControlRequest =
   | { readonly op: 'locate'; readonly target: string }
   /** In which process the daemon runs. */
   | { readonly op: 'process' }
-  /** Another weftd asks to serve this node; `cluster` is its cluster's id, 32 hex digits. */
-  | { readonly op: 'yield'; readonly cluster: string }
+  /**
+   * Another weftd asks to serve this node; `cluster` is its cluster's id, 32 hex digits. `datapath`: it can go on with what
+   * this one has open (`daemon/handover/datapath-offer.ts`).
+   */
+  | { readonly op: 'yield'; readonly cluster: string; readonly datapath?: unknown }
   /** The weftd that served this node hands over a pod that it held (cni/handed-pod.ts), with the descriptors of its ADD. */
   | { readonly op: 'holdPod'; readonly pod: Readonly<Record<string, unknown>> }
   /** The CNI_… variables and standard input of a call of the CNI plugin. */
@@ -185,6 +188,8 @@ export interface LocateResult {
 /** The daemon ends its work now, and lets its state folder go when that is done. */
 interface YieldResult {
   readonly yielded: true;
+  /** The version by which it hands its datapath over; an older weftd, or one that closes its devices, tells none. */
+  readonly datapath?: number;
 }
 
 /** Everything that helps to judge a fault, without keys and secrets. Its form may change at any time. */
@@ -224,8 +229,8 @@ type RequestFault =
   | 'request-bad-probe';
 
 /**
- * Reads a request without its length prefix. Strict: an unknown operation or key is refused; but the shim and weft-npc may
- * be newer than this daemon, and what they say beyond is passed over.
+ * Reads a request without its length prefix. Strict: an unknown operation or key is refused; but the shim, weft-npc and a
+ * weftd that asks for the node may be newer than this daemon, and what they say beyond is passed over.
  */
 export function decodeRequest(bytes: Uint8Array): Result<ControlRequest, RequestFault> {
   if (bytes.length > MAX_REQUEST_BYTES) return fail('request-too-large');
@@ -236,7 +241,7 @@ export function decodeRequest(bytes: Uint8Array): Result<ControlRequest, Request
   if (known !== undefined) return known;
   if (typeof op !== 'string' || !Object.hasOwn(KEYS_BY_OP, op)) return fail('request-unknown-op');
   const keys = KEYS_BY_OP[op as keyof typeof KEYS_BY_OP];
-  if (op !== 'cni' && Object.keys(request).some((key) => key !== 'op' && !keys.includes(key)))
+  if (!MAY_SAY_MORE.includes(op) && Object.keys(request).some((key) => key !== 'op' && !keys.includes(key)))
     return fail('request-unknown-key');
   switch (op as ControlRequest['op']) {
     case 'status':
@@ -266,7 +271,7 @@ export function decodeRequest(bytes: Uint8Array): Result<ControlRequest, Request
     case 'yield': {
       const { cluster } = request;
       if (typeof cluster !== 'string' || !/^[0-9a-f]{32}$/.test(cluster)) return fail('request-bad-cluster');
-      return ok({ op: 'yield', cluster });
+      return ok({ op: 'yield', cluster, ...('datapath' in request ? { datapath: request.datapath } : {}) });
     }
     default:
       return ok({ op: op as 'ipam' | 'report' | 'leave' | 'process' });
@@ -321,9 +326,11 @@ const KEYS_BY_OP: Readonly<
   locate: ['target'],
   cni: ['env', 'config'],
   process: [],
-  yield: ['cluster'],
+  yield: ['cluster', 'datapath'],
   holdPod: ['pod'],
 };
+
+const MAY_SAY_MORE: readonly string[] = ['cni', 'yield'] satisfies ControlRequest['op'][];
 
 function parseJson(bytes: Uint8Array): unknown {
   const text = utf8Text(bytes);

@@ -6,6 +6,7 @@ import { answerOf, type ControlClient, type ControlService } from '../control/co
 import type { FlowResults } from '../control/flow-request.ts';
 import type { PolicyResults } from '../control/policy-request.ts';
 import { ownProcess } from '../host/own-process.io.ts';
+import { readDatapathOffer } from './handover/datapath-offer.ts';
 import type { HandoverPolicy } from './handover-policy.ts';
 import { leaveCluster } from './leave.ts';
 import type { PeerRemovals } from './peer-removals.ts';
@@ -115,9 +116,9 @@ export function controlHandlers(options: {
     process: ownProcess,
     ...(policy ?? NO_POLICY),
     ...flows,
-    yield: ({ cluster }) => {
-      handover.yieldTo(cluster, now());
-      return { yielded: true };
+    yield: ({ cluster, datapath }) => {
+      const version = handover.yieldTo(cluster, readDatapathOffer(datapath), now());
+      return version === undefined ? { yielded: true } : { yielded: true, datapath: version };
     },
   };
 }

@@ -20,10 +20,10 @@ import { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
 import { Sysctl } from '../linux/sysctl.io.ts';
 import type { LocalSocket } from '../native/local-socket.ts';
 import type { WeftNode } from '../node/weft-node.ts';
-import { chooseDatapath } from '../router/datapath/choose-datapath.ts';
-import { DATAPATHS } from '../router/datapath/datapaths.io.ts';
 import { controlHandlers, controlService } from './control-handlers.ts';
 import { DAEMON_COUNTERS } from './daemon-counters.ts';
+import type { Left } from './handover/datapath-bequest.io.ts';
+import type { Inheritance } from './handover/inheritance.ts';
 import { HandoverPolicy } from './handover-policy.ts';
 import { CniFiles } from './kubernetes/cni-files.io.ts';
 import { answerLastCalls, LAST_CALLS_PATIENCE_MS } from './last-calls.io.ts';
@@ -32,6 +32,7 @@ import { NodeLoop } from './node-loop.io.ts';
 import { OWN_LINKS } from './own-links.ts';
 import { readCluster } from './parts/cluster.io.ts';
 import { openCni } from './parts/cni.io.ts';
+import { DatapathPart } from './parts/datapath.io.ts';
 import { openFlows } from './parts/flows.io.ts';
 import { HostNetwork, undoHostNetwork } from './parts/host-network.io.ts';
 import { guardIdentity } from './parts/identity.ts';
@@ -49,7 +50,7 @@ import { adoptableRanges, podRanges, refuseOtherRanges } from './pod-ranges.ts';
 import type { Bequest } from './pods/held-pods.io.ts';
 import { removeGate } from './policy/gate-removal.io.ts';
 import { RefusedPeers } from './refused-peers.ts';
-import { type Config, listenHosts } from './settings/config.ts';
+import type { Config } from './settings/config.ts';
 import { readDaemonGauges } from './status/daemon-gauges.ts';
 import { problemsView } from './status/problems-view.ts';
 import { ringDetail } from './status/ring-detail.ts';
@@ -115,15 +116,16 @@ export class Daemon {
 
   /**
    * Ends in the same way, but for the goodbye: the node goes on under its successor at once. Resolves with the pods that the
-   * successor is to hold.
+   * successor is to hold, and, where that `takesDatapath`, with what carries packets until then.
    */
-  async yield(): Promise<Bequest[]> {
-    let bequests: Bequest[] = [];
-    await this.#end(LAST_CALLS_PATIENCE_MS.beforeSuccessor, async ({ loop, bequeath }) => {
-      bequests = bequeath();
+  async yield(takesDatapath: boolean): Promise<Left> {
+    let left: Left = { pods: [], datapath: undefined };
+    await this.#end(LAST_CALLS_PATIENCE_MS.beforeSuccessor, async ({ node, loop, datapath, bequeath }) => {
+      const pods = bequeath();
       loop.settleNow();
+      left = { pods, datapath: takesDatapath ? datapath.bequeath(node) : undefined };
     });
-    return bequests;
+    return left;
   }
 
   async #end(patienceMs: number, takeLeave: (serving: Serving) => Promise<void>): Promise<void> {
@@ -135,7 +137,7 @@ export class Daemon {
     this.#opened.dispose();
   }
 
-  async #start(config: Config, { returned, ringRanges, onFault }: StartEvents): Promise<void> {
+  async #start(config: Config, { returned, left, ringRanges, onFault }: StartEvents): Promise<void> {
     const log = this.#log;
     const counters = new Counters(DAEMON_COUNTERS);
     const loopDelay = new EventLoopDelay();
@@ -152,7 +154,7 @@ export class Daemon {
     };
     const firstSurvey = await surveyHost(settledRanges);
 
-    const { clusterId } = keys;
+    const [{ clusterId }, { runDir }] = [keys, config];
     const state = this.#open(await openState(config, { clusterId, log, returned }));
     const ownRing = rangesInStore(state.store);
     const ranges = podRanges(config, keys, ownRing ?? ringRanges);
@@ -162,14 +164,9 @@ export class Daemon {
     const { overlayMtu } = underlay;
     this.#firstHere = (await client.link(OWN_LINKS.tun)) === undefined;
     const datapath = this.#open(
-      await chooseDatapath(config.datapath, DATAPATHS).open({
-        self: state.folder.identity.peer,
-        port: config.port,
-        listen: listenHosts(config),
-        tunName: OWN_LINKS.tun,
-        overlayMtu,
-        counters,
-        clock,
+      await DatapathPart.open({
+        ...{ config, self: state.folder.identity.peer, overlayMtu, counters, log },
+        inheritance: left ?? state.inheritance,
       }),
     );
     const node = makeNode({ config, cluster, underlay, state, datapath, counters });
@@ -201,7 +198,6 @@ export class Daemon {
         )
       : undefined;
     const removals = new PeerRemovals({ node, name: config.name }, loop);
-    const { runDir } = config;
     const policy = config.policy
       ? this.#open(
           (await import('./parts/policy.io.ts')).openPolicy({
@@ -271,8 +267,8 @@ export class Daemon {
     // From here on the kernel is changed; before, everything that can be refused has been.
     await hostNetwork.start();
     await (policy?.start() ?? removeGate(runDir));
-    datapath.start(loop.watched(node.datapathEvents), onFault);
-    node.start(state.records.all(), clock());
+    const startNode = (): void => node.start(state.records.all(), clock());
+    await datapath.begin(node, loop, { startNode, onFault });
     loop.wake();
 
     const readiness = (): Readiness => {
@@ -285,7 +281,7 @@ export class Daemon {
     const context: StatusContext = {
       ...looked,
       version: ownVersion(),
-      datapath,
+      datapath: datapath.opened,
       overlayMtu,
       counters,
       gauges: () => readDaemonGauges(node, loopDelay),
@@ -318,7 +314,8 @@ export class Daemon {
       clusterId: hex(clusterId),
       returnedAt: returned ? clock() : undefined,
       rehearse: () => state.folder.rehearseStart(),
-      onYield: () => this.#outlived.resolve({ by: 'successor' }),
+      agree: (offer) => datapath.agree(offer),
+      onYield: (takesDatapath) => this.#outlived.resolve({ by: 'successor', takesDatapath }),
     });
     const end = (): void => {
       loop.wake();
@@ -349,7 +346,7 @@ export class Daemon {
     this.#open(new WarningLog(() => problemsView(context), log));
     const report = await plugin.start();
     hostNetwork.holdPods(plugin);
-    this.#serving = { node, loop, plugin, control, policy, bequeath: () => cni.bequeath() };
+    this.#serving = { node, loop, datapath, plugin, control, policy, bequeath: () => cni.bequeath() };
 
     for (const fault of report.faults) log.warn('a pod could not be put right', { fault }, fault);
     log.info('serving', {
@@ -375,6 +372,8 @@ export class Daemon {
 interface StartEvents {
   /** It made room for a successor, and the successor failed. */
   readonly returned: boolean;
+  /** What it still has of the time before that. */
+  readonly left?: Inheritance | undefined;
   /** Of the ring that it is to join, where its settings name none. */
   readonly ringRanges?: readonly Range[];
   /** Told what ends it later. */
@@ -386,13 +385,14 @@ interface StartEvents {
  * join has these ranges, and its settings name none, so it is to start anew with them.
  */
 export type Outlived =
-  | { readonly by: 'successor' }
+  | { readonly by: 'successor'; readonly takesDatapath: boolean }
   | { readonly by: 'other-ranges'; readonly ranges: readonly Range[] };
 
 /** What the end of a daemon needs of its parts. */
 interface Serving {
   readonly node: WeftNode;
   readonly loop: NodeLoop;
+  readonly datapath: DatapathPart;
   readonly plugin: CniPlugin;
   readonly control: Pick<LocalSocket, 'hide' | 'unheard'>;
   readonly policy: Policy | undefined;

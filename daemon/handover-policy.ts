@@ -1,5 +1,6 @@
 import type { Instant } from '../base/instant.ts';
 import { WeftError } from '../base/weft-error.ts';
+import type { DatapathOffer } from './handover/datapath-offer.ts';
 
 /**
  * A weftd that took the node back because its successor failed keeps it for this long. A successor that fails again and
@@ -16,11 +17,12 @@ export class HandoverPolicy {
   }
 
   /**
-   * A weftd of the cluster `cluster` asks for the node. This one agrees by calling `onYield`, or stays and throws
-   * E_NOT_SHARED, E_STATE_CLUSTER, E_TOO_SOON, or what the rehearsal throws. The other weftd prints that error and ends.
+   * A weftd of the cluster `cluster` asks for the node, and `offer`s to go on with what this one has open. This one agrees by
+   * calling `onYield`, and answers by which version it hands its datapath over (undefined: it closes it); or it stays and
+   * throws E_NOT_SHARED, E_STATE_CLUSTER, E_TOO_SOON, or what the rehearsal throws. The other weftd prints that error and ends.
    */
-  yieldTo(cluster: string, now: Instant): void {
-    const { shared, clusterId, returnedAt, rehearse, onYield } = this.#options;
+  yieldTo(cluster: string, offer: DatapathOffer | undefined, now: Instant): number | undefined {
+    const { shared, clusterId, returnedAt, rehearse, agree, onYield } = this.#options;
     if (!shared) {
       const remedy = 'stop it first, or start both with --take-over';
       throw new WeftError('E_NOT_SHARED', 'the weftd that serves this node makes room for no other', remedy);
@@ -37,7 +39,9 @@ export class HandoverPolicy {
       throw new WeftError('E_TOO_SOON', message, remedy);
     }
     rehearse();
-    onYield();
+    const version = agree(offer);
+    onYield(version !== undefined);
+    return version;
   }
 }
 
@@ -51,6 +55,8 @@ interface HandoverPolicyOptions {
   readonly returnedAt: Instant | undefined;
   /** Writes to the disk what the start of a weftd writes; throws where that fails. */
   readonly rehearse: () => void;
-  /** This weftd has to let everything go now. */
-  readonly onYield: () => void;
+  /** By which version this weftd hands its datapath over. */
+  readonly agree: (offer: DatapathOffer | undefined) => number | undefined;
+  /** This weftd has to let everything go now; the datapath, where it was agreed on, to its successor. */
+  readonly onYield: (handsOver: boolean) => void;
 }

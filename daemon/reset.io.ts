@@ -26,7 +26,7 @@ const STATE_FILES =
   /^(lock|cluster|epoch|identity|version|retired|kubernetes\.json|weft\.db(-wal|-shm|-journal)?)(\.weft-new)?$/;
 const isStateFile = (entry: Dirent): boolean => !entry.isDirectory() && STATE_FILES.test(entry.name);
 const RUN_FOLDERS = ['deletions', 'pods'];
-const RUN_FILES = ['weft.sock', 'weft-npc.sock', 'policy-gate', 'successor'];
+const RUN_FILES = ['weft.sock', 'weft-npc.sock', 'policy-gate', 'successor', 'heir.sock', 'rules'];
 const NPC_STATE_FILES = /^(lock|governed\.json)(\.weft-new)?$/;
 const isNpcStateFile = (entry: Dirent): boolean => !entry.isDirectory() && NPC_STATE_FILES.test(entry.name);
 const isRunFile = (entry: Dirent): boolean =>

@@ -5,6 +5,7 @@ import { askDaemon } from '../control/control-client.io.ts';
 import type { Log } from '../host/log.ts';
 import { openRunFolder } from '../host/run-folder.io.ts';
 import { FileLock } from '../native/file-lock.ts';
+import type { Heir } from './handover/heir.io.ts';
 import type { Config } from './settings/config.ts';
 import {
   isLocked,
@@ -40,14 +41,19 @@ const STAND_BY_LOOK_MS = 250;
  */
 export async function takeStateFolder(
   config: Pick<Config, 'stateDir' | 'runDir' | 'takeOver'>,
-  options: StateFolderOptions & { readonly log: Log; readonly returned: boolean },
+  options: StateFolderOptions & { readonly log: Log; readonly returned: boolean; readonly heir: Heir },
 ): Promise<StateFolder> {
   if (!config.takeOver || options.returned) return openStateFolder(config.stateDir, options);
+  const { heir } = options;
   openRunFolder(config.runDir);
   const claim = await takeClaim(config.runDir, options.log);
   try {
-    return await succeed(config, options);
+    heir.listen();
+    const folder = await succeed(config, options);
+    await heir.arrived();
+    return folder;
   } finally {
+    heir.stopListening();
     claim.release();
   }
 }
@@ -72,7 +78,7 @@ async function takeClaim(runDir: string, log: Log): Promise<FileLock> {
 
 async function succeed(
   config: Pick<Config, 'stateDir' | 'runDir'>,
-  options: StateFolderOptions & { readonly log: Log },
+  options: StateFolderOptions & { readonly log: Log; readonly heir: Heir },
 ): Promise<StateFolder> {
   let giveUpAt = performance.now() + PATIENCE_MS;
   let answer: YieldAnswer = 'silent';
@@ -95,14 +101,19 @@ async function succeed(
 
 /**
  * Resolves when no weftd holds the state folder, and no successor is about to take it: a successor took it and let it go,
- * or took too long. The weftd that stands by then has to serve again.
+ * or took too long. The weftd that stands by then has to serve again. `onHeld`: another weftd was seen to hold it.
  */
-export async function untilVacant(config: Pick<Config, 'stateDir' | 'runDir'>): Promise<void> {
+export async function untilVacant(
+  config: Pick<Config, 'stateDir' | 'runDir'>,
+  onHeld: () => void = () => undefined,
+): Promise<void> {
   const headStartEndsAt = performance.now() + HEAD_START_MS;
   const vacancy = new Vacancy();
   for (;;) {
     const early = performance.now() < headStartEndsAt;
-    if (vacancy.looked(look(config), early)) return;
+    const seen = look(config);
+    if (seen === 'held') onHeld();
+    if (vacancy.looked(seen, early)) return;
     await delay(early ? CLOSE_LOOK_MS : STAND_BY_LOOK_MS);
   }
 }
@@ -135,10 +146,17 @@ const LOOK_MS_BY_ANSWER: Readonly<Record<YieldAnswer, number>> = {
 
 async function askToYield(
   runDir: string,
-  { clusterId, log }: StateFolderOptions & { readonly log: Log },
+  { clusterId, log, heir }: StateFolderOptions & { readonly log: Log; readonly heir: Heir },
 ): Promise<YieldAnswer> {
   try {
-    await askDaemon(runDir, { op: 'yield', cluster: hex(clusterId) });
+    const request = { op: 'yield', cluster: hex(clusterId) } as const;
+    const offering = heir.listens ? { ...request, datapath: heir.offer } : request;
+    const answer = await askDaemon(runDir, offering).catch((error: unknown) => {
+      // An older weftd refuses what it does not know.
+      if (error instanceof WeftError && error.code === 'E_BAD_REQUEST') return askDaemon(runDir, request);
+      throw error;
+    });
+    if (answer.datapath !== undefined) heir.promised();
     log.info('the weftd that serves this node makes room');
     return 'yields';
   } catch (error) {

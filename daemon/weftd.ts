@@ -6,6 +6,7 @@ import type { Log } from '../host/log.ts';
 import { endProgram, runProgram } from '../host/program.io.ts';
 import { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
 import { Daemon, type Outlived } from './daemon.io.ts';
+import type { DatapathBequest } from './handover/datapath-bequest.io.ts';
 import { OWN_LINKS } from './own-links.ts';
 import { readCluster } from './parts/cluster.io.ts';
 import { bequeath } from './pods/bequeath.io.ts';
@@ -40,8 +41,8 @@ async function run(config: Config): Promise<void> {
   daemon = await Daemon.start(config, log, { returned: false, onFault: end });
   for (;;) {
     const outlived: Outlived = await daemon.outlived;
-    const bequests = await daemon.yield();
-    void bequeath(bequests, config.runDir);
+    const left = await daemon.yield(outlived.by === 'successor' && outlived.takesDatapath);
+    void bequeath(left.pods, config.runDir);
     daemon = undefined;
     if (outlived.by === 'other-ranges') {
       const { ranges: ringRanges } = outlived;
@@ -52,16 +53,24 @@ async function run(config: Config): Promise<void> {
     }
     if (config.policy) void removeForgottenGate(config, log);
     log.info('another weftd serves this node now; standing by');
-    daemon = await returnWhenVacant(config, log);
+    daemon = await returnWhenVacant(config, log, left.datapath);
   }
 }
 
-/** Stands by until no weftd serves the node, then serves it again. Where that start fails, it stands by once more. */
-async function returnWhenVacant(config: Config, log: Log): Promise<Daemon> {
+/**
+ * Stands by until no weftd serves the node, then serves it again, with the datapath if that is still there. Where that start
+ * fails, it stands by once more.
+ */
+async function returnWhenVacant(
+  config: Config,
+  log: Log,
+  datapath: DatapathBequest | undefined,
+): Promise<Daemon> {
   for (;;) {
-    await untilVacant(config);
+    await untilVacant(config, () => datapath?.servedByAnother());
     try {
-      const daemon = await Daemon.start(config, log, { returned: true, onFault: end });
+      const left = datapath?.isLeft ? datapath : undefined;
+      const daemon = await Daemon.start(config, log, { returned: true, left, onFault: end });
       log.warn('nobody served this node any more; serving it again');
       return daemon;
     } catch (error) {

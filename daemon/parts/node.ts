@@ -2,11 +2,11 @@ import type { Counters } from '../../base/counters.ts';
 import { osRandom } from '../../host/os-random.io.ts';
 import { ownVersion } from '../../host/version.io.ts';
 import { WeftNode } from '../../node/weft-node.ts';
-import type { OpenDatapath } from '../../router/datapath/datapath.ts';
 import type { DaemonCounter } from '../daemon-counters.ts';
 import type { Config } from '../settings/config.ts';
 import type { Underlay } from '../underlay.io.ts';
 import type { Cluster } from './cluster.io.ts';
+import type { DatapathPart } from './datapath.io.ts';
 import type { State } from './state.io.ts';
 
 /** A seed that knows peers listens this long for a ring of theirs before it starts one. */
@@ -18,7 +18,7 @@ export function makeNode(options: {
   readonly cluster: Cluster;
   readonly underlay: Underlay;
   readonly state: State;
-  readonly datapath: OpenDatapath;
+  readonly datapath: DatapathPart;
   readonly counters: Counters<DaemonCounter>;
 }): WeftNode {
   const { config, cluster, underlay, state, datapath, counters } = options;
@@ -35,10 +35,11 @@ export function makeNode(options: {
     underlay: { endpoints: underlay.endpoints, mtu: underlay.mtu },
     overlay: {
       mtu: underlay.overlayMtu,
-      datapath: datapath.datapath,
-      suites: datapath.suites,
-      takesMarks: datapath.takesMarks,
+      datapath: datapath.border,
+      suites: datapath.opened.suites,
+      takesMarks: datapath.opened.takesMarks,
     },
+    held: datapath.inherits,
     store,
     ipam: {
       ranges: cluster.ranges,

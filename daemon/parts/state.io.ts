@@ -4,7 +4,9 @@ import { osRandom } from '../../host/os-random.io.ts';
 import type { IpamStore } from '../../ipam/model/store.ts';
 import { SqliteStore } from '../../ipam/sqlite-store.io.ts';
 import { DAEMON_WARNINGS } from '../daemon-warnings.ts';
-import type { Config } from '../settings/config.ts';
+import { Heir } from '../handover/heir.io.ts';
+import type { Inheritance } from '../handover/inheritance.ts';
+import { type Config, listenHosts } from '../settings/config.ts';
 import { KeptRecords } from '../state/kept-records.ts';
 import type { StateFolder } from '../state/state-folder.io.ts';
 import { takeStateFolder } from '../take-over.io.ts';
@@ -17,6 +19,8 @@ export interface State {
   readonly store: IpamStore;
   /** What peers said of themselves. */
   readonly records: KeptRecords;
+  /** What the weftd before has open, beside the state. */
+  readonly inheritance: Inheritance | undefined;
   /** A warning where somebody removed what a start needs. */
   warnings(): Warning[];
   /** Lets another weftd take all of it. */
@@ -31,11 +35,16 @@ export interface State {
  * @param options.returned this weftd made room for a successor, and the successor failed.
  */
 export async function openState(
-  config: Pick<Config, 'stateDir' | 'runDir' | 'takeOver'>,
+  config: Config,
   options: { readonly clusterId: Uint8Array; readonly log: Log; readonly returned: boolean },
 ): Promise<State> {
   const makeDatabase = (path: string): void => SqliteStore.create(path);
-  const folder = await takeStateFolder(config, { ...options, random: osRandom, makeDatabase, isUnused });
+  const { runDir, port } = config;
+  const heir = new Heir({ runDir, port, listen: listenHosts(config), log: options.log });
+  const folder = await takeStateFolder(config, {
+    ...{ ...options, heir, random: osRandom },
+    ...{ makeDatabase, isUnused },
+  });
   try {
     const store = SqliteStore.open(folder.databasePath);
     return {
@@ -43,12 +52,15 @@ export async function openState(
       store,
       records: new KeptRecords(store),
       warnings: () => folder.lost().map((path) => warningOf(DAEMON_WARNINGS, 'E_STATE_LOST', { path })),
+      inheritance: heir.inheritance,
       close: () => {
+        heir.close();
         store.close();
         folder.close();
       },
     };
   } catch (error) {
+    heir.close();
     folder.close();
     throw error;
   }

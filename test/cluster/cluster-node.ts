@@ -90,14 +90,14 @@ export class ClusterNode {
   }
 
   /**
-   * Starts another weftd beside the weftd that serves, with the same settings, and waits until it serves in its place.
-   * Answers the predecessor, which stands by.
+   * Starts another weftd beside the weftd that serves, with the same settings and `extra` ones, and waits until it serves in
+   * its place. Answers the predecessor, which stands by.
    */
-  async succeed(): Promise<ChildProcess> {
+  async succeed(extra: readonly string[] = []): Promise<ChildProcess> {
     const before = this.#process;
     if (before === undefined) throw new Error(`no weftd runs on ${this.name}`);
     this.#standingBy.push(before);
-    const child = this.#spawn([]);
+    const child = this.#spawn(extra);
     this.#process = child;
     await this.servedBy(child);
     return before;

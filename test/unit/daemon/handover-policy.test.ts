@@ -13,34 +13,51 @@ function makePolicy(over: {
 }): {
   readonly policy: HandoverPolicy;
   readonly yields: () => number;
+  readonly took: () => boolean;
 } {
   let yields = 0;
+  let took = false;
   const policy = new HandoverPolicy({
     shared: over.shared ?? true,
     clusterId: OURS,
     returnedAt: over.returned ? START : undefined,
     rehearse: over.rehearse ?? (() => {}),
-    onYield: () => yields++,
+    agree: (offer) => offer?.version,
+    onYield: (handsOver) => {
+      yields++;
+      took = handsOver;
+    },
   });
-  return { policy, yields: () => yields };
+  return { policy, yields: () => yields, took: () => took };
 }
 
 describe('HandoverPolicy', () => {
   it('ends for a weftd of the same cluster', () => {
     const { policy, yields } = makePolicy({});
-    policy.yieldTo(OURS, START);
+    policy.yieldTo(OURS, undefined, START);
     equal(yields(), 1);
+  });
+
+  it('hands its datapath over where that is agreed on', () => {
+    const { policy, took } = makePolicy({});
+    equal(policy.yieldTo(OURS, { version: 1, port: 6783, listen: [] }, START), 1);
+    equal(took(), true);
+    equal(policy.yieldTo(OURS, undefined, START), undefined);
+    equal(took(), false);
   });
 
   it('goes on where the node is not shared', () => {
     const { policy, yields } = makePolicy({ shared: false });
-    throws(() => policy.yieldTo(OURS, START), /makes room for no other/);
+    throws(() => policy.yieldTo(OURS, undefined, START), /makes room for no other/);
     equal(yields(), 0);
   });
 
   it('goes on where the other is of another cluster, and tells the start of both ids', () => {
     const { policy, yields } = makePolicy({});
-    throws(() => policy.yieldTo(THEIRS, START), /of cluster 01234567…, the secret is of ffffffff…/);
+    throws(
+      () => policy.yieldTo(THEIRS, undefined, START),
+      /of cluster 01234567…, the secret is of ffffffff…/,
+    );
     equal(yields(), 0);
   });
 
@@ -50,15 +67,18 @@ describe('HandoverPolicy', () => {
         throw new Error('the disk is full');
       },
     });
-    throws(() => policy.yieldTo(OURS, START), /the disk is full/);
+    throws(() => policy.yieldTo(OURS, undefined, START), /the disk is full/);
     equal(yields(), 0);
   });
 
   it('goes on for a while after a successor failed, then ends for the next one', () => {
     const { policy, yields } = makePolicy({ returned: true });
-    throws(() => policy.yieldTo(OURS, after(START, KEEP_AFTER_RETURN_MS - 1)), /took it back 60 s ago/);
+    throws(
+      () => policy.yieldTo(OURS, undefined, after(START, KEEP_AFTER_RETURN_MS - 1)),
+      /took it back 60 s ago/,
+    );
     equal(yields(), 0);
-    policy.yieldTo(OURS, after(START, KEEP_AFTER_RETURN_MS));
+    policy.yieldTo(OURS, undefined, after(START, KEEP_AFTER_RETURN_MS));
     equal(yields(), 1);
   });
 });
