@@ -1,4 +1,4 @@
-import { concat, readU16LE, readU32BE, writeU16BE, writeU32BE } from '../../base/bytes.ts';
+import { concat, readU16LE, readU32BE, writeU16BE, writeU16LE, writeU32BE } from '../../base/bytes.ts';
 import { cryptoReady } from '../../crypto/ready.ts';
 import { OUTER_HEADER_LENGTH, TAG_LENGTH, writeOuterHeader } from '../../router/packet/data-packet.ts';
 import { DatapathPair, LOCAL_INDEX, RELAYED_INDEX } from '../unit/router/datapath/fast/datapath-pair.ts';
@@ -170,6 +170,30 @@ function message(datagrams: readonly Uint8Array[]): Uint8Array[] {
   return datagrams.slice(0, end < 0 ? datagrams.length : shorterLast ? end + 1 : Math.max(1, end));
 }
 
+/** A message of UDP packets with these identifications and steps of the counter, as {@link generatedMessage} gives it. */
+function described(elsewhere: 0 | 1, packets: readonly (readonly [id: number, step: number])[]): Uint8Array {
+  const parts = packets.flatMap(([id, step]) => {
+    const plaintext = concat(Uint8Array.of(1, 0, 0, 0), udpPacket({ ...IN4, id }, pattern(100)));
+    const head = new Uint8Array(DATAGRAM_HEAD);
+    writeU16LE(head, 2, step & 0xffff);
+    writeU16LE(head, 6, plaintext.length);
+    return [head, plaintext];
+  });
+  return concat(Uint8Array.of(0, elsewhere), ...parts);
+}
+
+/**
+ * Two packets of a flow that may be joined, of which the lanes carry the second, an older one, alone: the newest comes from
+ * another place than the peer's. The sleeve alone joins them. One before confirms the session.
+ */
+const JOINED_ABOVE = [
+  described(0, [[1, 1]]),
+  described(1, [
+    [10, 2],
+    [4000, -1],
+  ]),
+];
+
 export const FAST_TARGETS: readonly FuzzTarget[] = [
   {
     name: 'fast-datapath-frames',
@@ -226,6 +250,7 @@ export const FAST_TARGETS: readonly FuzzTarget[] = [
   },
   {
     name: 'fast-datapath-generated-datagrams',
+    seeds: JOINED_ABOVE,
     generate: generatedMessage,
     run(bytes) {
       const [tos = 0, elsewhere = 0] = bytes;
