@@ -1,77 +1,38 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { Cluster, REPOSITORY } from '../../cluster/cluster.ts';
 import type { ClusterPod } from '../../cluster/cluster-pod.ts';
-import { endProcess, inNamespace, run, until } from '../../cluster/command.ts';
+import { type DatapathName, Transfers } from './transfers.ts';
 
-const TRANSFER = `${REPOSITORY}/test/netns/inside/checked-transfer.ts`;
 const DATAGRAMS = 2000;
-
-type Name = 'fast' | 'sleeve';
 
 describe('what datapaths carry', function () {
   this.timeout(240_000);
-  let cluster: Cluster;
-  const servers: ChildProcess[] = [];
+  let transfers: Transfers;
 
-  afterEach(async () => {
-    for (const server of servers.splice(0)) await endProcess(server, 'SIGTERM', 500);
-    await cluster.destroy();
-  });
+  afterEach(() => transfers.end());
 
-  /** A pod on each of two nodes that run these datapaths. */
-  async function pods(names: readonly [Name, Name], mtu = 1500): Promise<readonly [ClusterPod, ClusterPod]> {
-    cluster = await Cluster.create({ mtu });
-    const made: ClusterPod[] = [];
-    for (const [i, name] of names.entries()) {
-      const seed = cluster.nodes[0];
-      const how = seed ? ['--peer', seed.host.v4] : ['--ipalloc-init', 'seed'];
-      const node = await cluster.addNode(`n${i + 1}`, { args: [...how, '--datapath', name] });
-      await node.start();
-      await node.ready(30_000);
-    }
-    for (const [i, node] of cluster.nodes.entries()) made.push(await node.attachPod(`pod${i + 1}`));
-    const [a, b] = made as [ClusterPod, ClusterPod];
-    await until('a pod to reach the other', () => a.ping(b.v4), { timeoutMs: 30_000 });
-    return [a, b];
-  }
-
-  async function serve(pod: ClusterPod, address: string): Promise<void> {
-    const argv = [`${REPOSITORY}/bin/weft-node`, TRANSFER, 'serve', address];
-    const [program, ...rest] = inNamespace(pod.namespace, argv);
-    const server = spawn(program!, rest, { stdio: ['ignore', 'pipe', 'inherit'] });
-    servers.push(server);
-    let said = '';
-    server.stdout.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
-    });
-    await until('the server to listen', () => said.includes('listening'));
-  }
-
-  async function transfer(
-    from: ClusterPod,
-    how: 'tcp' | 'udp',
-    to: string,
-    amount: number,
-  ): Promise<unknown> {
-    const argv = [`${REPOSITORY}/bin/weft-node`, TRANSFER, how, to, String(amount)];
-    return JSON.parse((await from.run(argv, { timeoutMs: 120_000 })).stdout);
+  async function pods(
+    names: readonly [DatapathName, DatapathName],
+    mtu = 1500,
+  ): Promise<readonly [ClusterPod, ClusterPod]> {
+    transfers = await Transfers.create(mtu);
+    return transfers.pods(names);
   }
 
   /** Streams and datagrams of both families arrive as they were sent. */
   async function check(from: ClusterPod, to: ClusterPod, megabytes: number): Promise<void> {
     for (const address of [to.v4, to.v6]) {
-      await serve(to, address);
-      assert.deepEqual(await transfer(from, 'tcp', address, megabytes), { same: true });
-      const { whole, damaged } = (await transfer(from, 'udp', address, DATAGRAMS)) as Record<string, number>;
+      await transfers.serve(to, address);
+      assert.deepEqual(await transfers.send(from, 'tcp', address, megabytes), { same: true });
+      const { whole, damaged } = await transfers.send(from, 'udp', address, DATAGRAMS);
       assert.equal(damaged, 0);
       // A busy machine has the receiving socket full now and then.
-      assert.ok(whole! > DATAGRAMS / 2, `${whole} of ${DATAGRAMS} datagrams came`);
+      assert.ok(Number(whole) > DATAGRAMS / 2, `${whole} of ${DATAGRAMS} datagrams came`);
     }
   }
 
   async function carried(): Promise<readonly string[]> {
-    return Promise.all(cluster.nodes.map(async (node) => (await node.ask('status')).datapath?.name ?? ''));
+    const { nodes } = transfers.cluster;
+    return Promise.all(nodes.map(async (node) => (await node.ask('status')).datapath?.name ?? ''));
   }
 
   it('is whole from fast to fast, and by far most of it goes by the lanes', async () => {
@@ -92,7 +53,7 @@ describe('what datapaths carry', function () {
     await check(b, a, 100);
   });
 
-  for (const mtu of [1400, 9000]) {
+  for (const mtu of [1280, 1400, 9000]) {
     it(`is whole over an underlay of ${mtu} bytes`, async () => {
       const [a, b] = await pods(['fast', 'fast'], mtu);
       await check(a, b, 100);
@@ -105,16 +66,32 @@ describe('what datapaths carry', function () {
     await check(a, b, 50);
   });
 
-  it('is whole where the underlay loses datagrams', async () => {
-    const [a, b] = await pods(['fast', 'fast']);
-    // Runs of datagrams go over a veth in one piece; here each is to meet its own fate.
-    for (const { node } of [a, b]) await node.run(['ip', 'link', 'set', 'eth0', 'gso_max_segs', '1']);
-    const lossy = 'add table bridge odd; add chain bridge odd f { type filter hook forward priority 0; };';
-    await run(['nft', '-f', '-'], {
-      namespace: cluster.underlay.namespace,
-      input: `${lossy} add rule bridge odd f ip protocol udp numgen random mod 200 0 drop\n`,
+  for (const names of [
+    ['fast', 'fast'],
+    ['sleeve', 'fast'],
+  ] as const) {
+    it(`is whole over a cable that loses, doubles and reorders, from ${names.join(' to ')}`, async () => {
+      const [a, b] = await pods(names);
+      await transfers.joinBadly({ lost: 30, twice: 100, late: 50 });
+      for (const address of [b.v4, b.v6]) await transfers.serve(b, address);
+      assert.deepEqual(await transfers.send(a, 'tcp', b.v4, 128), { same: true });
+      assert.deepEqual(await transfers.send(a, 'tcp', b.v6, 128), { same: true });
+      const { whole, damaged } = await transfers.send(a, 'udp', b.v4, DATAGRAMS);
+      assert.equal(damaged, 0);
+      assert.ok(
+        Number(whole) > DATAGRAMS / 2 && Number(whole) <= DATAGRAMS,
+        `${whole} of ${DATAGRAMS} datagrams came`,
+      );
+      const { counters } = await b.node.ask('report');
+      const { lost, twice, late } = await transfers.endCable();
+      assert.ok(lost > 100 && twice > 300 && late > 100, `${lost} lost, ${twice} twice, ${late} late`);
+      // What came twice was seen, and nothing else.
+      const { 'datapath.inReplay': replayed = 0, 'datapath.inForged': forged = 0 } = counters as Record<
+        string,
+        number
+      >;
+      assert.ok(replayed > twice / 3 && replayed <= twice, `${replayed} of ${twice} were seen to be replays`);
+      assert.equal(forged, 0);
     });
-    await serve(b, b.v4);
-    assert.deepEqual(await transfer(a, 'tcp', b.v4, 50), { same: true });
-  });
+  }
 });
