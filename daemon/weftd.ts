@@ -5,6 +5,7 @@ import { stderrLog } from '../host/log.io.ts';
 import type { Log } from '../host/log.ts';
 import { endProgram, runProgram } from '../host/program.io.ts';
 import { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
+import { keepOutOfDumps } from '../native/process-secrecy.ts';
 import { Daemon, type Outlived } from './daemon.io.ts';
 import type { DatapathBequest } from './handover/datapath-bequest.io.ts';
 import { OWN_LINKS } from './own-links.ts';
@@ -34,6 +35,7 @@ async function guard(config: Config): Promise<void> {
 
 async function run(config: Config): Promise<void> {
   const log = stderrLog({ level: config.logLevel, format: config.logFormat });
+  if (!keepOutOfDumps()) log.warn('the kernel may write keys into core files of this process');
   let daemon: Daemon | undefined;
   // A start that a signal cuts off leaves what a kill leaves; the next one copes with that.
   const onSignal = (): unknown => daemon?.stop().then(() => process.exit(0)) ?? process.exit(0);

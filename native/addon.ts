@@ -179,6 +179,8 @@ interface Addon {
   setSendBuffer(fd: number, bytes: number): number;
   setPathMtuDiscovery(fd: number, family: 4 | 6, mode: 0 | 1 | 2): number;
   tryLock(fd: number): number;
+  /** 0 or −errno. */
+  keepOutOfDumps(): number;
 }
 
 /** A TUN device; `fd` is the handle's. */
