@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts';
+import { secretBytes } from './secret-bytes.ts';
 import { SODIUM_MESSAGE_MAX, sodium } from './sodium.ts';
 
 /**
@@ -24,7 +25,9 @@ export function blake2b(length: number, parts: readonly Uint8Array[], key?: Uint
   const keyAt = key === undefined ? 0 : scratch.key;
   const failed = lib._crypto_generichash(out, length, data, total, 0, keyAt, key?.length ?? 0);
   assert(failed === 0, 'libsodium hashes');
-  const hash = heap.slice(out, out + length);
+  // What comes out may be a key.
+  const hash = secretBytes(length);
+  hash.set(heap.subarray(out, out + length));
   heap.fill(0, out, out + length);
   heap.fill(0, data, data + total);
   heap.fill(0, scratch.key, scratch.key + 64);

@@ -1,7 +1,7 @@
 import { assert } from '../base/assert.ts';
 import { concat } from '../base/bytes.ts';
 import { blake2b } from './blake2b.ts';
-import { erase } from './secret-bytes.ts';
+import { erase, secretBytes } from './secret-bytes.ts';
 
 /** Output of BLAKE2b-512 in bytes (Noise: HASHLEN). */
 export const HASH_LENGTH = 64;
@@ -40,7 +40,7 @@ export function hmac(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Arr
 export function hkdf(salt: Uint8Array, inputKey: Uint8Array, info: Uint8Array, length: number): Uint8Array {
   assert(length >= 1 && length <= 255 * HASH_LENGTH, 'length of an HKDF output');
   const pseudoRandomKey = hmac(salt, inputKey);
-  const out = new Uint8Array(length);
+  const out = secretBytes(length);
   let previous: Uint8Array = EMPTY;
   for (let at = 0, n = 1; at < length; at += HASH_LENGTH, n++) {
     const block = hmac(pseudoRandomKey, previous, info, Uint8Array.of(n));

@@ -10,8 +10,17 @@ export function constantTimeEqual(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /**
- * Overwrites keys with zeros when their time is over. Best effort: a moving garbage collector may have left
- * copies, so this narrows the window rather than closing it.
+ * `length` zeros for a secret, in memory that is never moved. V8 keeps arrays of up to 64 bytes on its heap: there the
+ * garbage collector copies them, and whatever hands one to native code copies it out, and the bytes that stay behind are
+ * wiped by nobody.
+ */
+export function secretBytes(length: number): Uint8Array {
+  return new Uint8Array(new ArrayBuffer(length));
+}
+
+/**
+ * Overwrites keys with zeros when their time is over. All of it is gone where they came from {@link secretBytes}; of
+ * others the garbage collector may have left copies.
  */
 export function erase(...secrets: readonly (Uint8Array | undefined)[]): void {
   for (const secret of secrets) secret?.fill(0);

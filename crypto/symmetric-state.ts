@@ -3,7 +3,7 @@ import { utf8 } from '../base/bytes.ts';
 import { TAG_LENGTH } from './aead-engine.ts';
 import { chachaOpen, chachaSeal } from './chacha20-poly1305.ts';
 import { blake2b512, HASH_LENGTH, noiseHkdf2, noiseHkdf3 } from './hash.ts';
-import { erase } from './secret-bytes.ts';
+import { erase, secretBytes } from './secret-bytes.ts';
 
 const EMPTY = new Uint8Array(0);
 const CIPHER_KEY_LENGTH = 32;
@@ -87,10 +87,9 @@ export class SymmetricState {
   /** Noise: Split(). The key from initiator to responder, then the other. */
   split(): [Uint8Array, Uint8Array] {
     const [first, second] = noiseHkdf2(this.#ck, EMPTY);
-    const keys: [Uint8Array, Uint8Array] = [
-      first.slice(0, CIPHER_KEY_LENGTH),
-      second.slice(0, CIPHER_KEY_LENGTH),
-    ];
+    const keys: [Uint8Array, Uint8Array] = [secretBytes(CIPHER_KEY_LENGTH), secretBytes(CIPHER_KEY_LENGTH)];
+    keys[0].set(first.subarray(0, CIPHER_KEY_LENGTH));
+    keys[1].set(second.subarray(0, CIPHER_KEY_LENGTH));
     erase(first, second);
     return keys;
   }

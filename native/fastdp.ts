@@ -126,7 +126,8 @@ export class FastEngine {
 
   /** Makes a session able to receive. Takes a copy of the keys. */
   install(session: FastSession): void {
-    const keys = new Uint8Array(64);
+    // In a buffer of its own: a small array lies on the heap, and what goes to the addon is a copy that nobody wipes.
+    const keys = new Uint8Array(new ArrayBuffer(64));
     keys.set(session.sendKey);
     keys.set(session.receiveKey, 32);
     const limits = new Uint8Array(24);
