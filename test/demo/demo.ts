@@ -79,19 +79,37 @@ async function speed(pods: readonly ClusterPod[]): Promise<void> {
   const from = pods[0]!;
   const to = pods.find((pod) => pod.node !== from.node)!;
   const ends = { from: from.namespace, to: to.namespace };
-  for (const [name, address] of [
-    ['IPv4', to.v4],
-    ['IPv6', to.v6],
-  ] as const) {
-    const tcp = await iperf({ ...ends, address, seconds: 3 });
-    check(tcp.bitsPerSecond > 0, `TCP over ${name}: ${gigabits(tcp.bitsPerSecond)}`);
+  const { datapath } = await from.node.ask('status');
+  await throughput(`${datapath?.name} datapath`, from, to);
+  const sleeve = await Cluster.create({ prefix: `sl${process.pid % 10_000}` });
+  beside = sleeve;
+  try {
+    const [a, b] = (await sleeve.startNodes(2, { args: ['--datapath', 'sleeve'] })) as [
+      ClusterNode,
+      ClusterNode,
+    ];
+    await b.ready();
+    await a.connected([b]);
+    await throughput('sleeve datapath', await a.attachPod('sleeve1'), await b.attachPod('sleeve2'));
+  } finally {
+    beside = undefined;
+    await sleeve.destroy();
   }
-  const udp = await iperf({ ...ends, address: to.v4, seconds: 3, udp: { megabits: 300 } });
+  const udp = await iperf({ ...ends, address: to.v4, seconds: 2, udp: { megabits: 300 } });
   const loss = `${(udp.lost * 100).toFixed(1)} % lost`;
   check(udp.bitsPerSecond > 0, `UDP, 1200 B, 300 Mbit/s offered: ${gigabits(udp.bitsPerSecond)}, ${loss}`);
   const times = await pingTimes(from.namespace, to.v4, 200);
   const at = (share: number): string => `${times[Math.floor(share * (times.length - 1))]} ms`;
   check(times.length > 0, `round trip: median ${at(0.5)}, 99th percentile ${at(0.99)}`);
+}
+
+/** Says what TCP over both families carries between two pods. */
+async function throughput(name: string, from: ClusterPod, to: ClusterPod): Promise<void> {
+  const ends = { from: from.namespace, to: to.namespace, seconds: 2 };
+  const v4 = await iperf({ ...ends, address: to.v4 });
+  const v6 = await iperf({ ...ends, address: to.v6 });
+  const said = `TCP over IPv4 ${gigabits(v4.bitsPerSecond)}, over IPv6 ${gigabits(v6.bitsPerSecond)}`;
+  check(v4.bitsPerSecond > 0 && v6.bitsPerSecond > 0, `${name}: ${said}`);
 }
 
 async function secrecy(cluster: Cluster, pods: readonly ClusterPod[]): Promise<void> {
@@ -206,8 +224,10 @@ function farewell(cluster: Cluster): void {
 
 const cluster = await Cluster.create();
 let ending: Promise<void> | undefined;
+/** The nodes that run the other datapath, while they are measured. */
+let beside: Cluster | undefined;
 function end(): Promise<void> {
-  ending ??= cluster.destroy();
+  ending ??= Promise.all([cluster.destroy(), beside?.destroy()]).then(() => undefined);
   return ending;
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
