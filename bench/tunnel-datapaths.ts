@@ -1,14 +1,18 @@
 /**
- * The datapaths side by side: two pods of nodes that run the fast one, two of nodes that run the sleeve, and the kernel's
- * VXLAN, which encrypts nothing, between two hosts of the same underlay; in turn, five times each. TCP one stream and
- * eight, UDP of 1200 B, TCP ping-pong at rest and beside a TCP stream. Prints one JSON line with the ratios to VXLAN
- * and of fast to sleeve.
+ * The datapaths side by side: two pods of nodes that run the fast one, two with ChaCha20-Poly1305 for want of AES, two that
+ * run the sleeve; and between two hosts each on the same kind of underlay the kernel's VXLAN, which encrypts nothing,
+ * wireguard-go, nebula, and no tunnel at all; in turn, five times each. TCP one stream and eight, UDP of 1200 B, TCP
+ * ping-pong at rest and beside a TCP stream. Prints one JSON line with ratios.
  *
- * `bin/weft-node bench/tunnel-datapaths.ts [seconds per run, default 3] [runs, default 5]`
+ * `bin/weft-node bench/tunnel-datapaths.ts [seconds per run, default 3] [runs, default 5] [sides, such as fast,vxlan]`
  */
-import { Cluster } from '../test/cluster/cluster.ts';
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Cluster, REPOSITORY } from '../test/cluster/cluster.ts';
 import { iperf } from '../test/cluster/traffic.ts';
+import { NebulaPair } from './baselines/nebula.ts';
 import { VxlanPair } from './baselines/vxlan.ts';
+import { WireguardGoPair } from './baselines/wireguard-go.ts';
 import { PingPong } from './latency/ping-pong.ts';
 import { processFigures } from './process-figures.ts';
 import { report, rounded, spread } from './report.ts';
@@ -19,8 +23,17 @@ const ROUND_TRIPS = 3_000;
 const seconds = Number(process.argv[2] ?? 3);
 const runs = Number(process.argv[3] ?? 5);
 
-const SIDES = ['fast', 'sleeve', 'vxlan'] as const;
-type Side = (typeof SIDES)[number];
+const ALL_SIDES = ['fast', 'chacha', 'sleeve', 'vxlan', 'wireguardGo', 'nebula', 'veth'] as const;
+type Side = (typeof ALL_SIDES)[number];
+const named = process.argv[4]?.split(',');
+const SIDES = ALL_SIDES.filter(
+  (side) => (named?.includes(side) ?? true) && (side !== 'wireguardGo' || WireguardGoPair.available()),
+);
+const unknown = named?.filter((name) => !(ALL_SIDES as readonly string[]).includes(name)) ?? [];
+if (unknown.length > 0 || SIDES.length === 0) {
+  console.error(`tunnel-datapaths: unknown '${unknown.join(' ')}'; the sides are ${ALL_SIDES.join(' ')}`);
+  process.exit(2);
+}
 
 interface Ends {
   readonly from: string;
@@ -44,18 +57,11 @@ type Figures = Record<(typeof FIGURES)[number], number[]>;
 
 const clusters: Cluster[] = [];
 const pingPongs: PingPong[] = [];
+const programs: { stop(): Promise<void> }[] = [];
 try {
-  const fast = await pods('fast');
-  const sleeve = await pods('sleeve');
-  const hosts = await VxlanPair.start(clusters[0]!.underlay);
-  const vxlan: Ends = {
-    from: hosts.hosts[0].namespace,
-    to: hosts.hosts[1].namespace,
-    address: hosts.addresses[1],
-    daemons: [],
-  };
-  const sides: Record<Side, Ends> = { fast, sleeve, vxlan };
-  const figures: Record<Side, Figures> = { fast: empty(), sleeve: empty(), vxlan: empty() };
+  const sides = {} as Record<Side, Ends>;
+  for (const side of SIDES) sides[side] = await ends(side);
+  const figures = Object.fromEntries(SIDES.map((side) => [side, empty()])) as Record<Side, Figures>;
   const pingPong = {} as Record<Side, PingPong>;
   for (const side of SIDES) {
     pingPong[side] = await PingPong.start(clusters[0]!.folder, sides[side].to);
@@ -73,20 +79,61 @@ try {
     runs,
     seconds,
     ...Object.fromEntries(SIDES.map((side) => [side, each((name) => spread(figures[side][name]))])),
-    fastToVxlan: ratio('fast', 'vxlan'),
-    sleeveToVxlan: ratio('sleeve', 'vxlan'),
-    fastToSleeve: ratio('fast', 'sleeve'),
+    ...Object.fromEntries(
+      SIDES.filter((side) => side !== SIDES[0]).map((side) => [
+        `${SIDES[0]}/${side}`,
+        ratio(SIDES[0]!, side),
+      ]),
+    ),
   });
 } finally {
   for (const pingPong of pingPongs) await pingPong.stop();
+  for (const program of programs) await program.stop();
   for (const cluster of clusters) await cluster.destroy();
 }
 
-/** A pod on each of two nodes that run `datapath`. */
-async function pods(datapath: 'fast' | 'sleeve'): Promise<Ends> {
-  const cluster = await Cluster.create({ prefix: `bd${datapath[0]}${process.pid % 10_000}` });
+/** What a side is measured between. */
+async function ends(side: Side): Promise<Ends> {
+  if (side === 'fast' || side === 'sleeve' || side === 'chacha') return pods(side);
+  const cluster = await Cluster.create({ prefix: `bd${side[0]}${process.pid % 10_000}` });
   clusters.push(cluster);
-  await cluster.startNodes(2, { args: ['--datapath', datapath] });
+  const { underlay } = cluster;
+  const between = (hosts: readonly { readonly namespace: string }[], address: string): Ends => ({
+    from: hosts[0]!.namespace,
+    to: hosts[1]!.namespace,
+    address,
+    daemons: [],
+  });
+  if (side === 'veth') {
+    const hosts = [await underlay.addHost('ve1', 131), await underlay.addHost('ve2', 132)] as const;
+    return between(hosts, hosts[1].v4);
+  }
+  if (side === 'vxlan') {
+    const { hosts, addresses } = await VxlanPair.start(underlay);
+    return between(hosts, addresses[1]);
+  }
+  if (side === 'nebula') {
+    const pair = await NebulaPair.start(underlay, cluster.folder);
+    programs.push(pair);
+    return between(pair.hosts, pair.addresses[1]);
+  }
+  const pair = await WireguardGoPair.start(underlay);
+  programs.push(pair);
+  return { ...between(pair.hosts, pair.addresses[1]), daemons: pair.daemons };
+}
+
+/** A pod on each of two nodes. */
+async function pods(side: 'fast' | 'sleeve' | 'chacha'): Promise<Ends> {
+  const cluster = await Cluster.create({ prefix: `bd${side[0]}${process.pid % 10_000}` });
+  clusters.push(cluster);
+  const args = ['--datapath', side === 'sleeve' ? 'sleeve' : 'fast'];
+  if (side === 'chacha') {
+    const program = join(cluster.folder, 'weftd');
+    const loaded = `--import=${REPOSITORY}/bench/baselines/without-aes.ts`;
+    await writeFile(program, `#!/bin/sh\nNODE_OPTIONS='${loaded}' exec ${REPOSITORY}/bin/weftd "$@"\n`);
+    await chmod(program, 0o755);
+    await cluster.startNodes(2, { args, program });
+  } else await cluster.startNodes(2, { args });
   const [a, b] = cluster.nodes;
   await a!.connected(cluster.nodes);
   await b!.ready();
