@@ -5,7 +5,7 @@ import { stderrLog } from '../host/log.io.ts';
 import type { Log } from '../host/log.ts';
 import { endProgram, runProgram } from '../host/program.io.ts';
 import { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
-import { keepOutOfDumps } from '../native/process-secrecy.ts';
+import { keepOutOfDumps } from '../native/keep-out-of-dumps.ts';
 import { Daemon, type Outlived } from './daemon.io.ts';
 import type { DatapathBequest } from './handover/datapath-bequest.io.ts';
 import { OWN_LINKS } from './own-links.ts';

@@ -20,6 +20,6 @@ NAPI_MODULE_INIT() {
   weft::bindPacketCapture(env, exports);
   weft::bindDescriptorWatch(env, exports);
   weft::bindSocketOptions(env, exports);
-  weft::bindProcessSecrecy(env, exports);
+  weft::bindKeepOutOfDumps(env, exports);
   return exports;
 }

@@ -15,6 +15,6 @@ void bindLocalSocket(napi_env env, napi_value exports);
 void bindPacketCapture(napi_env env, napi_value exports);
 void bindDescriptorWatch(napi_env env, napi_value exports);
 void bindSocketOptions(napi_env env, napi_value exports);
-void bindProcessSecrecy(napi_env env, napi_value exports);
+void bindKeepOutOfDumps(napi_env env, napi_value exports);
 
 }  // namespace weft

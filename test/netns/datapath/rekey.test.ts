@@ -7,7 +7,8 @@ import type { ClusterNode } from '../../cluster/cluster-node.ts';
 import type { ClusterPod } from '../../cluster/cluster-pod.ts';
 import { endProcess, inNamespace, run, until } from '../../cluster/command.ts';
 
-const INSIDE = `${REPOSITORY}/test/netns/inside`;
+const INSIDE = `${REPOSITORY}/test/netns/datapath/inside`;
+const TRANSFER = `${REPOSITORY}/test/netns/inside/checked-transfer.ts`;
 const WEFT_NODE = `${REPOSITORY}/bin/weft-node`;
 const PROBE = `${REPOSITORY}/test/cluster/inside/tcp-probe.ts`;
 const SECONDS = 20;
@@ -96,8 +97,7 @@ describe('sessions that are renewed every two seconds, under load', function () 
       );
       listeners.push(start(to.namespace, PROBE, 'serve', i % 2 ? to.v6 : to.v4, `${9000 + i}`));
     }
-    for (const to of pods)
-      listeners.push(start(to.namespace, `${INSIDE}/checked-transfer.ts`, 'serve', to.v4));
+    for (const to of pods) listeners.push(start(to.namespace, TRANSFER, 'serve', to.v4));
     await until('all to listen', () =>
       listeners.every((one) => one.text().includes('listening') || isProbe(one)),
     );
@@ -116,7 +116,7 @@ describe('sessions that are renewed every two seconds, under load', function () 
       let made = 0;
       for (let i = 0; !over; i++) {
         const { from, to } = pairs[i % pairs.length]!;
-        const argv = [WEFT_NODE, `${INSIDE}/checked-transfer.ts`, 'tcp', to.v4, `${MEGABYTES}`];
+        const argv = [WEFT_NODE, TRANSFER, 'tcp', to.v4, `${MEGABYTES}`];
         const { stdout } = await from.run(argv, { timeoutMs: 60_000 });
         assert.deepEqual(JSON.parse(stdout), { same: true });
         made++;

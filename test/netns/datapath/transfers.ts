@@ -5,7 +5,7 @@ import type { ClusterPod } from '../../cluster/cluster-pod.ts';
 import { endProcess, inNamespace, run, until } from '../../cluster/command.ts';
 
 const TRANSFER = `${REPOSITORY}/test/netns/inside/checked-transfer.ts`;
-const BAD_CABLE = `${REPOSITORY}/test/netns/inside/bad-cable.c`;
+const BAD_CABLE = `${REPOSITORY}/test/netns/datapath/inside/bad-cable.c`;
 
 export type DatapathName = 'fast' | 'sleeve';
 

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { fromHex } from '../../../base/bytes.ts';
 import { SUITE_LIMITS } from '../../../crypto/aead.ts';
 import type { Suite } from '../../../crypto/suite.ts';
-import { keepOutOfDumps } from '../../../native/process-secrecy.ts';
+import { keepOutOfDumps } from '../../../native/keep-out-of-dumps.ts';
 import { RecordingLanes } from '../router/datapath/fast/recording-lanes.ts';
 
 const INDEX = 5;

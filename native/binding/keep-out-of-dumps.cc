@@ -16,7 +16,7 @@ napi_value keepOutOfDumps(napi_env env, napi_callback_info) {
 
 }  // namespace
 
-void bindProcessSecrecy(napi_env env, napi_value exports) {
+void bindKeepOutOfDumps(napi_env env, napi_value exports) {
   const Binding bindings[] = {{"keepOutOfDumps", keepOutOfDumps}};
   bindAll(env, exports, bindings);
 }
