@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs';
 import type { Counters } from '../../base/counters.ts';
+import { after, type Instant } from '../../base/instant.ts';
 import { frame } from '../../control/control-protocol.ts';
 import { clock } from '../../host/clock.io.ts';
 import { sendToLocalSocket, socketPair } from '../../native/local-socket.ts';
@@ -16,6 +17,8 @@ import type { Inheritance } from './inheritance.ts';
 
 /** How long packets are carried for an heir that does not ask. Sessions live for 180 s. */
 const ASKED_WITHIN_MS = 60_000;
+/** From the end of the stream to the end of the heir. */
+const LETS_GO_WITHIN_MS = 1_000;
 /** Handshakes, pings and paths of the tunnels go on meanwhile. */
 const TICK_MS = 50;
 
@@ -47,7 +50,7 @@ export class DatapathBequest implements Inheritance {
   readonly #stream: GiverStream;
   readonly #ticking: NodeJS.Timeout;
   readonly #patience: NodeJS.Timeout;
-  #heirGone = false;
+  #heirGoneAt: Instant | undefined;
   #ended = false;
 
   private constructor(of: Bequeathed, devices: InheritedDevices, stream: number) {
@@ -56,7 +59,7 @@ export class DatapathBequest implements Inheritance {
     this.#stream = new GiverStream(stream, {
       onReady: () => void this.#give(),
       onGone: () => {
-        this.#heirGone = true;
+        this.#heirGoneAt ??= clock();
       },
     });
     this.#ticking = setInterval(() => this.#tick(), TICK_MS).unref();
@@ -83,7 +86,8 @@ export class DatapathBequest implements Inheritance {
 
   /** Another weftd serves the node. If it is not the heir, this must not stand in its way. */
   servedByAnother(): void {
-    if (this.#heirGone) this.close();
+    // An heir that ends lets the state folder go a moment after the stream.
+    if (this.#heirGoneAt !== undefined && clock() > after(this.#heirGoneAt, LETS_GO_WITHIN_MS)) this.close();
   }
 
   async tunnels(): Promise<HandedTunnels | undefined> {
