@@ -30,13 +30,19 @@ export class Transfers {
     return new Transfers(await Cluster.create({ mtu, prefix: `tr${process.pid % 10_000}` }));
   }
 
-  /** A pod on each of two nodes that run these datapaths. */
-  async pods(names: readonly [DatapathName, DatapathName]): Promise<readonly [ClusterPod, ClusterPod]> {
+  /** A pod on each of two nodes that run these datapaths. `program`: to run in place of `bin/weftd`. */
+  async pods(
+    names: readonly [DatapathName, DatapathName],
+    program?: string,
+  ): Promise<readonly [ClusterPod, ClusterPod]> {
     const { cluster } = this;
     for (const [i, name] of names.entries()) {
       const seed = cluster.nodes[0];
       const how = seed ? ['--peer', seed.host.v4] : ['--ipalloc-init', 'seed'];
-      const node = await cluster.addNode(`n${i + 1}`, { args: [...how, '--datapath', name] });
+      const node = await cluster.addNode(`n${i + 1}`, {
+        args: [...how, '--datapath', name],
+        ...(program === undefined ? {} : { program }),
+      });
       await node.start();
       await node.ready(30_000);
     }
