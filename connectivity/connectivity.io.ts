@@ -69,7 +69,8 @@ async function* inCluster(question: ConnectivityQuestion, kubeconfig: string): A
   try {
     yield* testCluster({ ...question, client });
   } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
+    // Whoever ends the test breaks off what was asked of the API.
+    if (!(error instanceof ApiError) || question.signal.aborted) throw error;
     throw new WeftError(
       'E_TEST_CLUSTER',
       error.message,

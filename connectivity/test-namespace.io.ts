@@ -133,7 +133,13 @@ export class TestNamespace {
         if (error instanceof ApiError && error.status === 404) return;
         // 409: it goes already.
         const isPassing = error instanceof ApiError && (error.status === 409 || error.status === 0);
-        if (!isPassing) throw error;
+        if (!isPassing)
+          throw new WeftError(
+            'E_TEST_NAMESPACE',
+            `the namespace ${NAMESPACE} cannot be removed: ${(error as Error).message}`,
+            `remove it by 'kubectl delete namespace ${NAMESPACE}'`,
+            { cause: error },
+          );
       }
       if (performance.now() > until)
         throw new WeftError(
