@@ -81,6 +81,7 @@ describe('answers of the kernel', () => {
         arp: true,
         masterIndex: undefined,
         carrierLosses: 0,
+        forwards4: undefined,
         mtu: 1364,
         txQueueLength: 1000,
         mac: undefined,

@@ -28,6 +28,8 @@ describe('NodeReports', () => {
   let at: number;
   let readiness: Readiness;
   let problems: readonly Warning[];
+  /** How often it looked at problems. */
+  let looks: number;
   let condition: { readonly status: string; readonly reason: string } | undefined;
   /** Of requests that write, by path. */
   let statusOf: (request: IncomingMessage) => number;
@@ -36,7 +38,7 @@ describe('NodeReports', () => {
   beforeEach(async () => {
     api = await FakeApi.listen();
     client = new ApiClient(api.access, 'test');
-    [at, readiness, problems, condition, bodies] = [0, { ready: true }, [], undefined, []];
+    [at, looks, readiness, problems, condition, bodies] = [0, 0, { ready: true }, [], undefined, []];
     statusOf = () => 200;
     api.answer = (request, response) => void answer(request, response);
     const log = new Log(
@@ -53,7 +55,10 @@ describe('NodeReports', () => {
       random: seededRandom(1),
       now: (): Instant => instant(at),
       date: () => 1_700_000_000_000,
-      problems: () => problems,
+      problems: () => {
+        looks++;
+        return problems;
+      },
       readiness: () => readiness,
       everyMs: 5,
     });
@@ -83,7 +88,8 @@ describe('NodeReports', () => {
   const written = (): string[] => bodies.map(({ path }) => path);
   /** As many errors as stand for long enough. */
   const warned = async (): Promise<void> => {
-    await rounds();
+    const before = looks;
+    await until('a look', () => looks > before);
     at += 60_000;
   };
 
