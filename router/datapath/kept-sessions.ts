@@ -107,5 +107,7 @@ function copyOf(session: DataSession): DataSession {
   const receiveKey = new Uint8Array(keys, KEY_LENGTH, KEY_LENGTH);
   sendKey.set(session.sendKey);
   receiveKey.set(session.receiveKey);
-  return { ...session, sendKey, receiveKey };
+  // A session that was handed over has more fields, which tell how it stood then.
+  const { peer, localIndex, remoteIndex, suite, peerTakesMarks } = session;
+  return { peer, localIndex, remoteIndex, suite, peerTakesMarks, sendKey, receiveKey };
 }

@@ -44,7 +44,7 @@ function handedTunnel({ peer, info, parts }: Handable, kept: Pick<KeptSessions, 
     sessions: sessions.standing.flatMap((session) => {
       const keys = kept.keys(session.localIndex);
       const progress = context.datapath.progress(session.localIndex);
-      return keys === undefined || progress === undefined ? [] : [{ ...session, ...keys, progress }];
+      return keys === undefined || progress === undefined ? [] : [{ ...keys, ...session, progress }];
     }),
     path: path.current,
     observed: path.paths.observed,

@@ -82,6 +82,28 @@ describe('tunnels that another weftd of the node goes on with', () => {
     ok(b.delivered.includes('after'));
   });
 
+  it('are handed on again and again, with sessions in the place that they have by then', () => {
+    const { net, a, b } = pair(8);
+    net.run(60_000);
+    ok(a.succeed(2, a.handOver(), b));
+    // The session that was handed over is the one before the present one now.
+    const rekeys = a.counters.get('handshake.completed') + b.counters.get('handshake.completed');
+    net.run(75_000);
+    ok(a.counters.get('handshake.completed') + b.counters.get('handshake.completed') > rekeys);
+    net.record = true;
+    ok(a.succeed(3, a.handOver(), b));
+    a.say(b, 'one');
+    b.say(a, 'two');
+    net.run(10);
+    ok(a.succeed(4, a.handOver(), b));
+    a.say(b, 'three');
+    b.say(a, 'four');
+    net.run(10);
+    deepEqual(b.delivered.slice(-2), ['one', 'three']);
+    deepEqual(a.delivered.slice(-2), ['two', 'four']);
+    deepEqual(net.log.filter(isHandshake), []);
+  });
+
   it('know the path MTU that was found, and do not ask for it again at once', () => {
     const net = new Net(4);
     const [a, b] = [new Node(net, 1), new Node(net, 2)];
