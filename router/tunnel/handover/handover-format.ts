@@ -4,6 +4,7 @@ import { after, type Instant } from '../../../base/instant.ts';
 import { PEER_ID_LENGTH, type PeerId, peerIdBytes, peerIdFromBytes } from '../../../base/peer-id.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { SAVED_WINDOW_LENGTH } from '../../../crypto/replay-window.ts';
+import { secretBytes } from '../../../crypto/secret-bytes.ts';
 import { suiteFromId, suiteId } from '../../../crypto/suite.ts';
 import { NO_STATS, type Path, type TunnelStats } from '../../datapath/datapath.ts';
 import {
@@ -188,8 +189,8 @@ function readSession(bytes: Uint8Array, peer: PeerId, now: Instant): HandedSessi
     remoteIndex: readU32LE(bytes, 4),
     suite,
     peerTakesMarks: (flags & TAKES_MARKS) !== 0,
-    sendKey: bytes.slice(KEYS_AT, KEYS_AT + 32),
-    receiveKey: bytes.slice(KEYS_AT + 32, KEYS_AT + 64),
+    sendKey: keyAt(bytes, KEYS_AT),
+    receiveKey: keyAt(bytes, KEYS_AT + 32),
     role,
     initiator: (flags & INITIATOR) !== 0,
     establishedAt: after(now, -ageMs),
@@ -202,6 +203,12 @@ function readSession(bytes: Uint8Array, peer: PeerId, now: Instant): HandedSessi
       replayWindow: bytes.slice(KEYS_AT + 64, SESSION_LENGTH),
     },
   };
+}
+
+function keyAt(bytes: Uint8Array, at: number): Uint8Array {
+  const key = secretBytes(32);
+  key.set(bytes.subarray(at, at + 32));
+  return key;
 }
 
 function trafficBytes(stats: TunnelStats, now: Instant): Uint8Array {
