@@ -71,8 +71,11 @@ async function returnWhenVacant(
   for (;;) {
     await untilVacant(config, () => datapath?.servedByAnother());
     try {
-      const left = datapath?.isLeft ? datapath : undefined;
-      const daemon = await Daemon.start(config, log, { returned: true, left, onFault: end });
+      const daemon = await Daemon.start(config, log, {
+        returned: true,
+        left: datapath?.reclaim(),
+        onFault: end,
+      });
       log.warn('nobody served this node any more; serving it again');
       return daemon;
     } catch (error) {

@@ -15,8 +15,8 @@ import { GiverStream } from './handover-stream.io.ts';
 import { DEVICES_MESSAGE, heirSocket } from './heir.io.ts';
 import type { Inheritance } from './inheritance.ts';
 
-/** How long packets are carried for an heir that does not ask. Sessions live for 180 s. */
-const ASKED_WITHIN_MS = 60_000;
+/** How long packets are carried for an heir that does not ask: longer than the manifest's startup probe lets it try. */
+const ASKED_WITHIN_MS = 180_000;
 /** From the end of the stream to the end of the heir. */
 const LETS_GO_WITHIN_MS = 1_000;
 /** Handshakes, pings and paths of the tunnels go on meanwhile. */
@@ -79,9 +79,11 @@ export class DatapathBequest implements Inheritance {
     return undefined;
   }
 
-  /** Whether there is still something to go on with. */
-  get isLeft(): boolean {
-    return !this.#ended;
+  /** For this process to go on with, which nothing closes any more meanwhile; undefined where nothing is left. */
+  reclaim(): this | undefined {
+    if (this.#ended) return undefined;
+    clearTimeout(this.#patience);
+    return this;
   }
 
   /** Another weftd serves the node. If it is not the heir, this must not stand in its way. */
