@@ -1,9 +1,10 @@
 import { hex } from '../../base/bytes.ts';
-import { after, type Instant } from '../../base/instant.ts';
+import { after, earliest, type Instant } from '../../base/instant.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import { CONTROL_TOKEN_LENGTH, encodeTokenMessage } from './control-message.ts';
 import type { TunnelContext } from './tunnel-context.ts';
 
+const KEEPALIVE = new Uint8Array(0);
 /** Between the first round of probes and the second, in case some of the first were lost. */
 const AGAIN_MS = 300;
 /** Between later rounds: a port that ceases to reach the peer loses flows for two of them at most. */
@@ -12,6 +13,8 @@ const ROUND_MS = 10_000;
 const HOPELESS_MS = 600_000;
 /** Probes in a row without an answer until a port is used no more. */
 const MISSES = 2;
+/** While further ports are in use the peer hears from the known port as often: it takes others for ours while it does. */
+const KNOWN_PORT_MS = 1_000;
 /** What is sent in a round by a stream that is worth several ports. */
 const BUSY_BYTES = 10_000_000;
 
@@ -31,6 +34,7 @@ export class TunnelPorts {
   /** Bits of those in use, from 1. */
   #ports = 0;
   #roundAt: Instant | undefined;
+  #knownPortAt: Instant | undefined;
   #round = 0;
   /** Probes of the latest round without an answer so far: their ports by token. */
   readonly #unanswered = new Map<string, number>();
@@ -52,13 +56,13 @@ export class TunnelPorts {
     if (count === 0 || this.#count > 0) return;
     this.#count = count;
     this.#round = 0;
-    this.#roundAt = now;
+    this.#roundAt = this.#knownPortAt = now;
   }
 
   /** There is another path, or none. The datapath has let go of the ports by itself. */
   restart(): void {
     this.#count = this.#ports = 0;
-    this.#roundAt = undefined;
+    this.#roundAt = this.#knownPortAt = undefined;
     this.#unanswered.clear();
     this.#misses.clear();
   }
@@ -78,6 +82,10 @@ export class TunnelPorts {
 
   /** Sends what is due. */
   tick(now: Instant): void {
+    if (this.#ports !== 0 && this.#knownPortAt !== undefined && now >= this.#knownPortAt) {
+      this.#knownPortAt = after(now, KNOWN_PORT_MS);
+      this.#context.datapath.sendControl(this.#peer, KEEPALIVE);
+    }
     if (this.#roundAt === undefined || now < this.#roundAt) return;
     const { sentBytes } = this.#context.datapath.stats(this.#peer);
     const carried = sentBytes - this.#sentBytes;
@@ -101,7 +109,8 @@ export class TunnelPorts {
   }
 
   nextTimeout(): Instant | undefined {
-    return this.#roundAt;
+    const knownPortAt = this.#ports === 0 ? undefined : this.#knownPortAt;
+    return earliest(this.#roundAt, knownPortAt);
   }
 
   /** What the latest round left unanswered. */

@@ -1,4 +1,4 @@
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import { Counters } from '../../../../base/counters.ts';
 import { type Instant, instant } from '../../../../base/instant.ts';
 import type { PeerId } from '../../../../base/peer-id.ts';
@@ -16,6 +16,8 @@ class Bench {
   readonly ports: TunnelPorts;
   readonly probed: number[] = [];
   readonly told: number[] = [];
+  /** When something left from the known port. */
+  readonly knownPort: Instant[] = [];
   reach: ReadonlySet<number>;
   sentBytes = 0;
   #answers: Uint8Array[] = [];
@@ -28,6 +30,7 @@ class Bench {
       setPorts: (_peer: PeerId, ports: number) => void this.told.push(ports),
       sendControl: (_peer: PeerId, body: Uint8Array, options?: SendOptions) => {
         const { port = 0 } = options ?? {};
+        if (port === 0) return this.knownPort.push(this.#at) > 0;
         this.probed.push(port);
         if (this.reach.has(port)) this.#answers.push(body.slice(1));
         return true;
@@ -61,6 +64,18 @@ describe('further source ports of a tunnel', () => {
     deepEqual(bench.probed, [1, 2, 3]);
     equal(bench.ports.ports, 0b1010);
     equal(bench.told.at(-1), 0b1010);
+  });
+
+  it('leave the known port heard while they are in use, and only then', () => {
+    const bench = new Bench([1, 2, 3]);
+    bench.ports.busy(FURTHER, instant(0));
+    bench.run(instant(0), instant(20_000));
+    equal(bench.knownPort.length, 21);
+    ok(bench.knownPort.every((at, i) => at - (bench.knownPort[i - 1] ?? 0) <= 1_000));
+    const unreached = new Bench([]);
+    unreached.ports.busy(FURTHER, instant(0));
+    unreached.run(instant(0), instant(20_000));
+    deepEqual(unreached.knownPort, []);
   });
 
   it('are asked a second time, for probes may be lost, and those that never answer no more', () => {
