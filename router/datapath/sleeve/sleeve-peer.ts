@@ -73,7 +73,9 @@ export class SleevePeer {
     const { endpoint } = this.path;
     if (endpoint === from) this.heardAt = now;
     else if (endpointHost(endpoint) !== endpointHost(from)) return false;
-    return this.heardAt !== undefined && now <= after(this.heardAt, HEARD_FOR_MS);
+    // On a new path the endpoint has as long to be heard, from what comes first.
+    this.heardAt ??= now;
+    return now <= after(this.heardAt, HEARD_FOR_MS);
   }
 
   stats(): TunnelStats {

@@ -176,7 +176,7 @@ export class Sleeve implements Datapath {
     if (known === undefined) return;
     if (!samePath(known.path, path)) {
       known.path = path;
-      known.heardAt = this.#state.now;
+      known.heardAt = undefined;
       this.#outbound.flush(known);
     }
     this.#state.forgetIfIdle(known);
