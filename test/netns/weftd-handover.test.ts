@@ -85,7 +85,8 @@ describe('a weftd that hands its datapath to the next', function () {
       );
       equal(await datapath(), to);
       console.log(`      ${JSON.stringify(seen)}`);
-      deepEqual({ lost: seen.lost, twice: seen.twice }, { lost: seen.unqueued, twice: 0 });
+      equal(seen.twice, 0);
+      ok(seen.lost <= seen.unqueued, `${seen.lost} lost, ${seen.unqueued} found no room in a queue`);
       equal(await resumed(), before + 1);
       const handshakes = ['handshake.completed', 'handshake.answered', 'tunnel.notResumed'];
       deepEqual(await Promise.all(handshakes.map((name) => counter(node, name))), [0, 0, 0]);
@@ -114,7 +115,7 @@ describe('a weftd that hands its datapath to the next', function () {
         return (await node.ask('process').catch(() => undefined))?.pid === pid;
       });
     }, PER_SECOND.sleeve);
-    equal(seen.lost, seen.unqueued);
+    ok(seen.lost <= seen.unqueued, `${seen.lost} lost, ${seen.unqueued} found no room in a queue`);
     equal(await resumed(), before + 1);
     equal(await counter(node, 'tunnel.resumed'), 1);
     match(await node.log(), /serving it again/);
