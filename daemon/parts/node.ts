@@ -9,9 +9,6 @@ import type { Cluster } from './cluster.io.ts';
 import type { DatapathPart } from './datapath.io.ts';
 import type { State } from './state.io.ts';
 
-/** A seed that knows peers listens this long for a ring of theirs before it starts one. */
-const SEED_WAIT_MS = 1_500;
-
 /** The node of this daemon, not started yet. */
 export function makeNode(options: {
   readonly config: Config;
@@ -44,7 +41,7 @@ export function makeNode(options: {
     ipam: {
       ranges: cluster.ranges,
       init: config.genesis,
-      seedWaitMs: mayHavePeers(config) ? SEED_WAIT_MS : 0,
+      ...(mayHavePeers(config) ? {} : { seedWaitMs: 0 }),
       ...(config.safeWaitMs === undefined ? {} : { safeWaitMs: config.safeWaitMs }),
     },
     random: osRandom,

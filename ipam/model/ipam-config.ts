@@ -1,5 +1,6 @@
 import type { Range } from '../../base/range.ts';
 import { DEFAULT_SAFE_WAIT_MS } from './safe-wait.ts';
+import { DEFAULT_SEED_WAIT_MS } from './seed-wait.ts';
 
 /** How this node comes to a ring where its store holds none. A ring that peers show is adopted in every mode. */
 export type RingInit =
@@ -32,7 +33,7 @@ export type GivenIpamConfig = Pick<IpamConfig, 'ranges' | 'init'> & Partial<Ipam
 
 /** What a daemon runs with where nothing else is given. */
 export const DEFAULT_IPAM_CONFIG: Omit<IpamConfig, 'ranges' | 'init'> = {
-  seedWaitMs: 1_500,
+  seedWaitMs: DEFAULT_SEED_WAIT_MS,
   allocateTimeoutMs: 10_000,
   safeWaitMs: DEFAULT_SAFE_WAIT_MS,
 };
