@@ -11,6 +11,8 @@ export interface KubeObject {
   readonly status?: any;
 }
 
+const APPLY_LIMIT_MS = 180_000;
+
 /** What waiting is bounded by; default 60 s. */
 export interface WaitOptions {
   readonly timeoutMs?: number;
@@ -36,7 +38,8 @@ export class Kubectl {
   async apply(manifest: string | object | readonly object[]): Promise<void> {
     const items = Array.isArray(manifest) ? { apiVersion: 'v1', kind: 'List', items: manifest } : manifest;
     const input = typeof items === 'string' ? items : JSON.stringify(items);
-    await this.run(['apply', '-f', '-'], { input });
+    // A crowd of pods starts while the last of them are still being made.
+    await this.run(['apply', '-f', '-'], { input, timeoutMs: APPLY_LIMIT_MS });
   }
 
   /** One object, or undefined where there is none. */
