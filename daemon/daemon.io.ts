@@ -94,7 +94,7 @@ export class Daemon {
       await daemon.#start(config, { ...events, onFault });
     } catch (error) {
       daemon.#opened.dispose();
-      if (daemon.#firstHere) await undoHostNetwork(OWN_LINKS);
+      if (daemon.#firstHere) await undoHostNetwork(OWN_LINKS, config.runDir);
       throw error;
     }
     return daemon;
@@ -243,7 +243,7 @@ export class Daemon {
         underlayStirred: () => underlayWatch.stirred(),
         onFault,
         rulesetWatcher: policy?.watcher,
-        rulesFile: `${runDir}/rules`,
+        runDir,
         log,
         counters,
       }),

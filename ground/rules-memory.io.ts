@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 
 /**
  * Remembers, from one weftd of a node to the next, as what nft lists the packet rules that it was given. Rules that stand as
@@ -29,6 +29,15 @@ export class RulesMemory {
       writeFileSync(this.#path, digest(batch, listed), { mode: 0o600 });
     } catch {
       // The next weftd sets the rules again.
+    }
+  }
+
+  /** The rules are taken away. */
+  forget(): void {
+    try {
+      rmSync(this.#path, { force: true });
+    } catch {
+      // It says nothing of rules that are not there.
     }
   }
 }

@@ -30,7 +30,7 @@ interface HostNetworkOptions {
   /** Who keeps other rules of ours. */
   readonly rulesetWatcher: RulesetWatcher | undefined;
   /** Where it is remembered what the packet rules were set to. */
-  readonly rulesFile: string;
+  readonly runDir: string;
   readonly log: Log;
   readonly counters: Counters<GroundCounter>;
 }
@@ -51,7 +51,7 @@ export class HostNetwork {
     underlayStirred,
     onFault,
     rulesetWatcher,
-    rulesFile,
+    runDir,
     log,
     counters,
   }: HostNetworkOptions) {
@@ -61,7 +61,7 @@ export class HostNetwork {
       ground,
       rules: { tun, podPrefix, ranges, masquerade, port },
       counters,
-      memory: new RulesMemory(rulesFile),
+      memory: rulesMemory(runDir),
       watcher: rulesetWatcher,
       clock,
       listener: {
@@ -113,7 +113,8 @@ export class HostNetwork {
 }
 
 /** Takes all of it out after a start that failed. Best effort: what made the start fail is what the user is to read. */
-export async function undoHostNetwork(own: OwnLinks): Promise<void> {
+export async function undoHostNetwork(own: OwnLinks, runDir: string): Promise<void> {
+  rulesMemory(runDir).forget();
   try {
     const client = RouteClient.open();
     await removeGround(client, own, { pods: () => false }).finally(() => client.close());
@@ -121,4 +122,8 @@ export async function undoHostNetwork(own: OwnLinks): Promise<void> {
   } catch {
     // No nft, no privileges: then there is little of ours either.
   }
+}
+
+function rulesMemory(runDir: string): RulesMemory {
+  return new RulesMemory(`${runDir}/rules`);
 }
