@@ -106,6 +106,19 @@ Lanes* lanesOf(napi_env env, const Arguments& arguments) {
 
 namespace {
 
+// The socket of a handle, duplicated.
+bool duplicateOf(napi_env env, napi_value list, uint32_t index, UdpSocket* own) {
+  napi_value handle = nullptr;
+  napi_get_element(env, list, index, &handle);
+  const UdpSocket* socket = udpOf(env, handle);
+  if (socket == nullptr) return false;
+  if (Failure failure = socket->duplicate(own)) {
+    throwSystemError(env, failure);
+    return false;
+  }
+  return true;
+}
+
 bool addSockets(napi_env env, napi_value list, const uint8_t* segments, size_t flags, EngineDevices* devices) {
   uint32_t count = 0;
   if (list == nullptr || napi_get_array_length(env, list, &count) != napi_ok || count != flags) {
@@ -113,15 +126,8 @@ bool addSockets(napi_env env, napi_value list, const uint8_t* segments, size_t f
     return false;
   }
   for (uint32_t i = 0; i < count; i++) {
-    napi_value handle = nullptr;
-    napi_get_element(env, list, i, &handle);
-    const UdpSocket* socket = udpOf(env, handle);
-    if (socket == nullptr) return false;
     UdpSocket own;
-    if (Failure failure = socket->duplicate(&own)) {
-      throwSystemError(env, failure);
-      return false;
-    }
+    if (!duplicateOf(env, list, i, &own)) return false;
     devices->sockets.push_back(std::move(own));
     devices->segments.push_back(segments[i] != 0);
   }
@@ -136,17 +142,10 @@ bool addPorts(napi_env env, napi_value list, EngineDevices* devices) {
     return false;
   }
   for (uint32_t i = 0; i < count; i++) {
-    napi_value handle = nullptr;
-    napi_get_element(env, list, i, &handle);
-    const UdpSocket* socket = udpOf(env, handle);
-    if (socket == nullptr) return false;
     UdpSocket own;
-    Failure failure = socket->duplicate(&own);
-    if (!failure) {
-      if (int failed = own.refuseAll()) failure = {failed, "setsockopt SO_ATTACH_FILTER"};
-    }
-    if (failure) {
-      throwSystemError(env, failure);
+    if (!duplicateOf(env, list, i, &own)) return false;
+    if (int failed = own.refuseAll()) {
+      throwSystemError(env, failed, "setsockopt SO_ATTACH_FILTER");
       return false;
     }
     (own.family() == AF_INET ? devices->ports4 : devices->ports6).push_back(std::move(own));
