@@ -62,7 +62,7 @@ describe('weft doctor', function () {
 
   it('finds a route by which packets miss the tunnel', async () => {
     const { namespace } = near;
-    const [address] = (await near.ask('peers')).peers[0]!.addresses;
+    const [address] = (await near.ask('peers')).peers.find(({ name }) => name === far.name)!.addresses;
     // Both layers are taken away: the rules, and the route by a more specific one, as a VPN would set it.
     await run(['nft', 'delete', 'table', 'inet', 'weft'], { namespace });
     await run(['ip', 'route', 'add', `${address}/32`, 'via', far.host.v4], { namespace });
@@ -106,7 +106,10 @@ describe('weft doctor', function () {
     await near.run(['nft', '-f', '-'], { input: rules });
     await until(
       'the tunnel to break',
-      async () => ['unreachable', 'connecting'].includes((await near.ask('status')).peers[0]!.state),
+      async () => {
+        const { peers } = await near.ask('status');
+        return ['unreachable', 'connecting'].includes(peers.find(({ name }) => name === far.name)!.state);
+      },
       { timeoutMs: 60_000 },
     );
     const result = await doctor(near);

@@ -30,6 +30,10 @@ function dropped({ status, verdict, findings }: Answer): string {
   return `${verdict.station}: ${verdict.because}`;
 }
 
+function says(answer: Answer, expected: RegExp): boolean {
+  return !answer.verdict.talk && expected.test(dropped(answer));
+}
+
 describe('weft why', function () {
   this.timeout(180_000);
   let cluster: Cluster;
@@ -149,6 +153,8 @@ describe('weft why', function () {
     readonly source?: () => string;
     readonly port?: string;
     readonly expected: RegExp;
+    /** What is wrong is repaired for a moment now and then; a question may fall into that moment. */
+    readonly fleeting?: boolean;
   }[] = [
     {
       what: 'a packet filter of another program',
@@ -199,6 +205,8 @@ describe('weft why', function () {
         ]);
       },
       expected: /^route: packets to .* go nowhere \(EINVAL\): .*/,
+      // weftd goes on to put the route back, each time for a moment.
+      fleeting: true,
     },
     {
       what: 'an address that no pod of this node has',
@@ -317,11 +325,14 @@ describe('weft why', function () {
     },
   ];
 
-  for (const { what, cause, undo, source, target, port, expected } of FAULTS) {
+  for (const { what, cause, undo, source, target, port, expected, fleeting } of FAULTS) {
     it(`finds ${what}`, async () => {
+      const ask = (): Promise<Answer> => why(near, source?.() ?? a.v4, target?.() ?? c.v4, port ?? '80');
       try {
         await cause();
-        match(dropped(await why(near, source?.() ?? a.v4, target?.() ?? c.v4, port ?? '80')), expected);
+        let answer = await ask();
+        for (let tries = 1; fleeting && tries < 5 && !says(answer, expected); tries++) answer = await ask();
+        match(dropped(answer), expected);
       } finally {
         await undo();
       }
