@@ -95,7 +95,7 @@ try {
 /** What a side is measured between. */
 async function ends(side: Side): Promise<Ends> {
   if (side === 'fast' || side === 'sleeve' || side === 'chacha') return pods(side);
-  const cluster = await Cluster.create({ prefix: `bd${side[0]}${process.pid % 10_000}` });
+  const cluster = await Cluster.create({ prefix: `bd${ALL_SIDES.indexOf(side)}${process.pid % 10_000}` });
   clusters.push(cluster);
   const { underlay } = cluster;
   const between = (hosts: readonly { readonly namespace: string }[], address: string): Ends => ({
@@ -124,7 +124,7 @@ async function ends(side: Side): Promise<Ends> {
 
 /** A pod on each of two nodes. */
 async function pods(side: 'fast' | 'sleeve' | 'chacha'): Promise<Ends> {
-  const cluster = await Cluster.create({ prefix: `bd${side[0]}${process.pid % 10_000}` });
+  const cluster = await Cluster.create({ prefix: `bd${ALL_SIDES.indexOf(side)}${process.pid % 10_000}` });
   clusters.push(cluster);
   const args = ['--datapath', side === 'sleeve' ? 'sleeve' : 'fast'];
   if (side === 'chacha') {
