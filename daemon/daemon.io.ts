@@ -116,14 +116,14 @@ export class Daemon {
 
   /**
    * Ends in the same way, but for the goodbye: the node goes on under its successor at once. Resolves with the pods that the
-   * successor is to hold, and, where that `takesDatapath`, with what carries packets until then.
+   * successor is to hold, and, where a `version` was agreed on for that, with what carries packets until then.
    */
-  async yield(takesDatapath: boolean): Promise<Left> {
+  async yield(version: number | undefined): Promise<Left> {
     let left: Left = { pods: [], datapath: undefined };
     await this.#end(LAST_CALLS_PATIENCE_MS.beforeSuccessor, async ({ node, loop, datapath, bequeath }) => {
       const pods = bequeath();
       loop.settleNow();
-      left = { pods, datapath: takesDatapath ? datapath.bequeath(node) : undefined };
+      left = { pods, datapath: version === undefined ? undefined : datapath.bequeath(node, version) };
     });
     return left;
   }
@@ -315,7 +315,7 @@ export class Daemon {
       returnedAt: returned ? clock() : undefined,
       rehearse: () => state.folder.rehearseStart(),
       agree: (offer) => datapath.agree(offer),
-      onYield: (takesDatapath) => this.#outlived.resolve({ by: 'successor', takesDatapath }),
+      onYield: (version) => this.#outlived.resolve({ by: 'successor', version }),
     });
     const end = (): void => {
       loop.wake();
@@ -381,11 +381,11 @@ interface StartEvents {
 }
 
 /**
- * Why a weftd is to be ended. `successor`: another one waits to serve the node. `other-ranges`: the ring that it is to
- * join has these ranges, and its settings name none, so it is to start anew with them.
+ * Why a weftd is to be ended. `successor`: another one waits to serve the node, and the datapath goes to it by `version`, if any.
+ * `other-ranges`: the ring that it is to join has these ranges, and its settings name none, so it is to start anew with them.
  */
 export type Outlived =
-  | { readonly by: 'successor'; readonly takesDatapath: boolean }
+  | { readonly by: 'successor'; readonly version: number | undefined }
   | { readonly by: 'other-ranges'; readonly ranges: readonly Range[] };
 
 /** What the end of a daemon needs of its parts. */

@@ -40,7 +40,7 @@ export class HandoverPolicy {
     }
     rehearse();
     const version = agree(offer);
-    onYield(version !== undefined);
+    onYield(version);
     return version;
   }
 }
@@ -57,6 +57,6 @@ interface HandoverPolicyOptions {
   readonly rehearse: () => void;
   /** By which version this weftd hands its datapath over. */
   readonly agree: (offer: DatapathOffer | undefined) => number | undefined;
-  /** This weftd has to let everything go now; the datapath, where it was agreed on, to its successor. */
-  readonly onYield: (handsOver: boolean) => void;
+  /** This weftd has to let everything go now; the datapath to its successor, where a version was agreed on. */
+  readonly onYield: (version: number | undefined) => void;
 }

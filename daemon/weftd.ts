@@ -43,7 +43,7 @@ async function run(config: Config): Promise<void> {
   daemon = await Daemon.start(config, log, { returned: false, onFault: end });
   for (;;) {
     const outlived: Outlived = await daemon.outlived;
-    const left = await daemon.yield(outlived.by === 'successor' && outlived.takesDatapath);
+    const left = await daemon.yield(outlived.by === 'successor' ? outlived.version : undefined);
     void bequeath(left.pods, config.runDir);
     daemon = undefined;
     if (outlived.by === 'other-ranges') {

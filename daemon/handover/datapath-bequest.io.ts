@@ -1,9 +1,6 @@
-import { closeSync } from 'node:fs';
 import type { Counters } from '../../base/counters.ts';
 import { after, type Instant } from '../../base/instant.ts';
-import { frame } from '../../control/control-protocol.ts';
 import { clock } from '../../host/clock.io.ts';
-import { sendToLocalSocket, socketPair } from '../../native/local-socket.ts';
 import type { WeftNode } from '../../node/weft-node.ts';
 import type { InheritedDevices, OpenDatapath } from '../../router/datapath/datapath.ts';
 import { DATAPATH_COUNTERS, type DatapathCounter } from '../../router/datapath/datapath-counters.ts';
@@ -11,8 +8,8 @@ import type { KeptSessions } from '../../router/datapath/kept-sessions.ts';
 import { type HandedTunnels, wipeHanded } from '../../router/tunnel/handover/handed-tunnels.ts';
 import { encodeHandover } from '../../router/tunnel/handover/handover-format.ts';
 import type { Bequest } from '../pods/held-pods.io.ts';
+import { sendDevices } from './devices-message.io.ts';
 import { GiverStream } from './handover-stream.io.ts';
-import { DEVICES_MESSAGE, heirSocket } from './heir.io.ts';
 import type { Inheritance } from './inheritance.ts';
 
 /** How long packets are carried for an heir that does not ask: longer than the manifest's startup probe lets it try. */
@@ -66,17 +63,14 @@ export class DatapathBequest implements Inheritance {
     this.#patience = setTimeout(() => this.close(), ASKED_WITHIN_MS).unref();
   }
 
-  /** Sends the devices to the weftd that waits for them; undefined where none does: nothing has changed then. */
-  static send(runDir: string, of: Bequeathed): DatapathBequest | undefined {
+  /**
+   * Sends the devices to the weftd that waits for them, by the `version` that was agreed on; undefined where none waits:
+   * nothing has changed then.
+   */
+  static send(runDir: string, version: number, of: Bequeathed): DatapathBequest | undefined {
     const { devices } = of.datapath;
-    if (devices === undefined) return undefined;
-    const [own, theirs] = socketPair();
-    const message = frame(Uint8Array.of(DEVICES_MESSAGE));
-    const sent = sendToLocalSocket(heirSocket(runDir), message, [theirs, devices.tun, ...devices.sockets]);
-    closeSync(theirs);
-    if (sent === 0) return new DatapathBequest(of, devices, own);
-    closeSync(own);
-    return undefined;
+    const stream = devices && sendDevices(runDir, version, devices);
+    return stream === undefined ? undefined : new DatapathBequest(of, devices!, stream);
   }
 
   /** For this process to go on with, which nothing closes any more meanwhile; undefined where nothing is left. */

@@ -3,19 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { WeftError } from '../../base/weft-error.ts';
 import { clock } from '../../host/clock.io.ts';
 import type { Log } from '../../host/log.ts';
-import { duplicateDescriptor, type LocalRequest, LocalSocket } from '../../native/local-socket.ts';
+import { type LocalRequest, LocalSocket } from '../../native/local-socket.ts';
 import { decodeHandover } from '../../router/tunnel/handover/handover-format.ts';
 import { type DatapathOffer, OFFER_VERSION } from './datapath-offer.ts';
+import { heirSocket, readDevices } from './devices-message.io.ts';
 import { askForTunnels } from './handover-stream.io.ts';
 import type { Inheritance } from './inheritance.ts';
-
-/** Where a weftd that takes a node over listens for what its predecessor leaves to it. */
-export function heirSocket(runDir: string): string {
-  return `${runDir}/heir.sock`;
-}
-
-/** The first byte of what comes there, with the stream, the TUN device and the sockets as descriptors. */
-export const DEVICES_MESSAGE = OFFER_VERSION;
 
 /** The predecessor has sent its devices before it lets the state folder go, so they are there, or will never be. */
 const ARRIVAL_MS = 500;
@@ -99,9 +92,7 @@ export class Heir {
   }
 
   #receive(request: LocalRequest): void {
-    if (this.#descriptors.length === 0 && request.bytes[0] === DEVICES_MESSAGE && request.fds.length >= 2) {
-      this.#descriptors = request.fds.map(duplicateDescriptor);
-    }
+    if (this.#descriptors.length === 0) this.#descriptors = readDevices(request) ?? [];
     request.drop();
   }
 

@@ -104,11 +104,11 @@ export class DatapathPart {
     return agreedVersion({ port, listen: listenHosts(this.#options.config), sockets }, offer);
   }
 
-  /** Leaves it to the weftd that waits for it; undefined where none does: it is then closed with all else. */
-  bequeath(node: WeftNode): DatapathBequest | undefined {
+  /** Leaves it to the weftd that waits for it, by the `version` agreed on; undefined where none does: closed with all else. */
+  bequeath(node: WeftNode, version: number): DatapathBequest | undefined {
     if (this.#kept === undefined) return undefined;
     const { config, counters } = this.#options;
-    const left = DatapathBequest.send(config.runDir, {
+    const left = DatapathBequest.send(config.runDir, version, {
       datapath: this.opened,
       kept: this.#kept,
       node,

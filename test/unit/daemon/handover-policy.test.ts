@@ -13,19 +13,19 @@ function makePolicy(over: {
 }): {
   readonly policy: HandoverPolicy;
   readonly yields: () => number;
-  readonly took: () => boolean;
+  readonly took: () => number | undefined;
 } {
   let yields = 0;
-  let took = false;
+  let took: number | undefined;
   const policy = new HandoverPolicy({
     shared: over.shared ?? true,
     clusterId: OURS,
     returnedAt: over.returned ? START : undefined,
     rehearse: over.rehearse ?? (() => {}),
     agree: (offer) => offer?.version,
-    onYield: (handsOver) => {
+    onYield: (version) => {
       yields++;
-      took = handsOver;
+      took = version;
     },
   });
   return { policy, yields: () => yields, took: () => took };
@@ -41,9 +41,9 @@ describe('HandoverPolicy', () => {
   it('hands its datapath over where that is agreed on', () => {
     const { policy, took } = makePolicy({});
     equal(policy.yieldTo(OURS, { version: 1, port: 6783, listen: [] }, START), 1);
-    equal(took(), true);
+    equal(took(), 1);
     equal(policy.yieldTo(OURS, undefined, START), undefined);
-    equal(took(), false);
+    equal(took(), undefined);
   });
 
   it('goes on where the node is not shared', () => {
