@@ -307,8 +307,8 @@ export class Tunnel {
 
   /** It goes on where another weftd ended, and packets move again. */
   resumed(now: Instant): void {
-    const { establishedAt } = this.#sessions.current!;
-    this.#timers.set('rekey', rekeyTime(this.#sessions.current!, this.#context.random, establishedAt));
+    const { current } = this.#sessions;
+    this.#timers.set('rekey', current && rekeyTime(current, this.#context.random, current.establishedAt));
     this.#sendWaiting(now);
   }
 

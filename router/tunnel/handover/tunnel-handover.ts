@@ -23,25 +23,30 @@ interface Handable {
   readonly info: Pick<PeerInfo, 'noiseKey'>;
   readonly parts: TunnelParts;
 }
+type Standing = Handable & { readonly state: TunnelState };
 
 /**
- * Those of `tunnels` that stand, for the weftd that is to go on with them. Their datapath moves nothing any more. Keys that
- * are kept nowhere go with nobody.
+ * Those of `tunnels` that stand, for the weftd that is to go on with them, and those that stand as soon as the peer says the
+ * first word on a session that waits for it: the peer has that session, and sends on it. Those whose peer is heard no more
+ * are left out, for they are being made anew. Their datapath moves nothing any more. Keys that are kept nowhere go with nobody.
  */
-export function handedTunnels(
-  tunnels: Iterable<Handable & { readonly state: TunnelState }>,
-  kept: Pick<KeptSessions, 'keys'>,
-): HandedTunnel[] {
-  const standing = [...tunnels].filter(({ state }) => state === 'established');
-  return standing.map((tunnel) => handedTunnel(tunnel, kept));
+export function handedTunnels(tunnels: Iterable<Standing>, kept: Pick<KeptSessions, 'keys'>): HandedTunnel[] {
+  const goOn = [...tunnels].filter(
+    ({ state, parts: { sessions } }) => state === 'established' || sessions.next !== undefined,
+  );
+  return goOn.map((tunnel) => handedTunnel(tunnel, kept));
 }
 
-function handedTunnel({ peer, info, parts }: Handable, kept: Pick<KeptSessions, 'keys'>): HandedTunnel {
+function handedTunnel(
+  { peer, info, parts, state }: Standing,
+  kept: Pick<KeptSessions, 'keys'>,
+): HandedTunnel {
   const { context, sessions, path, liveness } = parts;
   return {
     peer,
     noiseKey: info.noiseKey,
     sessions: sessions.standing.flatMap((session) => {
+      if (state !== 'established' && session.role !== 'next') return [];
       const keys = kept.keys(session.localIndex);
       const progress = context.datapath.progress(session.localIndex);
       return keys === undefined || progress === undefined ? [] : [{ ...keys, ...session, progress }];
@@ -56,7 +61,7 @@ function handedTunnel({ peer, info, parts }: Handable, kept: Pick<KeptSessions, 
 
 /**
  * Has a tunnel that has done nothing yet go on where another weftd ended. False where that cannot be, for the sessions are
- * of another key, or none is there to send with.
+ * of another key, or their time is over. One with a session that waits for its peer waits on.
  */
 export function resumeTunnel({ peer, info, parts }: Handable, handed: HandedTunnel, now: Instant): boolean {
   const { context, sessions, path, liveness } = parts;
@@ -67,7 +72,7 @@ export function resumeTunnel({ peer, info, parts }: Handable, handed: HandedTunn
     if (indices.claim(session.localIndex, peer)) sessions.resume(session);
   sessions.tick(now);
   const { current } = sessions;
-  if (current === undefined) return false;
+  if (current === undefined) return sessions.next !== undefined;
   path.resume(handed, Math.min(offer.mtu, current.peerMtu), now);
   datapath.use(current.localIndex);
   liveness.resumeRtt(handed.rttMs);

@@ -158,6 +158,49 @@ describe('tunnels that another weftd of the node goes on with', () => {
     deepEqual(a.delivered, ['here']);
   });
 
+  it('go on though nobody has said a word on their only session yet', () => {
+    const net = new Net(11);
+    const [a, b] = [new Node(net, 1), new Node(net, 2)];
+    a.learn(b);
+    b.learn(a);
+    // What a says on the session that b answered is lost, so b has it unconfirmed, and nothing else.
+    net.tamper = (flight) => (a.endpoints.includes(flight.from) && !isHandshake(flight) ? [] : [flight]);
+    a.tunnels.want(b.peer, net.now);
+    net.runUntil(() => a.state(b) === 'established', 1_000);
+    equal(b.state(a), 'idle');
+    ok(b.succeed(2, b.handOver(), a));
+    equal(b.counters.get('tunnel.resumed'), 1);
+    net.tamper = (flight) => [flight];
+    net.record = true;
+    a.say(b, 'first word');
+    net.run(1_000);
+    deepEqual(b.delivered, ['first word']);
+    equal(b.state(a), 'established');
+    b.say(a, 'answer');
+    net.run(1_000);
+    deepEqual(a.delivered, ['answer']);
+    deepEqual(net.log.filter(isHandshake), []);
+    net.run(400_000);
+    equal(b.state(a), 'established');
+  });
+
+  it('end where a session that was handed over is not confirmed in time', () => {
+    const net = new Net(12);
+    const [a, b] = [new Node(net, 1), new Node(net, 2)];
+    a.learn(b);
+    b.learn(a);
+    net.tamper = (flight) => (a.endpoints.includes(flight.from) && !isHandshake(flight) ? [] : [flight]);
+    a.tunnels.want(b.peer, net.now);
+    net.runUntil(() => a.state(b) === 'established', 1_000);
+    ok(b.succeed(2, b.handOver(), a));
+    net.tamper = () => [];
+    const [only] = b.tunnels.handOver(b.kept).tunnels;
+    equal(only?.sessions[0]?.role, 'next');
+    net.run(31_000);
+    equal(b.kept.keys(only!.sessions[0]!.localIndex), undefined);
+    deepEqual(b.tunnels.handOver(b.kept).tunnels, []);
+  });
+
   it('are made anew where nothing came, and not before that is known', () => {
     const { net, a, b } = pair(7);
     a.start(2, true);
