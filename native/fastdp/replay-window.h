@@ -11,7 +11,7 @@ namespace weft {
 // verified, accept() after.
 class ReplayWindow {
  public:
-  static constexpr uint64_t kBlocks = 256;
+  static constexpr uint64_t kBlocks = 1024;
   static constexpr uint64_t kBlockBits = 32;
   static constexpr uint64_t kSize = (kBlocks - 1) * kBlockBits;
 
@@ -25,17 +25,28 @@ class ReplayWindow {
     return (blocks_[blockOf(counter)] & bitOf(counter)) == 0;
   }
 
-  // All of it, so that another process goes on with it: next(), then the blocks. A window is put back before any counter
-  // was accepted; blocks of anything else than a window accept too few counters, but none of those below `next` − kSize.
-  static constexpr size_t kWords = 2 + kBlocks;
+  // Its newest blocks, so that another process goes on with it: next(), then the block of the newest counter and those
+  // before, each at its number % kSavedBlocks. A window is put back before any counter was accepted. What is older than
+  // what was saved counts as seen then.
+  static constexpr uint64_t kSavedBlocks = 256;
+  static constexpr size_t kWords = 2 + kSavedBlocks;
   void save(uint32_t* words) const {
     words[0] = static_cast<uint32_t>(next());
     words[1] = static_cast<uint32_t>(next() >> 32);
-    std::copy(blocks_.begin(), blocks_.end(), words + 2);
+    std::fill_n(words + 2, kSavedBlocks, 0);
+    if (next() == 0) return;
+    const uint64_t last = (next() - 1) / kBlockBits;
+    for (uint64_t i = 0; i < kSavedBlocks && i <= last; i++)
+      words[2 + (last - i) % kSavedBlocks] = blocks_[(last - i) % kBlocks];
   }
   void restore(const uint32_t* words) {
-    next_.store(words[0] | static_cast<uint64_t>(words[1]) << 32, std::memory_order_relaxed);
-    std::copy_n(words + 2, kBlocks, blocks_.begin());
+    const uint64_t next = words[0] | static_cast<uint64_t>(words[1]) << 32;
+    next_.store(next, std::memory_order_relaxed);
+    blocks_.fill(next == 0 ? 0 : UINT32_MAX);
+    if (next == 0) return;
+    const uint64_t last = (next - 1) / kBlockBits;
+    for (uint64_t i = 0; i < kSavedBlocks && i <= last; i++)
+      blocks_[(last - i) % kBlocks] = words[2 + (last - i) % kSavedBlocks];
   }
 
   // False where it was seen, or is too old: then nothing changed.

@@ -139,6 +139,26 @@ describe('the fast datapath, as the control core changes it', () => {
     });
   });
 
+  it('takes what is overtaken by 30,000 packets, once, and after a hand-over what was by 8,000', () => {
+    const frames = (counter: number): number => (traffic(LOCAL_INDEX, counter) as { frames: number }).frames;
+    traffic(LOCAL_INDEX, 0);
+    const taken = [40_000, 10_000, 39_999, 32_000];
+    for (const counter of taken) equal(frames(counter), 1);
+    for (const counter of [...taken, 7_000]) equal(frames(counter), 0);
+    const ends: SessionProgress[] = [];
+    pair.each((datapath) => ends.push(datapath.progress(LOCAL_INDEX)!));
+    deepEqual(ends[0], ends[1]);
+    pair.each((datapath) => {
+      datapath.remove(LOCAL_INDEX);
+      datapath.install(SESSION, skippedAhead(ends.pop()!));
+      datapath.use(LOCAL_INDEX);
+    });
+    for (const counter of [...taken, 20_000]) equal(frames(counter), 0);
+    equal(frames(32_001), 1);
+    equal(frames(70_000), 1);
+    equal(frames(38_000), 1);
+  });
+
   it('lets control messages share the counters of a session', () => {
     traffic(LOCAL_INDEX, 0);
     pair.each((datapath) => equal(datapath.sendControl(PEER, Uint8Array.of(1, 2, 3)), true));
