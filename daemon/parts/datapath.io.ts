@@ -1,5 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Counters } from '../../base/counters.ts';
 import type { PeerId } from '../../base/peer-id.ts';
+import { WeftError } from '../../base/weft-error.ts';
 import { clock } from '../../host/clock.io.ts';
 import type { Log } from '../../host/log.ts';
 import type { WeftNode } from '../../node/weft-node.ts';
@@ -15,6 +17,13 @@ import type { Inheritance } from '../handover/inheritance.ts';
 import type { NodeLoop } from '../node-loop.io.ts';
 import { OWN_LINKS } from '../own-links.ts';
 import { type Config, listenHosts } from '../settings/config.ts';
+
+/**
+ * A weftd that left its devices to an heir which then ended holds them until it sees that another one serves the node
+ * (`DatapathBequest.servedByAnother`), a second or so. Whoever has taken the node meanwhile waits for them this long.
+ */
+const BUSY_PATIENCE_MS = 4_000;
+const BUSY_LOOK_MS = 20;
 
 interface DatapathPartOptions {
   readonly config: Config;
@@ -43,16 +52,13 @@ export class DatapathPart {
   /** Chooses and opens it. Rejects as {@link chooseDatapath} throws and `DatapathKind.open` rejects. */
   static async open(options: DatapathPartOptions): Promise<DatapathPart> {
     const { config, self, overlayMtu, counters, inheritance } = options;
-    const opened = await chooseDatapath(config.datapath, DATAPATHS).open({
-      self,
-      port: config.port,
-      listen: listenHosts(config),
-      tunName: OWN_LINKS.tun,
-      overlayMtu,
-      counters,
-      clock,
-      inherited: inheritance?.devices,
-    });
+    const kind = chooseDatapath(config.datapath, DATAPATHS);
+    const [port, listen, tunName] = [config.port, listenHosts(config), OWN_LINKS.tun];
+    const inherited = inheritance?.devices;
+    const patienceMs = config.takeOver ? BUSY_PATIENCE_MS : 0;
+    const opened = await whileBusy(patienceMs, () =>
+      kind.open({ self, port, listen, tunName, overlayMtu, counters, clock, inherited }),
+    );
     return new DatapathPart(opened, options);
   }
 
@@ -128,5 +134,19 @@ export class DatapathPart {
   #countOn({ counters }: HandedTunnels): void {
     for (const [name, count] of Object.entries(counters))
       if (Object.hasOwn(DATAPATH_COUNTERS, name)) this.#options.counters.add(name as DatapathCounter, count);
+  }
+}
+
+/** Opens what another process may be about to let go. */
+async function whileBusy<T>(patienceMs: number, open: () => Promise<T>): Promise<T> {
+  const giveUpAt = performance.now() + patienceMs;
+  for (;;) {
+    try {
+      return await open();
+    } catch (error) {
+      const busy = error instanceof WeftError && error.code === 'E_TUN_BUSY';
+      if (!busy || performance.now() > giveUpAt) throw error;
+    }
+    await delay(BUSY_LOOK_MS);
   }
 }

@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
+import { FileLock } from '../../native/file-lock.ts';
 import { Cluster } from '../cluster/cluster.ts';
 import type { ClusterNode } from '../cluster/cluster-node.ts';
 import type { ClusterPod } from '../cluster/cluster-pod.ts';
@@ -152,6 +153,41 @@ describe('a weftd whose successor dies with what it handed over', function () {
     equal(counters['tunnel.resumed'], undefined);
     ok((counters['handshake.completed'] ?? 0) + (counters['handshake.answered'] ?? 0) > 0);
     await endProcess(first);
+  });
+
+  it('lets its devices go to one that is not the heir, for which that one waits', async () => {
+    const [node, peer] = cluster.nodes as [ClusterNode, ClusterNode];
+    await node.start();
+    await node.connected([peer]);
+    const said: string[] = [];
+    const another = (...args: string[]): ChildProcess => {
+      const [program, ...rest] = inNamespace(node.namespace, [...node.command(), ...args]);
+      const child = spawn(program!, rest, { stdio: ['ignore', 'ignore', 'pipe'] });
+      child.stderr.setEncoding('utf8').on('data', (text: string) => said.push(text));
+      return child;
+    };
+    // The heir ends after it has the devices, and the third one has the folder before the first sees that.
+    const heir = another('--sysctl-dir', '/nonexistent');
+    const claim = `${node.runDir}/successor`;
+    await until('the heir to claim the node', () => FileLock.isHeld(claim), { everyMs: 1 });
+    heir.kill('SIGSTOP');
+    const third = another();
+    try {
+      await until('the third to wait', () => said.join('').includes('another weftd is about to serve'));
+      heir.kill('SIGCONT');
+      await until('the heir to end', () => heir.exitCode !== null);
+      await until('the third to serve', async () => {
+        equal(third.exitCode, null, said.join(''));
+        return (await node.ask('process').catch(() => undefined))?.pid === third.pid;
+      });
+      match(said.join(''), /the kernel setting .* does not exist/);
+      await node.connected([peer]);
+    } finally {
+      heir.kill('SIGCONT');
+      await endProcess(third);
+      await endProcess(heir);
+    }
+    await node.stop();
   });
 
   it('is taken over as after a restart where the other has other settings', async () => {
