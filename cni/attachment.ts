@@ -1,6 +1,8 @@
 import { type Address, type Family, parseAddress } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
-import { type AttachmentKey, isContainerId, isInterfaceName, isNetworkName, keyText } from './key.ts';
+import { hostLinkName } from './host-link-name.ts';
+import { type AttachmentKey, keyText } from './key.ts';
+import { keyHash } from './key-hash.ts';
 
 /**
  * # An attachment
@@ -39,9 +41,6 @@ export interface PodAddresses {
   readonly v6?: Address;
 }
 
-/** What the names of the hosts' ends begin with; the packet rules match it. */
-export const HOST_LINK_PREFIX = 'wv';
-
 /** The next hop that every pod is told; link-local, so that it can clash with nothing. */
 export const GATEWAY: Readonly<Record<Family, Address>> = {
   4: knownAddress('169.254.1.1'),
@@ -76,30 +75,6 @@ export function planAttachment(
   };
 }
 
-/** Name of the host's end of the pair of `key`. Of 30 million nodes with 1,000 pods, one has a name twice. */
-export function hostLinkName(key: AttachmentKey): string {
-  return HOST_LINK_PREFIX + hash(keyText(key)).toString(16).padStart(16, '0').slice(0, 11);
-}
-
-/** True for names that only {@link hostLinkName} gives out. */
-export function isHostLinkName(name: string): boolean {
-  return /^wv[0-9a-f]{11}$/.test(name);
-}
-
-/** `containerId/ifname/network`, the alias of the host's end; under the kernel's 255 bytes by the limits of the parts. */
-export function linkAlias(key: AttachmentKey, network: string): string {
-  return `${keyText(key)}/${network}`;
-}
-
-/** What an alias says, or undefined where it is none of ours. */
-export function parseLinkAlias(alias: string): { key: AttachmentKey; network: string } | undefined {
-  const [containerId, ifname, network, ...rest] = alias.split('/');
-  if (containerId === undefined || ifname === undefined || network === undefined || rest.length > 0)
-    return undefined;
-  if (!isContainerId(containerId) || !isInterfaceName(ifname) || !isNetworkName(network)) return undefined;
-  return { key: { containerId, ifname }, network };
-}
-
 /** `02:00:5e:10:00:01` form. */
 export function formatMac(mac: Uint8Array): string {
   return Array.from(mac, (byte) => byte.toString(16).padStart(2, '0')).join(':');
@@ -107,7 +82,7 @@ export function formatMac(mac: Uint8Array): string {
 
 /** A unicast address of the locally administered space (the two low bits of the first byte: 1, 0). */
 function macOf(key: AttachmentKey, end: 'host' | 'pod'): Uint8Array {
-  let value = hash(`${end}/${keyText(key)}`);
+  let value = keyHash(`${end}/${keyText(key)}`);
   const mac = new Uint8Array(6);
   for (let i = 0; i < 6; i++) {
     mac[i] = Number(value & 0xffn);
@@ -115,20 +90,6 @@ function macOf(key: AttachmentKey, end: 'host' | 'pod'): Uint8Array {
   }
   mac[0] = (mac[0]! & 0xfc) | 0x02;
   return mac;
-}
-
-/**
- * FNV-1a of 64 bits (Fowler, Noll, Vo) with the finaliser of MurmurHash3, which spreads the last characters over
- * all bits. Not for anything that an adversary may choose: container ids are the runtime's random numbers.
- */
-function hash(text: string): bigint {
-  let value = 0xcbf29ce484222325n;
-  for (const byte of new TextEncoder().encode(text)) {
-    value = BigInt.asUintN(64, (value ^ BigInt(byte)) * 0x100000001b3n);
-  }
-  value = BigInt.asUintN(64, (value ^ (value >> 33n)) * 0xff51afd7ed558ccdn);
-  value = BigInt.asUintN(64, (value ^ (value >> 33n)) * 0xc4ceb9fe1a85ec53n);
-  return value ^ (value >> 33n);
 }
 
 function knownAddress(text: string): Address {

@@ -1,11 +1,12 @@
 import type { Counters } from '../base/counters.ts';
-import { hostLinkName, type PodAddresses, planAttachment } from './attachment.ts';
+import { type PodAddresses, planAttachment } from './attachment.ts';
 import { CarrierLosses } from './carrier-losses.ts';
 import type { CniCounter } from './cni-counters.ts';
 import type { NetworkConfig } from './config.ts';
 import { CNI_CODE, CniFault, describeFault, faultOf } from './fault.ts';
 import type { HandedPod } from './handed-pod.ts';
 import { HostEndMtus } from './host-end-mtus.ts';
+import { hostLinkName } from './host-link-name.ts';
 import { type AttachmentKey, keyText } from './key.ts';
 import { KeyedLock } from './keyed-lock.ts';
 import type { AddressPool, DeletionSpool, Pod, PodGate, PodHolder, PodNetwork } from './needs.ts';

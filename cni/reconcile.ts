@@ -1,7 +1,8 @@
 import { formatAddress, sameAddress } from '../base/address.ts';
 import { equalBytes } from '../base/bytes.ts';
-import { type Attachment, hostLinkName, type PodAddresses, planAttachment } from './attachment.ts';
+import { type Attachment, type PodAddresses, planAttachment } from './attachment.ts';
 import type { HostEndMtus } from './host-end-mtus.ts';
+import { hostLinkName } from './host-link-name.ts';
 import { type AttachmentKey, keyText } from './key.ts';
 import type { HostLink } from './needs.ts';
 

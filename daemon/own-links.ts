@@ -1,4 +1,4 @@
-import { HOST_LINK_PREFIX } from '../cni/attachment.ts';
+import { HOST_LINK_PREFIX } from '../cni/host-link-name.ts';
 import type { OwnLinks } from '../linux/host-survey.ts';
 
 /** Names of everything of ours in the kernel. */

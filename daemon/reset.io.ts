@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type Dirent, existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { WeftError } from '../base/weft-error.ts';
-import { isHostLinkName } from '../cni/attachment.ts';
+import { isHostLinkName } from '../cni/host-link-name.ts';
 import { removeGround } from '../ground/host-kernel.io.ts';
 import { removePolicyTable } from '../linux/policy-gate.io.ts';
 import { RouteClient } from '../linux/rtnetlink/route-client.io.ts';

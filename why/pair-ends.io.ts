@@ -4,7 +4,7 @@ import { type Address, formatAddress, parseAddress, sameAddress } from '../base/
 import { printable } from '../base/printable.ts';
 import { type Range, rangeContains } from '../base/range.ts';
 import { WeftError } from '../base/weft-error.ts';
-import { hostLinkName } from '../cni/attachment.ts';
+import { hostLinkName } from '../cni/host-link-name.ts';
 import { askDaemon } from '../control/control-client.io.ts';
 import type { IpamResult, LocateResult, StatusResult } from '../control/control-protocol.ts';
 import type { PolicyExplainResult } from '../control/npc-request.ts';

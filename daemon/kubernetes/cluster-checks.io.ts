@@ -3,7 +3,7 @@ import type { Instant } from '../../base/instant.ts';
 import { type RandomSource, randomBelow } from '../../base/random.ts';
 import type { Range } from '../../base/range.ts';
 import { type Warning, warningOf } from '../../base/warning.ts';
-import { HOST_LINK_PREFIX } from '../../cni/attachment.ts';
+import { HOST_LINK_PREFIX } from '../../cni/host-link-name.ts';
 import type { ApiClient } from '../../kube/api-client.io.ts';
 import { ApiError } from '../../kube/api-error.ts';
 import { Backoff } from '../../kube/backoff.ts';

@@ -6,7 +6,7 @@ import { DeletionFolder } from '../../cni/deletion-spool.io.ts';
 import type { PodGate } from '../../cni/needs.ts';
 import { CniPlugin } from '../../cni/plugin.ts';
 import { ownerText } from '../../cni/pod-args.ts';
-import { KernelPodNetwork } from '../../cni/pod-network.io.ts';
+import { KernelPodNetwork } from '../../cni/pod-link/pod-network.io.ts';
 import { clock } from '../../host/clock.io.ts';
 import type { Readiness } from '../../host/health-server.io.ts';
 import type { Log } from '../../host/log.ts';

@@ -2,7 +2,7 @@ import { formatAddress } from '../../base/address.ts';
 import type { Counters } from '../../base/counters.ts';
 import { type Range, rangeCidrs } from '../../base/range.ts';
 import type { Warning } from '../../base/warning.ts';
-import { isHostLinkName } from '../../cni/attachment.ts';
+import { isHostLinkName } from '../../cni/host-link-name.ts';
 import type { PodGate } from '../../cni/needs.ts';
 import type { PolicyStatus, PolicyWaitResult } from '../../control/policy-request.ts';
 import type { RulesetWatcher } from '../../ground/ground-keeper.io.ts';

@@ -3,7 +3,7 @@ import type { Instant } from '../../base/instant.ts';
 import type { Warning } from '../../base/warning.ts';
 import { type AttachmentKey, keyText } from '../../cni/key.ts';
 import type { HeldPod, Pod, PodHolder } from '../../cni/needs.ts';
-import { type PodHandles, takeHandles } from '../../cni/pod-network.io.ts';
+import { type PodHandles, takeHandles } from '../../cni/pod-link/pod-network.io.ts';
 import type { Log } from '../../host/log.ts';
 import { HeldEnd, type HeldEndListener, SETTLE_MS } from './held-end.io.ts';
 import { type NamespaceEnd, NamespaceEnds } from './namespace-ends.io.ts';

@@ -6,7 +6,7 @@ import type { Counters } from '../../base/counters.ts';
 import type { PeerId } from '../../base/peer-id.ts';
 import { printable } from '../../base/printable.ts';
 import { WeftError } from '../../base/weft-error.ts';
-import { hostLinkName } from '../../cni/attachment.ts';
+import { hostLinkName } from '../../cni/host-link-name.ts';
 import type { FarSightings, ProbeRequest, ProbeResult, Sightings } from '../../control/probe-request.ts';
 import { clock } from '../../host/clock.io.ts';
 import { NODE_KEY } from '../../ipam/model/types.ts';

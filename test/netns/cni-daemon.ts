@@ -20,7 +20,7 @@ import { CNI_CODE, CniFault } from '../../cni/fault.ts';
 import { type AttachmentKey, keyText } from '../../cni/key.ts';
 import type { AddressPool, PoolState } from '../../cni/needs.ts';
 import { CniPlugin } from '../../cni/plugin.ts';
-import { KernelPodNetwork } from '../../cni/pod-network.io.ts';
+import { KernelPodNetwork } from '../../cni/pod-link/pod-network.io.ts';
 import { LocalSocket } from '../../native/local-socket.ts';
 
 interface Entry {

@@ -7,7 +7,7 @@
 import { formatAddress, parseAddress } from '../../../base/address.ts';
 import { parseCidr } from '../../../base/range.ts';
 import { WeftError } from '../../../base/weft-error.ts';
-import { isHostLinkName } from '../../../cni/attachment.ts';
+import { isHostLinkName } from '../../../cni/host-link-name.ts';
 import { removeGround, repairHost } from '../../../ground/host-kernel.io.ts';
 import { refuseOverlap, surveyHost, underlayMtu } from '../../../linux/host-survey.io.ts';
 import { advertisableAddresses } from '../../../linux/host-survey.ts';

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { hostLinkName } from '../../../cni/attachment.ts';
+import { hostLinkName } from '../../../cni/host-link-name.ts';
 import { askDaemon } from '../../../control/control-client.io.ts';
 import type { StatusResult } from '../../../control/control-protocol.ts';
 import { decidedIn } from '../../../linux/policy-gate.ts';

@@ -2,17 +2,11 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { InvariantError } from '../../../base/assert.ts';
 import { hex, utf8 } from '../../../base/bytes.ts';
-import { hostRequests, pairRequest, podRequests } from '../../../cni/attach-requests.ts';
-import {
-  formatMac,
-  hostLinkName,
-  isHostLinkName,
-  linkAlias,
-  parseLinkAlias,
-  planAttachment,
-} from '../../../cni/attachment.ts';
+import { formatMac, planAttachment } from '../../../cni/attachment.ts';
+import { hostLinkName, isHostLinkName, linkAlias, parseLinkAlias } from '../../../cni/host-link-name.ts';
 import { MAX_CONTAINER_ID_LENGTH, MAX_NETWORK_NAME_LENGTH } from '../../../cni/key.ts';
-import { deleteLinkGroup } from '../../../cni/link-group.ts';
+import { hostRequests, pairRequest, podRequests } from '../../../cni/pod-link/attach-requests.ts';
+import { deleteLinkGroup } from '../../../cni/pod-link/link-group.ts';
 import { address } from './fakes.ts';
 
 const key = { containerId: 'abc', ifname: 'eth0' };

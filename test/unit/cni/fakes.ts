@@ -1,8 +1,9 @@
 import { type Address, parseAddress } from '../../../base/address.ts';
 import { Counters } from '../../../base/counters.ts';
-import { type Attachment, hostLinkName, type PodAddresses } from '../../../cni/attachment.ts';
+import type { Attachment, PodAddresses } from '../../../cni/attachment.ts';
 import { CNI_COUNTERS } from '../../../cni/cni-counters.ts';
 import { CNI_CODE, CniFault } from '../../../cni/fault.ts';
+import { hostLinkName } from '../../../cni/host-link-name.ts';
 import { type AttachmentKey, keyText } from '../../../cni/key.ts';
 import type {
   AddressPool,

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import fc from 'fast-check';
 import { parseAddress } from '../../../../base/address.ts';
-import { hostLinkName } from '../../../../cni/attachment.ts';
+import { hostLinkName } from '../../../../cni/host-link-name.ts';
 import { isGatedLink } from '../../../../linux/policy-gate.ts';
 import {
   attachmentFileName,

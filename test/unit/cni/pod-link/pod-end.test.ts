@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { planAttachment } from '../../../cni/attachment.ts';
-import { type ObservedPodEnd, podEndFaults } from '../../../cni/pod-end.ts';
-import { address } from './fakes.ts';
+import { planAttachment } from '../../../../cni/attachment.ts';
+import { type ObservedPodEnd, podEndFaults } from '../../../../cni/pod-link/pod-end.ts';
+import { address } from '../fakes.ts';
 
 const ATTACHMENT = planAttachment(
   { containerId: 'one', ifname: 'eth0' },

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { isNetlinkError, type NetlinkError } from '../linux/netlink-request.ts';
-import { deleteLink } from '../linux/rtnetlink/link.ts';
-import { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
+import { isNetlinkError, type NetlinkError } from '../../linux/netlink-request.ts';
+import { deleteLink } from '../../linux/rtnetlink/link.ts';
+import { RouteClient } from '../../linux/rtnetlink/route-client.io.ts';
 import { deleteLinkGroup } from './link-group.ts';
 
 /** Deletions at once. Each holds one of libuv's four threads until the kernel acknowledges it. */

@@ -1,7 +1,7 @@
-import type { LinkReference } from '../linux/rtnetlink/link.ts';
-import { ROUTE_TABLE_MAIN } from '../linux/rtnetlink/route.ts';
-import type { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
-import type { HeldPod } from './needs.ts';
+import type { LinkReference } from '../../linux/rtnetlink/link.ts';
+import { ROUTE_TABLE_MAIN } from '../../linux/rtnetlink/route.ts';
+import type { RouteClient } from '../../linux/rtnetlink/route-client.io.ts';
+import type { HeldPod } from '../needs.ts';
 import { linkFaults, networkParts, type ObservedPodEnd, podEndFaults } from './pod-end.ts';
 
 /** What a pod's namespace, of which `inside` is, has of the interface. */

@@ -1,13 +1,13 @@
-import { ADDRESS_BITS, formatAddress, sameAddress } from '../base/address.ts';
-import { equalBytes } from '../base/bytes.ts';
-import { sameRange } from '../base/range.ts';
-import type { NetlinkRequest } from '../linux/netlink-request.ts';
-import { addAddress, type InterfaceAddress } from '../linux/rtnetlink/interface-address.ts';
-import { type Link, setLink } from '../linux/rtnetlink/link.ts';
-import { type Neighbour, setNeighbour } from '../linux/rtnetlink/neighbour.ts';
-import { addRoute, type HostRoute } from '../linux/rtnetlink/route.ts';
+import { ADDRESS_BITS, formatAddress, sameAddress } from '../../base/address.ts';
+import { equalBytes } from '../../base/bytes.ts';
+import { sameRange } from '../../base/range.ts';
+import type { NetlinkRequest } from '../../linux/netlink-request.ts';
+import { addAddress, type InterfaceAddress } from '../../linux/rtnetlink/interface-address.ts';
+import { type Link, setLink } from '../../linux/rtnetlink/link.ts';
+import { type Neighbour, setNeighbour } from '../../linux/rtnetlink/neighbour.ts';
+import { addRoute, type HostRoute } from '../../linux/rtnetlink/route.ts';
+import { type Attachment, GATEWAY } from '../attachment.ts';
 import { DEFAULT_ROUTE } from './attach-requests.ts';
-import { type Attachment, GATEWAY } from './attachment.ts';
 
 /**
  * # The pod's end

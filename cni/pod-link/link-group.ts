@@ -1,8 +1,8 @@
-import { assert } from '../base/assert.ts';
-import { writeU32LE } from '../base/bytes.ts';
-import { join, u32Attribute } from '../linux/netlink-message.ts';
-import { command, type NetlinkRequest } from '../linux/netlink-request.ts';
-import { deleteLink } from '../linux/rtnetlink/link.ts';
+import { assert } from '../../base/assert.ts';
+import { writeU32LE } from '../../base/bytes.ts';
+import { join, u32Attribute } from '../../linux/netlink-message.ts';
+import { command, type NetlinkRequest } from '../../linux/netlink-request.ts';
+import { deleteLink } from '../../linux/rtnetlink/link.ts';
 
 const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;

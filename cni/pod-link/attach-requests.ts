@@ -1,13 +1,14 @@
-import type { Family } from '../base/address.ts';
-import { ADDRESS_BITS } from '../base/address.ts';
-import { assert } from '../base/assert.ts';
-import { parseCidr, type Range } from '../base/range.ts';
-import type { NetlinkRequest } from '../linux/netlink-request.ts';
-import { addAddress } from '../linux/rtnetlink/interface-address.ts';
-import { createVeth, setIpv4, setLink, withoutLinkLocal } from '../linux/rtnetlink/link.ts';
-import { setNeighbour } from '../linux/rtnetlink/neighbour.ts';
-import { addRoute, hostBlock, replaceRoute } from '../linux/rtnetlink/route.ts';
-import { type Attachment, GATEWAY, linkAlias } from './attachment.ts';
+import type { Family } from '../../base/address.ts';
+import { ADDRESS_BITS } from '../../base/address.ts';
+import { assert } from '../../base/assert.ts';
+import { parseCidr, type Range } from '../../base/range.ts';
+import type { NetlinkRequest } from '../../linux/netlink-request.ts';
+import { addAddress } from '../../linux/rtnetlink/interface-address.ts';
+import { createVeth, setIpv4, setLink, withoutLinkLocal } from '../../linux/rtnetlink/link.ts';
+import { setNeighbour } from '../../linux/rtnetlink/neighbour.ts';
+import { addRoute, hostBlock, replaceRoute } from '../../linux/rtnetlink/route.ts';
+import { type Attachment, GATEWAY } from '../attachment.ts';
+import { linkAlias } from '../host-link-name.ts';
 
 /**
  * The netlink requests of an attachment, in order. The pair first, made from within the pod; then the host's end,
