@@ -13,7 +13,7 @@ export interface PacketRules {
   readonly ranges: readonly Range[];
   /** Whether traffic of pods that leaves the cluster gets the node's address. */
   readonly masquerade: boolean;
-  /** UDP and TCP port of the tunnels: masquerading gives it to no pod. */
+  /** UDP and TCP port of the tunnels: masquerading gives it to no pod, and no pod reaches it on its own node. */
   readonly port: number;
 }
 
@@ -44,6 +44,8 @@ export const NFT_TABLE = 'inet weft';
  *   pods send, what the node sends itself and what was decrypted. What a pod sends to the rest of the world may leave
  *   by any interface, but with masquerading only with the node's address: what connection tracking would not translate
  *   (untracked or invalid packets, connections from before the rules) is dropped (chain `translated`).
+ * - No pod reaches the tunnels' own port of this node, UDP and TCP, at any address of the node and by whatever name or
+ *   translation it got there: those are for nodes (chain `enter`). What runs in the node's own namespace is no pod here.
  * - TCP over the tunnel agrees on segments that fit.
  * - Traffic of pods that leaves the cluster is masqueraded (`masquerade`). What enters the tunnel from an address
  *   that is not a pod's gets the node's overlay address, or the far end would drop it. The tunnels' own port is never
@@ -98,6 +100,12 @@ ${addressSet(6, rules.ranges)}
     ip6 saddr != @pods6 counter name dropTunnel drop
     ip6 daddr != @pods6 counter name dropTunnel drop
     fib daddr oifname ${tun} counter name dropTunnel drop
+  }
+
+  chain enter {
+    type filter hook input priority filter; policy accept;
+    iifname ${pods} meta l4proto { tcp, udp } th dport ${rules.port} counter name dropOwnPort drop
+    iifname ${tun} meta l4proto { tcp, udp } th dport ${rules.port} counter name dropOwnPort drop
   }
 
   chain clamp {

@@ -19,6 +19,10 @@ export const RULE_COUNTERS = {
     'Packets out of the tunnel that are not from a pod to a pod, or are for a pod that is gone.',
   ),
   'rules.dropLoopback': drops('packet', "Packets of pods to the host's loopback addresses."),
+  'rules.dropOwnPort': drops(
+    'packet',
+    "Packets of pods to the port of this node's tunnels and control links (6783), which only nodes have to reach.",
+  ),
   'rules.dropClearForwarded': drops(
     'packet',
     'Packets to pods that would have left the node unencrypted, because another program changed routes or rules.',

@@ -80,6 +80,23 @@ describe('the packet rules', () => {
     }
   });
 
+  it('let no pod reach the port of the tunnels on this node, of any node, over both protocols', () => {
+    const enter = /chain enter \{([^}]*(?:\{[^}]*\}[^}]*)*)\n {2}\}/.exec(
+      renderRules({ ...rules, port: 7000 }),
+    )![1]!;
+    assert.deepEqual(
+      enter
+        .trim()
+        .split('\n')
+        .map((line) => line.trim()),
+      [
+        'type filter hook input priority filter; policy accept;',
+        'iifname "wv*" meta l4proto { tcp, udp } th dport 7000 counter name dropOwnPort drop',
+        'iifname "weft0" meta l4proto { tcp, udp } th dport 7000 counter name dropOwnPort drop',
+      ],
+    );
+  });
+
   it('take no interface name that could say something else', () => {
     for (const tun of ['', 'a"b', 'a;b', 'a b', 'sixteen-letters-']) {
       assert.throws(() => renderRules({ ...rules, tun }), /interface names/);
