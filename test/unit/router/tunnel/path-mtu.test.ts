@@ -83,6 +83,25 @@ describe('the path MTU', () => {
     assert.ok(mtu.effective <= 1200 && mtu.effective > 1200 - SEARCH_STEP - 1);
   });
 
+  it('raises it within ten minutes where a narrowed path has widened, though traffic has it verified all the time', () => {
+    const mtu = make();
+    mtu.restart(instant(0));
+    search(mtu, 1364, instant(0), 1000);
+    let now = 30_000;
+    const carry = (passes: number, until: number): void => {
+      for (; now < until; now += 30_000) {
+        mtu.verify(instant(now));
+        search(mtu, passes, instant(now), 29_999);
+      }
+    };
+    carry(1236, 60_000);
+    assert.ok(mtu.effective <= 1236, 'it was narrow at 30 s');
+    carry(1364, 30_000 + SEARCH_AGAIN_MS);
+    assert.ok(mtu.effective <= 1236, 'a size that works is kept for as long');
+    carry(1364, 30_000 + SEARCH_AGAIN_MS + 60_000);
+    assert.equal(mtu.effective, 1364);
+  });
+
   it('believes no acknowledgement that answers no probe', () => {
     const mtu = make();
     mtu.restart(instant(0));
