@@ -47,13 +47,14 @@ export const PROTOCOL_ICMP4 = 1;
 export const PROTOCOL_TCP = 6;
 export const PROTOCOL_UDP = 17;
 export const PROTOCOL_ICMP6 = 58;
+/** Extension headers of IPv6 that stand in front of what may be cut, or say that it is. */
+export const PROTOCOL_HOP_BY_HOP = 0;
+export const PROTOCOL_FRAGMENT = 44;
 
 /** Extension headers followed before a packet is denied; RFC 8200 §4.1 has each at most once or twice. */
 const MAX_EXTENSION_HEADERS = 6;
 
-const HOP_BY_HOP = 0;
 const ROUTING = 43;
-const FRAGMENT = 44;
 const AUTHENTICATION = 51;
 const DESTINATION_OPTIONS = 60;
 /** Headers of the same form that nobody sends between pods, and that hide what follows: mobility, HIP, shim6, experiments. */
@@ -182,13 +183,16 @@ function parse6(bytes: Uint8Array, start: number, end: number, into: IpPacket): 
   for (let followed = 0; ; followed++) {
     if (next === ROUTING) return 'sourceRoute';
     if (UNREAD_EXTENSIONS.includes(next)) return 'extensionHeader';
-    if (next === HOP_BY_HOP && followed !== 0) return 'extensionHeader'; // only directly behind the IPv6 header
+    if (next === PROTOCOL_HOP_BY_HOP && followed !== 0) return 'extensionHeader'; // only directly behind the IPv6 header
     const extension =
-      next === HOP_BY_HOP || next === DESTINATION_OPTIONS || next === FRAGMENT || next === AUTHENTICATION;
+      next === PROTOCOL_HOP_BY_HOP ||
+      next === DESTINATION_OPTIONS ||
+      next === PROTOCOL_FRAGMENT ||
+      next === AUTHENTICATION;
     if (!extension) break;
     if (followed === MAX_EXTENSION_HEADERS || at + 8 > end) return 'extensionHeader';
     const following = bytes[at]!;
-    if (next === FRAGMENT) {
+    if (next === PROTOCOL_FRAGMENT) {
       if (into.fragment) return 'fragment';
       into.fragment = true;
       into.laterFragment = (readU16BE(bytes, at + 2) & 0xfff8) !== 0;

@@ -1,12 +1,14 @@
 import { writeU16BE } from '../../../base/bytes.ts';
 import { after } from '../../../base/instant.ts';
 import { checksum, completeChecksum } from '../../packet/checksum.ts';
-import { fragmentIpv4, MIN_IPV4_MTU } from '../../packet/fragmentation.ts';
+import { fragmentIpv4, fragmentIpv6, MIN_IPV4_MTU } from '../../packet/fragmentation.ts';
 import { destinationUnreachable, IcmpLimiter, packetTooBig } from '../../packet/icmp.ts';
 import {
   destinationAt,
   emptyIpPacket,
+  IPV6_MINIMUM_MTU,
   type IpFault,
+  type IpPacket,
   isLinkControl,
   isMulticast,
   PROTOCOL_TCP,
@@ -65,6 +67,8 @@ export class SleeveOutbound {
   readonly #ip = emptyIpPacket();
   /** Whom the frame in work is for, once that is known. */
   #peer: SleevePeer | undefined;
+  /** Names IPv6 packets that were cut. Only pods of this node send from their addresses, so nobody can guess it to harm. */
+  #identification = 0;
 
   constructor(state: SleeveState, sender: SleeveSender) {
     this.#state = state;
@@ -127,7 +131,7 @@ export class SleeveOutbound {
 
   #sendPacket(peer: SleevePeer, frame: Uint8Array): DatapathCounter | undefined {
     const ip = this.#ip;
-    if (ip.length > peer.mtu && ip.dontFragment) return this.#tooBig(peer, frame);
+    if (ip.dontFragment && ip.length > largestTo(peer, ip)) return this.#tooBig(peer, frame);
     const buffer = this.#sender.buffer;
     const at = this.#sender.room();
     buffer.set(frame.subarray(ip.start), at);
@@ -155,7 +159,8 @@ export class SleeveOutbound {
     const segmenter = this.#segmenter;
     const fault = segmenter.begin(frame, this.#ip, this.#vnet);
     if (fault !== undefined) return UNCUT[fault];
-    if (segmenter.largest > peer.mtu && this.#ip.dontFragment) return this.#tooBig(peer, frame);
+    if (this.#ip.dontFragment && segmenter.largest > largestTo(peer, this.#ip))
+      return this.#tooBig(peer, frame);
     const buffer = this.#sender.buffer;
     const protocol = this.#ip.protocol;
     const { csumStart, csumOffset } = segmenter;
@@ -189,20 +194,32 @@ export class SleeveOutbound {
     }
     const packet = this.#sender.buffer.slice(at, at + length);
     const ip = emptyIpPacket();
-    const fault = parseIpPacket(packet, 0, length, ip);
-    if (fault !== undefined || ip.dontFragment || peer.mtu < MIN_IPV4_MTU) return 'datapath.outTooBig';
+    if (parseIpPacket(packet, 0, length, ip) !== undefined) return 'datapath.outTooBig';
     if (csumStart !== 0) completeChecksum(packet, csumStart, csumOffset, length, ip.protocol);
     let sent = true;
-    fragmentIpv4(packet, ip, peer.mtu, (fragment) => {
+    const cut = this.#cut(packet, ip, peer.mtu, (fragment) => {
       this.#sender.buffer.set(fragment, this.#sender.room());
       sent &&= this.#sender.sealIp(peer, fragment.length, 0, 0);
     });
+    if (!cut) return 'datapath.outTooBig';
     this.#state.counters.add('datapath.outFragmented');
     return sent ? undefined : 'datapath.outUnsent';
   }
 
+  /** False where it cannot be cut, or may not be; nothing is emitted then. */
+  #cut(packet: Uint8Array, ip: IpPacket, mtu: number, emit: (fragment: Uint8Array) => void): boolean {
+    if (ip.family === 6) {
+      if (ip.length > IPV6_MINIMUM_MTU) return false;
+      this.#identification = (this.#identification + 1) >>> 0;
+      return fragmentIpv6(packet, ip, { mtu, identification: this.#identification }, emit);
+    }
+    if (ip.dontFragment || mtu < MIN_IPV4_MTU) return false;
+    fragmentIpv4(packet, ip, mtu, emit);
+    return true;
+  }
+
   #tooBig(peer: SleevePeer, frame: Uint8Array): DatapathCounter {
-    this.#answer(frame, peer.mtu);
+    this.#answer(frame, largestTo(peer, this.#ip));
     return 'datapath.outTooBig';
   }
 
@@ -215,6 +232,14 @@ export class SleeveOutbound {
     this.#state.counters.add(permitted ? 'datapath.outIcmpSent' : 'datapath.outIcmpLimited');
     if (permitted) this.#state.sink.deliver(error);
   }
+}
+
+/**
+ * The largest packet that its sender lets nobody cut and that goes to `peer` all the same, bytes. No sender of IPv6 takes word of
+ * less than 1280 (RFC 8201 §4), so where a path carries less, packets of up to that size are cut.
+ */
+function largestTo(peer: SleevePeer, ip: IpPacket): number {
+  return ip.family === 6 ? Math.max(peer.mtu, IPV6_MINIMUM_MTU) : peer.mtu;
 }
 
 /** Completes a partial checksum at offsets from the kernel in the packet at `at`; false when out of bounds. */

@@ -53,7 +53,7 @@ describe('what datapaths carry', function () {
     await check(b, a, 100);
   });
 
-  for (const mtu of [1400, 9000]) {
+  for (const mtu of [1280, 1400, 9000]) {
     it(`is whole over an underlay of ${mtu} bytes`, async () => {
       const [a, b] = await pods(['fast', 'fast'], mtu);
       await check(a, b, 100);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { readU16BE } from '../../../../base/bytes.ts';
-import { fragmentIpv4 } from '../../../../router/packet/fragmentation.ts';
+import { concat, readU16BE, readU32BE } from '../../../../base/bytes.ts';
+import { fragmentIpv4, fragmentIpv6 } from '../../../../router/packet/fragmentation.ts';
 import { ipPacket, naiveChecksum, parsed, pattern } from './ip-packets.ts';
 
 const V4 = { source: '10.32.0.1', destination: '10.33.0.1', protocol: 99, id: 4711 };
@@ -55,5 +55,70 @@ describe('IPv4 fragmentation', () => {
       assert.equal(naiveChecksum(later.subarray(0, 24)), 0);
     }
     assert.deepEqual([first!.length - 32, second!.length - 24, third!.length - 24], [72, 80, 48]);
+  });
+});
+
+const V6 = { source: 'fd00::1', destination: 'fd00:1::1' };
+const HOP_BY_HOP = [0, 1, 4, 0, 0, 0, 0];
+
+function fragments6(packet: Uint8Array, mtu: number): Uint8Array[] | undefined {
+  const out: Uint8Array[] = [];
+  const cut = fragmentIpv6(packet, parsed(packet), { mtu, identification: 0xfeedf00d }, (fragment) => {
+    out.push(fragment.slice());
+  });
+  return cut ? out : undefined;
+}
+
+describe('IPv6 fragmentation', () => {
+  it('loses and doubles no byte, whatever the sizes, also of a packet that is a fragment itself', () => {
+    const sizes = fc.record({
+      length: fc.integer({ min: 1, max: 1280 }),
+      mtu: fc.integer({ min: 80, max: 1279 }),
+      options: fc.boolean(),
+      fragment: fc.option(fc.record({ offset: fc.integer({ min: 1, max: 7000 }), more: fc.boolean() }), {
+        nil: undefined,
+      }),
+    });
+    fc.assert(
+      fc.property(sizes, ({ length, mtu, options, fragment }) => {
+        const payload = pattern(fragment?.more ? (length | 7) + 1 : length);
+        const place = fragment === undefined ? 0 : fragment.offset * 8 + Number(fragment.more);
+        const inFront = options ? Uint8Array.of(fragment ? 44 : 99, ...HOP_BY_HOP) : new Uint8Array(0);
+        const own = fragment ? [99, 0, place >> 8, place & 255, 1, 2, 3, 4] : [];
+        const protocol = options ? 0 : fragment ? 44 : 99;
+        const packet = ipPacket(
+          { ...V6, tos: 3, flowLabel: 77, protocol },
+          concat(inFront, Uint8Array.from(own), payload),
+        );
+        const cuts = fragments6(packet, mtu)!;
+        const head = 40 + inFront.length;
+        let at = 0;
+        for (const [i, one] of cuts.entries()) {
+          const last = i === cuts.length - 1;
+          assert.ok(one.length <= mtu && readU16BE(one, 4) === one.length - 40);
+          assert.equal(readU32BE(one, 0), readU32BE(packet, 0), 'class and flow label');
+          assert.deepEqual(one.subarray(7, 40), packet.subarray(7, 40));
+          assert.equal(one[options ? 40 : 6], 44);
+          assert.equal(one[head], 99);
+          assert.equal(readU32BE(one, head + 4), fragment ? 0x01020304 : 0xfeedf00d);
+          assert.equal(readU16BE(one, head + 2) & 7, last ? Number(fragment?.more ?? false) : 1);
+          assert.equal(readU16BE(one, head + 2) & ~7, (place & ~7) + at);
+          const piece = one.subarray(head + 8);
+          assert.ok(last || piece.length % 8 === 0);
+          assert.deepEqual(piece, payload.subarray(at, at + piece.length));
+          assert.equal(parsed(one).fragment, true);
+          at += piece.length;
+        }
+        assert.equal(at, payload.length);
+      }),
+    );
+  });
+
+  it('cuts nothing where headers leave no room, or where options hide that it is a fragment', () => {
+    const long = Uint8Array.of(99, 31, ...new Uint8Array(254));
+    assert.equal(fragments6(ipPacket({ ...V6, protocol: 0 }, concat(long, pattern(900))), 304), undefined);
+    assert.equal(fragments6(ipPacket({ ...V6, protocol: 0 }, concat(long, pattern(900))), 312)!.length, 113);
+    const hidden = Uint8Array.of(44, 0, 1, 4, 0, 0, 0, 0, 99, 0, 0, 1, 0, 0, 0, 9);
+    assert.equal(fragments6(ipPacket({ ...V6, protocol: 60 }, concat(hidden, pattern(80))), 100), undefined);
   });
 });

@@ -365,6 +365,32 @@ describe('a pair of sleeves', () => {
     assert.deepEqual(rebuilt, whole.subarray(20));
   });
 
+  it('cuts IPv6 packets of up to 1280 bytes where the path carries less, and asks for 1280 where they are larger', () => {
+    const net = pair();
+    net.nodes[0]!.sleeve.setMtu(net.nodes[1]!.id, 1208);
+    const whole = udpPacket(V6, pattern(1280 - 48));
+    const csum = { flags: 1, csumStart: 40, csumOffset: 6 };
+    net.send(0, frameOf(udpPacket({ ...V6, partial: true }, pattern(1280 - 48)), csum));
+    // A stream in segments of that size, of which the last is short.
+    const gso = { flags: 1, gsoType: 4, gsoSize: 1220, csumStart: 40, csumOffset: 16 };
+    net.send(0, frameOf(tcpPacket({ ...V6, partial: true }, pattern(2 * 1220 + 100)), gso));
+    net.run();
+    const [first, second, ...segments] = packetsAt(net, 1) as [Uint8Array, Uint8Array, ...Uint8Array[]];
+    assert.deepEqual([first.length, second.length], [1208, 40 + 8 + 1240 - 1160]);
+    const rebuilt = concat(first.subarray(48), second.subarray(48));
+    assert.deepEqual(rebuilt, whole.subarray(40));
+    assert.equal(segments.length, 5);
+    const names = [first, second, ...segments.slice(0, 4)].map((one) => readU32BE(one, 44));
+    assert.deepEqual(names, [1, 1, 2, 2, 3, 3]);
+    assert.equal(segments[4]!.length, 60 + 100);
+    net.send(0, plain(udpPacket(V6, pattern(1281 - 48))));
+    net.run();
+    const answer = packetsAt(net, 0)[0]!;
+    assert.deepEqual([answer[40], answer[41], readU32BE(answer, 44)], [2, 0, 1280]);
+    const { counters } = net.nodes[0]!;
+    assert.deepEqual([counters.get('datapath.outFragmented'), counters.get('datapath.outTooBig')], [3, 1]);
+  });
+
   it('takes other ports of the address of a peer for its own, while its endpoint is heard as well', () => {
     const net = pair();
     const known = net.nodes[0]!.endpoint;
