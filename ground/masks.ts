@@ -1,3 +1,4 @@
+import { ADDRESS_BITS } from '../base/address.ts';
 import { formatRange, intersectRanges, type Range, rangeCidrs, rangeSize } from '../base/range.ts';
 import { type Warning, warningOf } from '../base/warning.ts';
 import { type HostRoute, ROUTE_PROTOCOL_WEFT, ROUTE_TABLE_MAIN } from '../linux/rtnetlink/route.ts';
@@ -39,6 +40,7 @@ export function masksOf({ routes, rules, linkNameByIndex }: Routing, ground: Pod
     return name !== undefined && (name === ground.tun || name.startsWith(ground.podPrefix));
   };
   const foreign = routes.filter((route) => route.protocol !== ROUTE_PROTOCOL_WEFT && !isOwnLink(route.link));
+  const toldRules = new Set<PolicyRule>();
   const blocks = ground.ranges.map((range) => ({ range, largest: largestBlock(range) }));
 
   for (const route of foreign) {
@@ -55,26 +57,25 @@ export function masksOf({ routes, rules, linkNameByIndex }: Routing, ground: Pod
     const told = own ? addressMask : routeMask;
     masks.push(told(route, masked.range, linkNameByIndex));
   }
-  for (const rule of earlyRules(rules)) {
-    if (rule.table === TABLE_LOCAL || !concernsPods(rule, ground)) continue;
-    const masked = ground.ranges.find(
-      (range) =>
-        range.family === rule.family &&
-        (rule.destination === undefined || intersectRanges(range, rule.destination)) &&
-        (REFUSALS.has(rule.action) ||
-          foreign.some(
-            ({ table, destination }) =>
-              table === rule.table && intersectRanges(range, destination) !== undefined,
-          )),
+  for (const { range, largest } of blocks) {
+    const inOrder = metRules(rules, range);
+    const { length } = inOrder;
+    const main = inOrder.findIndex(
+      (rule) => leadsToMain(rule) && isForAll(rule, range) && !suppresses(rule, largest, range),
     );
-    if (masked) masks.push(ruleMask(rule, masked));
-  }
-  for (const range of ground.ranges) {
-    const ofFamily = rules.filter((rule) => rule.family === range.family);
-    const leads = ({ action, table }: PolicyRule): boolean =>
-      action === 'lookup' && table === ROUTE_TABLE_MAIN;
+    for (const rule of inOrder.slice(0, main < 0 ? length : main)) {
+      if (rule.table === TABLE_LOCAL || !concernsPods(rule, ground)) continue;
+      if (rule.destination !== undefined && !intersectRanges(range, rule.destination)) continue;
+      if (!REFUSALS.has(rule.action) && !tableTakes(foreign, rule.table, range)) continue;
+      // Two ranges of a family have the same rules: each is told once.
+      if (!toldRules.has(rule)) masks.push(ruleMask(rule, range));
+      toldRules.add(rule);
+    }
+    const leads = inOrder.some(
+      (rule) => leadsToMain(rule) && !rule.narrowed && !suppresses(rule, largest, range),
+    );
     // A kernel without policy routing lists none.
-    if (ofFamily.length > 0 && !ofFamily.some(leads)) masks.push(noMainTable(range));
+    if (!leads && rules.some(({ family }) => family === range.family)) masks.push(noMainTable(range));
   }
   return masks.slice(0, MAX_MASKS);
 }
@@ -113,19 +114,53 @@ function ruleMask({ priority, table, family, action }: PolicyRule, range: Range)
   return warningOf(GROUND_WARNINGS, 'E_RULE_MASKS_PODS', values);
 }
 
-/** Rules that are asked before the main table has answered, which has a route for every pod. */
-function earlyRules(rules: readonly PolicyRule[]): PolicyRule[] {
-  return ([4, 6] as const).flatMap((family) => {
-    const inOrder = rules.filter((rule) => rule.family === family).sort((a, b) => a.priority - b.priority);
-    const main = inOrder.findIndex((rule) => rule.table === ROUTE_TABLE_MAIN && isForAll(rule));
-    return main < 0 ? inOrder : inOrder.slice(0, main);
-  });
+/** The rules of the range's family that a packet meets, in order: those that a rule for all packets leaps over are left out. */
+function metRules(rules: readonly PolicyRule[], range: Range): PolicyRule[] {
+  const met: PolicyRule[] = [];
+  let from = 0;
+  for (const rule of rules
+    .filter(({ family }) => family === range.family)
+    .sort((a, b) => a.priority - b.priority)) {
+    if (rule.priority < from) continue;
+    if (rule.action === 'goto' && isForAll(rule, range)) from = rule.target ?? 0;
+    else met.push(rule);
+  }
+  return met;
 }
 
-function isForAll(rule: PolicyRule): boolean {
-  const { source, incomingInterface, outgoingInterface, mark, inverted, action } = rule;
+/** Whether `table` takes packets for the range that are looked up in it. A route `throw` sends them on to the next rule. */
+function tableTakes(foreign: readonly HostRoute[], table: number, range: Range): boolean {
+  const inside = foreign.filter(
+    (route) => route.table === table && intersectRanges(range, route.destination),
+  );
+  const spared = inside.some(({ kind, destination }) => kind === 'throw' && covers(destination, range));
+  // What is more specific than that takes its part all the same.
+  return inside.some(
+    ({ kind, destination }) => kind !== 'throw' && (!spared || rangeSize(destination) < rangeSize(range)),
+  );
+}
+
+/** Whether all packets for the range fall under the rule. */
+function isForAll(rule: PolicyRule, range: Range): boolean {
+  const { source, destination, incomingInterface, outgoingInterface, mark, inverted, narrowed } = rule;
+  if (destination !== undefined && !covers(destination, range)) return false;
   const limits = [source, incomingInterface, outgoingInterface, mark];
-  return action === 'lookup' && !inverted && limits.every((limit) => limit === undefined);
+  return !inverted && !narrowed && limits.every((limit) => limit === undefined);
+}
+
+function leadsToMain({ action, table }: PolicyRule): boolean {
+  return action === 'lookup' && table === ROUTE_TABLE_MAIN;
+}
+
+function covers(outer: Range, range: Range): boolean {
+  const common = intersectRanges(outer, range);
+  return common !== undefined && rangeSize(common) === rangeSize(range);
+}
+
+/** Whether the rule passes over our route to the largest block of the range. */
+function suppresses({ suppressedPrefix }: PolicyRule, largest: bigint, { family }: Range): boolean {
+  if (suppressedPrefix === undefined) return false;
+  return ADDRESS_BITS[family] - (largest.toString(2).length - 1) <= suppressedPrefix;
 }
 
 /** Whether packets of pods, or of the host for pods, may fall under the rule. Marked ones are others'. */

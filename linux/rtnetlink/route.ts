@@ -54,7 +54,7 @@ interface RouteLookup {
 /** A route as the kernel lists it. */
 export interface HostRoute {
   readonly destination: Range;
-  readonly kind: RouteKind | 'local' | 'other';
+  readonly kind: RouteKind | 'prohibit' | 'throw' | 'local' | 'other';
   readonly link: number | undefined;
   readonly gateway: Address | undefined;
   readonly metric: number;
@@ -92,6 +92,8 @@ const RTM_F_FIB_MATCH = 0x2000;
 const SCOPE_UNIVERSE = 0;
 const SCOPE_LINK = 253;
 const SCOPE_NOWHERE = 255;
+const RTN_PROHIBIT = 8;
+const RTN_THROW = 9;
 const KIND_NUMBER = { unicast: 1, blackhole: 6, unreachable: 7 } as const;
 
 /** EEXIST where there is a route to the same destination with the same metric. */
@@ -246,5 +248,7 @@ function kindOf(number: number): HostRoute['kind'] {
   if (number === KIND_NUMBER.unicast) return 'unicast';
   if (number === KIND_NUMBER.blackhole) return 'blackhole';
   if (number === KIND_NUMBER.unreachable) return 'unreachable';
+  if (number === RTN_PROHIBIT) return 'prohibit';
+  if (number === RTN_THROW) return 'throw';
   return number === 2 ? 'local' : 'other';
 }

@@ -17,11 +17,17 @@ export interface PolicyRule {
   readonly incomingInterface: string | undefined;
   readonly outgoingInterface: string | undefined;
   readonly mark: number | undefined;
+  /** It speaks of some packets only by what is not read here: protocol, ports, class, user, tunnel. */
+  readonly narrowed: boolean;
   /** It speaks of what is not so (`ip rule add not …`). */
   readonly inverted: boolean;
   readonly action: RuleAction;
   /** The routing table of `action` lookup; 0 for others. */
   readonly table: number;
+  /** Routes with prefixes of up to so many bits do not count (`suppress_prefixlength`); undefined: all count. */
+  readonly suppressedPrefix: number | undefined;
+  /** The priority at which `action` goto goes on. */
+  readonly target: number | undefined;
   /** Who made it, RTPROT_*: 2 the kernel. */
   readonly protocol: number;
 }
@@ -35,11 +41,16 @@ const FIB_RULE_INVERT = 0x02;
 const FRA_DST = 1;
 const FRA_SRC = 2;
 const FRA_IIFNAME = 3;
+const FRA_GOTO = 4;
 const FRA_PRIORITY = 6;
 const FRA_FWMARK = 10;
+const FRA_SUPPRESS_PREFIXLEN = 14;
 const FRA_TABLE = 15;
 const FRA_OIFNAME = 17;
 const FRA_PROTOCOL = 21;
+/** FLOW, TUN_ID, UID_RANGE, IP_PROTO, SPORT_RANGE, DPORT_RANGE, DSCP, FLOWLABEL: sent where the rule has them. */
+const FRA_NARROWING = [11, 12, 20, 22, 23, 24, 25, 26];
+const NO_SUPPRESSION = 0xffff_ffff;
 const ACTION_BY_NUMBER: Readonly<Record<number, RuleAction>> = {
   1: 'lookup',
   2: 'goto',
@@ -74,6 +85,7 @@ export function parseRule(message: NetlinkMessage): PolicyRule | undefined {
     const address: Address | undefined = value && addressFromBytes(value);
     return address?.family === family ? block(address, prefix) : undefined;
   };
+  const suppressed = attributeU32(attributes.value, FRA_SUPPRESS_PREFIXLEN);
   return {
     family,
     priority: attributeU32(attributes.value, FRA_PRIORITY) ?? 0,
@@ -82,9 +94,12 @@ export function parseRule(message: NetlinkMessage): PolicyRule | undefined {
     incomingInterface: attributeText(attributes.value, FRA_IIFNAME),
     outgoingInterface: attributeText(attributes.value, FRA_OIFNAME),
     mark: attributeU32(attributes.value, FRA_FWMARK),
+    narrowed: payload[3] !== 0 || FRA_NARROWING.some((type) => attributes.value.has(type)),
     inverted: (readU32LE(payload, 8) & FIB_RULE_INVERT) !== 0,
     action: ACTION_BY_NUMBER[payload[7]!] ?? 'other',
     table: attributeU32(attributes.value, FRA_TABLE) ?? payload[4]!,
+    suppressedPrefix: suppressed === NO_SUPPRESSION ? undefined : suppressed,
+    target: attributeU32(attributes.value, FRA_GOTO),
     protocol: attributes.value.get(FRA_PROTOCOL)?.[0] ?? 0,
   };
 }

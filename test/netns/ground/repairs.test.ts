@@ -210,6 +210,42 @@ describe('a weftd whose host is changed by others', function () {
     );
   });
 
+  it('names a route or rule that takes packets for pods, whatever kind it is of', async () => {
+    const to = there.v4;
+    for (const kind of ['prohibit', 'throw'])
+      await warns(
+        `ip route add ${kind} ${to}/32`,
+        new RegExp(`the route ${to}/32 \\(${kind}\\) takes packets for pods`),
+        `ip route del ${to}/32`,
+      );
+    const vpn = `ip route add default via ${peer.host.v4} table 1000; ip rule add lookup 1000 pref 200`;
+    const end = 'ip rule del pref 200; ip route flush table 1000';
+    // Each lets the main table decide about some packets only, before the VPN's rule.
+    for (const first of ['ipproto tcp dport 22', `to ${peer.host.v4}`, 'tos 0x10', 'uidrange 4000-4001'])
+      await warns(
+        `ip rule add ${first} lookup main pref 100; ${vpn}`,
+        /the routing rule 200 \(lookup 1000\) takes packets for pods/,
+        `ip rule del pref 100; ${end}`,
+      );
+    await warns(
+      `ip rule add lookup main suppress_prefixlength 24 pref 100; ${vpn}`,
+      /the routing rule 200 \(lookup 1000\) takes packets for pods/,
+      `ip rule del pref 100; ${end}`,
+    );
+    await warns(
+      'ip rule add goto 32767 pref 100',
+      /no routing rule leads to the main table/,
+      'ip rule del pref 100',
+    );
+    // What spares pods is no fault: wg-quick's rule, and a table that sends packets for pods on.
+    await on('sh', '-c', `ip rule add lookup main suppress_prefixlength 0 pref 100; ${vpn}`);
+    await reachable();
+    await on('sh', '-c', 'ip rule del pref 100; ip route add throw 10.32.0.0/13 table 1000');
+    await reachable();
+    deepEqual((await node.ask('status')).warnings ?? [], []);
+    await on('sh', '-c', end);
+  });
+
   it('names an address of the host within the pod range', async () => {
     for (const [family, address] of [
       ['-4', `${there.v4}/32`],

@@ -44,9 +44,12 @@ function rule(priority: number, table: number, over: Partial<PolicyRule> = {}): 
     incomingInterface: undefined,
     outgoingInterface: undefined,
     mark: undefined,
+    narrowed: false,
     inverted: false,
     action: 'lookup',
     table,
+    suppressedPrefix: undefined,
+    target: undefined,
     protocol: 0,
     ...over,
   };
@@ -138,6 +141,52 @@ describe('what leads packets for pods elsewhere', () => {
       deepEqual(masks(routes, [...USUAL, other]), []);
     const wireguard = [rule(90, 254), rule(100, 1000, { mark: 0xca6c, inverted: true })];
     deepEqual(masks(routes, [...USUAL, ...wireguard]), [], 'wg-quick asks the main table first');
+  });
+
+  it('is a more specific route that refuses, or sends on to a table that has none, whatever its kind', () => {
+    for (const kind of ['blackhole', 'prohibit', 'unreachable', 'throw'] as const)
+      match(masks([route('10.40.0.0/24', { kind, link: undefined })])[0]!, new RegExp(`\\(${kind}\\)`));
+  });
+
+  it('is a rule after one that has the main table decide about some packets only', () => {
+    const routes = [route('0.0.0.0/0', { table: 1000 })];
+    const vpn = rule(200, 1000);
+    for (const first of [
+      rule(100, 254, { narrowed: true }),
+      rule(100, 254, { destination: parseCidr('10.33.0.0/16')! }),
+      rule(100, 254, { suppressedPrefix: 16 }),
+    ])
+      equal(masks(routes, [...USUAL, first, vpn]).length, 1);
+    for (const first of [
+      rule(100, 254),
+      rule(100, 254, { destination: parseCidr('10.0.0.0/8')! }),
+      rule(100, 254, { suppressedPrefix: 0 }),
+      rule(100, 254, { suppressedPrefix: 11 }),
+    ])
+      deepEqual(masks(routes, [...USUAL, first, vpn]), []);
+  });
+
+  it('is a leap over the main table, and no leap over what would take packets', () => {
+    const leap = (priority: number, target: number): PolicyRule =>
+      rule(priority, 0, { action: 'goto', target });
+    match(masks([], [...USUAL, leap(100, 32_767)])[0]!, /no routing rule leads to the main table/);
+    const routes = [route('0.0.0.0/0', { table: 1000 })];
+    deepEqual(masks(routes, [...USUAL, leap(100, 32_766), rule(200, 1000)]), []);
+    const some = { incomingInterface: 'eth0' };
+    equal(masks(routes, [...USUAL, { ...leap(100, 32_766), ...some }, rule(200, 1000)]).length, 1);
+    match(
+      masks([], [rule(0, 255), rule(32_766, 254, { suppressedPrefix: 32 })])[0]!,
+      /no routing rule leads to the main table/,
+    );
+  });
+
+  it('is no table that sends packets for pods on to the next one', () => {
+    const routes = [
+      route('0.0.0.0/0', { table: 1000 }),
+      route('10.32.0.0/12', { table: 1000, kind: 'throw', link: undefined }),
+    ];
+    deepEqual(masks(routes, [...USUAL, rule(100, 1000)]), []);
+    equal(masks([...routes, route('10.33.0.0/16', { table: 1000 })], [...USUAL, rule(100, 1000)]).length, 1);
   });
 
   it('is told a bounded number of times', () => {

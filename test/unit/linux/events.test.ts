@@ -77,9 +77,12 @@ describe('events of routing', () => {
         incomingInterface: 'br0',
         outgoingInterface: undefined,
         mark: 0x20,
+        narrowed: false,
         inverted: true,
         action: 'lookup',
         table: 300,
+        suppressedPrefix: undefined,
+        target: undefined,
         protocol: 0,
       },
     );
