@@ -10,7 +10,7 @@ import { parseRouteEvents, ROUTE_GROUP } from '../linux/rtnetlink/route-event.ts
 import { NETLINK_NETFILTER, NETLINK_ROUTE } from '../native/netlink-events.ts';
 import { COUNTER_BY_REPAIR, type GroundCounter } from './ground-counters.ts';
 import { GROUND_WARNINGS } from './ground-warnings.ts';
-import { readForwardHindrances, readLegacyHindrances, readMasks } from './hindrances.io.ts';
+import { readDeafLinks, readForwardHindrances, readLegacyHindrances, readMasks } from './hindrances.io.ts';
 import type { HostGround } from './host-ground.ts';
 import { type HostKernel, repairHost } from './host-kernel.io.ts';
 import { KernelEvents } from './kernel-events.io.ts';
@@ -107,7 +107,7 @@ export class GroundKeeper {
   /** The same of the old iptables, of whose changes no event tells. */
   #legacyDrops: readonly Warning[] = [];
   #legacyDueAt = instant(Number.NEGATIVE_INFINITY);
-  /** What leads packets for pods elsewhere. */
+  /** What leads packets for pods elsewhere, or does not let them in. */
   #masks: readonly Warning[] = [];
   /** What the last look could not put right. */
   #fault: unknown;
@@ -317,7 +317,8 @@ export class GroundKeeper {
       for (const warning of newOf(now, before)) listener.hindered(warning);
       return now;
     };
-    this.#masks = told(await readMasks(kernel.client, this.#ground), this.#masks);
+    const masks = await readMasks(kernel.client, this.#ground);
+    this.#masks = told([...masks, ...(await readDeafLinks(kernel, this.#ground))], this.#masks);
     if (this.#othersStirred) {
       this.#othersStirred = false;
       this.#forwardDrops = told(await readForwardHindrances(this.#ground), this.#forwardDrops);

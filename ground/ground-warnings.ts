@@ -24,6 +24,10 @@ export const GROUND_WARNINGS = {
     message: 'no routing rule leads to the main table, so nothing leads packets to pods ({range})',
     remedy: 'put it back: ip -{family} rule add lookup main pref 32766',
   },
+  E_LINK_NOT_FORWARDING: {
+    message: '{setting} is 0: what comes in by {link} for pods, as answers from outside, is dropped',
+    remedy: 'let it forward: sysctl -w {setting}=1',
+  },
   E_FORWARD_DROPPED: {
     message: 'the chain {chain} of the {filter} table {table} drops what is forwarded between pods',
     remedy: 'let them pass: {commands}',

@@ -6,7 +6,8 @@ import { readLegacyTables } from '../linux/legacy-tables.io.ts';
 import { readForwardDrops } from '../linux/nftables.io.ts';
 import type { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
 import { GROUND_WARNINGS } from './ground-warnings.ts';
-import { masksOf } from './masks.ts';
+import type { HostKernel } from './host-kernel.io.ts';
+import { masksOf, waysOut } from './masks.ts';
 
 /** Routes and rules of policy routing of other programs that lead packets for pods elsewhere. */
 export async function readMasks(
@@ -18,6 +19,22 @@ export async function readMasks(
   const rules = [...(await client.rules(4)), ...(await client.rules(6))];
   const linkNameByIndex = new Map(links.map(({ index, name }) => [index, name]));
   return masksOf({ routes, rules, linkNameByIndex }, ground);
+}
+
+/** Interfaces of default routes that do not forward IPv4, though the host does. What is sent by them goes out all the same. */
+export async function readDeafLinks(
+  { client, sysctl }: HostKernel,
+  ground: OwnLinks & { readonly ranges: readonly Range[] },
+): Promise<Warning[]> {
+  if (!ground.ranges.some(({ family }) => family === 4)) return [];
+  const linkNameByIndex = new Map((await client.links()).map(({ index, name }) => [index, name]));
+  return waysOut(await client.routes(4), linkNameByIndex, ground)
+    .filter((link) => sysctl.read(`net/ipv4/conf/${link}/forwarding`) === '0')
+    .map((link) => {
+      // sysctl(8) takes a dot in a name for what separates.
+      const setting = `net.ipv4.conf.${link.replaceAll('.', '/')}.forwarding`;
+      return warningOf(GROUND_WARNINGS, 'E_LINK_NOT_FORWARDING', { link, setting });
+    });
 }
 
 /** Chains of nftables, also those of iptables-nft, that drop what is forwarded between pods. */

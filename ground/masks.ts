@@ -1,6 +1,7 @@
 import { ADDRESS_BITS } from '../base/address.ts';
 import { formatRange, intersectRanges, type Range, rangeCidrs, rangeSize } from '../base/range.ts';
 import { type Warning, warningOf } from '../base/warning.ts';
+import type { OwnLinks } from '../linux/host-survey.ts';
 import { type HostRoute, ROUTE_PROTOCOL_WEFT, ROUTE_TABLE_MAIN } from '../linux/rtnetlink/route.ts';
 import type { PolicyRule } from '../linux/rtnetlink/rule.ts';
 import { GROUND_WARNINGS } from './ground-warnings.ts';
@@ -24,6 +25,8 @@ export const MAX_MASKS = 8;
 const TABLE_LOCAL = 255;
 /** What a rule does that looks nowhere. */
 const REFUSALS: ReadonlySet<PolicyRule['action']> = new Set(['blackhole', 'unreachable', 'prohibit']);
+/** Addresses in half of IPv4, as some VPNs route it. */
+const HALF_OF_ALL = 2n ** 31n;
 /** The metric of our own routes into the tunnel: what is lower wins at the same length. */
 const OWN_METRIC = 50;
 
@@ -78,6 +81,19 @@ export function masksOf({ routes, rules, linkNameByIndex }: Routing, ground: Pod
     if (!leads && rules.some(({ family }) => family === range.family)) masks.push(noMainTable(range));
   }
   return masks.slice(0, MAX_MASKS);
+}
+
+/** Names of the interfaces by which packets leave for the rest of the world: those of default routes, and of halves of them. */
+export function waysOut(
+  routes: readonly HostRoute[],
+  linkNameByIndex: ReadonlyMap<number, string>,
+  { tun, podPrefix }: OwnLinks,
+): string[] {
+  const names = routes
+    .filter(({ kind, destination }) => kind === 'unicast' && rangeSize(destination) >= HALF_OF_ALL)
+    .map(({ link }) => (link === undefined ? undefined : linkNameByIndex.get(link)))
+    .filter((name) => name !== undefined && name !== tun && !name.startsWith(podPrefix));
+  return [...new Set(names as string[])].slice(0, MAX_MASKS);
 }
 
 // -- parts ----------------------------------------------------------------------------------------------------

@@ -54,7 +54,10 @@ export function concernOf(
       const { netconf } = event;
       if (netconf.forwarding !== 0) return undefined;
       if (netconf.link === 'all' || netconf.link === tunIndex) return 'host';
-      return typeof netconf.link === 'number' && podEnds.has(netconf.link) ? 'pods' : undefined;
+      if (typeof netconf.link !== 'number') return undefined;
+      if (podEnds.has(netconf.link)) return 'pods';
+      // Of IPv6 the host forwards as a whole.
+      return netconf.family === 4 ? 'host' : undefined;
     }
     case 'rule':
       return 'host';

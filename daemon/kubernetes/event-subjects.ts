@@ -43,6 +43,7 @@ const SUBJECT_BY_CODE: Readonly<Record<DeclaredCode, EventSubject>> = {
   E_RULE_MASKS_PODS: 'node',
   E_ADDRESS_MASKS_PODS: 'node',
   E_NO_RULE_TO_MAIN: 'node',
+  E_LINK_NOT_FORWARDING: 'node',
   E_FORWARD_DROPPED: 'node',
   E_HOST_NETWORK: 'node',
   // Interfaces in pods.

@@ -246,6 +246,16 @@ describe('a weftd whose host is changed by others', function () {
     await on('sh', '-c', end);
   });
 
+  it('names an interface to the world that forwards nothing, and forwards between pods all the same', async () => {
+    await on('ip', 'route', 'add', 'default', 'via', peer.host.v4);
+    await warns(
+      'sysctl -qw net.ipv4.conf.eth0.forwarding=0',
+      /net\.ipv4\.conf\.eth0\.forwarding is 0: .*; let it forward: sysctl -w net\.ipv4\.conf\.eth0\.forwarding=1/,
+      'sysctl -qw net.ipv4.conf.eth0.forwarding=1; ip route del default',
+    );
+    await survives('sysctl -qw net.ipv4.conf.weft0.forwarding=0', 'ground.tunRepaired');
+  });
+
   it('names an address of the host within the pod range', async () => {
     for (const [family, address] of [
       ['-4', `${there.v4}/32`],

@@ -87,8 +87,13 @@ describe('what an event concerns', () => {
     equal(concern(netconf({ link: 'all', forwarding: 0 })), 'host');
     equal(concern(netconf({ link: 7, forwarding: 0 })), 'host');
     equal(concern(netconf({ link: 'all', forwarding: 1 })), undefined);
-    equal(concern(netconf({ link: 2, forwarding: 0 })), undefined);
-    equal(concern(netconf({ link: 9, forwarding: 0 })), undefined);
+    equal(concern(netconf({ link: 2, forwarding: 0, family: 4 })), 'host', 'answers for pods may come by it');
+    equal(concern(netconf({ link: 2, forwarding: 1, family: 4 })), undefined);
+    equal(
+      concern(netconf({ link: 2, forwarding: 0, family: 6 })),
+      undefined,
+      'of IPv6 the whole host forwards',
+    );
     concern(link('wv00000000001'));
     equal(concern(netconf({ link: 9, forwarding: 0 })), 'pods');
   });
