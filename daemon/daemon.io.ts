@@ -235,8 +235,7 @@ export class Daemon {
     const addresses = node.ipam.allocation(NODE_KEY)?.addresses ?? [];
     const hostNetwork = this.#open(
       new HostNetwork({
-        client,
-        sysctl,
+        ...{ client, sysctl, loop },
         ground: { ...OWN_LINKS, ranges, addresses, mtu: overlayMtu },
         masquerade: config.masquerade,
         port: config.port,

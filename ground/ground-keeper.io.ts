@@ -1,10 +1,10 @@
 import type { Address } from '../base/address.ts';
 import type { Counters } from '../base/counters.ts';
+import type { Endpoint } from '../base/endpoint.ts';
 import { after, type Instant, instant } from '../base/instant.ts';
 import { type Warning, warningLine, warningOf, warningOfError } from '../base/warning.ts';
 import { WeftError } from '../base/weft-error.ts';
-import { applyRules, readRules } from '../linux/nftables.io.ts';
-import { type PacketRules, renderRules } from '../linux/nftables.ts';
+import type { PacketRules } from '../linux/nftables.ts';
 import { NFNLGRP_NFTABLES, type RulesetChange, RulesetChanges } from '../linux/nftables-event.ts';
 import { parseRouteEvents, ROUTE_GROUP } from '../linux/rtnetlink/route-event.ts';
 import { NETLINK_NETFILTER, NETLINK_ROUTE } from '../native/netlink-events.ts';
@@ -13,6 +13,7 @@ import { GROUND_WARNINGS } from './ground-warnings.ts';
 import { readDeafLinks, readForwardHindrances, readLegacyHindrances, readMasks } from './hindrances.io.ts';
 import type { HostGround } from './host-ground.ts';
 import { type HostKernel, repairHost } from './host-kernel.io.ts';
+import { KeptRules } from './kept-rules.io.ts';
 import { KernelEvents } from './kernel-events.io.ts';
 import { LookSchedule, SLOW_LOOK_MS } from './look-schedule.ts';
 import { PodEndShapes } from './pod-end-shapes.ts';
@@ -90,8 +91,7 @@ export class GroundKeeper {
   readonly #events: KernelEvents[] = [];
   #ground: HostGround;
   #pods: PodGround | undefined;
-  /** The table as nft wrote it just after it was set. */
-  #rulesText: string | undefined;
+  readonly #rules: KeptRules;
   /** A change of nftables may have touched the table since it was last compared. */
   #rulesStirred = false;
   /** When it is compared though the kernel told of no change. */
@@ -119,6 +119,7 @@ export class GroundKeeper {
   constructor(options: GroundKeeperOptions) {
     this.#options = options;
     this.#ground = options.ground;
+    this.#rules = new KeptRules(options.rules, options.memory);
     this.#podEnds = new PodEndShapes(options.ground.podPrefix);
     this.#changes = new RulesetChanges(options.watcher?.names);
     this.#schedule = new LookSchedule(options.clock());
@@ -126,7 +127,7 @@ export class GroundKeeper {
 
   /**
    * Makes all of it, and watches from then on. First the rules, so that no packet leaves in clear before the routes; those
-   * that stand as the weftd before has set them are left alone. Rejects as {@link applyRules} and {@link repairHost} do, and
+   * that stand as the weftd before has set them are left alone. Rejects as {@link KeptRules.begin} and {@link repairHost} do, and
    * nothing is watched then.
    */
   async start(): Promise<void> {
@@ -134,7 +135,8 @@ export class GroundKeeper {
     // Before anything is read: what changes meanwhile comes as an event.
     this.#watch();
     try {
-      if (!(await this.#rulesStand())) await this.#setRules();
+      await this.#rules.begin();
+      this.#rulesDueAt = after(this.#options.clock(), SLOW_LOOK_MS);
       await repairHost(kernel, this.#ground);
       this.#tunIndex = (await kernel.client.link(this.#ground.tun))?.index;
     } catch (error) {
@@ -155,6 +157,18 @@ export class GroundKeeper {
   async setMtu(mtu: number): Promise<void> {
     this.#ground = { ...this.#ground, mtu };
     await this.#inTurn(() => repairHost(this.#options.kernel, this.#ground, this.#tunIndex));
+  }
+
+  /** Where the tunnels of peers end, from now on: pods do not get there. Where that cannot be set it is tried again. */
+  async setPeers(peers: readonly Endpoint[]): Promise<void> {
+    await this.#inTurn(async () => {
+      try {
+        await this.#rules.setPeers(peers);
+      } catch {
+        this.#rulesStirred = true;
+        this.#stir();
+      }
+    });
   }
 
   /** From now on pods are looked at too. */
@@ -293,9 +307,7 @@ export class GroundKeeper {
     this.#rulesStirred = false;
     this.#rulesDueAt = after(clock(), SLOW_LOOK_MS);
     try {
-      const text = await readRules();
-      if (text !== undefined && text === this.#rulesText) return [];
-      await this.#setRules();
+      if (!(await this.#rules.mend())) return [];
       return [
         { kind: 'rules', found: 'the packet rules (nftables table inet weft) were changed or removed', by },
       ];
@@ -330,24 +342,6 @@ export class GroundKeeper {
     }
     return [];
   };
-
-  /** Whether the weftd before has set the very same, and nobody has changed them. */
-  async #rulesStand(): Promise<boolean> {
-    const { rules, memory } = this.#options;
-    const listed = memory && (await readRules());
-    if (listed === undefined || !memory?.knows(renderRules(rules), listed)) return false;
-    this.#rulesText = listed;
-    this.#rulesDueAt = after(this.#options.clock(), SLOW_LOOK_MS);
-    return true;
-  }
-
-  async #setRules(): Promise<void> {
-    const { rules, memory } = this.#options;
-    await applyRules(rules);
-    this.#rulesText = await readRules();
-    if (this.#rulesText !== undefined) memory?.note(renderRules(rules), this.#rulesText);
-    this.#rulesDueAt = after(this.#options.clock(), SLOW_LOOK_MS);
-  }
 
   /** One at a time: two that repair the same would each find the other's half. */
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -1,16 +1,23 @@
+import type { Endpoint } from '../base/endpoint.ts';
 import { dropsPods, type ForwardDrop, forwardChains, type PodInterfaces } from './forward-drops.ts';
 import { nft, unlessMissing } from './nft.io.ts';
-import { NFT_TABLE, type PacketRules, renderRemoval, renderRules } from './nftables.ts';
+import { NFT_TABLE, type PacketRules, renderPeerPorts, renderRemoval, renderRules } from './nftables.ts';
 import { nftCounterName, RULE_COUNTER_NAMES, type RuleCounter } from './rule-counters.ts';
 
 /**
- * Puts the node's packet rules in place of the old ones, in one step and only after nft found no fault in them.
+ * Puts the node's packet rules in place of the old ones, in one step and only after nft found no fault in them. `peers`: where
+ * the tunnels of peers end.
  * @throws WeftError E_NO_NFT, E_NOT_ROOT, E_NFT. The old rules then still hold.
  */
-export async function applyRules(rules: PacketRules): Promise<void> {
-  const batch = renderRules(rules);
+export async function applyRules(rules: PacketRules, peers: readonly Endpoint[] = []): Promise<void> {
+  const batch = renderRules(rules) + renderPeerPorts(peers);
   await nft(['--check', '--file', '-'], batch);
   await nft(['--file', '-'], batch);
+}
+
+/** Tells the packet rules where the tunnels of peers end from now on. Throws as {@link applyRules} does, and where there are none. */
+export async function applyPeerPorts(peers: readonly Endpoint[]): Promise<void> {
+  await nft(['--file', '-'], renderPeerPorts(peers));
 }
 
 /** The table as nft writes it, without counts; undefined where there is none. For comparison with itself alone. */

@@ -1,5 +1,6 @@
-import type { Family } from '../base/address.ts';
+import { type Family, parseAddress } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
+import { type Endpoint, endpoint, endpointHost, endpointPort } from '../base/endpoint.ts';
 import { type Range, rangeCidrs } from '../base/range.ts';
 import { nftCounterName, RULE_COUNTER_NAMES } from './rule-counters.ts';
 
@@ -19,6 +20,13 @@ export interface PacketRules {
 
 const FIRST_UNPRIVILEGED_PORT = 1024;
 const LAST_PORT = 65_535;
+
+const PEER_SETS = [
+  { family: 4, name: 'peers4', type: 'ipv4_addr' },
+  { family: 6, name: 'peers6', type: 'ipv6_addr' },
+] as const;
+/** The elements of one of them in a listing, behind what comes before. */
+const PEER_ELEMENTS = /(\tset peers[46] \{\n[^}]*?)\t\telements = \{([^}]*)\}\n/g;
 
 /** The table that is ours alone. Nobody else's is ever read or changed. */
 export const NFT_TABLE = 'inet weft';
@@ -46,6 +54,8 @@ export const NFT_TABLE = 'inet weft';
  *   (untracked or invalid packets, connections from before the rules) is dropped (chain `translated`).
  * - No pod reaches the tunnels' own port of this node, UDP and TCP, at any address of the node and by whatever name or
  *   translation it got there: those are for nodes (chain `enter`). What runs in the node's own namespace is no pod here.
+ *   Nor those of other nodes: there it would come with this node's address, and use up what they keep for this node. So
+ *   where the tunnels of peers end is kept in two sets (chain `pass`), which change as the peers do.
  * - TCP over the tunnel agrees on segments that fit.
  * - Traffic of pods that leaves the cluster is masqueraded (`masquerade`). What enters the tunnel from an address
  *   that is not a pod's gets the node's overlay address, or the far end would drop it. The tunnels' own port is never
@@ -69,6 +79,7 @@ ${RULE_COUNTER_NAMES.map((name) => `  counter ${nftCounterName(name)} {}`).join(
 
 ${addressSet(4, rules.ranges)}
 ${addressSet(6, rules.ranges)}
+${PEER_SETS.map(({ name, type }) => `  set ${name} { type ${type} . inet_service; }`).join('\n')}
 
   chain arrive {
     type filter hook prerouting priority raw; policy accept;
@@ -108,6 +119,14 @@ ${addressSet(6, rules.ranges)}
     iifname ${tun} meta l4proto { tcp, udp } th dport ${rules.port} counter name dropOwnPort drop
   }
 
+  chain pass {
+    type filter hook forward priority filter; policy accept;
+    oifname ${tun} accept
+    oifname ${pods} accept
+    iifname ${pods} meta l4proto { tcp, udp } ip daddr . th dport @peers4 counter name dropPeerPort drop
+    iifname ${pods} meta l4proto { tcp, udp } ip6 daddr . th dport @peers6 counter name dropPeerPort drop
+  }
+
   chain clamp {
     type filter hook forward priority mangle; policy accept;
     oifname ${tun} tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
@@ -135,6 +154,34 @@ ${addressSet(6, rules.ranges)}
 ${rules.masquerade ? masqueradeLeaving(tun, pods, rules.port) : ''}  }
 ${rules.masquerade ? translated(tun, pods) : ''}}
 `;
+}
+
+/** The batch that has the table of {@link renderRules} know where the tunnels of peers end; it fails where there is none. */
+export function renderPeerPorts(peers: readonly Endpoint[]): string {
+  const lines: string[] = [];
+  for (const { name, family } of PEER_SETS) {
+    const elements = peers.map(elementOf).filter((text) => text.includes(':') === (family === 6));
+    lines.push(`flush set ${NFT_TABLE} ${name}`);
+    if (elements.length > 0) lines.push(`add element ${NFT_TABLE} ${name} { ${elements.join(', ')} }`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** The table as nft lists it, taken apart: what does not change, and where the tunnels of peers end. */
+export function splitListing(listing: string): {
+  readonly rules: string;
+  readonly peers: readonly Endpoint[];
+} {
+  const peers: Endpoint[] = [];
+  const rules = listing.replace(PEER_ELEMENTS, (_, before: string, elements: string) => {
+    for (const element of elements.split(',')) {
+      const [host = '', port] = element.trim().split(' . ');
+      const address = parseAddress(host);
+      if (address) peers.push(endpoint(address, Number(port)));
+    }
+    return before;
+  });
+  return { rules, peers };
 }
 
 /** The batch that removes the table; it succeeds where there is none. */
@@ -174,6 +221,10 @@ function portsWithout(port: number): string {
   return above >= below
     ? `${Math.max(port + 1, FIRST_UNPRIVILEGED_PORT)}-${LAST_PORT}`
     : `${FIRST_UNPRIVILEGED_PORT}-${port - 1}`;
+}
+
+function elementOf(peer: Endpoint): string {
+  return `${endpointHost(peer)} . ${endpointPort(peer)}`;
 }
 
 function addressSet(family: Family, ranges: readonly Range[]): string {

@@ -23,6 +23,10 @@ export const RULE_COUNTERS = {
     'packet',
     "Packets of pods to the port of this node's tunnels and control links (6783), which only nodes have to reach.",
   ),
+  'rules.dropPeerPort': drops(
+    'packet',
+    'Packets of pods to the ports of tunnels and control links of other nodes, where they would come as from this node.',
+  ),
   'rules.dropClearForwarded': drops(
     'packet',
     'Packets to pods that would have left the node unencrypted, because another program changed routes or rules.',

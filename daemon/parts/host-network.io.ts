@@ -13,11 +13,15 @@ import type { OwnLinks } from '../../linux/host-survey.ts';
 import { removePolicyTable } from '../../linux/policy-gate.io.ts';
 import { RouteClient } from '../../linux/rtnetlink/route-client.io.ts';
 import type { Sysctl } from '../../linux/sysctl.io.ts';
+import type { NodeLoop } from '../node-loop.io.ts';
+import { PeerPorts } from './peer-ports.io.ts';
 
 /** What {@link HostNetwork} is made of. */
 interface HostNetworkOptions {
   readonly client: RouteClient;
   readonly sysctl: Sysctl;
+  /** Tells of tunnels and members. */
+  readonly loop: Pick<NodeLoop, 'on'>;
   /** With the addresses that the node had when it last ended. */
   readonly ground: HostGround;
   readonly masquerade: boolean;
@@ -41,10 +45,12 @@ interface HostNetworkOptions {
  */
 export class HostNetwork {
   readonly #keeper: GroundKeeper;
+  readonly #peerPorts: PeerPorts;
 
   constructor({
     client,
     sysctl,
+    loop,
     ground,
     masquerade,
     port,
@@ -77,6 +83,7 @@ export class HostNetwork {
         underlayStirred,
       },
     });
+    this.#peerPorts = new PeerPorts(loop, (endpoints) => void this.#keeper.setPeers(endpoints));
   }
 
   /** Makes all of it as it should be, and keeps it so from then on. Rejects as {@link GroundKeeper.start} does. */
@@ -108,6 +115,7 @@ export class HostNetwork {
 
   /** Nothing is taken out of the kernel. */
   close(): void {
+    this.#peerPorts.close();
     this.#keeper.close();
   }
 }

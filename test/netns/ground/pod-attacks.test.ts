@@ -120,6 +120,36 @@ describe('a pod that attacks its node', function () {
     }
   });
 
+  it('does not reach it at another node, where it would come as from its own, and reaches all else there', async () => {
+    await until('the peers to be known', async () => {
+      const sets = await on('nft', 'list', 'table', 'inet', 'weft');
+      return sets.includes(`${peer.host.v4} . 6783`) || sets.includes(`${peer.host.v6} . 6783`);
+    });
+    // The tunnel ends at one of the addresses: the one that the peer has proven.
+    const [address] = (await on('nft', 'list', 'table', 'inet', 'weft')).match(/[0-9a-f.:]+(?= \. 6783)/)!;
+    ok(await connects(address, 6782), 'as from the node');
+    let before = await dropped('dropPeerPort');
+    equal(await connects(address, 6783), false);
+    ok((await dropped('dropPeerPort')) > before);
+    before = await dropped('dropPeerPort');
+    await pod.run(['bash', '-c', `echo mine >/dev/udp/${address}/6783`]);
+    equal(await dropped('dropPeerPort'), before + 1);
+    const outside = await cluster.underlay.addHost('outside', 99);
+    const script = "require('net').createServer(() => process.exit()).listen(6783, '::')";
+    const serving = run([WEFT_NODE, '-e', script], { namespace: outside.namespace, timeoutMs: 60_000 });
+    await until('a connection to who is no node', () => connects(outside.v4, 6783), { timeoutMs: 20_000 });
+    await serving;
+  });
+
+  it('has what it may not reach told again after somebody emptied that list', async () => {
+    const sets = async (): Promise<string> =>
+      (await on('nft', 'list', 'set', 'inet', 'weft', 'peers4')) +
+      (await on('nft', 'list', 'set', 'inet', 'weft', 'peers6'));
+    const before = await sets();
+    await on('nft', 'flush set inet weft peers4; flush set inet weft peers6');
+    await until('the list to be back', async () => (await sets()) === before);
+  });
+
   it('reaches that port of other pods, which are no nodes', async () => {
     const other = await node.attachPod('server');
     const script =
@@ -144,6 +174,8 @@ describe('a pod that attacks its node', function () {
 
   it("gets nothing of what peers send to its node's port, though it holds that port while the node is away", async () => {
     await node.stop('SIGKILL');
+    // Who is masqueraded there gets no port of the node's, also while no peer is known.
+    await on('nft', 'flush set inet weft peers4; flush set inet weft peers6');
     const holding = pod.run([WEFT_NODE, PORT_HOLDER, peer.host.v4, '6783', '6']);
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     await node.start();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { parseEndpoint } from '../../../base/endpoint.ts';
 import { parseCidr } from '../../../base/range.ts';
-import { renderRemoval, renderRules } from '../../../linux/nftables.ts';
+import { renderPeerPorts, renderRemoval, renderRules, splitListing } from '../../../linux/nftables.ts';
 
 const rules = {
   tun: 'weft0',
@@ -35,7 +36,9 @@ describe('the packet rules', () => {
     assert.match(text, /type filter hook prerouting priority raw;/);
     const drops = text.split('\n').filter((line) => line.endsWith('drop'));
     const of = (family: string): string[] =>
-      drops.filter((line) => line.includes(` ${family} `)).map((line) => line.replace(/ip6?|pods[46]/g, ''));
+      drops
+        .filter((line) => line.includes(` ${family} `))
+        .map((line) => line.replace(/ip6?|(?:pods|peers)[46]/g, ''));
     const specific = /127|::1/;
     assert.deepEqual(
       of('ip').filter((line) => !specific.test(line)),
@@ -95,6 +98,33 @@ describe('the packet rules', () => {
         'iifname "weft0" meta l4proto { tcp, udp } th dport 7000 counter name dropOwnPort drop',
       ],
     );
+  });
+
+  it('are told where tunnels of peers end, each family in its set, and that there are none', () => {
+    const peers = ['192.0.2.7:6783', '[2001:db8::7]:7000', '192.0.2.8:9'].map((text) => parseEndpoint(text)!);
+    assert.deepEqual(renderPeerPorts(peers).split('\n'), [
+      'flush set inet weft peers4',
+      'add element inet weft peers4 { 192.0.2.7 . 6783, 192.0.2.8 . 9 }',
+      'flush set inet weft peers6',
+      'add element inet weft peers6 { 2001:db8::7 . 7000 }',
+      '',
+    ]);
+    assert.equal(renderPeerPorts([]), 'flush set inet weft peers4\nflush set inet weft peers6\n');
+  });
+
+  it('are listed with the peers, which are taken out of the listing', () => {
+    const listing = (four: string, six: string): string =>
+      'table inet weft {\n\tset pods4 {\n\t\ttype ipv4_addr\n\t\telements = { 10.32.0.0/13 }\n\t}\n\n' +
+      `\tset peers4 {\n\t\ttype ipv4_addr . inet_service\n${four}\t}\n\n` +
+      `\tset peers6 {\n\t\ttype ipv6_addr . inet_service\n${six}\t}\n}\n`;
+    const none = listing('', '');
+    assert.deepEqual(splitListing(none), { rules: none, peers: [] });
+    const four = '\t\telements = { 192.0.2.7 . 6783,\n\t\t\t     192.0.2.8 . 9 }\n';
+    const both = listing(four, '\t\telements = { 2001:db8::7 . 7000 }\n');
+    assert.deepEqual(splitListing(both), {
+      rules: none,
+      peers: ['192.0.2.7:6783', '192.0.2.8:9', '[2001:db8::7]:7000'],
+    });
   });
 
   it('take no interface name that could say something else', () => {
