@@ -100,6 +100,13 @@ describe('a weftd whose host is changed by others', function () {
     await survives('nft insert rule inet weft arrive accept', 'ground.rulesRepaired');
   });
 
+  it('has its packet rules again after they were put out of force but for their look', async () => {
+    await survives("nft add table inet weft '{ flags dormant; }'", 'ground.rulesRepaired');
+    await survives('nft delete element inet weft pods4 { 10.32.0.0/13 }', 'ground.rulesRepaired');
+    await survives("nft add chain inet weft clamp '{ policy drop; }'", 'ground.rulesRepaired');
+    await survives('nft flush set inet weft pods6', 'ground.rulesRepaired');
+  });
+
   it('has its packet rules again after a firewall reloads its own in one batch with a flush', async () => {
     const batch =
       'flush ruleset\\ntable inet firewalld {\\n chain c {\\n type filter hook input priority 10;\\n }\\n}\\n';
@@ -120,6 +127,8 @@ describe('a weftd whose host is changed by others', function () {
   it("has a pod's routes again", async () => {
     const routes = (await on('ip', 'route', 'show', here.v4)).split(' ');
     await survives(`ip route del ${here.v4} dev ${routes[2]}`, 'ground.podRepaired');
+    await survives(`ip route replace blackhole ${here.v4}`, 'ground.podRepaired');
+    await survives(`ip -6 route replace unreachable ${here.v6} metric 1024`, 'ground.podRepaired');
   });
 
   it('has weft0 up again, with addresses and routes', async () => {
