@@ -69,8 +69,12 @@ async function sendDatagrams(to: string, count: number): Promise<void> {
     if (i % 16 === 0) await sleep(1);
   }
   await sleep(300);
-  socket.send('?', PORT, to);
+  // A question may be lost as well, where the socket that receives is still full.
+  const ask = (): void => socket.send('?', PORT, to);
+  ask();
+  const asking = setInterval(ask, 1_000);
   const [answer] = (await once(socket, 'message')) as [Buffer];
+  clearInterval(asking);
   socket.close();
   console.log(answer.toString());
 }
