@@ -1,8 +1,8 @@
 /**
  * The datapaths side by side: two pods of nodes that run the fast one, two with ChaCha20-Poly1305 for want of AES, two that
  * run the sleeve; and between two hosts each on the same kind of underlay the kernel's VXLAN, which encrypts nothing,
- * wireguard-go, nebula, and no tunnel at all; in turn, five times each. TCP one stream and eight, UDP of 1200 B, TCP
- * ping-pong at rest and beside a TCP stream. Prints one JSON line with ratios.
+ * wireguard-go, nebula, and no tunnel at all; in turn, five times each. TCP one stream, eight, and one each way at once, UDP of
+ * 1200 B and of 64 B, TCP ping-pong at rest and beside a TCP stream. Prints one JSON line with ratios.
  *
  * `bin/weft-node bench/tunnel-datapaths.ts [seconds per run, default 3] [runs, default 5] [sides, such as fast,vxlan]`
  */
@@ -19,6 +19,9 @@ import { report, rounded, spread } from './report.ts';
 
 /** More than any takes, so that what arrives is what each can do. */
 const UDP_OFFERED_MEGABITS = 4_000;
+/** The same for small ones: two million a second. */
+const SMALL_OFFERED_MEGABITS = 1_000;
+const SMALL_BYTES = 64;
 const ROUND_TRIPS = 3_000;
 const seconds = Number(process.argv[2] ?? 3);
 const runs = Number(process.argv[3] ?? 5);
@@ -46,8 +49,10 @@ interface Ends {
 const FIGURES = [
   'tcpGbit',
   'tcp8Gbit',
+  'tcpBothGbit',
   'cpuPerGigabyte',
   'udp1200Gbit',
+  'udp64Kpps',
   'restP50us',
   'restP99us',
   'bulkP50us',
@@ -153,6 +158,9 @@ async function measure(ends: Ends, pingPong: PingPong, into: Figures): Promise<v
   into.tcpGbit.push(tcp / 1e9);
   into.cpuPerGigabyte.push((cpuSeconds(ends) - before) / ((tcp * seconds) / 8e9));
   into.tcp8Gbit.push((await iperf({ ...ends, seconds, streams: 8 })).bitsPerSecond / 1e9);
+  into.tcpBothGbit.push((await iperf({ ...ends, seconds, both: true })).bitsPerSecond / 1e9);
+  const small = { megabits: SMALL_OFFERED_MEGABITS, bytes: SMALL_BYTES };
+  into.udp64Kpps.push((await iperf({ ...ends, seconds, udp: small })).bitsPerSecond / 8e3 / SMALL_BYTES);
   const udp = { megabits: UDP_OFFERED_MEGABITS };
   into.udp1200Gbit.push((await iperf({ ...ends, seconds, udp })).bitsPerSecond / 1e9);
   const rest = await pingPong.times(ends.from, ends.address, ROUND_TRIPS);

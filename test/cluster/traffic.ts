@@ -3,25 +3,26 @@ import { readFile } from 'node:fs/promises';
 import { endProcess, inNamespace, run, until } from './command.ts';
 
 export interface Throughput {
-  /** Bits per second that arrived. */
+  /** Bits per second that arrived, in both directions together where there are two. */
   readonly bitsPerSecond: number;
   /** UDP only: share of datagrams lost, 0 to 1. */
   readonly lost: number;
 }
 
 /**
- * Runs iperf3 for `seconds` from one namespace to an address in another. `udp`: datagrams of 1200 bytes at
- * `megabits` a second, else TCP. `streams`: how many at once, 1 by default.
+ * Runs iperf3 for `seconds` from one namespace to an address in another. `udp`: datagrams of `bytes` (1200 by default) at
+ * `megabits` a second, else TCP. `streams`: how many at once, 1 by default. `both`: as many back at the same time.
  */
 export async function iperf(options: {
   readonly from: string;
   readonly to: string;
   readonly address: string;
   readonly seconds: number;
-  readonly udp?: { readonly megabits: number };
+  readonly udp?: { readonly megabits: number; readonly bytes?: number };
   readonly streams?: number;
+  readonly both?: boolean;
 }): Promise<Throughput> {
-  const { from, to, address, seconds, udp, streams = 1 } = options;
+  const { from, to, address, seconds, udp, streams = 1, both = false } = options;
   const [program, ...rest] = inNamespace(to, ['iperf3', '-s', '-1', '--forceflush']);
   const server = spawn(program!, rest, { stdio: ['ignore', 'pipe', 'ignore'] });
   let said = '';
@@ -30,7 +31,9 @@ export async function iperf(options: {
   });
   try {
     await until('iperf3 to listen', () => said.includes('listening'));
-    const how = udp === undefined ? [] : ['-u', '-b', `${udp.megabits}M`, '-l', '1200'];
+    const datagrams =
+      udp === undefined ? [] : ['-u', '-b', `${udp.megabits}M`, '-l', String(udp.bytes ?? 1200)];
+    const how = both ? [...datagrams, '--bidir'] : datagrams;
     const argv = ['iperf3', '-J', '-c', address, '-t', String(seconds), '-P', String(streams), ...how];
     const { stdout } = await run(argv, { namespace: from, timeoutMs: (seconds + 15) * 1000 });
     return readReport(stdout);
@@ -100,6 +103,7 @@ export function occurrences(bytes: Buffer, needle: string): number {
 interface IperfReport {
   readonly end: {
     readonly sum_received?: { readonly bits_per_second: number };
+    readonly sum_received_bidir_reverse?: { readonly bits_per_second: number };
     readonly sum?: { readonly bits_per_second: number; readonly lost_percent?: number };
   };
 }
@@ -109,6 +113,7 @@ function readReport(text: string): Throughput {
   const lost = (end.sum?.lost_percent ?? 0) / 100;
   const received = end.sum_received?.bits_per_second ?? 0;
   // iperf3 before 3.13 reports what a UDP sender sent under `sum`, and nothing received.
-  const bitsPerSecond = received > 0 ? received : (end.sum?.bits_per_second ?? 0) * (1 - lost);
+  const back = end.sum_received_bidir_reverse?.bits_per_second ?? 0;
+  const bitsPerSecond = back + (received > 0 ? received : (end.sum?.bits_per_second ?? 0) * (1 - lost));
   return { bitsPerSecond, lost };
 }
