@@ -32,6 +32,8 @@ enum class Drop : size_t {
   kTunTcpSegmentsOff,
   kTunUdpSegmentsOff,
   kSocketError,
+  kInMalformed,
+  kInUnknownIndex,
   kCount,
 };
 

@@ -84,7 +84,9 @@ Engine::Engine(EngineDevices devices, UpwardQueue::Waker* waker)
     : devices_(std::move(devices)),
       lanes_(&datagrams_, &frames_, waker, devices_.coalesceTcp && devices_.tun.vnetHeader(),
              devices_.coalesceUdp && devices_.tun.vnetHeader()),
-      stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+      stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  lanes_.inbound.limitStrangers();
+}
 
 Engine::~Engine() { stop(); }
 

@@ -1,5 +1,6 @@
 #include "fastdp/forwarding.h"
 
+#include <iterator>
 #include <utility>
 
 namespace weft {
@@ -18,7 +19,27 @@ Peer* Forwarding::knownPeer(uint32_t number) const {
   return found == peers_.end() ? nullptr : found->second.get();
 }
 
-void Forwarding::forgetPeer(uint32_t number) { peers_.erase(number); }
+void Forwarding::forgetPeer(uint32_t number) {
+  Peer* gone = knownPeer(number);
+  if (gone == nullptr) return;
+  place(gone, false, Origin());
+  peers_.erase(number);
+}
+
+void Forwarding::place(Peer* peer, bool direct, const Origin& origin) {
+  const auto before = hosts_.find(hostOf(peer->origin));
+  if (peer->direct && before != hosts_.end() && --before->second == 0) hosts_.erase(before);
+  peer->direct = direct;
+  peer->origin = origin;
+  if (direct) hosts_[hostOf(origin)]++;
+}
+
+uint64_t Forwarding::hostOf(const Origin& origin) {
+  constexpr uint64_t kOdd = 0x9e3779b97f4a7c15;
+  uint64_t hash = 0;
+  for (size_t word = 1; word < std::size(origin.words); word++) hash = (hash ^ origin.words[word]) * kOdd, hash ^= hash >> 29;
+  return hash;
+}
 
 void Forwarding::add(std::unique_ptr<Session> session) {
   const uint32_t index = session->localIndex;

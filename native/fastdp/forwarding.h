@@ -19,6 +19,10 @@ class Forwarding {
   Peer* knownPeer(uint32_t number) const;
   // Requires that no session and no route refers to it.
   void forgetPeer(uint32_t number);
+  // Says where packets of the peer come from; not `direct`: from nowhere by itself.
+  void place(Peer* peer, bool direct, const Origin& origin);
+  // Whether a peer may be at the address of `from`: of two addresses in many billions with one hash, both.
+  bool mayBeAPeer(const Origin& from) const { return hosts_.contains(hostOf(from)); }
 
   Session* session(uint32_t localIndex) const {
     auto found = sessions_.find(localIndex);
@@ -37,10 +41,14 @@ class Forwarding {
   const Peer* self() const { return &self_; }
 
  private:
+  static uint64_t hostOf(const Origin& origin);
+
   Peer self_;
   RouteTable routes_;
   std::unordered_map<uint32_t, std::unique_ptr<Peer>> peers_;
   std::unordered_map<uint32_t, std::unique_ptr<Session>> sessions_;
+  // How many peers are at an address, by its hash.
+  std::unordered_map<uint64_t, size_t> hosts_;
 };
 
 }  // namespace weft

@@ -20,10 +20,19 @@ void Inbound::handleDatagrams(uint32_t family, const Origin& from, uint8_t* byte
     } else {
       session = nullptr;
     }
-    if (session == nullptr) pushUp(UpwardRecord::kDatagram, packet, 0, 0);
+    if (session == nullptr) handleStranger(packet);
     else handlePacket(session, packet);
     at += segment;
   } while (at < length);
+}
+
+void Inbound::handleStranger(const Datagram& packet) {
+  const bool data = isDataPacket(packet.bytes, packet.length);
+  if (!data && !isForeignPacket(packet.bytes, packet.length)) return drops_->add(Drop::kInMalformed);
+  if (data && !unknown_.take(packet.now)) return drops_->add(Drop::kInUnknownIndex);
+  if (!data && !forwarding_->mayBeAPeer(packet.from) && !handshakes_.take(packet.now))
+    return drops_->add(Drop::kUpwardFull);
+  pushUp(UpwardRecord::kDatagram, packet, 0, 0);
 }
 
 void Inbound::handlePacket(Session* session, const Datagram& packet) {

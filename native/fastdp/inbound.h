@@ -5,14 +5,16 @@
 
 #include "fastdp/drops.h"
 #include "fastdp/forwarding.h"
+#include "fastdp/stranger-limit.h"
 #include "fastdp/upward-queue.h"
 #include "packet/coalescer.h"
 
 namespace weft {
 
 // From the tunnels to the TUN, for what is plain: packets of a confirmed session that come straight from where its peer
-// is known to be, and hold a plain IP packet from one of its addresses to one of ours. What is not data goes up to the
-// sleeve as it came, all else that opens goes up opened (router/datapath/sleeve/sleeve-inbound.ts). For one thread.
+// is known to be, and hold a plain IP packet from one of its addresses to one of ours. Handshakes, and data of sessions that
+// are not here, go up to the sleeve as they came, up to a rate; all else that opens goes up opened
+// (router/datapath/sleeve/sleeve-inbound.ts). What is none of Weft is counted here. For one thread.
 class Inbound {
  public:
   Inbound(Forwarding* forwarding, UpwardQueue* up, Drops* drops, FrameSink* sink, bool coalesceTcp, bool coalesceUdp)
@@ -24,6 +26,11 @@ class Inbound {
                        uint64_t now);
   // Delivers what is held back. To be called at the end of each batch.
   void flush() { coalescer_.flush(); }
+  // From now on no more of strangers goes up than the event loop can do with.
+  void limitStrangers() {
+    unknown_.set(kUnknownPerMs);
+    handshakes_.set(kHandshakesPerMs);
+  }
   // From now on packets of that kind are delivered one by one. May be called from within the sink.
   void stopCoalescing(bool udp) { coalescer_.stop(udp); }
 
@@ -42,11 +49,18 @@ class Inbound {
   // several, but one whose known port is silent may have been given another (router/datapath/sleeve/sleeve-peer.ts).
   static constexpr uint64_t kHeardForMs = 3000;
 
+  // Of data for sessions that are not here the sleeve tells 10 a second. Handshakes are as many as a thousand peers begin at once. One
+  // from where a peer is known to be is always seen to, so that no flood keeps sessions from being renewed.
+  static constexpr uint64_t kUnknownPerMs = 1;
+  static constexpr uint64_t kHandshakesPerMs = 1;
+
   void handlePacket(Session* session, const Datagram& packet);
   // Whether a packet that opened comes from where its peer is known to be.
   static bool isHome(Peer* peer, const Datagram& packet);
   // Delivers the IP packet in a packet that opened; false where the sleeve is to judge it.
   bool deliverIp(const Session& session, const Datagram& packet);
+  // Leaves what comes from nobody that is known to the sleeve.
+  void handleStranger(const Datagram& packet);
   void drop(const Session& session, Drop reason);
   void pushUp(UpwardRecord::Kind kind, const Datagram& packet, uint32_t index, uint32_t value);
 
@@ -54,6 +68,8 @@ class Inbound {
   UpwardQueue* up_;
   Drops* drops_;
   Coalescer coalescer_;
+  StrangerLimit unknown_;
+  StrangerLimit handshakes_;
 };
 
 }  // namespace weft

@@ -18,6 +18,8 @@ constexpr size_t kDataOverhead = kBodyOffset + kTag;
 constexpr size_t kMaxOuterLength = 65'507;
 constexpr size_t kPadTo = 16;
 
+constexpr uint8_t kPacketInitiation = 1;
+constexpr uint8_t kPacketCookie = 3;
 constexpr uint32_t kPacketData = 4;
 constexpr uint8_t kKindIp = 1;
 constexpr uint8_t kKindControl = 2;
@@ -29,6 +31,10 @@ inline void writeOuterHeader(uint8_t* at, uint32_t receiverIndex, uint64_t count
 }
 inline bool isDataPacket(const uint8_t* at, size_t length) {
   return length >= kDataOverhead && readLittle<uint32_t>(at) == kPacketData;
+}
+// A handshake, or what answers one: for the control core.
+inline bool isForeignPacket(const uint8_t* at, size_t length) {
+  return length > 0 && at[0] >= kPacketInitiation && at[0] <= kPacketCookie;
 }
 inline uint32_t receiverIndexOf(const uint8_t* at) { return readLittle<uint32_t>(at + 4); }
 inline uint64_t counterOf(const uint8_t* at) { return readLittle<uint64_t>(at + 8); }

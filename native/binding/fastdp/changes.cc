@@ -34,8 +34,7 @@ napi_value fastSetPeer(napi_env env, napi_callback_info info) {
   }
   const bool direct = length != 0;
   if (direct == peer->direct && origin == peer->origin && (!direct || to.family() == peer->to.family())) return undefined(env);
-  peer->direct = direct;
-  peer->origin = origin;
+  lanes->forwarding.place(peer, direct, origin);
   peer->ports = 0;
   peer->toldBusy = false;
   peer->heardAt = Engine::now();

@@ -23,4 +23,6 @@ export const FAST_COUNTERS: readonly DatapathCounter[] = [
   'datapath.tunTcpSegmentsOff',
   'datapath.tunUdpSegmentsOff',
   'datapath.socketError',
+  'datapath.inMalformed',
+  'datapath.inUnknownIndex',
 ];

@@ -95,7 +95,8 @@ async function openFast(options: DatapathOptions): Promise<OpenDatapath> {
   const givenUp = new Set<DatapathCounter>();
   return {
     name: FAST.name,
-    suites: aeads.suites,
+    // Those of the lanes alone: they take data of a session that they lack for a stranger's.
+    suites,
     takesMarks: true,
     get features() {
       return liveFeatures(

@@ -146,10 +146,9 @@ int main() {
       setRoutes(&lanes.forwarding, index % 16 == 0 ? 0x0a020000 : 0x0a02ffff);
       lanes.forwarding.add(makeSession(&lanes.forwarding, index));
       Peer* peer = lanes.forwarding.peer(kPeer);
-      peer->direct = index % 8 != 0;
       peer->to.v4 = {};
       peer->to.v4.sin_family = AF_INET;
-      peer->origin = origin;
+      lanes.forwarding.place(peer, index % 8 != 0, origin);
       peer->mtu = 1400 + index % 16;
       peer->current = lanes.forwarding.session(index);
     }
