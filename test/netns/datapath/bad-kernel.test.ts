@@ -65,12 +65,27 @@ describe('the fast datapath on a kernel that cannot, or will not', function () {
       for (const name of names) assert.ok(all.includes(name), `${name} is among ${all}`);
     };
 
+  /** Something was dropped for that reason, and counted. */
+  const counts =
+    (name: string) =>
+    async (node: ClusterNode): Promise<void> =>
+      until(`${name} to be counted`, async () => ((await counters(node))[`datapath.${name}`] ?? 0) > 0).then(
+        () => undefined,
+      );
+
   const WITHOUT: Readonly<Record<string, (node: ClusterNode) => Promise<void>>> = {
     'no-uso': lacks('UDP super-packets from the TUN', 'UDP super-packets to the TUN'),
     'no-segments': lacks('several datagrams in one call', 'several datagrams as one message'),
     eio: async (node) => {
       const { 'datapath.segmentsOff': off = 0, 'datapath.sendFailed': failed = 0 } = await counters(node);
       assert.deepEqual({ off: off > 0, failed }, { off: true, failed: 0 });
+    },
+    'no-buffers': counts('sendNoBuffers'),
+    'too-large': counts('sendTooLarge'),
+    'tun-refuses': async (node) => {
+      await counts('tunWriteFailed')(node);
+      const { 'datapath.tunTcpSegmentsOff': off = 0 } = await counters(node);
+      assert.equal(off, 0, 'a TUN that is down is no reason to give super-packets up');
     },
   };
   for (const [fault, told] of Object.entries(WITHOUT)) {

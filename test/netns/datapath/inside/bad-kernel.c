@@ -4,6 +4,9 @@
  *   no-uso           they take no super-packets of UDP
  *   no-segments      sockets send no runs of datagrams in one call, and join none that come
  *   eio              the device refuses every run of datagrams, once the process has sent 200 datagrams
+ *   no-buffers       every fifth message finds no buffer (ENOBUFS), once the process has sent 200
+ *   too-large        no datagram above 1350 bytes may leave (EMSGSIZE)
+ *   tun-refuses      every tenth frame of a lane is not taken by the TUN (EIO, as while it is down)
  *   crash            the first packet that a lane writes to the TUN after the file CRASH_WHEN is there is a fault in it
  */
 #define _GNU_SOURCE
@@ -81,6 +84,9 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     const long count = atomic_fetch_add(&sends, 1) + 1;
     if (segment != 0 && has("no-segments")) return refuse(EINVAL);
     if (segment != 0 && has("eio") && count > 200) return refuse(EIO);
+    if (has("no-buffers") && count > 200 && count % 5 == 0) return refuse(ENOBUFS);
+    const size_t longest = segment != 0 ? segment : message->msg_iov[0].iov_len;
+    if (has("too-large") && longest > 1350) return refuse(EMSGSIZE);
     return real(fd, message, flags);
 }
 
@@ -92,5 +98,8 @@ ssize_t writev(int fd, const struct iovec *parts, int count) {
     struct ifreq request;
     if (when != NULL && has("crash") && access(when, F_OK) == 0 && ioctl(fd, TUNGETIFF, &request) == 0)
         *(volatile unsigned *)(uintptr_t)0 = 1;
+    static atomic_long frames;
+    if (has("tun-refuses") && ioctl(fd, TUNGETIFF, &request) == 0 && atomic_fetch_add(&frames, 1) % 10 == 9)
+        return refuse(EIO);
     return real(fd, parts, count);
 }
