@@ -1,4 +1,4 @@
-import type { OwnLinks } from '../linux/host-survey.ts';
+import { isPodEnd, type OwnLinks } from '../linux/host-survey.ts';
 import { RouteClient } from '../linux/rtnetlink/route-client.io.ts';
 import { PacketCapture } from '../native/packet-capture.ts';
 import type { CanaryCapture } from './canary.ts';
@@ -19,8 +19,9 @@ export class MarkerCapture {
     const links = await client.links().finally(() => client.close());
     const made = new MarkerCapture(marker);
     try {
-      for (const { name, index, up } of links) {
-        if (up && name !== 'lo' && !name.startsWith(own.podPrefix))
+      for (const link of links) {
+        const { name, index } = link;
+        if (link.up && name !== 'lo' && !isPodEnd(link, own))
           made.#captures.push({ name, capture: PacketCapture.open(index) });
       }
     } catch (error) {

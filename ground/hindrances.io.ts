@@ -17,8 +17,8 @@ export async function readMasks(
   const links = await client.links();
   const routes = [...(await client.routes(4)), ...(await client.routes(6))];
   const rules = [...(await client.rules(4)), ...(await client.rules(6))];
-  const linkNameByIndex = new Map(links.map(({ index, name }) => [index, name]));
-  return masksOf({ routes, rules, linkNameByIndex }, ground);
+  const linkByIndex = new Map(links.map((link) => [link.index, link]));
+  return masksOf({ routes, rules, linkByIndex }, ground);
 }
 
 /** Interfaces of default routes that do not forward IPv4, though the host does. What is sent by them goes out all the same. */
@@ -27,8 +27,8 @@ export async function readDeafLinks(
   ground: OwnLinks & { readonly ranges: readonly Range[] },
 ): Promise<Warning[]> {
   if (!ground.ranges.some(({ family }) => family === 4)) return [];
-  const linkNameByIndex = new Map((await client.links()).map(({ index, name }) => [index, name]));
-  return waysOut(await client.routes(4), linkNameByIndex, ground)
+  const linkByIndex = new Map((await client.links()).map((link) => [link.index, link]));
+  return waysOut(await client.routes(4), linkByIndex, ground)
     .filter((link) => sysctl.read(`net/ipv4/conf/${link}/forwarding`) === '0')
     .map((link) => {
       // sysctl(8) takes a dot in a name for what separates.

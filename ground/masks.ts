@@ -1,7 +1,8 @@
 import { ADDRESS_BITS } from '../base/address.ts';
 import { formatRange, intersectRanges, type Range, rangeCidrs, rangeSize } from '../base/range.ts';
 import { type Warning, warningOf } from '../base/warning.ts';
-import type { OwnLinks } from '../linux/host-survey.ts';
+import { isOwnLink, type OwnLinks } from '../linux/host-survey.ts';
+import type { Link } from '../linux/rtnetlink/link.ts';
 import { type HostRoute, ROUTE_PROTOCOL_WEFT, ROUTE_TABLE_MAIN } from '../linux/rtnetlink/route.ts';
 import type { PolicyRule } from '../linux/rtnetlink/rule.ts';
 import { GROUND_WARNINGS } from './ground-warnings.ts';
@@ -16,8 +17,10 @@ interface Routing {
   readonly routes: readonly HostRoute[];
   /** Of policy routing, both families. */
   readonly rules: readonly PolicyRule[];
-  readonly linkNameByIndex: ReadonlyMap<number, string>;
+  readonly linkByIndex: ReadonlyMap<number, NamedLink>;
 }
+
+type NamedLink = Pick<Link, 'name' | 'kind'>;
 
 /** At most so many are told. */
 export const MAX_MASKS = 8;
@@ -36,13 +39,11 @@ const OWN_METRIC = 50;
  * table or take its place. The packet rules drop what would leave by them; only who made them can know what they are for,
  * so they are left alone.
  */
-export function masksOf({ routes, rules, linkNameByIndex }: Routing, ground: PodRouting): Warning[] {
+export function masksOf({ routes, rules, linkByIndex }: Routing, ground: PodRouting): Warning[] {
   const masks: Warning[] = [];
-  const isOwnLink = (index: number | undefined): boolean => {
-    const name = index === undefined ? undefined : linkNameByIndex.get(index);
-    return name !== undefined && (name === ground.tun || name.startsWith(ground.podPrefix));
-  };
-  const foreign = routes.filter((route) => route.protocol !== ROUTE_PROTOCOL_WEFT && !isOwnLink(route.link));
+  const foreign = routes.filter(
+    ({ protocol, link = 0 }) => protocol !== ROUTE_PROTOCOL_WEFT && !isOwnLink(linkByIndex.get(link), ground),
+  );
   const toldRules = new Set<PolicyRule>();
   const blocks = ground.ranges.map((range) => ({ range, largest: largestBlock(range) }));
 
@@ -58,7 +59,7 @@ export function masksOf({ routes, rules, linkNameByIndex }: Routing, ground: Pod
     });
     if (!masked) continue;
     const told = own ? addressMask : routeMask;
-    masks.push(told(route, masked.range, linkNameByIndex));
+    masks.push(told(route, masked.range, linkByIndex));
   }
   for (const { range, largest } of blocks) {
     const inOrder = metRules(rules, range);
@@ -86,21 +87,22 @@ export function masksOf({ routes, rules, linkNameByIndex }: Routing, ground: Pod
 /** Names of the interfaces by which packets leave for the rest of the world: those of default routes, and of halves of them. */
 export function waysOut(
   routes: readonly HostRoute[],
-  linkNameByIndex: ReadonlyMap<number, string>,
-  { tun, podPrefix }: OwnLinks,
+  linkByIndex: ReadonlyMap<number, NamedLink>,
+  own: OwnLinks,
 ): string[] {
   const names = routes
     .filter(({ kind, destination }) => kind === 'unicast' && rangeSize(destination) >= HALF_OF_ALL)
-    .map(({ link }) => (link === undefined ? undefined : linkNameByIndex.get(link)))
-    .filter((name) => name !== undefined && name !== tun && !name.startsWith(podPrefix));
-  return [...new Set(names as string[])].slice(0, MAX_MASKS);
+    .map(({ link = 0 }) => linkByIndex.get(link))
+    .filter((link) => link !== undefined && !isOwnLink(link, own))
+    .map((link) => link!.name);
+  return [...new Set(names)].slice(0, MAX_MASKS);
 }
 
 // -- parts ----------------------------------------------------------------------------------------------------
 
-function routeMask(route: HostRoute, range: Range, nameByIndex: ReadonlyMap<number, string>): Warning {
+function routeMask(route: HostRoute, range: Range, linkByIndex: ReadonlyMap<number, NamedLink>): Warning {
   const { destination, link, kind } = route;
-  const name = link === undefined ? undefined : nameByIndex.get(link);
+  const name = link === undefined ? undefined : linkByIndex.get(link)?.name;
   return warningOf(GROUND_WARNINGS, 'E_ROUTE_MASKS_PODS', {
     route: formatRange(destination),
     where: kind === 'unicast' ? (name === undefined ? '' : ` by ${name}`) : ` (${kind})`,
@@ -111,9 +113,9 @@ function routeMask(route: HostRoute, range: Range, nameByIndex: ReadonlyMap<numb
 function addressMask(
   { destination, link }: HostRoute,
   range: Range,
-  nameByIndex: ReadonlyMap<number, string>,
+  linkByIndex: ReadonlyMap<number, NamedLink>,
 ): Warning {
-  const name = (link === undefined ? undefined : nameByIndex.get(link)) ?? 'lo';
+  const name = (link === undefined ? undefined : linkByIndex.get(link)?.name) ?? 'lo';
   const values = { address: formatRange(destination), link: name, range: formatRange(range) };
   return warningOf(GROUND_WARNINGS, 'E_ADDRESS_MASKS_PODS', values);
 }

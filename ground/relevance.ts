@@ -1,4 +1,5 @@
 import { intersectRanges, rangeSize } from '../base/range.ts';
+import { isPodEnd } from '../linux/host-survey.ts';
 import type { TouchedTable } from '../linux/nftables-event.ts';
 import { ROUTE_PROTOCOL_WEFT } from '../linux/rtnetlink/route.ts';
 import type { RouteEvent } from '../linux/rtnetlink/route-event.ts';
@@ -31,7 +32,7 @@ export function concernOf(
       if (link.index === tunIndex || link.name === ground.tun) return 'host';
       if (event.change === 'deleted') podEnds.gone(link.index);
       else if (podEnds.seen(link)) return 'pods';
-      if (!link.name.startsWith(ground.podPrefix)) {
+      if (!isPodEnd(link, ground)) {
         // Ends of other engines' containers are ports of bridges; one that is not may be this host's own card.
         return link.kind === 'veth' && link.masterIndex !== undefined ? undefined : 'underlay';
       }

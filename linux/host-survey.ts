@@ -57,20 +57,21 @@ export function findOverlap(
   ranges: readonly Range[],
   own: OwnLinks,
 ): Overlap | undefined {
-  const nameByIndex = new Map(survey.links.map((link) => [link.index, link.name]));
-  const foreign = (index: number | undefined): boolean => !isOwn(nameByIndex.get(index ?? 0), own);
+  const linkByIndex = new Map(survey.links.map((link) => [link.index, link]));
+  const foreign = (index: number | undefined): boolean => !isOwnLink(linkByIndex.get(index ?? 0), own);
+  const nameOf = (index: number): string => linkByIndex.get(index)?.name ?? String(index);
   const uses: { block: Range; use: string }[] = [];
   for (const { address, prefix, link } of survey.addresses) {
     const subnet = block(address, prefix);
     if (subnet && foreign(link)) {
-      uses.push({ block: subnet, use: `address ${formatRange(subnet)} of ${nameByIndex.get(link) ?? link}` });
+      uses.push({ block: subnet, use: `address ${formatRange(subnet)} of ${nameOf(link)}` });
     }
   }
   for (const { destination, kind, protocol, link } of survey.routes) {
     // Multicast and broadcast entries are the kernel's own; local ones are the addresses seen above.
     if (isWide(destination) || kind === 'other' || kind === 'local') continue;
     if (protocol === ROUTE_PROTOCOL_WEFT || !foreign(link)) continue;
-    const where = link === undefined ? '' : ` on ${nameByIndex.get(link) ?? link}`;
+    const where = link === undefined ? '' : ` on ${nameOf(link)}`;
     uses.push({ block: destination, use: `route ${formatRange(destination)}${where}` });
   }
   for (const range of ranges) {
@@ -93,7 +94,7 @@ export function advertisableAddresses(
     .filter((entry) => entry.scope === 'global' && entry.usable && !entry.temporary)
     .filter((entry) => {
       const link = linkByIndex.get(entry.link);
-      return link?.up === true && !isOwn(link.name, own);
+      return link?.up === true && !isOwnLink(link, own);
     })
     .map((entry) => entry.address)
     .filter((address) => !rangeContains(IPV4_LINK_LOCAL, address))
@@ -116,13 +117,23 @@ export function defaultMtu(survey: HostSurvey, own: OwnLinks): number | undefine
       })
       .sort((a, b) => a.metric - b.metric);
     const link = best?.link === undefined ? undefined : linkByIndex.get(best.link);
-    return link === undefined || isOwn(link.name, own) ? [] : [Math.min(best!.mtu || link.mtu, link.mtu)];
+    return link === undefined || isOwnLink(link, own) ? [] : [Math.min(best!.mtu || link.mtu, link.mtu)];
   });
   return mtus.length === 0 ? undefined : Math.min(...mtus);
 }
 
-function isOwn(name: string | undefined, own: OwnLinks): boolean {
-  return name !== undefined && (name === own.tun || name.startsWith(own.podPrefix));
+/** Whether a link is Weft's own. A name alone does not say so: another program's VPN may be called like a pod's end. */
+export function isOwnLink(link: Pick<Link, 'name' | 'kind'> | undefined, own: OwnLinks): boolean {
+  if (link === undefined) return false;
+  return link.name === own.tun || isPodEnd(link, own);
+}
+
+/** Whether it is a pod's end on the host. */
+export function isPodEnd(
+  { name, kind }: Pick<Link, 'name' | 'kind'>,
+  own: Pick<OwnLinks, 'podPrefix'>,
+): boolean {
+  return kind === 'veth' && name.startsWith(own.podPrefix);
 }
 
 /** A default route, or a part of one. The pod range is more specific, so its packets never take such a route. */

@@ -10,9 +10,7 @@ import { nftCounterName, RULE_COUNTER_NAMES, type RuleCounter } from './rule-cou
  * @throws WeftError E_NO_NFT, E_NOT_ROOT, E_NFT. The old rules then still hold.
  */
 export async function applyRules(rules: PacketRules, peers: readonly Endpoint[] = []): Promise<void> {
-  const batch = renderRules(rules) + renderPeerPorts(peers);
-  await nft(['--check', '--file', '-'], batch);
-  await nft(['--file', '-'], batch);
+  await nft(['--file', '-'], (await takenRules(rules)) + renderPeerPorts(peers));
 }
 
 /** Tells the packet rules where the tunnels of peers end from now on. Throws as {@link applyRules} does, and where there are none. */
@@ -27,7 +25,20 @@ export async function readRules(): Promise<string | undefined> {
 
 /** Whether nft and this kernel would take the packet rules; nothing is changed. Throws as {@link applyRules} does. */
 export async function checkRules(rules: PacketRules): Promise<void> {
-  await nft(['--check', '--file', '-'], renderRules(rules));
+  await takenRules(rules);
+}
+
+/** The packet rules in a form in which nft and this kernel take them. */
+async function takenRules(rules: PacketRules): Promise<string> {
+  const check = async (batch: string): Promise<string> => {
+    await nft(['--check', '--file', '-'], batch);
+    return batch;
+  };
+  return check(renderRules(rules)).catch((error: unknown) =>
+    check(renderRules(rules, { kinds: false })).catch(() => {
+      throw error;
+    }),
+  );
 }
 
 /** Chains of other programs that drop what is forwarded between pods. Nothing of theirs is changed. */

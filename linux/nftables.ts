@@ -61,9 +61,12 @@ export const NFT_TABLE = 'inet weft';
  *   that is not a pod's gets the node's overlay address, or the far end would drop it. The tunnels' own port is never
  *   given out: a pod that had it would receive what peers send to this node.
  *
+ * A pod's veth is known by its name and by being a veth: another program's interface may be called like one (`wvpn0`), and is
+ * to carry nothing for pods. `kinds` false: by its name alone, for kernels that do not tell the kind (before 5.6).
+ *
  * What arrives is dropped at priority raw, before connection tracking: refused packets cost no entry.
  */
-export function renderRules(rules: PacketRules): string {
+export function renderRules(rules: PacketRules, { kinds = true } = {}): string {
   for (const name of [rules.tun, rules.podPrefix]) {
     assert(
       /^[A-Za-z0-9_-]{1,15}$/.test(name),
@@ -71,7 +74,10 @@ export function renderRules(rules: PacketRules): string {
     );
   }
   const tun = `"${rules.tun}"`;
-  const pods = `"${rules.podPrefix}*"`;
+  const podEnd = (way: 'iif' | 'oif'): string =>
+    `${way}name "${rules.podPrefix}*"${kinds ? ` meta ${way}kind "veth"` : ''}`;
+  const fromPods = podEnd('iif');
+  const toPods = podEnd('oif');
   return `table ${NFT_TABLE}
 delete table ${NFT_TABLE}
 table ${NFT_TABLE} {
@@ -84,7 +90,7 @@ ${PEER_SETS.map(({ name, type }) => `  set ${name} { type ${type} . inet_service
   chain arrive {
     type filter hook prerouting priority raw; policy accept;
     iifname "lo" accept
-    iifname ${pods} goto fromPod
+    ${fromPods} goto fromPod
     iifname ${tun} goto fromTunnel
     ip saddr @pods4 counter name dropForeign drop
     ip daddr @pods4 counter name dropForeign drop
@@ -115,16 +121,16 @@ ${PEER_SETS.map(({ name, type }) => `  set ${name} { type ${type} . inet_service
 
   chain enter {
     type filter hook input priority filter; policy accept;
-    iifname ${pods} meta l4proto { tcp, udp } th dport ${rules.port} counter name dropOwnPort drop
+    ${fromPods} meta l4proto { tcp, udp } th dport ${rules.port} counter name dropOwnPort drop
     iifname ${tun} meta l4proto { tcp, udp } th dport ${rules.port} counter name dropOwnPort drop
   }
 
   chain pass {
     type filter hook forward priority filter; policy accept;
     oifname ${tun} accept
-    oifname ${pods} accept
-    iifname ${pods} meta l4proto { tcp, udp } ip daddr . th dport @peers4 counter name dropPeerPort drop
-    iifname ${pods} meta l4proto { tcp, udp } ip6 daddr . th dport @peers6 counter name dropPeerPort drop
+    ${toPods} accept
+    ${fromPods} meta l4proto { tcp, udp } ip daddr . th dport @peers4 counter name dropPeerPort drop
+    ${fromPods} meta l4proto { tcp, udp } ip6 daddr . th dport @peers6 counter name dropPeerPort drop
   }
 
   chain clamp {
@@ -136,7 +142,7 @@ ${PEER_SETS.map(({ name, type }) => `  set ${name} { type ${type} . inet_service
   chain sealed {
     type filter hook postrouting priority srcnat - 1; policy accept;
     oifname { "lo", ${tun} } accept
-    oifname ${pods} accept
+    ${toPods} accept
     ip daddr @pods4 goto inClear
     ip6 daddr @pods6 goto inClear
   }
@@ -151,8 +157,8 @@ ${PEER_SETS.map(({ name, type }) => `  set ${name} { type ${type} . inet_service
     type nat hook postrouting priority srcnat; policy accept;
     oifname ${tun} ip saddr != @pods4 masquerade
     oifname ${tun} ip6 saddr != @pods6 masquerade
-${rules.masquerade ? masqueradeLeaving(tun, pods, rules.port) : ''}  }
-${rules.masquerade ? translated(tun, pods) : ''}}
+${rules.masquerade ? masqueradeLeaving(tun, toPods, rules.port) : ''}  }
+${rules.masquerade ? translated(tun, toPods) : ''}}
 `;
 }
 
@@ -190,10 +196,10 @@ export function renderRemoval(): string {
 }
 
 /** A packet for the node itself never comes here, so node-local traffic keeps its source. */
-function masqueradeLeaving(tun: string, pods: string, port: number): string {
+function masqueradeLeaving(tun: string, toPods: string, port: number): string {
   const ports = `meta l4proto { tcp, udp } masquerade to :${portsWithout(port)}`;
   return `    oifname { "lo", ${tun} } accept
-    oifname ${pods} accept
+    ${toPods} accept
     ip saddr @pods4 ip daddr != @pods4 ${ports}
     ip saddr @pods4 ip daddr != @pods4 masquerade
     ip6 saddr @pods6 ip6 daddr != @pods6 ${ports}
@@ -202,12 +208,12 @@ function masqueradeLeaving(tun: string, pods: string, port: number): string {
 }
 
 /** Behind all address translation, which the kernel does at srcnat whoever asked for it. */
-function translated(tun: string, pods: string): string {
+function translated(tun: string, toPods: string): string {
   return `
   chain translated {
     type filter hook postrouting priority srcnat + 1; policy accept;
     oifname { "lo", ${tun} } accept
-    oifname ${pods} accept
+    ${toPods} accept
     ip saddr @pods4 counter name dropNotMasqueraded drop
     ip6 saddr @pods6 counter name dropNotMasqueraded drop
   }

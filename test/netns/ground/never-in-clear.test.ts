@@ -66,6 +66,7 @@ describe('a packet of a pod', function () {
         `ip route del ${v6}/128 proto boot`,
       ]),
       ...['-4', '-6'].map((family) => `ip ${family} rule del pref 100`),
+      'ip link delete wvlan0',
       'nft delete table inet other',
       'nft delete table ip services',
     ];
@@ -152,6 +153,33 @@ describe('a packet of a pod', function () {
     deepEqual(await allWays('mask'), []);
     equal(await dropped('dropClearForwarded'), 2);
     equal(await dropped('dropClearHost'), 2);
+  });
+
+  it("stays on the node when a route leads to another program's interface that is called like a pod's end", async () => {
+    const beyond = ['198.51.100.2', '2001:db8:99::2'];
+    for (const address of beyond)
+      await run(['sh', '-c', `ip address add ${address}/${address.includes(':') ? 64 : 24} dev eth0`], {
+        namespace: gateway.namespace,
+      });
+    const make = [
+      'ip link add link eth0 name wvlan0 type macvlan mode bridge',
+      'ip link set wvlan0 up',
+      'ip address add 198.51.100.1/24 dev wvlan0',
+      'ip address add 2001:db8:99::1/64 dev wvlan0 nodad',
+      ...[there.v4, there.v6].map((to, i) => `ip route add ${to} via ${beyond[i]} dev wvlan0`),
+    ];
+    await node.run(['sh', '-c', make.join(' && ')]);
+    deepEqual(await allWays('name'), []);
+    equal(await dropped('dropClearForwarded'), 2);
+    equal(await dropped('dropClearHost'), 2);
+    await until('a warning', async () => {
+      const { warnings = [] } = await node.ask('status');
+      return warnings.some((line) =>
+        line.includes(`the route ${there.v4}/32 by wvlan0 takes packets for pods`),
+      );
+    });
+    // And what is not for pods passes there as anywhere.
+    await node.run(['ping', '-n', '-c', '3', '-i', '0.2', '-W', '2', beyond[0]!]);
   });
 
   it('stays on the node when a policy rule leads elsewhere', async () => {

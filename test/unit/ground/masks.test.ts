@@ -13,11 +13,12 @@ const GROUND: HostGround = {
   addresses: [],
   mtu: 1364,
 };
-const linkNameByIndex = new Map([
-  [2, 'eth0'],
-  [3, 'tun0'],
-  [7, 'weft0'],
-  [9, 'wv00000000001'],
+const linkByIndex = new Map([
+  [2, { name: 'eth0', kind: undefined }],
+  [3, { name: 'tun0', kind: 'tun' }],
+  [7, { name: 'weft0', kind: 'tun' }],
+  [9, { name: 'wv00000000001', kind: 'veth' }],
+  [11, { name: 'wvpn0', kind: 'wireguard' }],
 ]);
 
 function route(cidr: string, over: Partial<HostRoute> = {}): HostRoute {
@@ -57,7 +58,7 @@ function rule(priority: number, table: number, over: Partial<PolicyRule> = {}): 
 
 const USUAL = [rule(0, 255), rule(32_766, 254), rule(32_767, 253)];
 const masks = (routes: readonly HostRoute[], rules: readonly PolicyRule[] = USUAL): string[] =>
-  masksOf({ routes, rules, linkNameByIndex }, GROUND).map(warningLine);
+  masksOf({ routes, rules, linkByIndex }, GROUND).map(warningLine);
 
 describe('what leads packets for pods elsewhere', () => {
   it('is a more specific route of another program, with the command that removes it', () => {
@@ -65,6 +66,7 @@ describe('what leads packets for pods elsewhere', () => {
       'the route 10.33.0.0/16 by tun0 takes packets for pods (10.32.0.0/12), which are dropped; remove it (ip route del 10.33.0.0/16), or have the program that made it leave out the pod range',
     ]);
     equal(masks([route('fd00:77::5/128')]).length, 1);
+    match(masks([route('10.33.0.0/16', { link: 11 })])[0]!, /by wvpn0 takes packets for pods/);
     match(masks([route('10.40.0.0/24', { kind: 'unreachable', link: undefined })])[0]!, /\(unreachable\)/);
   });
 

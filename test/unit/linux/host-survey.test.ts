@@ -24,7 +24,8 @@ function link(index: number, name: string, up = true): Link {
     arp: true,
     masterIndex: undefined,
   };
-  return { index, name, up, ...rest, alias: undefined, kind: undefined, peerIndex: undefined };
+  const kind = /^wv\d/.test(name) ? 'veth' : undefined;
+  return { index, name, up, ...rest, alias: undefined, kind, peerIndex: undefined };
 }
 
 function route(cidr: string, changes: Partial<HostRoute> = {}): HostRoute {

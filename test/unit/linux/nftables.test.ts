@@ -55,7 +55,10 @@ describe('the packet rules', () => {
     const text = renderRules({ ...rules, masquerade: false });
     const sealed = /chain sealed \{[^}]*\{[^}]*\}[^}]*\}/.exec(text)![0];
     assert.match(sealed, /type filter hook postrouting priority srcnat - 1;/);
-    assert.match(sealed, /oifname \{ "lo", "weft0" \} accept\n\s+oifname "wv\*" accept\n/);
+    assert.match(
+      sealed,
+      /oifname \{ "lo", "weft0" \} accept\n\s+oifname "wv\*" meta oifkind "veth" accept\n/,
+    );
     assert.match(sealed, /ip daddr @pods4 goto inClear\n\s+ip6 daddr @pods6 goto inClear/);
     const inClear = /chain inClear \{([^}]*)\}/.exec(text)![1]!;
     assert.match(
@@ -94,10 +97,18 @@ describe('the packet rules', () => {
         .map((line) => line.trim()),
       [
         'type filter hook input priority filter; policy accept;',
-        'iifname "wv*" meta l4proto { tcp, udp } th dport 7000 counter name dropOwnPort drop',
+        'iifname "wv*" meta iifkind "veth" meta l4proto { tcp, udp } th dport 7000 counter name dropOwnPort drop',
         'iifname "weft0" meta l4proto { tcp, udp } th dport 7000 counter name dropOwnPort drop',
       ],
     );
+  });
+
+  it("know a pod's end by its name and its kind, and where kernels do not tell the kind by its name", () => {
+    const named = (text: string): string[] => text.split('\n').filter((line) => line.includes('wv*'));
+    for (const line of named(renderRules(rules)))
+      assert.match(line, /(i|o)ifname "wv\*" meta \1ifkind "veth" /);
+    const byName = renderRules(rules, { kinds: false });
+    assert.equal(byName, renderRules(rules).replaceAll(/ meta [io]ifkind "veth"/g, ''));
   });
 
   it('are told where tunnels of peers end, each family in its set, and that there are none', () => {
