@@ -7,6 +7,7 @@ import {
   type FlowRequest,
   type FlowsResult,
   MAX_FLOW_ROWS,
+  type SilentNode,
 } from '../control/flow-request.ts';
 import { formatFlowRow } from './format-flows.ts';
 import { jsonText } from './json-text.ts';
@@ -72,18 +73,16 @@ export function addFlowsCommand(flows: Command, world: FlowsWorld, tools: FlowsT
     .option('--port <number>', 'to this port, of the pod or of the Service')
     .option('--verdict <verdict>', 'forwarded or dropped')
     .option('--node <name>', 'with this node at either end')
-    .option('--cluster', 'open on all nodes, which are asked by this one')
+    .option('--cluster', 'of all nodes, which are asked by this one')
     .action(async (options: FlowsOptions) => {
       const filter = filterOf(options);
       if (options.follow && options.last !== undefined)
         throw usage('--follow and --last are both given', 'give one of them');
-      if (options.cluster && (options.follow || options.last !== undefined))
-        throw usage('--cluster shows what is open', 'leave out --follow and --last');
-      if (options.follow) return follow(filter, world, tools);
+      const cluster = options.cluster ? { cluster: true } : {};
+      if (options.follow) return follow({ filter, ...cluster }, world, tools);
       const last = options.last === undefined ? undefined : readNumber('--last', options.last, MAX_FLOW_ROWS);
       const limit = last ?? readNumber('--limit', options.limit ?? String(DEFAULT_LIMIT), MAX_FLOW_ROWS);
       const want = last === undefined ? 'open' : 'last';
-      const cluster = options.cluster ? { cluster: true } : {};
       const asked = { op: 'flows', want, cursor: '', limit, filter, ...cluster } as const;
       const result = await world.ask(tools.runDir(), asked);
       world.out(tools.json() ? jsonText(result) : formatFlows(result));
@@ -91,22 +90,29 @@ export function addFlowsCommand(flows: Command, world: FlowsWorld, tools: FlowsT
 }
 
 /** Prints what comes until the reader has gone. Rejects where weftd stays away. */
-async function follow(filter: FlowFilter, world: FlowsWorld, { runDir, json }: FlowsTools): Promise<void> {
+async function follow(
+  wanted: Pick<FlowQuestion, 'filter' | 'cluster'>,
+  world: FlowsWorld,
+  { runDir, json }: FlowsTools,
+): Promise<void> {
   const told = new Set<string>();
+  let silent: readonly SilentNode[] = [];
   const request = (cursor: string): FlowQuestion => ({
     op: 'flows',
     want: 'follow',
     cursor,
     limit: ROWS_A_REQUEST,
-    filter,
+    ...wanted,
   });
   let result = await askPatiently(request(''), { world, runDir, attempts: 1 });
   while (world.isHeard()) {
     const { rows, lost, notes, cursor } = result;
     const lines = [
+      ...silenceLines(silent, result.silent ?? [], json()),
       ...(lost === 0 ? [] : [json() ? jsonText({ kind: 'lost', count: lost }, 'line') : lostText(lost)]),
       ...rows.map((row) => (json() ? jsonText(row, 'line') : `${formatFlowRow(row)}\n`)),
     ];
+    silent = result.silent ?? [];
     if (lines.length > 0) world.out(lines.join(''));
     for (const note of notes) {
       if (!told.has(note)) world.err(`weft: ${printable(note, 400)}\n`);
@@ -140,6 +146,27 @@ function formatFlows(result: FlowsResult): string {
     ...noteLines(result),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** Which nodes do not tell any more, and which tell again. */
+function silenceLines(
+  before: readonly SilentNode[],
+  now: readonly SilentNode[],
+  asJson: boolean,
+): readonly string[] {
+  const lacks = (nodes: readonly SilentNode[], { node }: SilentNode): boolean =>
+    !nodes.some((each) => each.node === node);
+  const gone = now.filter((each) => lacks(before, each));
+  const back = before.filter((each) => lacks(now, each)).map(({ node }) => node);
+  if (asJson)
+    return [
+      ...gone.map((each) => jsonText({ kind: 'silent', ...each }, 'line')),
+      ...back.map((node) => jsonText({ kind: 'tells', node }, 'line')),
+    ];
+  return [
+    ...gone.map(({ node, reason }) => `--- not of ${printable(node)}: ${printable(reason, 300)} ---\n`),
+    ...back.map((node) => `--- of ${printable(node)} again ---\n`),
+  ];
 }
 
 function lostText(lost: number): string {

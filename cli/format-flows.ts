@@ -25,10 +25,10 @@ export function formatFlowRow(row: FlowRow): string {
   if (row.kind === 'gap') {
     const since = new Date(row.from).toISOString().slice(11, 23);
     const count = row.count === null ? 'events' : `${row.count} events`;
-    return `${time}  --- ${count} missing since ${since}: ${GAP_TEXT[row.reason] ?? printable(row.reason)} ---`;
+    return `${time}  --- ${ofNode(row.node)}${count} missing since ${since}: ${GAP_TEXT[row.reason] ?? printable(row.reason)} ---`;
   }
   if (row.kind === 'repaired')
-    return `${time}  --- all that is open is known again: ${row.found} had begun unseen, ${row.gone} had ended ---`;
+    return `${time}  --- ${ofNode(row.node)}all that is open is known again: ${row.found} had begun unseen, ${row.gone} had ended ---`;
   const head = [
     time,
     (KIND_TEXT[row.kind] ?? printable(row.kind)).padEnd(7),
@@ -40,6 +40,10 @@ export function formatFlowRow(row: FlowRow): string {
   const service =
     row.service === null ? '' : `  via ${withPort(printable(row.service.address), row.service.port)}`;
   return `${line}${service}${movedText(row)}`;
+}
+
+function ofNode(node: string | undefined): string {
+  return node === undefined ? '' : `${printable(node)}: `;
 }
 
 function movedText(row: Extract<FlowRow, { direction: string }>): string {

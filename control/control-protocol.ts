@@ -12,6 +12,7 @@ import {
   type PolicyStatus,
 } from './policy-request.ts';
 import { decodeProbeRequest, type ProbeRequest, type ProbeResult } from './probe-request.ts';
+import type { ClusterTunnelsResult } from './tunnels-request.ts';
 
 /**
  * What is said over the control socket, RUN_DIR/weft.sock: one request and one answer a connection, each a frame
@@ -27,6 +28,8 @@ export type ControlRequest =
   /** `all`: also peers that left long ago. */
   | { readonly op: 'status'; readonly all?: boolean }
   | { readonly op: 'peers'; readonly all?: boolean }
+  /** The tunnels of all other nodes, which are asked for them. */
+  | { readonly op: 'clusterTunnels' }
   | { readonly op: 'ipam' }
   | { readonly op: 'report' }
   /** Peers as `--peer` takes them; 1 to {@link MAX_REQUEST_PEERS}. */
@@ -68,6 +71,7 @@ interface ControlError {
 export interface ControlResults extends PolicyResults, FlowResults {
   status: StatusResult;
   peers: PeersResult;
+  clusterTunnels: ClusterTunnelsResult;
   ipam: IpamResult;
   connect: ConnectResult;
   forget: ForgetResult;
@@ -274,7 +278,7 @@ export function decodeRequest(bytes: Uint8Array): Result<ControlRequest, Request
       return ok({ op: 'yield', cluster, ...('datapath' in request ? { datapath: request.datapath } : {}) });
     }
     default:
-      return ok({ op: op as 'ipam' | 'report' | 'leave' | 'process' });
+      return ok({ op: op as 'ipam' | 'clusterTunnels' | 'report' | 'leave' | 'process' });
   }
 }
 
@@ -317,6 +321,7 @@ const KEYS_BY_OP: Readonly<
 > = {
   status: ['all'],
   peers: ['all'],
+  clusterTunnels: [],
   ipam: [],
   report: [],
   connect: ['peers'],

@@ -11,11 +11,12 @@ export type FlowRequest =
   | {
       readonly op: 'flows';
       readonly want: 'open' | 'follow' | 'last';
+      /** Of a cluster it holds one of each node. */
       readonly cursor: string;
       /** 1 to {@link MAX_FLOW_ROWS}. */
       readonly limit: number;
       readonly filter: FlowFilter;
-      /** Of all nodes; with `open` only. */
+      /** Of all nodes. */
       readonly cluster?: boolean;
     }
   /**
@@ -180,8 +181,16 @@ export type FlowRow =
       readonly reason: 'overrun' | 'flood' | 'drops';
       /** How many events are missing; null: nobody counted. */
       readonly count: number | null;
+      /** The node of which they are missing, in an answer of the cluster. */
+      readonly node?: string;
     }
-  | { readonly kind: 'repaired'; readonly at: number; readonly found: number; readonly gone: number };
+  | {
+      readonly kind: 'repaired';
+      readonly at: number;
+      readonly found: number;
+      readonly gone: number;
+      readonly node?: string;
+    };
 
 /** The longest that `follow` is left without an answer. */
 export const FLOW_WAIT_MS = 5_000;
@@ -190,7 +199,10 @@ export const MAX_TOTAL_SECONDS = 600;
 export const MAX_TOTAL_ROWS = 1_000;
 /** The longest that `flowTotals` watches before it answers, seconds. */
 export const TOTAL_WAIT_S = 10;
-const MAX_CURSOR_LENGTH = 64;
+/** Of one node. */
+export const MAX_CURSOR_LENGTH = 64;
+/** Of the nodes of a cluster: 2,000 of them, and more. */
+const MAX_CLUSTER_CURSOR_LENGTH = 200_000;
 /** A pod as namespace/name, and a label as key=value, are no longer. */
 const MAX_TEXT_LENGTH = 400;
 const TEXT_FILTERS = ['pod', 'from', 'to', 'namespace', 'label', 'node'] as const;
@@ -203,11 +215,11 @@ export function decodeFlowRequest(
   const { op, want, cursor, limit, filter, cluster } = request;
   if (op === 'flowTotals') return decodeTotals(request);
   if (op !== 'flows') return undefined;
-  if (!isSwitch(cluster) || (cluster && want !== 'open')) return fail('request-bad-flows');
+  if (!isSwitch(cluster)) return fail('request-bad-flows');
   const isWanted = want === 'open' || want === 'follow' || want === 'last';
   if (
     !isWanted ||
-    !isText(cursor, MAX_CURSOR_LENGTH) ||
+    !isText(cursor, cluster ? MAX_CLUSTER_CURSOR_LENGTH : MAX_CURSOR_LENGTH) ||
     !isInteger(limit, 1, MAX_FLOW_ROWS) ||
     !isFilter(filter)
   )

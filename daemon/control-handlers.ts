@@ -36,8 +36,8 @@ type ControlHandlers = {
 /** Who answers weft-npc. */
 export type PolicyHandlers = Pick<ControlHandlers, keyof PolicyResults>;
 
-/** Who answers those who watch flows. */
-export type FlowHandlers = Pick<ControlHandlers, keyof FlowResults>;
+/** Who answers those who watch flows, and what else other nodes are asked for. */
+export type FlowHandlers = Pick<ControlHandlers, keyof FlowResults | 'clusterTunnels'>;
 
 /** Without a gate there is nothing to say to weft-npc. */
 const NO_POLICY: PolicyHandlers = { policyWait: refusePolicy, policyDecided: refusePolicy };

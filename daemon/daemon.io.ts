@@ -302,8 +302,7 @@ export class Daemon {
     };
     const flows = this.#open(
       openFlows({
-        ...{ config, node, loop, sysctl, log, counters },
-        nodeName: (peer) => nameOf(looked, peer),
+        ...{ config, node, loop, context, sysctl, log, counters },
         attachments: () => policy?.attachments() ?? [],
       }),
     );

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
+  FLOW_WAIT_MS,
   type FlowAmounts,
   type FlowMeasure,
   type FlowRequest,
@@ -9,12 +10,18 @@ import {
   type FlowTotalsResult,
   TOTAL_WAIT_S,
 } from '../../control/flow-request.ts';
+import { ClusterCursor } from './cluster-cursor.ts';
 import type { FlowAnswers } from './flow-answers.io.ts';
-import type { FlowPeers, PeerFlowRequest } from './flow-peers.io.ts';
+import type { FlowPeers, PeerAnswers, PeerFlowRequest } from './flow-peers.io.ts';
 
 /** Rows of all other nodes together, about; each is asked for its share. */
 const PEER_ROWS = 4_000;
 const LEAST_ROWS = 50;
+/** Who follows asks all nodes so often; of more nodes more rarely. */
+const FOLLOW_PAUSE_MS = 1_000;
+const FOLLOW_NODE_MS = 10;
+
+type FlowQuestion = Extract<FlowRequest, { op: 'flows' }>;
 
 /** Flows of the whole cluster: this node's, and what the others answer. */
 export class ClusterFlows {
@@ -26,33 +33,41 @@ export class ClusterFlows {
     this.#peers = peers;
   }
 
-  /** What is open on all nodes. Rejects as {@link FlowAnswers.flows} does. */
-  async flows(request: Extract<FlowRequest, { op: 'flows' }>, gone: Promise<void>): Promise<FlowsResult> {
-    const { cluster: _, ...own } = request;
+  /** Rows of all nodes, in the order of their times. Rejects as {@link FlowAnswers.flows} does. */
+  async flows({ cluster: _, ...request }: FlowQuestion, gone: Promise<void>): Promise<FlowsResult> {
+    if (request.want === 'follow') return this.#follow(request, gone);
     const limit = this.#shareOf(request.limit);
     const [here, there] = await Promise.all([
-      this.#answers.flows(own, gone),
-      this.#peers.askAll({ ...own, want: 'open', limit }),
+      this.#answers.flows(request, gone),
+      this.#peers.askAll(() => ({ ...request, limit })),
     ]);
-    const rows: FlowRow[] = [...here.rows];
-    const notes = new Set(here.notes);
-    let { more } = here;
-    for (const { node, answer } of there.answers) {
-      if (!('rows' in answer)) continue;
-      rows.push(...answer.rows);
-      more += answer.more;
-      for (const note of answer.notes) if (!notes.has(note)) notes.add(`${node}: ${note}`);
+    return joined(here, there, request);
+  }
+
+  /** What came after the cursor, once something did, or after some seconds. */
+  async #follow(request: FlowQuestion, gone: Promise<void>): Promise<FlowsResult> {
+    const isFirst = request.cursor === '';
+    const cursor = ClusterCursor.read(request.cursor);
+    const { self } = this.#peers;
+    const limit = this.#shareOf(request.limit);
+    let isGone = false;
+    void gone.then(() => {
+      isGone = true;
+    });
+    for (const until = performance.now() + FLOW_WAIT_MS; ; ) {
+      // A reader that asks at once again asks no node more often for it.
+      if (!isFirst) await Promise.race([delay(this.#pauseMs), gone]);
+      const [here, there] = await Promise.all([
+        this.#answers.flows({ ...request, cursor: cursor.of(self) }, gone, { waits: false }),
+        this.#peers.askAll((peer) => ({ ...request, cursor: cursor.of(peer), limit })),
+      ]);
+      cursor.set(self, here.cursor);
+      for (const { peer, answer } of there.answers) if ('cursor' in answer) cursor.set(peer, answer.cursor);
+      const result = { ...joined(here, there, { ...request, limit: Infinity }), cursor: cursor.text() };
+      // Who is silent is told at once: whether the reader knows it already is not held here.
+      const hasNews = result.rows.length > 0 || result.lost > 0 || there.silent.length > 0;
+      if (isFirst || hasNews || isGone || performance.now() >= until) return result;
     }
-    rows.sort((a, b) => a.at - b.at);
-    const kept = rows.slice(0, request.limit);
-    return {
-      ...here,
-      rows: kept,
-      more: more + rows.length - kept.length,
-      notes: [...notes],
-      nodes: 1 + there.answers.length,
-      silent: there.silent,
-    };
   }
 
   /** What pairs did on all nodes. Rejects as {@link FlowAnswers.totals} does. */
@@ -63,7 +78,7 @@ export class ClusterFlows {
     const limit = this.#shareOf(request.limit);
     const [here, there] = await Promise.all([
       this.#answers.totals(question),
-      this.#peers.askAll({ ...question, limit }),
+      this.#peers.askAll(() => ({ ...question, limit })),
     ]);
     const sumByKey = new Map<string, FlowTotalRow>();
     const notes = new Set(here.notes);
@@ -73,7 +88,7 @@ export class ClusterFlows {
       if (!('totals' in answer)) continue;
       for (const row of answer.totals) addRow(sumByKey, row);
       others = sumOf(others, answer.others);
-      for (const note of answer.notes) if (!notes.has(note)) notes.add(`${node}: ${note}`);
+      addNotes(notes, node, answer.notes);
     }
     const rows = [...sumByKey.values()].sort((a, b) => weight(b, request.by) - weight(a, request.by));
     for (const row of rows.splice(request.limit)) others = sumOf(others, amountsOf(row));
@@ -91,17 +106,56 @@ export class ClusterFlows {
   async #watchAll(question: Extract<PeerFlowRequest, { op: 'flowTotals' }>): Promise<void> {
     const [here, there] = await Promise.all([
       this.#answers.totals(question),
-      this.#peers.askAll({ ...question, limit: 1 }),
+      this.#peers.askAll(() => ({ ...question, limit: 1 })),
     ]);
     const watched = there.answers.map(({ answer }) => ('seconds' in answer ? answer.seconds : 0));
     const leftS = Math.min(question.seconds, TOTAL_WAIT_S) - Math.min(here.seconds, ...watched);
     if (leftS > 0) await delay(leftS * 1000);
   }
 
+  get #pauseMs(): number {
+    return Math.max(FOLLOW_PAUSE_MS, this.#peers.count * FOLLOW_NODE_MS);
+  }
+
   #shareOf(limit: number): number {
     const share = Math.floor(PEER_ROWS / Math.max(1, this.#peers.count));
     return Math.min(limit, Math.max(LEAST_ROWS, share));
   }
+}
+
+/** One answer of this node's and the others'; the first of them, of `last` the last. */
+function joined(here: FlowsResult, there: PeerAnswers, { want, limit }: FlowQuestion): FlowsResult {
+  const rows: FlowRow[] = here.rows.map((row) => toldBy(here.node, row));
+  const notes = new Set(here.notes);
+  let { more, lost } = here;
+  for (const { node, answer } of there.answers) {
+    if (!('rows' in answer)) continue;
+    rows.push(...answer.rows.map((row) => toldBy(node, row)));
+    more += answer.more;
+    lost += answer.lost;
+    addNotes(notes, node, answer.notes);
+  }
+  rows.sort((a, b) => a.at - b.at);
+  const kept = want === 'last' ? rows.slice(-limit) : rows.slice(0, limit);
+  return {
+    ...here,
+    rows: kept,
+    more: more + rows.length - kept.length,
+    lost,
+    notes: [...notes],
+    nodes: 1 + there.answers.length,
+    silent: there.silent,
+  };
+}
+
+/** What is missing is missing of one node. */
+function toldBy(node: string, row: FlowRow): FlowRow {
+  return row.kind === 'gap' || row.kind === 'repaired' ? { ...row, node } : row;
+}
+
+/** What this node says of itself as well is said once. */
+function addNotes(notes: Set<string>, node: string, more: readonly string[]): void {
+  for (const note of more) if (!notes.has(note)) notes.add(`${node}: ${note}`);
 }
 
 /** A pair may be told by two nodes: its connections by one, what the other denied of them by that one. */

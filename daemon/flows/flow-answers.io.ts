@@ -49,13 +49,16 @@ export class FlowAnswers {
     this.#nonce = hex(options.random.bytes(6));
   }
 
-  /** `gone` resolves when the reader has gone. Rejects with E_FLOWS where the kernel tells nothing. */
-  async flows(request: FlowQuestion, gone: Promise<void>): Promise<FlowsResult> {
+  /**
+   * `gone` resolves when the reader has gone. Who follows and does not wait is told what there is. Rejects with E_FLOWS where
+   * the kernel tells nothing.
+   */
+  async flows(request: FlowQuestion, gone: Promise<void>, { waits = true } = {}): Promise<FlowsResult> {
     const { collector } = this.#options;
     await collector.want();
     switch (request.want) {
       case 'follow':
-        return this.#follow(request, gone);
+        return this.#follow(request, gone, waits ? FLOW_WAIT_MS : 0);
       case 'last':
         return this.#last(request);
       case 'open':
@@ -96,7 +99,11 @@ export class FlowAnswers {
     };
   }
 
-  async #follow({ cursor, limit, filter }: FlowQuestion, gone: Promise<void>): Promise<FlowsResult> {
+  async #follow(
+    { cursor, limit, filter }: FlowQuestion,
+    gone: Promise<void>,
+    waitMs: number,
+  ): Promise<FlowsResult> {
     const { collector, counters } = this.#options;
     // A reader that begins is answered at once, so that it knows that from now on it misses nothing.
     if (cursor === '')
@@ -109,7 +116,7 @@ export class FlowAnswers {
     const rows: FlowRow[] = [];
     let from = number;
     let lost = 0;
-    for (const until = performance.now() + FLOW_WAIT_MS; ; ) {
+    for (const until = performance.now() + waitMs; ; ) {
       const slice = collector.ring.read(from, RECORDS_A_TURN);
       lost += slice.lost;
       const found = await this.#rows(slice.records, filter);

@@ -10,7 +10,7 @@ import type { FlowCounter } from '../../flows/flow-counters.ts';
 import { MAX_ANSWER_BYTES, MAX_QUESTION_BYTES, type QuestionOutput } from '../../node/peer-questions.ts';
 import type { WeftNode } from '../../node/weft-node.ts';
 import type { NodeLoop } from '../node-loop.io.ts';
-import { type PeerAnswer, readPeerAnswer } from './peer-answer.ts';
+import { MAX_TOLD_TUNNELS, type PeerAnswer, readPeerAnswer } from './peer-answer.ts';
 
 /** A node that has not answered by then is named as silent: within 2 s of the question, with what is done after. */
 const PATIENCE_MS = 1_800;
@@ -19,14 +19,20 @@ const MAX_TEXT_BYTES = 4 * 1024 * 1024;
 /** Answers that this node makes for others: so many at once, and a second. */
 const ANSWERS = { burst: 16, perSecond: 8 } as const;
 
-/** A request as it is put to another node: what is known there now, and no waiting. */
+/** A request as it is put to another node, which answers what it knows now. */
 export type PeerFlowRequest =
-  | (Extract<FlowRequest, { op: 'flows' }> & { readonly want: 'open' })
-  | (Extract<FlowRequest, { op: 'flowTotals' }> & { readonly wait: false });
+  | Extract<FlowRequest, { op: 'flows' }>
+  | (Extract<FlowRequest, { op: 'flowTotals' }> & { readonly wait: false })
+  /** Its tunnels, the worst first, so many at most. */
+  | { readonly op: 'tunnels'; readonly limit: number };
 
 /** What came of a question to all. */
-interface PeerAnswers {
-  readonly answers: readonly { readonly node: string; readonly answer: PeerAnswer }[];
+export interface PeerAnswers {
+  readonly answers: readonly {
+    readonly peer: PeerId;
+    readonly node: string;
+    readonly answer: Exclude<PeerAnswer, { readonly error: string }>;
+  }[];
   readonly silent: readonly SilentNode[];
 }
 
@@ -41,7 +47,7 @@ interface FlowPeersOptions {
 }
 
 /**
- * Asks all other nodes about their flows, and answers them, over the tunnels: any node is as good as any other, and no API
+ * Asks all other nodes about their flows and tunnels, and answers them, over the tunnels: any node is as good as any other, and no API
  * is needed. Who is down or does not answer in time is named.
  */
 export class FlowPeers {
@@ -68,28 +74,27 @@ export class FlowPeers {
     loop.wake();
   }
 
+  /** This node. */
+  get self(): PeerId {
+    return this.#options.node.peer;
+  }
+
   /** Other nodes, also those that are down. */
   get count(): number {
     return this.#members().length;
   }
 
   /** Never rejects but with E_USAGE, for a filter that is too long. */
-  async askAll(request: PeerFlowRequest): Promise<PeerAnswers> {
+  async askAll(requestTo: (peer: PeerId) => PeerFlowRequest): Promise<PeerAnswers> {
     const { nodeName } = this.#options;
-    const question = utf8(JSON.stringify(request));
-    if (question.length > MAX_QUESTION_BYTES)
-      throw new WeftError(
-        'E_USAGE',
-        'the filter is too long to be put to other nodes',
-        'leave some of it out',
-      );
-    const answers: { node: string; answer: PeerAnswer }[] = [];
+    const answers: PeerAnswers['answers'][number][] = [];
     const silent: SilentNode[] = [];
     const asking = this.#members().map(async ({ peer, state }) => {
       const node = nodeName(peer);
+      const question = questionOf(requestTo(peer));
       const answer = state === 'dead' ? { error: 'it is down' } : await this.#ask(peer, question);
       if ('error' in answer) silent.push({ node, reason: answer.error });
-      else answers.push({ node, answer });
+      else answers.push({ peer, node, answer });
     });
     await Promise.all(asking);
     silent.sort((a, b) => (a.node < b.node ? -1 : 1));
@@ -132,18 +137,30 @@ export class FlowPeers {
   }
 }
 
+/** Throws E_USAGE where it does not fit. */
+function questionOf(request: PeerFlowRequest): Uint8Array {
+  const question = utf8(JSON.stringify(request));
+  if (question.length <= MAX_QUESTION_BYTES) return question;
+  throw new WeftError('E_USAGE', 'the filter is too long to be put to other nodes', 'leave some of it out');
+}
+
 function readRequest(bytes: Uint8Array): PeerFlowRequest | undefined {
   try {
     const value: unknown = JSON.parse(utf8Text(bytes) ?? '');
     if (typeof value !== 'object' || value === null) return undefined;
+    const { op, limit } = value as Readonly<Record<string, unknown>>;
+    if (op === 'tunnels') return isTunnelLimit(limit) ? { op, limit } : undefined;
     const request = decodeFlowRequest(value as Record<string, unknown>);
-    if (request?.ok !== true) return undefined;
-    const { op } = request.value;
-    const isOfNow = op === 'flows' ? request.value.want === 'open' : !request.value.wait;
-    return isOfNow && !request.value.cluster ? (request.value as PeerFlowRequest) : undefined;
+    if (request?.ok !== true || request.value.cluster) return undefined;
+    const isOfNow = request.value.op === 'flows' || !request.value.wait;
+    return isOfNow ? (request.value as PeerFlowRequest) : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isTunnelLimit(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_TOLD_TUNNELS;
 }
 
 /** Undefined where it is too long. */

@@ -13,6 +13,8 @@ import type { GateAttachment } from '../../npc/gate/attachment-file.ts';
 import { RouteTable } from '../../router/datapath/route-table.ts';
 import type { NodeLoop } from '../node-loop.io.ts';
 import type { Config } from '../settings/config.ts';
+import { nameOf, type StatusContext } from '../status/status-context.ts';
+import { tunnelsView } from '../status/tunnels-view.ts';
 import { ClusterFlows } from './cluster-flows.io.ts';
 import { DeniedFeed } from './denied-feed.io.ts';
 import { FlowAnswers } from './flow-answers.io.ts';
@@ -40,7 +42,8 @@ export interface FlowWatchOptions {
   readonly config: Pick<Config, 'name' | 'runDir' | 'flows' | 'flowBytes' | 'policy'>;
   readonly node: Pick<WeftNode, 'peer' | 'ipam' | 'gossip' | 'infoOf' | 'ownAddresses' | 'questions'>;
   readonly loop: Pick<NodeLoop, 'on' | 'wake'>;
-  readonly nodeName: (peer: PeerId) => string;
+  /** What the views of this node's state look at. */
+  readonly context: StatusContext;
   /** Who hangs on this node, where a gate is kept. */
   readonly attachments: () => readonly GateAttachment[];
   readonly sysctl: Sysctl;
@@ -53,7 +56,8 @@ export interface FlowWatchOptions {
  * `--flows` wants it.
  */
 export function openFlowWatch(options: FlowWatchOptions): FlowWatch {
-  const { config, node, loop, nodeName, sysctl, log, counters } = options;
+  const { config, node, loop, context, sysctl, log, counters } = options;
+  const nodeName = (peer: PeerId): string => nameOf(context, peer);
   const owners = ringOwners(node);
   const denied = new DeniedFeed({
     runDir: config.runDir,
@@ -76,7 +80,7 @@ export function openFlowWatch(options: FlowWatchOptions): FlowWatch {
   const answers = new FlowAnswers({
     collector,
     names,
-    nodes: () => nodeNames(options),
+    nodes: () => nodeNames(node, nodeName),
     nodeName: config.name,
     isCounted: () => sysctl.read(ACCOUNTING) === '1',
     isRecording: config.flows,
@@ -98,7 +102,11 @@ export function openFlowWatch(options: FlowWatchOptions): FlowWatch {
   const retry = config.flows ? recordAlways(collector, log) : undefined;
   const peers = new FlowPeers({
     ...{ node, loop, nodeName, counters, now: clock },
-    answer: (request) => (request.op === 'flows' ? answers.flows(request, NEVER) : answers.totals(request)),
+    answer: async (request) => {
+      if (request.op === 'tunnels') return tunnelsView(options.context, request.limit);
+      if (request.op === 'flowTotals') return answers.totals(request);
+      return answers.flows(request, NEVER, { waits: false });
+    },
   });
   return {
     answers,
@@ -151,7 +159,10 @@ function ownPods({ attachments }: FlowWatchOptions): ReadonlyMap<string, string>
   );
 }
 
-function nodeNames({ node, nodeName }: FlowWatchOptions): Omit<KnownNames, 'podName'> {
+function nodeNames(
+  node: FlowWatchOptions['node'],
+  nodeName: (peer: PeerId) => string,
+): Omit<KnownNames, 'podName'> {
   const others = node.gossip.members().flatMap(({ peer }) => node.infoOf(peer)?.addresses ?? []);
   const addresses = new Set([...node.ownAddresses, ...others].map(formatAddress));
   return { nodeName, isNodeAddress: (address) => addresses.has(address) };

@@ -7,24 +7,42 @@ import {
   MAX_FLOW_ROWS,
   MAX_TOTAL_ROWS,
 } from '../../control/flow-request.ts';
+import type { ToldTunnel } from '../../control/tunnels-request.ts';
+import { isCursor } from './cluster-cursor.ts';
 
 /** What another node answered about its flows, as far as it is used. */
 export type PeerAnswer =
-  | { readonly rows: readonly FlowRow[]; readonly more: number; readonly notes: readonly string[] }
+  | {
+      readonly rows: readonly FlowRow[];
+      /** Where a reader that follows goes on. */
+      readonly cursor: string;
+      readonly lost: number;
+      readonly more: number;
+      readonly notes: readonly string[];
+    }
   | {
       readonly totals: readonly FlowTotalRow[];
       readonly others: FlowAmounts | null;
       readonly seconds: number;
       readonly notes: readonly string[];
     }
+  | { readonly tunnels: readonly ToldTunnel[]; readonly more: number }
   /** Why it does not tell. */
   | { readonly error: string };
 
 type Json = Readonly<Record<string, unknown>>;
 
+/** Tunnels that one node is asked for. */
+export const MAX_TOLD_TUNNELS = 1_000;
 const MAX_NOTES = 16;
+const MAX_POLICIES = 100;
 const MAX_TEXT_LENGTH = 400;
-const CONNECTION_KINDS = ['start', 'live', 'update', 'end', 'gone'];
+const CONNECTION_KINDS: readonly unknown[] = ['start', 'live', 'update', 'end', 'gone'];
+const DIRECTIONS: readonly unknown[] = ['out', 'in', 'local', 'through'];
+const GAP_REASONS: readonly unknown[] = ['overrun', 'flood', 'drops'];
+const TUNNEL_STATES: readonly unknown[] = [
+  ...['connected', 'connecting', 'idle', 'unreachable', 'suspect', 'dead', 'left'],
+];
 
 /** Reads the text of an answer, which is not trusted: any node of the cluster may have been taken over. */
 export function readPeerAnswer(text: string): PeerAnswer | undefined {
@@ -36,45 +54,68 @@ export function readPeerAnswer(text: string): PeerAnswer | undefined {
   }
   if (!isRecord(value)) return undefined;
   if (isText(value.error)) return { error: value.error };
-  const { rows, more, notes, others, seconds } = value;
+  const { rows, cursor, lost, more, notes, others, seconds, tunnels } = value;
+  if (isList(tunnels, MAX_TOLD_TUNNELS, isTunnel)) return isCount(more) ? { tunnels, more } : undefined;
   if (!isList(notes, MAX_NOTES, isText)) return undefined;
-  if (isList(rows, MAX_FLOW_ROWS, isOpenRow) && isCount(more)) return { rows, more, notes };
+  if (isList(rows, MAX_FLOW_ROWS, isFlowRow) && isCount(more) && isCount(lost) && isCursor(cursor))
+    return { rows, cursor, lost, more, notes };
   const isTotals = isList(rows, MAX_TOTAL_ROWS, isTotalRow) && isCount(seconds);
   if (!isTotals || (others !== null && !isAmounts(others))) return undefined;
   return { totals: rows, others, seconds, notes };
 }
 
-/** A connection that is open: nothing else is asked of other nodes. */
-function isOpenRow(value: unknown): value is FlowRow {
-  if (!isRecord(value)) return false;
-  const {
-    kind,
-    at,
-    verdict,
-    protocol,
-    source,
-    target,
-    service,
-    direction,
-    replied,
-    startedAt,
-    sent,
-    received,
-  } = value;
+function isFlowRow(value: unknown): value is FlowRow {
+  if (!isRecord(value) || !isCount(value.at)) return false;
+  const { kind, from, reason, count, found, gone } = value;
+  if (kind === 'gap')
+    return isCount(from) && GAP_REASONS.includes(reason) && (count === null || isCount(count));
+  if (kind === 'repaired') return isCount(found) && isCount(gone);
+  if (!isText(value.protocol) || !isEnd(value.source) || !isEnd(value.target)) return false;
+  return kind === 'drop' ? isDrop(value) : isConnection(value);
+}
+
+function isDrop({ verdict, way, policies }: Json): boolean {
+  const isWay = way === 'ingress' || way === 'egress';
+  return verdict === 'dropped' && isWay && isList(policies, MAX_POLICIES, isText);
+}
+
+function isConnection({
+  kind,
+  verdict,
+  service,
+  direction,
+  replied,
+  startedAt,
+  sent,
+  received,
+}: Json): boolean {
   return (
-    CONNECTION_KINDS.includes(kind as string) &&
-    isCount(at) &&
+    CONNECTION_KINDS.includes(kind) &&
     verdict === 'forwarded' &&
-    isText(protocol) &&
-    isEnd(source) &&
-    isEnd(target) &&
     (service === null || (isRecord(service) && isAddress(service.address) && isPort(service.port))) &&
-    ['out', 'in', 'local', 'through'].includes(direction as string) &&
+    DIRECTIONS.includes(direction) &&
     typeof replied === 'boolean' &&
     (startedAt === null || isCount(startedAt)) &&
     [sent, received].every(
       (each) => each === null || (isRecord(each) && isCount(each.packets) && isCount(each.bytes)),
     )
+  );
+}
+
+function isTunnel(value: unknown): value is ToldTunnel {
+  if (!isRecord(value)) return false;
+  const { peerId, state, endpoint, via, datapath, suite, rttMs, mtu, mtuConfirmed, loss, link } = value;
+  return (
+    isText(peerId) &&
+    TUNNEL_STATES.includes(state) &&
+    [endpoint, via, datapath, suite].every((each) => each === null || isText(each)) &&
+    (rttMs === null || isCount(rttMs)) &&
+    isCount(mtu) &&
+    typeof mtuConfirmed === 'boolean' &&
+    (loss === null || isCount(loss)) &&
+    isCount(value.sentBytes) &&
+    isCount(value.receivedBytes) &&
+    (link === null || link === 'ours' || link === 'theirs')
   );
 }
 

@@ -7,7 +7,7 @@ interface Flows {
   close(): void;
 }
 
-/** Answers who asks for flows, users and other nodes. What it takes is loaded when somebody does, or for `--flows`. */
+/** Answers who asks for flows, or for tunnels of other nodes: users and other nodes. What it takes is loaded when somebody does, or for `--flows`. */
 export function openFlows(options: FlowWatchOptions): Flows {
   const { config, loop } = options;
   let loading: Promise<FlowWatch> | undefined;
@@ -33,6 +33,13 @@ export function openFlows(options: FlowWatchOptions): Flows {
       flowTotals: async (request) => {
         const { answers, cluster } = await load();
         return request.cluster ? cluster.totals(request) : answers.totals(request);
+      },
+      clusterTunnels: async () => {
+        const [{ peers }, { clusterTunnels }] = await Promise.all([
+          load(),
+          import('../flows/cluster-tunnels.io.ts'),
+        ]);
+        return clusterTunnels(peers);
       },
     },
     close: () => {

@@ -241,6 +241,30 @@ describe('weft flows', function () {
     }
   });
 
+  it('follows the cluster from any node, and says which node tells no more, and that it tells again', async () => {
+    const watching = await follow(far, '--cluster', '--to', SERVICE);
+    const { pid } = await near.ask('process');
+    const isOfClient = (row: FlowRow): boolean => 'source' in row && row.source.address === client.v4;
+    await talk(client, `TCP4:${SERVICE}:80`);
+    await watching.row('the start', (row) => row.kind === 'start' && isOfClient(row));
+    const stopped = performance.now();
+    process.kill(pid, 'SIGSTOP');
+    try {
+      await watching.row('the silence', (row) => row.kind === 'silent' && row.node === 'n1');
+      console.log(`      a stopped node was named after ${Math.round(performance.now() - stopped)} ms`);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    await talk(client, `TCP4:${SERVICE}:80`);
+    await watching.row('its return', (row) => row.kind === 'tells' && row.node === 'n1');
+    await until('both connections', () => {
+      const starts = watching.rows.filter((row) => row.kind === 'start' && isOfClient(row));
+      return starts.length === 2;
+    });
+    const last = await far.weft('--json', 'flows', '--cluster', '--last', '10', '--to', SERVICE);
+    ok((JSON.parse(last.stdout) as FlowsResult).rows.some(isOfClient), last.stdout);
+  });
+
   // The floods come last: while they are among the totals, a pair of few connections falls into the rest.
 
   it('shows a gap where events were lost, and finds with a dump what lives', async () => {

@@ -5,15 +5,16 @@ import { endProcess, until } from '../../cluster/command.ts';
 const WEFT = `${import.meta.dirname}/../../../bin/weft`;
 
 /** What `--json --follow` prints beside rows. */
-interface LostRow {
-  readonly kind: 'lost';
-  readonly count: number;
-}
+type Told =
+  | FlowRow
+  | { readonly kind: 'lost'; readonly count: number }
+  /** A node of the cluster tells no more, or again. */
+  | { readonly kind: 'silent' | 'tells'; readonly node: string };
 
 /** A `weft flows --follow` that runs, and all that it has printed. */
 export class Follower {
   readonly child: ChildProcess;
-  readonly rows: (FlowRow | LostRow)[] = [];
+  readonly rows: Told[] = [];
   stderr = '';
   #partial = '';
 
@@ -27,12 +28,12 @@ export class Follower {
     this.child.stdout!.setEncoding('utf8').on('data', (text: string) => {
       const lines = (this.#partial + text).split('\n');
       this.#partial = lines.pop()!;
-      for (const line of lines) this.rows.push(JSON.parse(line) as FlowRow | LostRow);
+      for (const line of lines) this.rows.push(JSON.parse(line) as Told);
     });
   }
 
   /** The first row that `wanted` takes, once there is one. */
-  async row(what: string, wanted: (row: FlowRow | LostRow) => boolean, timeoutMs = 20_000): Promise<FlowRow> {
+  async row(what: string, wanted: (row: Told) => boolean, timeoutMs = 20_000): Promise<FlowRow> {
     const found = await until(what, () => this.rows.find(wanted), { timeoutMs }).catch((error: unknown) => {
       throw new Error(`${String(error)}: ${this.stderr} ${JSON.stringify(this.rows.slice(-20))}`);
     });

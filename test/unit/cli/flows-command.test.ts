@@ -103,6 +103,36 @@ describe('weft flows', () => {
     equal(world.stderr, 'weft: a note\n');
   });
 
+  it('follows the whole cluster, and says which nodes do not tell, and which tell again', async () => {
+    const results = [
+      { silent: [{ node: 'n2', reason: 'it is down' }] },
+      { rows: [DROP], silent: [{ node: 'n2', reason: 'it is down' }] },
+      {
+        rows: [{ kind: 'gap', at: 0, from: 0, reason: 'flood', count: 2, node: 'n3\u001b' } as const],
+        silent: [],
+      },
+      {},
+    ];
+    const world = new FlowsWorldOfTest();
+    world.results.push(...results);
+    await world.run(['-f', '--cluster', '--verdict', 'dropped']);
+    deepEqual(world.asked[0], {
+      ...{ op: 'flows', want: 'follow', cursor: '', limit: 500 },
+      ...{ filter: { verdict: 'dropped' }, cluster: true },
+    });
+    const [silent, drop, back, gap] = world.stdout.split('\n');
+    deepEqual([silent, back], ['--- not of n2: it is down ---', '--- of n2 again ---']);
+    match(drop!, /DROPPED/);
+    match(gap!, /--- n3\?: 2 events missing since /);
+
+    const asJson = new FlowsWorldOfTest();
+    asJson.results.push(...results);
+    await asJson.run(['-f', '--cluster'], true);
+    const kinds = asJson.stdout.trim().split('\n');
+    deepEqual(JSON.parse(kinds[0]!), { kind: 'silent', node: 'n2', reason: 'it is down' });
+    deepEqual(JSON.parse(kinds[2]!), { kind: 'tells', node: 'n2' });
+  });
+
   it('prints JSON, a row a line where it follows', async () => {
     const world = new FlowsWorldOfTest();
     world.results.push({}, { rows: [ROW, DROP], lost: 2 }, {});
@@ -139,7 +169,6 @@ describe('weft flows', () => {
       ['--verdict', 'no'],
       ['--pod', 'web'],
       ['-f', '--last', '3'],
-      ['-f', '--cluster'],
     ]) {
       const error = await new FlowsWorldOfTest().run(argv).catch((cause: unknown) => cause);
       equal((error as WeftError | undefined)?.code, 'E_USAGE', argv.join(' '));

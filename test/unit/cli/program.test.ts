@@ -80,6 +80,7 @@ const RESULTS: ControlResults = {
     ],
     allocations: [{ containerId: 'c1', ifname: 'eth0', addresses: ['10.32.0.2'] }],
   },
+  clusterTunnels: { tunnels: [], more: 0, nodes: 0, silent: [] },
   connect: { connecting: ['b:6783'] },
   forget: { forgotten: ['b:6783'], unknown: ['c:6783'] },
   rmpeer: { peerId: 'b'.repeat(64), name: 'node-b', ranges: ['10.40.0.0/13'] },

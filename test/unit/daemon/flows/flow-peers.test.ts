@@ -106,7 +106,7 @@ describe('questions to all nodes about flows', () => {
       cluster.add(name, answering(1));
       cluster.forged.set(name, new Uint8Array(bytes));
     }
-    const { answers, silent } = await a.askAll(TOTALS);
+    const { answers, silent } = await a.askAll(() => TOTALS);
     deepEqual(
       answers.map(({ node, answer }) => [node, 'totals' in answer && answer.totals.length]),
       [['node b', 2]],
@@ -129,10 +129,49 @@ describe('questions to all nodes about flows', () => {
     const cluster = new Cluster();
     const a = cluster.add('a', answering(0));
     cluster.add('b', answering(1_000));
-    const { answers } = await a.askAll(TOTALS);
+    const { answers } = await a.askAll(() => TOTALS);
     const [{ answer }] = answers as [(typeof answers)[0]];
     ok('totals' in answer && answer.totals.length > 100 && answer.totals.length < 1_000);
     ok(cluster.largest <= MAX_ANSWER_BYTES);
+  });
+
+  it('bring what happened, and where a reader goes on, and of tunnels the worst', async () => {
+    const end = (address: string) => ({ address, port: 80, pod: 'ns/p', node: 'n', isNode: false });
+    const drop = {
+      ...{ kind: 'drop', at: 5, verdict: 'dropped', protocol: 'TCP', way: 'ingress', policies: ['P ns/p'] },
+      ...{ source: end('10.0.0.1'), target: end('fd00::1') },
+    };
+    const rows = [
+      drop,
+      { kind: 'gap', at: 6, from: 5, reason: 'flood', count: null },
+      { kind: 'repaired', at: 7, found: 1, gone: 2 },
+    ];
+    const tunnel = {
+      ...{ peerId: 'c', state: 'connected', endpoint: '192.0.2.1:6783', via: null, datapath: 'fast' },
+      ...{ suite: 'AES-256-GCM', rttMs: 0.3, mtu: 1420, mtuConfirmed: true, loss: null, link: null },
+      ...{ sentBytes: 1, receivedBytes: 2 },
+    };
+    const cluster = new Cluster();
+    const a = cluster.add('a', answering(0));
+    let flows: object = { rows, cursor: 'x.1-7', lost: 2, more: 0, notes: [] };
+    let tunnels: object = { tunnels: [tunnel], more: 4 };
+    cluster.add('b', async ({ op }) => (op === 'tunnels' ? tunnels : flows));
+    const follow = { op: 'flows', want: 'follow', cursor: 'x.1-2', limit: 9, filter: {} } as const;
+    const answersTo = async (request: PeerFlowRequest) => (await a.askAll(() => request)).answers;
+    deepEqual((await answersTo(follow))[0]?.answer, flows);
+    deepEqual((await answersTo({ op: 'tunnels', limit: 5 }))[0]?.answer, tunnels);
+    deepEqual(cluster.asked, [follow, { op: 'tunnels', limit: 5 }]);
+
+    for (const wrong of [{ way: 'out' }, { policies: [7] }, { source: null }, { kind: 'odd' }, { at: 'x' }]) {
+      flows = { rows: [{ ...drop, ...wrong }], cursor: 'x', lost: 0, more: 0, notes: [] };
+      deepEqual(await answersTo(follow), [], JSON.stringify(wrong));
+    }
+    flows = { rows, cursor: 'a,b:c', lost: 0, more: 0, notes: [] };
+    deepEqual(await answersTo(follow), []);
+    for (const wrong of [{ state: 'odd' }, { rttMs: 'x' }, { endpoint: 7 }, { link: 'x' }]) {
+      tunnels = { tunnels: [{ ...tunnel, ...wrong }], more: 0 };
+      deepEqual(await answersTo({ op: 'tunnels', limit: 5 }), [], JSON.stringify(wrong));
+    }
   });
 
   it('are answered so often and no more', async () => {
@@ -140,10 +179,10 @@ describe('questions to all nodes about flows', () => {
     const a = cluster.add('a', answering(0));
     cluster.add('b', answering(1));
     const outcomes = [];
-    for (let i = 0; i < 20; i++) outcomes.push((await a.askAll(TOTALS)).silent.length);
+    for (let i = 0; i < 20; i++) outcomes.push((await a.askAll(() => TOTALS)).silent.length);
     equal(outcomes.filter((silent) => silent === 0).length, 16);
     cluster.now = instant(1_000);
-    equal((await a.askAll(TOTALS)).silent.length, 0);
+    equal((await a.askAll(() => TOTALS)).silent.length, 0);
   });
 
   it('may ask for nothing but what is known now', async () => {
@@ -153,18 +192,24 @@ describe('questions to all nodes about flows', () => {
     for (const request of [
       { ...TOTALS, wait: true },
       { ...TOTALS, cluster: true },
-      { op: 'flows', want: 'follow', cursor: '', limit: 1, filter: {} },
+      { op: 'flows', want: 'follow', cursor: '', limit: 1, filter: {}, cluster: true },
+      { op: 'tunnels', limit: 0 },
       { op: 'status' },
     ]) {
-      const { silent } = await a.askAll(request as unknown as PeerFlowRequest);
+      const { silent } = await a.askAll(() => request as unknown as PeerFlowRequest);
       deepEqual(silent, [{ node: 'node b', reason: 'it does not understand the question' }]);
     }
     deepEqual(cluster.asked, []);
   });
 
   it('are refused where they are too long', async () => {
-    const a = new Cluster().add('a', answering(0));
+    const cluster = new Cluster();
+    const a = cluster.add('a', answering(0));
+    cluster.add('b', answering(0));
     const filter = { pod: 'x'.repeat(400), from: 'x'.repeat(400), to: 'x'.repeat(400) };
-    await rejects(a.askAll({ op: 'flows', want: 'open', cursor: '', limit: 1, filter }), { code: 'E_USAGE' });
+    await rejects(
+      a.askAll(() => ({ op: 'flows', want: 'open', cursor: '', limit: 1, filter })),
+      { code: 'E_USAGE' },
+    );
   });
 });

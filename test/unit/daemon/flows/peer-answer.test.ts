@@ -18,7 +18,7 @@ const ROW = {
 };
 const AMOUNTS = { open: 1, began: 2, drops: 0, sentBytes: 3, receivedBytes: 4 };
 const TOTAL = { source: null, target: END, service: null, port: 80, protocol: 'TCP', ...AMOUNTS };
-const OPEN = { rows: [ROW], more: 0, notes: ['a'] };
+const OPEN = { rows: [ROW], cursor: 'x.1-7', lost: 0, more: 0, notes: ['a'] };
 const TOTALS = { rows: [TOTAL], others: AMOUNTS, seconds: 9, notes: [] };
 
 describe('the answer of another node about its flows', () => {
@@ -60,6 +60,8 @@ describe('the answer of another node about its flows', () => {
       ...wrongTotals.map((row) => ({ ...TOTALS, rows: [row] })),
       { ...OPEN, notes: [1] },
       { ...OPEN, more: 'some' },
+      { ...OPEN, cursor: undefined },
+      { ...OPEN, lost: -1 },
       { ...OPEN, rows: new Array(2_001).fill(ROW) },
       { ...TOTALS, others: {} },
       { ...TOTALS, seconds: undefined },

@@ -1,0 +1,94 @@
+import { deepEqual, equal } from 'node:assert/strict';
+import type { PeerId } from '../../../../base/peer-id.ts';
+import type { FlowRequest, FlowRow, FlowsResult } from '../../../../control/flow-request.ts';
+import { ClusterCursor } from '../../../../daemon/flows/cluster-cursor.ts';
+import { ClusterFlows } from '../../../../daemon/flows/cluster-flows.io.ts';
+import type { FlowAnswers } from '../../../../daemon/flows/flow-answers.io.ts';
+import type { FlowPeers, PeerFlowRequest } from '../../../../daemon/flows/flow-peers.io.ts';
+
+type FlowQuestion = Extract<FlowRequest, { op: 'flows' }>;
+
+const [SELF, OTHER, SLOW] = ['a', 'b', 'c'].map((digit) => digit.repeat(64)) as [PeerId, PeerId, PeerId];
+const NEVER = new Promise<void>(() => {});
+const FOLLOW: FlowQuestion = {
+  op: 'flows',
+  want: 'follow',
+  cursor: '',
+  limit: 10,
+  filter: {},
+  cluster: true,
+};
+
+function gap(at: number): FlowRow {
+  return { kind: 'gap', at, from: at, reason: 'overrun', count: null };
+}
+
+/** Two nodes that answer, the third does not; each hands out cursors `NAME-1`, `NAME-2` … */
+class Nodes {
+  readonly asked: string[] = [];
+  rows: Record<string, FlowRow[]> = {};
+  #answers = 0;
+
+  readonly flows = new ClusterFlows(
+    {
+      flows: async ({ cursor, limit }: FlowQuestion) => this.#answer('n1', cursor, limit),
+    } as unknown as FlowAnswers,
+    {
+      self: SELF,
+      count: 2,
+      askAll: async (requestTo: (peer: PeerId) => PeerFlowRequest) => {
+        requestTo(SLOW);
+        const { cursor, limit } = requestTo(OTHER) as FlowQuestion;
+        return {
+          answers: [{ peer: OTHER, node: 'n2', answer: this.#answer('n2', cursor, limit) }],
+          silent: [{ node: 'n3', reason: 'it is down' }],
+        };
+      },
+    } as unknown as FlowPeers,
+  );
+
+  #answer(node: string, cursor: string, limit: number): FlowsResult {
+    this.asked.push(`${node} ${cursor} ${limit}`);
+    const rows = this.rows[node] ?? [];
+    this.rows[node] = [];
+    const notes = ['bytes are not counted', ...(node === 'n2' ? ['names are missing'] : [])];
+    const head = { node, lost: node === 'n2' ? 3 : 0, more: 0, counted: true, recording: false, notes };
+    return { ...head, rows, cursor: `${node}-${++this.#answers}` };
+  }
+}
+
+describe('flows of a whole cluster', () => {
+  it('are followed on each node from where its last answer ended', async () => {
+    const nodes = new Nodes();
+    const first = await nodes.flows.flows(FOLLOW, NEVER);
+    nodes.rows = { n1: [gap(7)], n2: [gap(5)] };
+    const second = await nodes.flows.flows({ ...FOLLOW, cursor: first.cursor }, NEVER);
+    deepEqual(nodes.asked, ['n1  10', 'n2  10', 'n1 n1-1 10', 'n2 n2-2 10']);
+    deepEqual(second.rows, [
+      { ...gap(5), node: 'n2' },
+      { ...gap(7), node: 'n1' },
+    ]);
+    deepEqual(
+      [second.nodes, second.silent, second.lost, second.notes],
+      [2, [{ node: 'n3', reason: 'it is down' }], 3, ['bytes are not counted', 'n2: names are missing']],
+    );
+    const cursor = ClusterCursor.read(second.cursor);
+    deepEqual([cursor.of(SELF), cursor.of(OTHER), cursor.of(SLOW)], ['n1-3', 'n2-4', '']);
+  });
+
+  it('are the last of all nodes, in the order of their times', async () => {
+    const nodes = new Nodes();
+    nodes.rows = { n1: [gap(1), gap(4)], n2: [gap(2), gap(3)] };
+    const { rows, more } = await nodes.flows.flows({ ...FOLLOW, want: 'last', limit: 3 }, NEVER);
+    deepEqual(
+      rows.map(({ at }) => at),
+      [2, 3, 4],
+    );
+    equal(more, 1);
+  });
+
+  it('begin anew where the cursor is none', async () => {
+    for (const text of ['', 'x', ':', 'aaaaaaaaaaaaaaaa:a b', `${'a'.repeat(16)}:${'1'.repeat(65)}`])
+      equal(ClusterCursor.read(text).of(SELF), '', text);
+  });
+});
