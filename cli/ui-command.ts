@@ -35,7 +35,7 @@ export function addUiCommand(
 ): void {
   command
     .option('--port <number>', 'the port on 127.0.0.1; 0 for any that is free', '0')
-    .option('--here', 'flows of this node only; else of all nodes, which are asked by this one')
+    .option('--here', 'what this node knows; else also flows and tunnels of all others, which it asks')
     .option(
       '--tokens',
       'also let in who gives a token of Kubernetes: they see the namespaces whose pods they may list',

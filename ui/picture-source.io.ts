@@ -44,6 +44,7 @@ export class PictureSource {
   #making: Promise<Picture> | undefined;
   #reportAt = -Infinity;
   #totalsAt = -Infinity;
+  #tunnelsAt = -Infinity;
   #nodeCount = 1;
   #isRemembered = false;
 
@@ -115,7 +116,7 @@ export class PictureSource {
         this.#nodeCount = 1 + report.peers.peers.length;
       } else maker.takePeers(await asked.weftd({ op: 'peers' }), Date.now());
       maker.takeAway(null);
-      if (withFlows) await this.#askTotals();
+      if (withFlows) await Promise.all([this.#askTotals(), this.#askTunnels()]);
     } catch (error) {
       if (!(error instanceof WeftError)) throw error;
       maker.takeAway(error.message);
@@ -126,9 +127,25 @@ export class PictureSource {
     return this.#last;
   }
 
+  /** Of the other nodes. A weftd of before, which knows no such question, leaves them out. */
+  async #askTunnels(): Promise<void> {
+    const { asked, cluster } = this.#options;
+    if (!cluster || performance.now() - this.#tunnelsAt < Math.max(REPORT_MS, this.#clusterPauseMs)) return;
+    this.#tunnelsAt = performance.now();
+    try {
+      this.#maker.takeTunnels(await asked.weftd({ op: 'clusterTunnels' }), Date.now());
+    } catch (error) {
+      if (!(error instanceof WeftError) || error.code !== 'E_BAD_REQUEST') throw error;
+    }
+  }
+
+  get #clusterPauseMs(): number {
+    return Math.max(SERIES_STEP_MS, this.#nodeCount * CLUSTER_MS);
+  }
+
   async #askTotals(): Promise<void> {
     const { asked, cluster } = this.#options;
-    const pauseMs = cluster ? Math.max(SERIES_STEP_MS, this.#nodeCount * CLUSTER_MS) : SERIES_STEP_MS;
+    const pauseMs = cluster ? this.#clusterPauseMs : SERIES_STEP_MS;
     // A little early counts as in time: both are a multiple of the same step.
     if (performance.now() - this.#totalsAt < pauseMs - SERIES_STEP_MS / 2) return;
     const all = cluster ? { cluster } : {};
@@ -151,11 +168,19 @@ export class PictureSource {
 
   /** Hears of denied packets, one question after the other. */
   async #followUntil(signal: AbortSignal): Promise<void> {
-    const { asked } = this.#options;
+    const { asked, cluster } = this.#options;
     const filter = { verdict: 'dropped' } as const;
+    const all = cluster ? { cluster } : {};
     for (let cursor = ''; !signal.aborted; ) {
       try {
-        const question = { op: 'flows', want: 'follow', cursor, limit: MAX_FLOW_ROWS, filter } as const;
+        const question = {
+          op: 'flows',
+          want: 'follow',
+          cursor,
+          limit: MAX_FLOW_ROWS,
+          filter,
+          ...all,
+        } as const;
         const answer = await asked.weftd(question, signal);
         if (signal.aborted) return;
         cursor = answer.cursor;

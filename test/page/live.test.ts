@@ -74,12 +74,22 @@ describe('the page of weft ui', function () {
   it('shows a tunnel with its way, its round trip, its cipher and its size', async () => {
     await page.locator('.switch span', { hasText: 'Nodes' }).click();
     await page.locator('.list-row', { hasText: 'node-5' }).click();
-    await page.locator('#details button', { hasText: 'node-5' }).click();
+    await page.locator('#details').getByRole('button', { name: 'node-5', exact: true }).click();
     await holdsText(page, '#details-title', 'node-1 → node-5');
     const text = (await page.locator('#details').textContent()) ?? '';
     for (const fact of [/relayed by node-2/, /AES-256-GCM/, /1352 bytes/, /sleeve/, /Round trip\s*[\d.]+ ms/])
       match(text, fact);
     await page.locator('#details .u-wrap canvas').first().waitFor();
+  });
+
+  it('shows a tunnel between two other nodes, as the one that has it tells', async () => {
+    await page.locator('.switch span', { hasText: 'Nodes' }).click();
+    await page.locator('.list-row', { hasText: 'node-5' }).click();
+    await page.locator('#details button', { hasText: 'node-3 → node-5' }).click();
+    await holdsText(page, '#details-title', 'node-3 → node-5');
+    match((await page.locator('#details').textContent()) ?? '', /relayed by node-1/);
+    equal(await page.locator('#details canvas').count(), 0);
+    deepEqual(faults, []);
   });
 
   it('shows only what the filter asks for', async () => {

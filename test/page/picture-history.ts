@@ -2,6 +2,7 @@ import type { ReportResult } from '../../control/control-protocol.ts';
 import type { FlowsResult, FlowTotalsResult } from '../../control/flow-request.ts';
 import type { PolicyStatusResult } from '../../control/npc-request.ts';
 import type { PeersResult } from '../../control/peer-status.ts';
+import type { ClusterTunnelsResult } from '../../control/tunnels-request.ts';
 import { dropReasons } from '../../daemon/status/drop-reasons.ts';
 import { type Picture, SERIES_POINTS, SERIES_STEP_MS } from '../../ui/picture/picture.ts';
 import { PictureMaker } from '../../ui/picture/picture-maker.ts';
@@ -34,6 +35,7 @@ export class PictureHistory {
     if (this.#step++ % REPORT_STEPS === 0)
       maker.takeReport(this.#cluster.weftd({ op: 'report' }, at) as ReportResult, at);
     maker.takePeers(this.#cluster.weftd({ op: 'peers' }, at) as PeersResult, at);
+    maker.takeTunnels(this.#cluster.weftd({ op: 'clusterTunnels' }, at) as ClusterTunnelsResult, at);
     const question = { op: 'flowTotals', seconds: SECONDS, wait: false, by: 'bytes', limit: 1000 } as const;
     maker.takeTotals(this.#cluster.weftd(question, at) as FlowTotalsResult, at);
     if (this.#step % 4 === 0) {

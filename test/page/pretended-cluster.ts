@@ -9,6 +9,7 @@ import type {
 } from '../../control/flow-request.ts';
 import type { NpcRequest, PolicyExplainResult, PolicyStatusResult } from '../../control/npc-request.ts';
 import type { PeersResult } from '../../control/peer-status.ts';
+import type { ClusterTunnelsResult } from '../../control/tunnels-request.ts';
 import type { AskedPrograms } from '../../ui/picture-source.io.ts';
 import { seededRandom } from '../seeded-random.ts';
 
@@ -122,9 +123,13 @@ export class PretendedCluster {
     };
   }
 
-  weftd(request: ControlRequest, atMs: number): ReportResult | PeersResult | FlowTotalsResult | FlowsResult {
+  weftd(
+    request: ControlRequest,
+    atMs: number,
+  ): ReportResult | PeersResult | ClusterTunnelsResult | FlowTotalsResult | FlowsResult {
     if (request.op === 'report') return this.#report(atMs);
     if (request.op === 'peers') return this.#peers(atMs);
+    if (request.op === 'clusterTunnels') return this.#othersTunnels(atMs);
     if (request.op === 'flowTotals') return this.#totals(atMs, request.seconds);
     if (request.op === 'flows') return this.#drops(atMs);
     throw new WeftError('E_REQUEST', `nobody expects ${request.op}`, '');
@@ -293,6 +298,20 @@ export class PretendedCluster {
       }),
       seeds: [],
     };
+  }
+
+  /** Each node to the two after it; the third from the one before the last is relayed. */
+  #othersTunnels(atMs: number): ClusterTunnelsResult {
+    const { peers } = this.#peers(atMs);
+    const tunnels = peers.flatMap(({ peerId: from }, i) =>
+      [1, 2].flatMap((step) => {
+        const { name, version, endpoints, addresses, ...to } = peers[(i + step) % peers.length]!;
+        const isRelayed = i % 19 === 1 && step === 2;
+        const way = isRelayed ? { endpoint: null, via: SELF_NAME } : { endpoint: endpoints[0]!, via: null };
+        return to.peerId === from ? [] : [{ ...to, from, state: 'connected' as const, rttMs: 0.4, ...way }];
+      }),
+    );
+    return { tunnels, more: 0, nodes: peers.length, silent: [] };
   }
 
   #report(atMs: number): ReportResult {

@@ -3,6 +3,7 @@ import type { ReportResult } from '../../control/control-protocol.ts';
 import type { FlowEnd, FlowRow, FlowsResult, FlowTotalsResult } from '../../control/flow-request.ts';
 import type { PolicyStatusResult } from '../../control/npc-request.ts';
 import type { PeersResult } from '../../control/peer-status.ts';
+import type { ClusterTunnelsResult } from '../../control/tunnels-request.ts';
 import {
   type DeniedEnd,
   type DeniedRow,
@@ -57,6 +58,11 @@ export class PictureMaker {
 
   takePeers(peers: PeersResult, at: number): void {
     if (this.#report !== undefined) this.#tunnels.take(peers, this.#report.status.peerId, at);
+  }
+
+  /** What other nodes said of their tunnels. */
+  takeTunnels(tunnels: ClusterTunnelsResult, at: number): void {
+    if (this.#report !== undefined) this.#tunnels.takeOthers(tunnels, this.#report.status.peerId, at);
   }
 
   takeReport(report: ReportResult, at: number): void {
@@ -177,7 +183,7 @@ export class PictureMaker {
       const amount = sum(of);
       return amount === null || seconds === 0 ? null : Math.round((amount / seconds) * 100) / 100;
     };
-    const tunnels = this.#away === null ? this.#tunnels.tunnels() : [];
+    const tunnels = this.#away === null ? this.#tunnels.own() : [];
     const rtts = tunnels.flatMap(({ rttMs }) => rttMs ?? []).sort((a, b) => a - b);
     const drops = Object.entries(this.#away === null ? this.#dropped : {});
     return [
@@ -230,6 +236,8 @@ export class PictureMaker {
         `pairs that are too many to be shown: ${open} connections open, ${began} began, ${drops} packets denied`,
       );
     }
+    if (this.#tunnels.moreOfOthers > 0)
+      notes.add(`tunnels of other nodes that are too many to be shown: ${this.#tunnels.moreOfOthers}`);
     if (this.#flowFault !== undefined) notes.add(`flows are not known: ${this.#flowFault}`);
     if (this.#gap !== undefined && at - this.#gap.at < GAP_TOLD_MS)
       notes.add('events of connections were lost within the last minute: what is denied may be missing');

@@ -14,7 +14,7 @@ export interface Picture extends PictureHead {
   readonly tunnels: readonly TunnelRow[];
   readonly workloads: readonly WorkloadRow[];
   readonly edges: readonly EdgeRow[];
-  /** Packets that policies denied, the last one last; at most {@link MAX_DENIED}. Of the node that was asked. */
+  /** Packets that policies denied, the last one last; at most {@link MAX_DENIED}. Of all nodes that told. */
   readonly denied: readonly DeniedRow[];
   readonly series: Series;
 }

@@ -1,4 +1,5 @@
 import type { PeersResult } from '../../control/peer-status.ts';
+import type { ClusterTunnelsResult, ToldTunnel } from '../../control/tunnels-request.ts';
 import { type NodeRow, SERIES_POINTS, type TunnelRow } from './picture.ts';
 import { shown, shownOrNull } from './shown-text.ts';
 
@@ -21,11 +22,23 @@ interface KnownTunnel {
   readonly received: Ring;
 }
 
-/** The nodes and tunnels that one node tells of, and how each tunnel went. */
+/** What another node told of its tunnel at some time. */
+interface OthersTunnel {
+  readonly row: TunnelRow;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+}
+
+/**
+ * The nodes and tunnels that one node tells of, how each tunnel went, and the tunnels that other nodes tell of.
+ */
 export class TunnelBook {
   #at: number[] = [];
   #tunnelById = new Map<string, KnownTunnel>();
   #nodes: NodeRow[] = [];
+  #othersById = new Map<string, OthersTunnel>();
+  #othersAt: number | undefined;
+  #moreOfOthers = 0;
 
   /** The answer to `peers` of the node `self`, as it came at `at`. */
   take({ peers }: PeersResult, self: string, at: number): void {
@@ -52,16 +65,46 @@ export class TunnelBook {
     this.#nodes = peers.map(nodeOf);
   }
 
+  /** What other nodes said of their tunnels, as it came at `at`. */
+  takeOthers({ tunnels, more }: ClusterTunnelsResult, self: string, at: number): void {
+    const secondsOn = this.#othersAt === undefined ? undefined : (at - this.#othersAt) / 1000;
+    this.#othersAt = at;
+    this.#moreOfOthers = more;
+    const before = this.#othersById;
+    this.#othersById = new Map();
+    for (const { from, ...told } of tunnels) {
+      if (from === self) continue;
+      const id = `${shown(from)}>${shown(told.peerId)}`;
+      const known = before.get(id);
+      const { sentBytes, receivedBytes } = told;
+      const sentBytesPerS = rateOf(known?.sentBytes, sentBytes, secondsOn);
+      const receivedBytesPerS = rateOf(known?.receivedBytes, receivedBytes, secondsOn);
+      const row = { id, from: shown(from), ...tunnelOf(told), sentBytesPerS, receivedBytesPerS };
+      this.#othersById.set(id, { row, sentBytes, receivedBytes });
+    }
+  }
+
+  /** Tunnels of other nodes that they did not tell of, for they are too many. */
+  get moreOfOthers(): number {
+    return this.#moreOfOthers;
+  }
+
   /** The peers; the node itself is not among them. */
   get nodes(): readonly NodeRow[] {
     return this.#nodes;
   }
 
-  tunnels(): TunnelRow[] {
+  /** Those of the node itself. */
+  own(): TunnelRow[] {
     return [...this.#tunnelById.values()].map(({ row }) => row);
   }
 
-  /** Undefined where there is no such tunnel. */
+  /** Also those of other nodes. */
+  tunnels(): TunnelRow[] {
+    return [...this.own(), ...[...this.#othersById.values()].map(({ row }) => row)];
+  }
+
+  /** Undefined where the node itself has no such tunnel. */
   history(id: string): TunnelHistory | undefined {
     const known = this.#tunnelById.get(id);
     if (known === undefined) return undefined;
@@ -75,7 +118,7 @@ export class TunnelBook {
   }
 }
 
-function tunnelOf(peer: Peer): Omit<TunnelRow, 'id' | 'from' | 'sentBytesPerS' | 'receivedBytesPerS'> {
+function tunnelOf(peer: ToldTunnel): Omit<TunnelRow, 'id' | 'from' | 'sentBytesPerS' | 'receivedBytesPerS'> {
   const { peerId, state, endpoint, via, datapath, suite, rttMs, mtu, mtuConfirmed, loss, link } = peer;
   return {
     to: shown(peerId),

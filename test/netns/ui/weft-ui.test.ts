@@ -110,6 +110,18 @@ describe('weft ui', function () {
     }
   });
 
+  it('shows the tunnels of other nodes, as these see them', async () => {
+    const [second, last] = await Promise.all(
+      [far, third].map(async (node) => (await node.ask('status')).peerId),
+    );
+    const stream = live();
+    await until('the picture', () => stream.text().includes('event: picture'));
+    const tunnel = await until('the tunnel from n2 to n3', async () =>
+      (await ui.picture(session)).tunnels.find(({ from, to }) => from === second && to === last),
+    );
+    deepEqual([tunnel.path, tunnel.state, tunnel.endpoint], ['direct', 'connected', `${third.host.v4}:6783`]);
+  });
+
   it('gives each link once, and another one for Enter', async () => {
     equal(
       (await ui.post('/api/session', { token: ui.links[0]!.split('#')[1] })).json.error.code,

@@ -125,6 +125,7 @@ export class FakePrograms implements AskedPrograms {
     const answers: Partial<ControlResults> = {
       report: reportOf(),
       peers: peersOf(),
+      clusterTunnels: { tunnels: [], more: 0, nodes: 1, silent: [] },
       flowTotals: this.totals,
       flows: flows(this.denied.splice(0)),
     };

@@ -49,6 +49,9 @@ const SHAPE_BY_KIND = {
   other: 'ring',
 };
 
+/** Lines between nodes of which all are drawn, well or not. */
+const MAX_PLAIN_LINKS = 200;
+
 /** A loss from which on it is shown as bad. */
 export const BAD_LOSS = 0.02;
 
@@ -130,20 +133,49 @@ export function nodeGraph(nodes, tunnels) {
     };
   });
   const idByName = new Map(nodes.map(({ id, name }) => [name, id]));
-  const links = tunnels.map((tunnel) => ({
-    id: tunnel.id,
-    source: tunnel.from,
-    target: tunnel.to,
-    style: isUnused(tunnel) ? /** @type {const} */ ('idle') : STYLE_BY_PATH[tunnel.path],
-    width: widthOf((tunnel.sentBytesPerS ?? 0) + (tunnel.receivedBytesPerS ?? 0)),
-    label: tunnelLabel(tunnel),
-    ...byRelay(tunnel.path === 'relayed' ? idByName.get(tunnel.via ?? '') : undefined),
-  }));
+  const links = drawnTunnels(tunnels, self?.id).map((tunnel) => {
+    // Between others a line says that all is well by being thin and without a word.
+    const isAside = tunnel.from !== self?.id && tunnel.to !== self?.id && faultOf(tunnel) === 0;
+    return {
+      id: tunnel.id,
+      source: tunnel.from,
+      target: tunnel.to,
+      style: isUnused(tunnel) ? /** @type {const} */ ('idle') : STYLE_BY_PATH[tunnel.path],
+      width: isAside ? 0 : widthOf((tunnel.sentBytesPerS ?? 0) + (tunnel.receivedBytesPerS ?? 0)),
+      label: isAside ? '' : tunnelLabel(tunnel),
+      ...byRelay(tunnel.path === 'relayed' ? idByName.get(tunnel.via ?? '') : undefined),
+    };
+  });
   return {
     mode: 'rings',
     items: items.sort((a, b) => b.weight - a.weight || (a.label < b.label ? -1 : 1)),
     links,
   };
+}
+
+/**
+ * One tunnel for each two nodes: as the end sees it for which it is worse, or the node that was asked. Where nodes have so many
+ * that lines would hide one another, of other nodes those that are not plain and well.
+ *
+ * @param {readonly TunnelRow[]} tunnels
+ * @param {string | undefined} self
+ */
+function drawnTunnels(tunnels, self) {
+  /** @type {Map<string, TunnelRow>} */
+  const rowByPair = new Map();
+  for (const row of tunnels) {
+    const pair = row.from < row.to ? `${row.from} ${row.to}` : `${row.to} ${row.from}`;
+    const known = rowByPair.get(pair);
+    if (known === undefined || faultOf(row) > faultOf(known)) rowByPair.set(pair, row);
+  }
+  const drawn = [...rowByPair.values()];
+  if (drawn.length <= MAX_PLAIN_LINKS) return drawn;
+  return drawn.filter((row) => row.from === self || row.to === self || faultOf(row) > 0);
+}
+
+/** @param {TunnelRow} tunnel */
+function faultOf(tunnel) {
+  return isBadTunnel(tunnel) ? 2 : tunnel.path === 'relayed' ? 1 : 0;
 }
 
 /**

@@ -61,7 +61,7 @@ export class DetailsView {
     const made = element('div', { class: 'details-facts' }, ...parts);
     if (isOther || before !== made.textContent) replaceContent(this.#facts, ...made.childNodes);
     if (isOther) this.#showMore(picture, id);
-    if (picture.tunnels.has(id)) void this.#showHistory(id);
+    if (hasHistory(picture, id)) void this.#showHistory(id);
   }
 
   /**
@@ -111,7 +111,7 @@ export class DetailsView {
     this.#history = undefined;
     const edge = picture.edges.get(id);
     if (edge !== undefined) this.#more.replaceChildren(new ExplainForm(this.#session, picture, edge).element);
-    else if (picture.tunnels.has(id)) {
+    else if (hasHistory(picture, id)) {
       const rtt = new TimeChart('Round trip');
       const bytes = new TimeChart('Bytes');
       this.#history = { id, at: Number.NEGATIVE_INFINITY, rtt, bytes };
@@ -136,4 +136,15 @@ export class DetailsView {
       ],
     });
   }
+}
+
+/**
+ * Whether it is a tunnel whose course is kept: one of the node that was asked.
+ *
+ * @param {PictureStore} picture
+ * @param {string} id
+ */
+function hasHistory(picture, id) {
+  const tunnel = picture.tunnels.get(id);
+  return tunnel !== undefined && picture.nodes.get(tunnel.from)?.isSelf === true;
 }

@@ -22,7 +22,7 @@ export function showDenied(picture, shown, select) {
   const isFiltered = rows.length < picture.denied.length;
   setText(
     byId('denied-note'),
-    `a sample of what ${picture.head?.node ?? 'this node'} denied${isFiltered ? `; ${rows.length} of ${picture.denied.length} by the filter` : ''}`,
+    `a sample of what ${deniers(picture)} denied${isFiltered ? `; ${rows.length} of ${picture.denied.length} by the filter` : ''}`,
   );
   const where = byId('denied');
   if (!hasChanged(where, `${rows.length} ${rows.at(-1)?.id} ${rows[0]?.id}`)) return;
@@ -45,6 +45,12 @@ export function showDenied(picture, shown, select) {
       'Denied packets, the last one first',
     ),
   );
+}
+
+/** @param {PictureStore} picture */
+function deniers({ head }) {
+  if (head === undefined) return 'this node';
+  return head.told > 1 ? `${head.told} nodes` : head.node;
 }
 
 /**

@@ -67,7 +67,9 @@ function showSummary(picture) {
   const down = states.filter(
     (state) => state === 'dead' || state === 'suspect' || state === 'unreachable',
   ).length;
-  const paths = [...tunnels.values()].map(({ path }) => path);
+  const self = [...nodes.values()].find(({ isSelf }) => isSelf)?.id;
+  const own = [...tunnels.values()].filter(({ from }) => from === self);
+  const paths = own.map(({ path }) => path);
   const direct = paths.filter((path) => path === 'direct').length;
   const relayed = paths.filter((path) => path === 'relayed').length;
   const errors = head.warnings.filter(({ severity }) => severity === 'error').length;
@@ -89,7 +91,11 @@ function showSummary(picture) {
             'bad',
           ]
         : ['Nodes', nodes.size.toLocaleString('en'), ''],
-      ['Tunnels direct · relayed', `${direct.toLocaleString('en')} · ${relayed.toLocaleString('en')}`, ''],
+      [
+        'Its tunnels direct · relayed',
+        `${direct.toLocaleString('en')} · ${relayed.toLocaleString('en')}`,
+        '',
+      ],
       [
         'Warnings',
         `${head.warnings.length > 0 ? '! ' : ''}${head.warnings.length}`,

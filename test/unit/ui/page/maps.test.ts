@@ -3,6 +3,7 @@ import { PictureStore } from '../../../../ui/page/live/picture-store.js';
 import { nodeGraph, workloadGraph } from '../../../../ui/page/map/graph.js';
 import { DASHES } from '../../../../ui/page/map/map-shapes.js';
 import { filterNodes, filterWorkloads, namespacesOf } from '../../../../ui/page/view/picture-filter.js';
+import type { NodeRow, TunnelRow } from '../../../../ui/picture/picture.ts';
 import { PictureHistory } from '../../../page/picture-history.ts';
 import { PretendedCluster } from '../../../page/pretended-cluster.ts';
 
@@ -54,6 +55,49 @@ describe('what the page draws', () => {
     match(relayed!.label, /^by node-2 · /);
     equal(nodes.items.find(({ id }) => id === relayed!.by)?.label, 'node-2');
     notEqual(DASHES.plain.join(), DASHES.relayed.join());
+  });
+});
+
+describe('tunnels of other nodes on the map', () => {
+  const node = (id: string, isSelf = false): NodeRow => ({
+    ...{ id, name: id, isSelf, version: '', state: isSelf ? 'self' : 'connected', addresses: [] },
+    ...{ endpoints: [], told: true },
+  });
+  const tunnel = (from: string, to: string, more: Partial<TunnelRow> = {}): TunnelRow => ({
+    ...{ id: `${from}>${to}`, from, to, state: 'connected', path: 'direct', endpoint: 'x', via: null },
+    ...{ datapath: 'fast', suite: 'x', rttMs: 1, loss: null, mtu: 1420, mtuConfirmed: true, hasLink: false },
+    ...{ sentBytesPerS: 0, receivedBytesPerS: 0 },
+    ...more,
+  });
+
+  it('are one line for each two nodes, as the end sees it for which it is worse', () => {
+    const nodes = [node('a', true), node('b'), node('c')];
+    const { links } = nodeGraph(nodes, [
+      tunnel('a', 'b'),
+      tunnel('b', 'a'),
+      tunnel('b', 'c'),
+      tunnel('c', 'b', { path: 'relayed', via: 'a' }),
+      tunnel('c', 'a', { loss: 0.5 }),
+    ]);
+    deepEqual(links.map(({ id }) => id).sort(), ['a>b', 'c>a', 'c>b']);
+  });
+
+  it('are drawn only where something is with them, where they are very many', () => {
+    const ids = Array.from({ length: 40 }, (_, i) => `n${i}`);
+    const others = ids
+      .slice(1)
+      .flatMap((from) =>
+        ids
+          .slice(1)
+          .map((to) => tunnel(from, to, from === 'n7' && to === 'n9' ? { path: 'none', state: 'dead' } : {})),
+      );
+    const own = ids.slice(1).map((to) => tunnel('n0', to));
+    const { links } = nodeGraph(
+      ids.map((id, i) => node(id, i === 0)),
+      [...own, ...others],
+    );
+    equal(links.length, own.length + 1);
+    ok(links.some(({ id }) => id === 'n7>n9'));
   });
 });
 
@@ -111,8 +155,15 @@ describe('the filter of the page', () => {
 
   it('shows one node with its tunnels, and the nodes of a namespace', () => {
     const one = filterNodes(store, { ...ANY, node: 'node-3' });
-    deepEqual(one.nodes.map(({ name }) => name).sort(), ['node-1', 'node-3']);
-    equal(one.tunnels.length, 1);
+    const ends = one.tunnels.map(({ from, to }) => [from, to].map((id) => store.nodes.get(id)?.name).join());
+    deepEqual(ends.sort(), [
+      'node-1,node-3',
+      'node-2,node-3',
+      'node-3,node-4',
+      'node-3,node-5',
+      'node-5,node-3',
+    ]);
+    deepEqual(one.nodes.map(({ name }) => name).sort(), ['node-1', 'node-2', 'node-3', 'node-4', 'node-5']);
     const hosts = new Set(
       [...store.workloads.values()]
         .filter(({ namespace }) => namespace === 'analytics')
