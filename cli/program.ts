@@ -48,7 +48,7 @@ export interface World {
   /** Removes all of Weft from this host; resolves with what that was. */
   reset(options: ResetOptions): Promise<string[]>;
   /** The text of a new cluster secret, without line end. */
-  newSecret(): string;
+  newSecret(): Promise<string>;
   /** Writes a file of mode 0600; throws E_EXISTS where there is one. */
   createFile(path: string, content: string): void;
   out(text: string): void;
@@ -267,8 +267,8 @@ function buildProgram(world: World): Command {
   const secret = command(program, 'secret', "the cluster's secret");
   command(secret, 'new', 'make the secret of a new cluster')
     .option('--file <file>', 'write it there, readable by its owner alone, instead of printing it')
-    .action((options: { readonly file?: string }) => {
-      const text = world.newSecret();
+    .action(async (options: { readonly file?: string }) => {
+      const text = await world.newSecret();
       const json = program.opts<GlobalOptions>().json === true;
       if (options.file === undefined) {
         world.out(json ? jsonText({ secret: text }) : `${text}\n`);

@@ -4,10 +4,8 @@ import { utf8 } from '../base/bytes.ts';
 import { WeftError } from '../base/weft-error.ts';
 import { askNpc } from '../control/ask-npc.io.ts';
 import { askDaemon } from '../control/control-client.io.ts';
-import { generateClusterSecret } from '../crypto/cluster-secret.ts';
 import { OWN_LINKS } from '../daemon/own-links.ts';
 import { createFile } from '../host/durable-file.io.ts';
-import { osRandom } from '../host/os-random.io.ts';
 import { probeTcp } from '../host/tcp-probe.io.ts';
 import { runProgram } from './program.ts';
 
@@ -47,7 +45,12 @@ process.exitCode = await runProgram(process.argv.slice(2), {
     probeSize: async (...probe) => (await import('../host/size-probe.io.ts')).probeSize(...probe),
     pause: (ms) => delay(ms),
   },
-  newSecret: () => generateClusterSecret(osRandom),
+  // The library of ciphers alone takes as long to load as all the rest.
+  newSecret: async () => {
+    const { generateClusterSecret } = await import('../crypto/cluster-secret.ts');
+    const { osRandom } = await import('../host/os-random.io.ts');
+    return generateClusterSecret(osRandom);
+  },
   createFile: (path, content) => createFile(path, utf8(content)),
   out: (text) => write(1, text),
   isHeard: () => isHeard,

@@ -1,4 +1,4 @@
-import { equal, match } from 'node:assert/strict';
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -36,6 +36,28 @@ describe('bin/weft', () => {
     equal(
       stderr,
       `weft: no weftd answers on ${folder}/weft.sock; start weftd, or give its run folder with --run-dir\n`,
+    );
+  });
+
+  it('loads no ciphers and no page to ask the daemon something', () => {
+    const hook = `import { registerHooks } from 'node:module';
+      registerHooks({ load: (url, context, next) => (console.log(url), next(url, context)) });`;
+    const args = [
+      '--import',
+      `data:text/javascript,${encodeURIComponent(hook)}`,
+      join(BIN, '../cli/weft.ts'),
+    ];
+    const { stdout } = spawnSync(process.execPath, [...args, 'status', '--run-dir', folder], {
+      encoding: 'utf8',
+    });
+    const loaded = stdout.split('\n');
+    ok(
+      loaded.some((url) => url.endsWith('/control/control-client.io.ts')),
+      stdout,
+    );
+    deepEqual(
+      loaded.filter((url) => /libsodium|weft\.node|\/(ui|why|doctor|connectivity)\/.*io\.ts/.test(url)),
+      [],
     );
   });
 

@@ -139,7 +139,7 @@ class FakeWorld implements World {
     return options.plugin === undefined ? [] : [options.plugin];
   }
 
-  newSecret(): string {
+  async newSecret(): Promise<string> {
     return 'ab'.repeat(32);
   }
   createFile(path: string, content: string): void {
