@@ -1,4 +1,4 @@
-import { NETLINK_NETFILTER, NetlinkEvents } from '../native/netlink-events.ts';
+import { NETLINK_BATCH_DATAGRAMS, NETLINK_NETFILTER, NetlinkEvents } from '../native/netlink-events.ts';
 import {
   type ConntrackMessage,
   ConntrackReader,
@@ -13,6 +13,12 @@ import {
  * lost, and told.
  */
 const BUFFER_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Once nothing more waits, nothing is read for so long. Where thousands of events come in a second, one at a time, waking for each costs
+ * ten times as much as reading it; in this time some hundreds gather, of the 10,000 for which there is room.
+ */
+const REST_MS = 10;
 
 /** Who is told. All calls come on the event loop. */
 interface ConntrackListener {
@@ -39,6 +45,7 @@ export class ConntrackWatch {
   readonly #listener: ConntrackListener;
   #sequence = 0;
   #isDumping = false;
+  #rest: NodeJS.Timeout | undefined;
 
   /** Throws as {@link NetlinkEvents.open} does: EPERM without CAP_NET_ADMIN, EPROTONOSUPPORT or EINVAL without conntrack. */
   constructor(
@@ -61,6 +68,7 @@ export class ConntrackWatch {
   /** Asks for all connections that there are. False, and nothing happens, while an earlier dump is under way. */
   dump(): boolean {
     if (this.#isDumping) return false;
+    this.#listen();
     this.#sequence = (this.#sequence + 1) >>> 0;
     this.#isDumping = true;
     if (this.#events.send(dumpConntrack(this.#sequence)) >= 0) return true;
@@ -70,13 +78,24 @@ export class ConntrackWatch {
 
   /** No call comes after this. Harmless when repeated. */
   close(): void {
+    clearTimeout(this.#rest);
     this.#events.close();
+  }
+
+  #listen(): void {
+    clearTimeout(this.#rest);
+    this.#events.goOn();
   }
 
   #take(datagrams: readonly Uint8Array[]): void {
     const visit = (message: ConntrackMessage): void => this.#listener.onConnection(message);
     const ends: DumpEnd[] = [];
     for (const datagram of datagrams) ends.push(...this.#reader.read(datagram, visit));
+    // What a dump says is made while it is read; of a full batch there is more.
+    if (!this.#isDumping && datagrams.length < NETLINK_BATCH_DATAGRAMS) {
+      this.#events.rest();
+      this.#rest = setTimeout(() => this.#listen(), REST_MS);
+    }
     this.#listener.onBatch();
     for (const { sequence, errno } of ends) {
       if (!this.#isDumping || sequence !== this.#sequence) continue;

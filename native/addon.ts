@@ -144,6 +144,8 @@ interface Addon {
     onError: (error: SystemError) => void,
   ): void;
   netlinkEventsSend(handle: Handle, bytes: Uint8Array): number;
+  netlinkEventsRest(handle: Handle): void;
+  netlinkEventsGoOn(handle: Handle): void;
   netlinkEventsClose(handle: Handle): void;
 
   socketListen(

@@ -11,7 +11,7 @@ const NETLINK_EVENT_BUFFER_BYTES = 1024 * 1024;
 /** Who is told. All calls come on the event loop, never from within a call of {@link NetlinkEvents}. */
 export interface NetlinkEventListener {
   /**
-   * Datagrams in the order in which the kernel sent them, at most 64. Each holds one or more whole netlink messages.
+   * Datagrams in the order in which the kernel sent them, at most {@link NETLINK_BATCH_DATAGRAMS}. Each holds one or more whole netlink messages.
    * They are views into memory that is reused: valid until this returns.
    */
   onDatagrams(datagrams: readonly Uint8Array[]): void;
@@ -23,6 +23,9 @@ export interface NetlinkEventListener {
   /** The socket can be read no more. Called at most once; only {@link NetlinkEvents.close} makes sense after it. */
   onError(error: SystemError): void;
 }
+
+/** As many come at once; of fewer it is certain that nothing more waited, unless they are long. */
+export const NETLINK_BATCH_DATAGRAMS = 64;
 
 interface NetlinkEventOptions {
   /**
@@ -86,6 +89,16 @@ export class NetlinkEvents {
    */
   send(datagram: Uint8Array): number {
     return addon().netlinkEventsSend(this.#handle, datagram);
+  }
+
+  /** Reads nothing until {@link goOn}: what comes meanwhile waits in the kernel, as far as its buffer goes. */
+  rest(): void {
+    addon().netlinkEventsRest(this.#handle);
+  }
+
+  /** Reads again. Harmless where it does, and after {@link close}. */
+  goOn(): void {
+    addon().netlinkEventsGoOn(this.#handle);
   }
 
   /** Ends it. No call comes after this. Safe at any time, also within a call of the listener; harmless when repeated. */

@@ -29,6 +29,15 @@ class NetlinkEvents final : public DescriptorSource {
 
   NetlinkSocket& socket() { return socket_; }
 
+  // Reads nothing from now on: what comes waits in the kernel.
+  void rest() {
+    if (started() && !isClosed()) stop();
+  }
+  // Reads again.
+  void goOn() {
+    if (started() && !isClosed()) watch(UV_READABLE);
+  }
+
   // Creates the batch buffers and begins to read. 0 or an errno.
   int start(Reference self, Callbacks callbacks) {
     if (!arrays_.create(env())) return ENOMEM;
@@ -124,6 +133,24 @@ napi_value netlinkEventsSend(napi_env env, napi_callback_info info) {
   return number(env, static_cast<double>(events->socket().send(data, length)));
 }
 
+// netlinkEventsRest(handle)
+napi_value netlinkEventsRest(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  NetlinkEvents* events = readHandle<NetlinkEvents>(env, arguments.raw(0));
+  if (events == nullptr) return nullptr;
+  events->rest();
+  return undefined(env);
+}
+
+// netlinkEventsGoOn(handle)
+napi_value netlinkEventsGoOn(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  NetlinkEvents* events = readHandle<NetlinkEvents>(env, arguments.raw(0));
+  if (events == nullptr) return nullptr;
+  events->goOn();
+  return undefined(env);
+}
+
 // netlinkEventsClose(handle)
 napi_value netlinkEventsClose(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
@@ -140,6 +167,8 @@ void bindNetlinkEvents(napi_env env, napi_value exports) {
                               {"netlinkEventsJoin", netlinkEventsJoin},
                               {"netlinkEventsStart", netlinkEventsStart},
                               {"netlinkEventsSend", netlinkEventsSend},
+                              {"netlinkEventsRest", netlinkEventsRest},
+                              {"netlinkEventsGoOn", netlinkEventsGoOn},
                               {"netlinkEventsClose", netlinkEventsClose}};
   bindAll(env, exports, bindings);
 }
