@@ -4,9 +4,9 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { printable } from '../base/printable.ts';
 import { WeftError } from '../base/weft-error.ts';
+import { runProgram } from '../linux/run-program.io.ts';
 import { FileLock } from '../native/file-lock.ts';
 import { type Check, type Outcome, readOutcome } from './check.ts';
-import { runProgram } from './run-program.io.ts';
 
 /** One test of this host at a time: the workloads have fixed names, so that what a killed one left is found. */
 const LOCK = '/run/weft-test.lock';
@@ -14,6 +14,8 @@ const NAMES = ['weft-test-a', 'weft-test-b'] as const;
 /** Longer than the plugin itself waits. */
 const PLUGIN_MS = 60_000;
 const COMMAND_MS = 10_000;
+/** Characters of what they print. */
+const MAX_OUTPUT = 64 * 1024;
 const SERVING_MS = 10_000;
 const AGENT = fileURLToPath(new URL('./agent.ts', import.meta.url));
 
@@ -143,6 +145,7 @@ export class PlainPods {
     return runProgram(this.#plugin, [], {
       input: JSON.stringify(config),
       env: {
+        ...process.env,
         CNI_COMMAND: command,
         CNI_CONTAINERID: name,
         CNI_IFNAME: 'eth0',
@@ -150,12 +153,16 @@ export class PlainPods {
         ...(existsSync(path) ? { CNI_NETNS: path } : {}),
       },
       timeoutMs: PLUGIN_MS,
+      maxOutput: MAX_OUTPUT,
       ...(signal === undefined ? {} : { signal }),
     });
   }
 
   async #ip(args: readonly string[]): Promise<void> {
-    const { code, stderr } = await runProgram('ip', args, { timeoutMs: COMMAND_MS });
+    const { code, stderr } = await runProgram('ip', args, {
+      timeoutMs: COMMAND_MS,
+      maxOutput: MAX_OUTPUT,
+    });
     if (code === 0) return;
     throw new WeftError(
       'E_TEST_HOST',

@@ -1,12 +1,11 @@
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { ForwardDrop, PodInterfaces } from './forward-drops.ts';
 import { legacyDropsPods } from './legacy-drops-pods.ts';
+import { runProgram } from './run-program.io.ts';
 
 const SAVE_TIMEOUT_MS = 10_000;
 /** Of larger rule sets nothing is judged. */
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
-const SBIN_PATH = '/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin';
 
 const FAMILIES = [
   { family: 'ip', names: '/proc/net/ip_tables_names', program: 'iptables-legacy-save' },
@@ -44,16 +43,9 @@ function hasFilter(path: string): boolean {
 }
 
 /** Undefined where the program is missing, or may not look. */
-function save(program: string): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const env = { PATH: `${process.env.PATH ?? ''}:${SBIN_PATH}`, LC_ALL: 'C' };
-    const options = { env, timeout: SAVE_TIMEOUT_MS, killSignal: 'SIGKILL' } as const;
-    const child = spawn(program, ['-t', 'filter'], { ...options, stdio: ['ignore', 'pipe', 'ignore'] });
-    let saved = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      if (saved.length < MAX_OUTPUT_BYTES) saved += text;
-    });
-    child.on('error', () => resolve(undefined));
-    child.on('close', (code) => resolve(code === 0 ? saved : undefined));
+async function save(program: string): Promise<string | undefined> {
+  const { code, stdout } = await runProgram(program, ['-t', 'filter'], {
+    ...{ env: { LC_ALL: 'C' }, timeoutMs: SAVE_TIMEOUT_MS, maxOutput: MAX_OUTPUT_BYTES },
   });
+  return code === 0 ? stdout : undefined;
 }

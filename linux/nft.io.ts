@@ -1,42 +1,25 @@
-import { spawn } from 'node:child_process';
 import { WeftError } from '../base/weft-error.ts';
+import { runProgram } from './run-program.io.ts';
 
 /** nft ends within this, or is killed. Large foreign rule sets slow it down, so it is generous. */
 const NFT_TIMEOUT_MS = 15_000;
 /** Of a larger table of another program, nothing is judged. */
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
-/** Where nft is, should our PATH be that of a service manager without sbin. */
-const NFT_PATH = '/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin';
 
 /**
  * Runs nft with `input` as its standard input, in the network namespace of this process; resolves with what it printed.
  * @throws WeftError E_NO_NFT, E_NOT_ROOT, E_NFT: nothing of the input is carried out then.
  */
-export function nft(args: readonly string[], input: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('nft', args, {
-      env: { PATH: `${process.env.PATH ?? ''}:${NFT_PATH}`, LC_ALL: 'C' },
-      timeout: NFT_TIMEOUT_MS,
-      killSignal: 'SIGKILL',
-    });
-    const output = { stdout: '', stderr: '' };
-    for (const stream of ['stdout', 'stderr'] as const) {
-      child[stream].setEncoding('utf8').on('data', (text: string) => {
-        if (output[stream].length < MAX_OUTPUT_BYTES) output[stream] += text;
-      });
-    }
-    child.on('error', (cause: NodeJS.ErrnoException) => {
-      if (cause.code !== 'ENOENT') return reject(failed(cause.message, cause));
-      const remedy = 'install nftables (apt-get install nftables)';
-      reject(new WeftError('E_NO_NFT', 'the program nft is missing', remedy, { cause }));
-    });
-    child.on('close', (code, signal) => {
-      if (code === 0) resolve(output.stdout);
-      else reject(failed(firstLine(output.stderr) || `ended by ${signal ?? `exit code ${code}`}`, undefined));
-    });
-    child.stdin.on('error', () => undefined); // its end is reported by 'close'
-    child.stdin.end(input);
+export async function nft(args: readonly string[], input: string): Promise<string> {
+  const { code, signal, stdout, stderr, fault } = await runProgram('nft', args, {
+    ...{ input, env: { LC_ALL: 'C' }, timeoutMs: NFT_TIMEOUT_MS, maxOutput: MAX_OUTPUT_BYTES },
   });
+  if (code === 0) return stdout;
+  if (fault?.code === 'ENOENT') {
+    const remedy = 'install nftables (apt-get install nftables)';
+    throw new WeftError('E_NO_NFT', 'the program nft is missing', remedy, { cause: fault });
+  }
+  throw failed(fault?.message ?? (firstLine(stderr) || `ended by ${signal ?? `exit code ${code}`}`), fault);
 }
 
 /** What nft `said` of a table; undefined where there is none. */
