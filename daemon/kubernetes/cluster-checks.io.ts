@@ -26,7 +26,7 @@ const { get } = process.getBuiltinModule('node:http');
 /** Where a kube-proxy tells its configuration, unless its `metricsBindAddress` is another one. */
 const KUBE_PROXY = 'http://127.0.0.1:10249/configz';
 /** Between two questions to it, which is on this very host. */
-const KUBE_PROXY_EVERY_MS = 60_000;
+const KUBE_PROXY_EVERY_MS = 20_000;
 const KUBE_PROXY_TIMEOUT_MS = 2_000;
 const MAX_ANSWER_BYTES = 256 * 1024;
 
