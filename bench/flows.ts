@@ -1,11 +1,14 @@
 /**
  * What it costs to watch flows: a pod begins 10,000 connections a second, to its node's host, for some seconds at a time:
- * with nobody watching, with a reader that follows one port of all these, and with one that takes every row, in turn. Prints one JSON line: the
- * share of a core of weftd in each, what a reader got and lost, how soon the first row of `flows` is there, and the share of
- * a core at rest.
+ * with nobody watching, with a reader that follows one port of all these, and with one that takes every row, in turn. Prints one
+ * JSON line: the share of a core of weftd in each, how many connections came about, and its memory; what a reader got and lost;
+ * how soon the command `weft flows` prints its first line, with nobody watching before, on a quiet node and after all these
+ * connections; and the share of a core at rest.
  *
  * `bin/weft-node bench/flows.ts [rounds, default 5 [seconds, default 8]]`
  */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { askDaemon } from '../control/control-client.io.ts';
 import type { FlowFilter, FlowsResult } from '../control/flow-request.ts';
@@ -16,9 +19,13 @@ import { processFigures } from './process-figures.ts';
 import { report, rounded, spread } from './report.ts';
 
 const PER_SECOND = 10_000;
-const TARGETS = { cpuPercent: 10, idleCpuPercent: 0.3, firstRowMs: 100 } as const;
+const WEFT = `${import.meta.dirname}/../bin/weft`;
+const TARGETS = { cpuPercent: 10, idleCpuPercent: 0.3, firstLineMs: 100 } as const;
 const PROGRAM = `${import.meta.dirname}/../test/netns/inside/begin-connections.ts`;
 const WEFT_NODE = `${import.meta.dirname}/../bin/weft-node`;
+
+/** Nobody watches any more 15 s after the last question. */
+const UNWATCHED_MS = 18_000;
 
 const rounds = Number(process.argv[2] ?? 5);
 const seconds = Number(process.argv[3] ?? 8);
@@ -34,26 +41,34 @@ try {
   await pause(5_000);
   const idleCpuPercent = await cpuPercent(off, () => pause(20_000));
 
-  const firstRowMs: number[] = [];
+  const firstLineMs = { quiet: [] as number[], busy: [] as number[] };
   const figures = { unwatched: [] as number[], watched: [] as number[], everyRow: [] as number[] };
-  const begun: number[] = [];
+  const begun = { unwatched: [] as number[], watched: [] as number[], everyRow: [] as number[] };
+  const megabytes = { unwatched: [] as number[], watched: [] as number[] };
+  const loaded = async (how: keyof typeof figures): Promise<void> => {
+    const work = async () => void begun[how].push(await beginConnections(pod));
+    figures[how].push(await cpuPercent(off, work));
+  };
+  const memory = async (): Promise<number> =>
+    processFigures((await off.ask('process')).pid).residentMegabytes;
   let [rows, lost, gaps] = [0, 0, 0];
   const every = { rows: 0, lost: 0 };
   for (let round = 0; round < rounds; round++) {
-    // Nobody watches any more 15 s after the last question.
-    if (round > 0) await pause(18_000);
-    figures.unwatched.push(await cpuPercent(off, async () => void begun.push(await beginConnections(pod))));
-    const at = performance.now();
-    await ask(off, { want: 'open', filter: {} });
-    firstRowMs.push(performance.now() - at);
+    if (round > 0) await pause(UNWATCHED_MS);
+    firstLineMs.quiet.push(await firstLine(off));
+    await pause(UNWATCHED_MS);
+    await loaded('unwatched');
+    megabytes.unwatched.push(await memory());
+    firstLineMs.busy.push(await firstLine(off));
     const reader = follow(off, { port: 1_024 });
-    figures.watched.push(await cpuPercent(off, async () => void begun.push(await beginConnections(pod))));
+    await loaded('watched');
     const read = await reader.stop();
     rows += read.rows;
     lost += read.lost;
     gaps += read.gaps;
     const taker = follow(off, {});
-    figures.everyRow.push(await cpuPercent(off, async () => void begun.push(await beginConnections(pod))));
+    await loaded('everyRow');
+    megabytes.watched.push(await memory());
     const taken = await taker.stop();
     every.rows += taken.rows;
     every.lost += taken.lost;
@@ -63,16 +78,21 @@ try {
   report('flows', {
     rounds,
     seconds,
-    connectionsPerSecond: spread(begun),
+    connectionsPerSecond: {
+      unwatched: spread(begun.unwatched),
+      watched: spread(begun.watched),
+      everyRow: spread(begun.everyRow),
+    },
+    residentMegabytes: { unwatched: spread(megabytes.unwatched), watched: spread(megabytes.watched) },
     cpuPercent: { unwatched, watched, extra, everyRow: spread(figures.everyRow) },
     idleCpuPercent: rounded(idleCpuPercent),
-    firstRowMs: spread(firstRowMs),
+    firstLineMs: { quiet: spread(firstLineMs.quiet), busy: spread(firstLineMs.busy) },
     reader: { rows, lost, gaps },
     readerOfEveryRow: every,
     targets: TARGETS,
     ratioToTarget: {
       cpuPercent: rounded(extra / TARGETS.cpuPercent),
-      firstRowMs: rounded(spread(firstRowMs).median / TARGETS.firstRowMs),
+      firstLineMs: rounded(spread(firstLineMs.quiet).median / TARGETS.firstLineMs),
     },
   });
 } finally {
@@ -95,11 +115,23 @@ async function cpuPercent(node: ClusterNode, work: () => Promise<unknown>): Prom
   return (100 * (after.cpuSeconds - before.cpuSeconds) * 1000) / (after.at - before.at);
 }
 
+/** Milliseconds until the command has printed something. */
+async function firstLine(node: ClusterNode): Promise<number> {
+  const at = performance.now();
+  const child = spawn(WEFT, ['--run-dir', node.runDir, 'flows'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = once(child, 'close');
+  await once(child.stdout, 'data');
+  const ms = performance.now() - at;
+  child.stdout.resume();
+  await ended;
+  return ms;
+}
+
 function ask(
   node: ClusterNode,
-  { want, cursor = '', filter }: { want: 'open' | 'follow'; cursor?: string; filter: FlowFilter },
+  { cursor, filter }: { readonly cursor: string; readonly filter: FlowFilter },
 ): Promise<FlowsResult> {
-  return askDaemon(node.runDir, { op: 'flows', want, cursor, limit: want === 'open' ? 500 : 2_000, filter });
+  return askDaemon(node.runDir, { op: 'flows', want: 'follow', cursor, limit: 2_000, filter });
 }
 
 /** A reader that follows, as fast as it can. */
@@ -111,7 +143,7 @@ function follow(
   const read = { rows: 0, lost: 0, gaps: 0 };
   const reading = (async () => {
     for (let cursor = ''; !isOver; ) {
-      const result = await ask(node, { want: 'follow', cursor, filter });
+      const result = await ask(node, { cursor, filter });
       cursor = result.cursor;
       read.rows += result.rows.length;
       read.lost += result.lost;

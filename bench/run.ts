@@ -23,6 +23,8 @@ const BENCHES: readonly string[] = [
   'metrics',
   'policy',
   'flows',
+  'flows/cluster',
+  'flows/throughput',
   'page',
   'gossip-convergence',
 ];
