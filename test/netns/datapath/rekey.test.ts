@@ -6,11 +6,23 @@ import { Cluster, REPOSITORY } from '../../cluster/cluster.ts';
 import type { ClusterNode } from '../../cluster/cluster-node.ts';
 import type { ClusterPod } from '../../cluster/cluster-pod.ts';
 import { endProcess, inNamespace, run, until } from '../../cluster/command.ts';
+import { shortTimes } from '../../cluster/short-times.ts';
 
 const INSIDE = `${REPOSITORY}/test/netns/datapath/inside`;
 const TRANSFER = `${REPOSITORY}/test/netns/inside/checked-transfer.ts`;
 const WEFT_NODE = `${REPOSITORY}/bin/weft-node`;
 const PROBE = `${REPOSITORY}/test/cluster/inside/tcp-probe.ts`;
+const SHORT = Object.entries(
+  shortTimes({
+    '/router/tunnel/sessions.ts': {
+      REKEY_AFTER_MS: 2_000,
+      REKEY_JITTER_MS: 500,
+      RESPONDER_REKEY_AFTER_MS: 4_000,
+    },
+  }),
+)
+  .map(([name, value]) => `${name}='${value}'`)
+  .join(' ');
 const SECONDS = 20;
 const DATAGRAMS_A_SECOND = 1000;
 const MEGABYTES = 20;
@@ -62,10 +74,7 @@ describe('sessions that are renewed every two seconds, under load', function () 
   it('lose no connection and no packet, between fast and sleeve, direct and relayed', async () => {
     // weftd of this checkout, but for the times after which it renews a session.
     const program = join(cluster.folder, 'weftd');
-    await writeFile(
-      program,
-      `#!/bin/sh\nNODE_OPTIONS='--import=${INSIDE}/short-rekey.ts' exec ${REPOSITORY}/bin/weftd "$@"\n`,
-    );
+    await writeFile(program, `#!/bin/sh\n${SHORT} exec ${REPOSITORY}/bin/weftd "$@"\n`);
     await chmod(program, 0o755);
     for (const [i, datapath] of (['fast', 'sleeve', 'fast'] as const).entries()) {
       const seed = cluster.nodes[0];

@@ -1,10 +1,11 @@
-import { equal, match, ok } from 'node:assert/strict';
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { join } from 'node:path';
 import { askDaemon } from '../../../control/control-client.io.ts';
 import type { FlowsResult } from '../../../control/flow-request.ts';
 import { until } from '../../cluster/command.ts';
-import { NpcHost, type NpcProcess } from './npc-process.ts';
-import { PolicyHost, type TestPod } from './policy-host.ts';
+import { argsOf, PolicedHost } from '../policed-host.ts';
+import type { NpcHost } from './npc-process.ts';
+import type { PolicyHost, TestPod } from './policy-host.ts';
 import { RealApi } from './real-api.ts';
 
 const DENY = {
@@ -19,60 +20,20 @@ const BOUND_MS = 10_000;
 /** All of it real: weftd with its gate and the CNI plugin, weft-npc, nftables and a kube-apiserver. */
 describe('weft-npc and weftd', function () {
   this.timeout(120_000);
+  let policed: PolicedHost;
   let host: PolicyHost;
   let api: RealApi;
   let npcHost: NpcHost;
-  let npc: NpcProcess;
   let open: TestPod;
 
   before(async function () {
     // npm run test:k8s builds it.
     if (!RealApi.isBuilt) return this.skip();
-    host = await PolicyHost.create();
-    await host.node.run('ip', 'link', 'add', 'eth0', 'type', 'bridge');
-    await host.node.run('ip', 'address', 'add', '192.0.2.10/24', 'dev', 'eth0');
-    await host.node.run('ip', 'link', 'set', 'eth0', 'up');
-    api = await RealApi.start(host.node, join(host.folder, 'api'), '192.0.2.10');
-    await api.apply(
-      { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node' } },
-      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shut' } },
-    );
-    await host.start();
-    const at = { runDir: host.runDir, stateDir: host.folder, nodeName: 'node' };
-    npcHost = new NpcHost(host.node, at, api.kubeconfig);
-    npc = npcHost.start();
-    await npcHost.ready();
-    await serving();
+    policed = await PolicedHost.create({ namespaces: ['shut'] });
+    ({ host, api, npcHost } = policed);
   });
 
-  after(async () => {
-    await npc?.stop();
-    await api?.stop();
-    await host?.destroy();
-  });
-
-  const serving = (): Promise<unknown> =>
-    until(
-      'weftd to count weft-npc as one that serves',
-      async () => (await host.status()).policy?.npc === 'serving',
-    );
-
-  /** Makes a pod in the API. Its UID there. */
-  async function create(namespace: string, name: string): Promise<string> {
-    const [pod] = await api.apply({
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { name, namespace, labels: { app: name } },
-      spec: { nodeName: 'node', containers: [{ name: 'c', image: 'x' }] },
-    });
-    return pod!.metadata.uid;
-  }
-
-  /** Makes a pod, and attaches it as a runtime does. */
-  async function attach(namespace: string, name: string): Promise<TestPod> {
-    const uid = await create(namespace, name);
-    return host.attach('', { args: argsOf(namespace, name, uid) });
-  }
+  after(() => policed?.destroy());
 
   /** What the kubelet tells of a pod once it runs. */
   async function tellAddresses(pod: string, addresses: readonly string[]): Promise<void> {
@@ -82,15 +43,11 @@ describe('weft-npc and weftd', function () {
     await api.kubectl(['patch', 'pod', name, '-n', namespace, '--subresource=status', '-p', patch]);
   }
 
-  function argsOf(namespace: string, name: string, uid: string): string {
-    return `IgnoreUnknown=1;K8S_POD_NAMESPACE=${namespace};K8S_POD_NAME=${name};K8S_POD_UID=${uid}`;
-  }
-
   const isDecided = async ({ link }: TestPod): Promise<boolean> => (await host.decided())!.has(link);
 
   it('answer an ADD once the pod is spoken for', async () => {
-    open = await attach('default', 'open');
-    const other = await attach('default', 'other');
+    open = await policed.attach('default/open');
+    const other = await policed.attach('default/other');
     ok(await isDecided(open));
     ok(await isDecided(other));
     ok(await host.reachesPod(other.namespace, open));
@@ -103,7 +60,7 @@ describe('weft-npc and weftd', function () {
       const { stdout } = await host.node.attempt('cat', [join(host.folder, 'governed.json')]);
       return stdout.includes('"shut"');
     });
-    const shut = await attach('shut', 'first');
+    const shut = await policed.attach('shut/first');
     ok(await isDecided(shut));
     equal(await host.reachesPod(open.namespace, shut), false);
     equal(await host.reachesPod(shut.namespace, open), false);
@@ -113,7 +70,7 @@ describe('weft-npc and weftd', function () {
   });
 
   it('tell flows with the names of pods, and what was denied with the policies', async () => {
-    const shut = await attach('shut', 'told');
+    const shut = await policed.attach('shut/told');
     await tellAddresses('shut/told', shut.addresses);
     await tellAddresses('default/open', open.addresses);
     const follow = (cursor: string): Promise<FlowsResult> =>
@@ -130,11 +87,15 @@ describe('weft-npc and weftd', function () {
     equal(row.target.pod, 'shut/told');
     equal(row.way, 'ingress');
     equal(row.policies.join(), 'NetworkPolicy shut/deny');
+    const last = { op: 'flows', want: 'last', cursor: '', limit: 9, filter: { verdict: 'dropped' } } as const;
+    const all = await askDaemon(host.runDir, { ...last, cluster: true });
+    deepEqual([all.nodes, all.silent], [1, []]);
+    ok(all.rows.some((each) => each.kind === 'drop' && each.target.pod === 'shut/told'));
     await host.detach(shut);
   });
 
   it('speak for a pod by its policies as soon as the API shows it, and answer its ADD within the bound', async () => {
-    const { added, ...pod } = await host.add('', { args: argsOf('shut', 'early', 'uid-to-come') });
+    const { added, ...pod } = await host.add('', { args: argsOf('shut/early', 'uid-to-come') });
     equal(added.code, 0);
     ok(added.ms < BOUND_MS, `${added.ms} ms`);
     equal(await isDecided({ added, ...pod }), false);
@@ -146,18 +107,17 @@ describe('weft-npc and weftd', function () {
   });
 
   it('start pods where weft-npc is killed: open ones open, others closed until it is back', async () => {
-    await npc.stop('SIGKILL');
-    const uid = await create('shut', 'meanwhile');
+    await policed.npc.stop('SIGKILL');
+    const uid = await policed.createPod('shut/meanwhile');
     const [free, shut] = [
-      await attach('default', 'free'),
-      await host.attach('', { args: argsOf('shut', 'meanwhile', uid) }),
+      await policed.attach('default/free'),
+      await host.attach('', { args: argsOf('shut/meanwhile', uid) }),
     ];
     await until('weftd to open the one', () => isDecided(free));
     equal(await isDecided(shut), false);
     ok(await host.reachesPod(free.namespace, open));
     equal(await host.reachesPod(open.namespace, shut), false);
-    npc = npcHost.start();
-    await npcHost.ready();
+    await policed.restartNpc();
     await until('weft-npc to speak for the other', () => isDecided(shut));
     ok(await isDecided(free));
     equal(await host.reachesPod(open.namespace, shut), false);
@@ -172,15 +132,15 @@ describe('weft-npc and weftd', function () {
     await host.daemon.stop('SIGKILL');
     ok(await host.isLaid());
     await host.start();
-    await serving();
+    await policed.serving();
     equal([...(await host.decided())!].sort().join(), [...before!].sort().join());
-    const late = await attach('default', 'late');
+    const late = await policed.attach('default/late');
     ok(await isDecided(late));
     ok(await host.reachesPod(late.namespace, open));
   });
 
   it('have table and gate whole again when all of nftables is flushed', async () => {
-    const pod = await attach('shut', 'kept');
+    const pod = await policed.attach('shut/kept');
     await host.nft('flush', 'ruleset');
     await until(
       'the gate',
@@ -194,9 +154,9 @@ describe('weft-npc and weftd', function () {
     if (definition === undefined) return this.skip();
     await api.kubectl(['apply', '--server-side', '-f', definition]);
     await api.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'walled' } });
-    const walled = await attach('walled', 'pod');
+    const walled = await policed.attach('walled/pod');
     // No policy selects it, so weftd lets it through before anybody knows its labels.
-    const early = await host.attach('', { args: argsOf('default', 'unseen', '') });
+    const early = await host.attach('', { args: argsOf('default/unseen', '') });
     await until('weftd to open it', () => isDecided(early));
     ok(await host.reachesPod(early.namespace, walled));
     const wall = {
@@ -214,13 +174,13 @@ describe('weft-npc and weftd', function () {
     const isKept = async (): Promise<boolean> => !(await host.reachesPod(early.namespace, walled));
     await until('the pod to be kept out', isKept, { timeoutMs: 60_000 });
     ok(await host.reachesPod(open.namespace, walled));
-    await create('default', 'unseen');
+    await policed.createPod('default/unseen');
     await until('the pod to be let in', async () => !(await isKept()));
     await api.kubectl(['delete', 'clusternetworkpolicy', 'wall']);
   });
 
   it('leave nothing in nftables where weftd keeps no gate, and enforce again where it does', async () => {
-    const pod = await attach('shut', 'left');
+    const pod = await policed.attach('shut/left');
     await host.daemon.stop('SIGTERM');
     await host.start([]);
     await until(
@@ -231,8 +191,8 @@ describe('weft-npc and weftd', function () {
     ok(await host.reachesPod(open.namespace, pod));
     match(await npcHost.readiness(), /no gate/);
     // Nobody lays a table that new pods would hang behind.
-    const uid = await create('default', 'free-again');
-    const fresh = await host.attach('', { args: argsOf('default', 'free-again', uid) });
+    const uid = await policed.createPod('default/free-again');
+    const fresh = await host.attach('', { args: argsOf('default/free-again', uid) });
     ok(await host.reachesPod(open.namespace, fresh));
     // Whose links are that were attached without a gate is seen by their addresses.
     for (const [name, { addresses }] of [

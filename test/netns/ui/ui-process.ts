@@ -31,9 +31,18 @@ export class UiProcess {
   }
 
   /** Starts it and waits for its link. */
-  static async start(namespace: string, runDir: string, args: readonly string[] = []): Promise<UiProcess> {
+  static async start(
+    namespace: string,
+    runDir: string,
+    args: readonly string[] = [],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<UiProcess> {
     const [program, ...rest] = inNamespace(namespace, [WEFT, '--run-dir', runDir, 'ui', ...args]);
-    const ui = new UiProcess(namespace, spawn(program!, rest, { stdio: ['pipe', 'pipe', 'pipe'] }));
+    const child = spawn(program!, rest, {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
+    const ui = new UiProcess(namespace, child);
     await until('the link', () => {
       if (ui.child.exitCode !== null) throw new Error(`it ended: ${ui.stderr}`);
       return ui.links.length > 0;

@@ -1,9 +1,9 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import { join } from 'node:path';
 import type { Picture } from '../../../ui/picture/picture.ts';
 import { endProcess, until } from '../../cluster/command.ts';
-import { NpcHost, type NpcProcess } from '../policy/npc-process.ts';
-import { PolicyHost, type TestPod } from '../policy/policy-host.ts';
+import { shortTimes } from '../../cluster/short-times.ts';
+import { PolicedHost } from '../policed-host.ts';
+import type { TestPod } from '../policy/policy-host.ts';
 import { RealApi } from '../policy/real-api.ts';
 import { UiProcess } from './ui-process.ts';
 
@@ -25,6 +25,12 @@ function accountOf(namespace: string, name: string): object[] {
   ];
 }
 
+/** Rights are asked for anew each half minute; here more often, so that nobody waits. */
+const SHORT = shortTimes({
+  '/ui/access/kube-user.io.ts': { KEEP_MS: 3_000 },
+  '/ui/ui-answers.io.ts': { REFRESH_MS: 1_000 },
+});
+
 const DENY_BLUE = {
   apiVersion: 'networking.k8s.io/v1',
   kind: 'NetworkPolicy',
@@ -39,9 +45,8 @@ const DENY_BLUE = {
 /** weftd with its gate, weft-npc and a kube-apiserver with RBAC, all of it real; tokens are those of service accounts. */
 describe('weft ui with tokens of Kubernetes', function () {
   this.timeout(180_000);
-  let host: PolicyHost;
+  let policed: PolicedHost;
   let api: RealApi;
-  let npc: NpcProcess;
   let ui: UiProcess;
   const podByName = new Map<string, TestPod>();
   const streams: ReturnType<UiProcess['live']>[] = [];
@@ -49,41 +54,37 @@ describe('weft ui with tokens of Kubernetes', function () {
   before(async function () {
     // npm run test:k8s builds it.
     if (!RealApi.isBuilt) return this.skip();
-    host = await PolicyHost.create();
-    await host.node.run('ip', 'link', 'add', 'eth0', 'type', 'bridge');
-    await host.node.run('ip', 'address', 'add', '192.0.2.10/24', 'dev', 'eth0');
-    await host.node.run('ip', 'link', 'set', 'eth0', 'up');
-    api = await RealApi.start(host.node, join(host.folder, 'api'), '192.0.2.10', 'RBAC');
-    await api.apply(
-      { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node' } },
-      ...NAMESPACES.map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })),
-    );
-    await api.apply(
-      ...accountOf('red', 'viewer'),
-      { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'nobody', namespace: 'red' } },
-      { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'operator', namespace: 'red' } },
-      {
-        ...{ apiVersion: `${RBAC}/v1`, kind: 'ClusterRole', metadata: { name: 'operator' } },
-        rules: [{ apiGroups: [''], resources: ['pods', 'nodes'], verbs: ['list'] }],
-      },
-      {
-        ...{ apiVersion: `${RBAC}/v1`, kind: 'ClusterRoleBinding', metadata: { name: 'operator' } },
-        subjects: [{ kind: 'ServiceAccount', name: 'operator', namespace: 'red' }],
-        roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: 'operator' },
-      },
-      DENY_BLUE,
-    );
-    await host.start();
-    const at = { runDir: host.runDir, stateDir: host.folder, nodeName: 'node' };
-    const npcHost = new NpcHost(host.node, at, api.kubeconfig);
-    npc = npcHost.start();
-    await npcHost.ready();
-    await until('weft-npc to serve', async () => (await host.status()).policy?.npc === 'serving');
+    policed = await PolicedHost.create({
+      namespaces: NAMESPACES,
+      authorization: 'RBAC',
+      objects: [
+        ...accountOf('red', 'viewer'),
+        { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'nobody', namespace: 'red' } },
+        { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'operator', namespace: 'red' } },
+        {
+          ...{ apiVersion: `${RBAC}/v1`, kind: 'ClusterRole', metadata: { name: 'operator' } },
+          rules: [{ apiGroups: [''], resources: ['pods', 'nodes'], verbs: ['list'] }],
+        },
+        {
+          ...{ apiVersion: `${RBAC}/v1`, kind: 'ClusterRoleBinding', metadata: { name: 'operator' } },
+          subjects: [{ kind: 'ServiceAccount', name: 'operator', namespace: 'red' }],
+          roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: 'operator' },
+        },
+        DENY_BLUE,
+      ],
+    });
+    const { host } = policed;
+    ({ api } = policed);
     for (const name of ['red/web', 'red/api', 'blue/db', 'blue/cache'])
-      podByName.set(name, await attach(name));
+      podByName.set(name, await policed.attach(name));
     for (const name of ['red/api', 'blue/db', 'blue/cache'])
       podByName.get(name)!.namespace.start('socat', ['TCP4-LISTEN:80,fork,reuseaddr', 'PIPE'], 'ignore');
-    ui = await UiProcess.start(host.node.name, host.runDir, ['--tokens', '--kubeconfig', api.kubeconfig]);
+    ui = await UiProcess.start(
+      host.node.name,
+      host.runDir,
+      ['--tokens', '--kubeconfig', api.kubeconfig],
+      SHORT,
+    );
     const admin = ui.live(await ui.follow(ui.links[0]!));
     streams.push(admin);
     await until('the picture', () => admin.text().includes('event: picture'));
@@ -102,22 +103,9 @@ describe('weft ui with tokens of Kubernetes', function () {
   after(async () => {
     for (const { child } of streams) await endProcess(child, 'SIGKILL');
     await ui?.stop('SIGKILL');
-    await npc?.stop();
-    await api?.stop();
-    await host?.destroy();
+    await policed?.destroy();
   });
 
-  async function attach(pod: string): Promise<TestPod> {
-    const [namespace, name] = pod.split('/') as [string, string];
-    const [made] = await api.apply({
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { name, namespace },
-      spec: { nodeName: 'node', containers: [{ name: 'c', image: 'x' }] },
-    });
-    const names = `K8S_POD_NAMESPACE=${namespace};K8S_POD_NAME=${name};K8S_POD_UID=${made!.metadata.uid}`;
-    return host.attach('', { args: `IgnoreUnknown=1;${names}` });
-  }
   /** Begins a connection each second. */
   function talk(from: string, to: string): void {
     const [address] = podByName.get(to)!.addresses;
@@ -206,7 +194,7 @@ describe('weft ui with tokens of Kubernetes', function () {
     }
   });
 
-  it('takes a right away within a minute of when it is taken away in the API, also from who looks', async () => {
+  it('takes a right away soon after it is taken away in the API, also from who looks', async () => {
     const session = await sessionOf('viewer');
     const stream = ui.live(session);
     streams.push(stream);

@@ -1,9 +1,7 @@
 import { equal, match, ok } from 'node:assert/strict';
-import { join } from 'node:path';
 import type { WhyResult } from '../../../why/why.io.ts';
-import { until } from '../../cluster/command.ts';
-import { NpcHost, type NpcProcess } from '../policy/npc-process.ts';
-import { PolicyHost, type TestPod } from '../policy/policy-host.ts';
+import { PolicedHost } from '../policed-host.ts';
+import type { PolicyHost, TestPod } from '../policy/policy-host.ts';
 import { RealApi } from '../policy/real-api.ts';
 
 const WEFT = new URL('../../../bin/weft', import.meta.url).pathname;
@@ -21,52 +19,24 @@ function deny(namespace: string, type: 'Ingress' | 'Egress'): object {
 /** weftd with its gate, weft-npc, and a kube-apiserver: all of it real. */
 describe('weft why with policies', function () {
   this.timeout(120_000);
+  let policed: PolicedHost;
   let host: PolicyHost;
-  let api: RealApi;
-  let npcHost: NpcHost;
-  let npc: NpcProcess;
   let unknown: TestPod;
 
   before(async function () {
     // npm run test:k8s builds it.
     if (!RealApi.isBuilt) return this.skip();
-    host = await PolicyHost.create();
-    await host.node.run('ip', 'link', 'add', 'eth0', 'type', 'bridge');
-    await host.node.run('ip', 'address', 'add', '192.0.2.10/24', 'dev', 'eth0');
-    await host.node.run('ip', 'link', 'set', 'eth0', 'up');
-    api = await RealApi.start(host.node, join(host.folder, 'api'), '192.0.2.10');
-    await api.apply(
-      { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node' } },
-      ...NAMESPACES.map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })),
-    );
-    await api.apply(deny('shut', 'Ingress'), deny('mute', 'Egress'));
-    await host.start();
-    const at = { runDir: host.runDir, stateDir: host.folder, nodeName: 'node' };
-    npcHost = new NpcHost(host.node, at, api.kubeconfig);
-    npc = npcHost.start();
-    await npcHost.ready();
-    await until('weft-npc to serve', async () => (await host.status()).policy?.npc === 'serving');
-    for (const name of [...NAMESPACES.map((namespace) => `${namespace}/p`), 'open/q']) await attach(name);
+    policed = await PolicedHost.create({
+      namespaces: NAMESPACES,
+      objects: [deny('shut', 'Ingress'), deny('mute', 'Egress')],
+    });
+    ({ host } = policed);
+    for (const name of [...NAMESPACES.map((namespace) => `${namespace}/p`), 'open/q'])
+      await policed.attach(name);
     unknown = await host.attach('shut/nobody');
   });
 
-  after(async () => {
-    await npc?.stop();
-    await api?.stop();
-    await host?.destroy();
-  });
-
-  async function attach(pod: string): Promise<TestPod> {
-    const [namespace, name] = pod.split('/') as [string, string];
-    const [made] = await api.apply({
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { name, namespace },
-      spec: { nodeName: 'node', containers: [{ name: 'c', image: 'x' }] },
-    });
-    const names = `K8S_POD_NAMESPACE=${namespace};K8S_POD_NAME=${name};K8S_POD_UID=${made!.metadata.uid}`;
-    return host.attach('', { args: `IgnoreUnknown=1;${names}` });
-  }
+  after(() => policed?.destroy());
 
   async function why(source: string, target: string): Promise<WhyResult> {
     const args = ['--run-dir', host.runDir, '--json', 'why', source, target, '80'];
@@ -117,7 +87,7 @@ describe('weft why with policies', function () {
   });
 
   it('says without weft-npc what is still enforced, and finds it by the probe', async () => {
-    await npc.stop('SIGKILL');
+    await policed.npc.stop('SIGKILL');
     const { verdict, findings } = await why('open/p', 'shut/p');
     match(
       findings.find(({ check }) => check === 'policies')!.seen,
@@ -128,7 +98,6 @@ describe('weft why with policies', function () {
       `${verdict.station}: ${verdict.because}`,
       /^policies: policies that weft-npc has loaded on \S+ deny it/,
     );
-    npc = npcHost.start();
-    await npcHost.ready();
+    await policed.restartNpc();
   });
 });
