@@ -2,15 +2,19 @@ import { existsSync } from 'node:fs';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
 /** Where Debian's package puts it; `tools/setup page` installs that. */
-const CHROMIUM = '/usr/bin/chromium';
+export const CHROMIUM = '/usr/bin/chromium';
 /** How long anything may take that a test waits for: the machine may be busy with other tests. */
 const PATIENCE_MS = 45_000;
 
-/** Starts the browser. Throws where there is none: a page that was not looked at has not been tested. */
-export async function openBrowser(): Promise<Browser> {
+/**
+ * Starts the browser. Throws where there is none: a page that was not looked at has not been tested.
+ *
+ * @param program what starts it instead, with its arguments.
+ */
+export async function openBrowser(program = CHROMIUM): Promise<Browser> {
   if (!existsSync(CHROMIUM)) throw new Error(`there is no ${CHROMIUM}; run tools/setup page`);
   return chromium.launch({
-    executablePath: CHROMIUM,
+    executablePath: program,
     chromiumSandbox: process.getuid?.() !== 0,
     args: ['--disable-gpu'],
   });
