@@ -1,4 +1,4 @@
-import { formatAddress } from '../base/address.ts';
+import { formatAddress, sameAddress } from '../base/address.ts';
 import { printable } from '../base/printable.ts';
 import { parseCidr } from '../base/range.ts';
 import { WeftError } from '../base/weft-error.ts';
@@ -38,7 +38,7 @@ export interface LookedUp {
 
 /**
  * Looks up all that can be known of a pair on the source's node, and changes nothing. Throws what weftd answers, and
- * E_OTHER_NODE where the source is on another node, E_UNKNOWN_POD, E_NO_FAMILY.
+ * E_OTHER_NODE where the source is on another node, E_SAME_POD, E_UNKNOWN_POD, E_NO_FAMILY.
  */
 export async function lookUpPair(question: PairQuestion): Promise<LookedUp> {
   const { runDir, own, asked } = question;
@@ -66,6 +66,7 @@ export async function lookUpPair(question: PairQuestion): Promise<LookedUp> {
     const source = await placeEnd(ends.source, from, where, client);
     if (source.place.is === 'peer') throw elsewhere(source);
     const target = await placeEnd(ends.target, to, where, client);
+    if (sameAddress(from, to)) throw samePod(source);
     const { drops, unread } = await readLegacyHindrances(own);
     const sysctl = new Sysctl(settings.sysctlDir);
     const forwarding = from.family === 4 ? 'net/ipv4/ip_forward' : 'net/ipv6/conf/all/forwarding';
@@ -126,6 +127,15 @@ async function readRoute(client: RouteClient, source: PairEnd, target: PairEnd):
   const link = found.link === undefined ? undefined : await client.link(found.link);
   if (link === undefined) return { is: 'refused', code: 'ENETUNREACH' };
   return { is: 'route', link: link.name, gateway: found.gateway };
+}
+
+function samePod({ text, pod, address }: PairEnd): WeftError {
+  const who = `${printable(pod ?? text)} (${formatAddress(address)})`;
+  return new WeftError(
+    'E_SAME_POD',
+    `both are ${who}, and what a pod sends to its own address stays inside it: Weft carries none of it`,
+    'look inside the pod for what listens there; ask for a Service by its own address',
+  );
 }
 
 function elsewhere({ text, pod, address, node }: PairEnd): WeftError {

@@ -54,7 +54,10 @@ export async function why(question: WhyQuestion): Promise<WhyResult> {
     return { ...ends, findings: all, probe: null, verdict: verdictOfFindings(findings) };
   }
   const endpoint = facts.target.place.is === 'outside' ? translationOf(probed, facts) : undefined;
-  if (endpoint !== undefined) return whyOfEndpoint(question, facts, endpoint);
+  const isItself = endpoint?.address === ends.source.address;
+  if (endpoint !== undefined && !isItself) return whyOfEndpoint(question, facts, endpoint);
+  // What a pod sends to its own address stays inside it: only as sent to the Service it comes by here, and back.
+  if (endpoint !== undefined) findings.unshift(serviceFinding(facts, endpoint));
   const verdict = verdictOfProbe(probed, { facts, findings });
   const stations = stationsText(probed, facts);
   const found = verdict.talk ? fine('probe', stations) : fault('probe', stations, verdict.remedy);
@@ -70,18 +73,25 @@ export async function why(question: WhyQuestion): Promise<WhyResult> {
 /** A Service was asked for: what is said of the endpoint that it became this time holds for it. */
 async function whyOfEndpoint(
   question: WhyQuestion,
-  { target, asked }: PairFacts,
+  { source, target, asked }: PairFacts,
   { address, port }: { readonly address: string; readonly port: number },
 ): Promise<WhyResult> {
   const endpoint = { ...question, target: address, asked: { ...asked, port } };
   const result = await why(endpoint);
-  const service = formatAddress(target.address);
-  const seen = `${service} port ${asked.port} is a Service; this time its endpoint is ${address} port ${port}`;
   return {
     ...result,
     target: { ...result.target, text: target.text },
-    findings: [fine('service', seen), ...result.findings],
+    findings: [serviceFinding({ source, target, asked }, { address, port }), ...result.findings],
   };
+}
+
+function serviceFinding(
+  { source, target, asked }: Pick<PairFacts, 'source' | 'target' | 'asked'>,
+  { address, port }: { readonly address: string; readonly port: number },
+): Finding {
+  const whose = address === formatAddress(source.address) ? 'the pod itself, ' : '';
+  const service = `${formatAddress(target.address)} port ${asked.port} is a Service`;
+  return fine('service', `${service}; this time its endpoint is ${whose}${address} port ${port}`);
 }
 
 /** Sends a packet as the source would. A text says why none was sent. */

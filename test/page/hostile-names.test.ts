@@ -88,7 +88,10 @@ describe('names with HTML in them', function () {
     await page.locator('.switch span', { hasText: 'Nodes' }).click();
     await page.locator('.list-row').nth(1).click();
     // A tunnel of the node that was asked, whose id is of zeros.
-    await page.locator(`#details button.link[data-key^="${'0'.repeat(64)}>"]`).first().click();
+    await page
+      .locator(`#details button.link[data-key^="${'0'.repeat(64)}>"]`)
+      .first()
+      .click();
     await page.locator('#details figure').first().waitFor();
     for (const summary of await page.locator('.chart summary').all()) await summary.click();
     const seen = await page.evaluate(() => ({
