@@ -1,4 +1,4 @@
-import { type Address, formatAddress } from '../../base/address.ts';
+import { type Address, formatAddress, sameAddress } from '../../base/address.ts';
 import type { PolicyPod } from '../model/pod.ts';
 import { type ClusterIndex, type Holder, podKey } from './cluster-index.ts';
 
@@ -12,6 +12,12 @@ export interface PodAttachment {
   readonly byAddress?: boolean;
   /** No pod of Kubernetes. */
   readonly ungoverned: boolean;
+}
+
+/** What changes of who hangs here: those that come or are others than before, and links that are gone. */
+export interface AttachmentChange<T> {
+  readonly put: readonly T[];
+  readonly gone: readonly string[];
 }
 
 /** A link, and the pod that was found for it. */
@@ -55,20 +61,26 @@ export class Attachments {
     return this.#byLink.get(link);
   }
 
-  /** The attachments there are now. Answers those that came, those that went, and an empty list where nothing did. */
-  replace(attachments: readonly PodAttachment[]): {
+  /** What makes `attachments` of those there are. */
+  differenceTo(attachments: readonly PodAttachment[]): AttachmentChange<PodAttachment> {
+    const links = new Set(attachments.map(({ link }) => link));
+    return { put: attachments, gone: [...this.#byLink.keys()].filter((link) => !links.has(link)) };
+  }
+
+  /** Answers those that came and those that went; one that became another does both, and one that is the same neither. */
+  change({ put, gone }: AttachmentChange<PodAttachment>): {
     readonly came: readonly LocalLink[];
     readonly went: readonly LocalLink[];
   } {
     const went: LocalLink[] = [];
     const came: LocalLink[] = [];
-    const links = new Set(attachments.map(({ link }) => link));
-    for (const [link, local] of this.#byLink) {
-      if (links.has(link)) continue;
+    for (const link of gone) {
+      const local = this.#byLink.get(link);
+      if (local === undefined) continue;
       this.#byLink.delete(link);
       went.push(local);
     }
-    for (const attachment of attachments) {
+    for (const attachment of put) {
       const known = this.#byLink.get(attachment.link);
       if (known !== undefined && sameAttachment(known.attachment, attachment)) continue;
       if (known !== undefined) went.push(known);
@@ -149,12 +161,13 @@ function holderOf({ attachment, pod, isKnown }: LocalLink): Holder {
 }
 
 function sameAttachment(a: PodAttachment, b: PodAttachment): boolean {
-  const key = (each: PodAttachment): string =>
-    JSON.stringify([
-      each.addresses.map(formatAddress),
-      each.pod && [podKey(each.pod), each.pod.uid],
-      each.ungoverned,
-      each.byAddress ?? false,
-    ]);
-  return a === b || key(a) === key(b);
+  if (a === b) return true;
+  if (a.ungoverned !== b.ungoverned || (a.byAddress ?? false) !== (b.byAddress ?? false)) return false;
+  if ((a.pod === null) !== (b.pod === null)) return false;
+  if (a.pod?.namespace !== b.pod?.namespace || a.pod?.name !== b.pod?.name || a.pod?.uid !== b.pod?.uid)
+    return false;
+  return (
+    a.addresses.length === b.addresses.length &&
+    a.addresses.every((address, i) => sameAddress(address, b.addresses[i]!))
+  );
 }

@@ -1,20 +1,21 @@
 import type { Family } from '../../base/address.ts';
 import { type Range, sameRange } from '../../base/range.ts';
 import type { DropSettings } from '../../linux/policy-rules.ts';
-import type { LinkChains, PolicyRuleSet, PolicySet } from '../../linux/policy-table.ts';
+import type { PolicyRuleSet, PolicySet } from '../../linux/policy-table.ts';
 import { type PolicyNamespace, type PolicyNode, sameNode } from '../model/cluster-objects.ts';
 import { sameLabels } from '../model/labels.ts';
 import { type PolicyPod, samePod } from '../model/pod.ts';
-import { DIRECTIONS, type Direction, type Policy, policyTitle } from '../model/policy.ts';
+import { type Direction, type Policy, policyTitle } from '../model/policy.ts';
 import { AddressSets } from './address-sets.ts';
-import { Attachments, type LocalLink, type PodAttachment } from './attachments.ts';
-import { type Chain, Chains, reach } from './chain.ts';
+import { type AttachmentChange, Attachments, type LocalLink, type PodAttachment } from './attachments.ts';
+import { type Chain, Chains } from './chain.ts';
 import { ClusterIndex } from './cluster-index.ts';
 import { ContentNames } from './content-names.ts';
 import type { Judged } from './decide.ts';
 import { decidedLinks, type WaitingLink, waitingLinks } from './decided-links.ts';
 import { type Governed, governedBy } from './governed-by.ts';
 import { KnownAddresses } from './known-addresses.ts';
+import { LinkProfiles } from './link-profiles.ts';
 import { familyOf, type LiveSet, LiveSets } from './live-set.ts';
 import { PodSets, PortGroups } from './pod-sets.ts';
 import { PolicyIndex } from './policy-index.ts';
@@ -41,7 +42,6 @@ export interface Changes<T> {
  * Where a ClusterNetworkPolicy may ask for labels of its namespace, these must have been told, too.
  */
 export class PolicyCompiler {
-  readonly #drops: DropSettings;
   readonly #cluster = new ClusterIndex();
   readonly #policies = new PolicyIndex();
   readonly #attachments: Attachments;
@@ -52,7 +52,7 @@ export class PolicyCompiler {
   readonly #known = new KnownAddresses(this.#cluster, this.#sets);
   readonly #chains = new Chains(this.#names);
   readonly #profiles: ProfileCompiler;
-  readonly #profilesByLink = new Map<string, Readonly<Record<Direction, Profile | undefined>>>();
+  readonly #links = new LinkProfiles();
   /** Namespaces that the API has no more, whose labels hold until the last link of their pods is gone. */
   readonly #goneNamespaces = new Set<string>();
   /** Links whose chains must be looked at again. */
@@ -68,7 +68,6 @@ export class PolicyCompiler {
 
   /** `node` is this node's name in the API. */
   constructor(node: string, drops: DropSettings) {
-    this.#drops = drops;
     this.#attachments = new Attachments(this.#cluster, node);
     this.#profiles = new ProfileCompiler(drops, this.#workshop());
     const none = new Map<string, never>();
@@ -156,11 +155,18 @@ export class PolicyCompiler {
 
   /** The links of this node, all of them. */
   setAttachments(attachments: readonly PodAttachment[]): void {
-    const claimants = new Map<string, ReadonlySet<string>>();
-    const locals = [...this.#attachments.links()];
-    for (const local of locals) claimants.set(local.attachment.link, this.#claimants(local));
-    const { came, went } = this.#attachments.replace(attachments);
-    for (const local of went) this.#linkChanged(local, claimants.get(local.attachment.link) ?? new Set());
+    this.changeAttachments(this.#attachments.differenceTo(attachments));
+  }
+
+  /** Links of this node came, went or are of others. */
+  changeAttachments(change: AttachmentChange<PodAttachment>): void {
+    const claimants = new Map<LocalLink, ReadonlySet<string>>();
+    for (const link of [...change.gone, ...change.put.map((each) => each.link)]) {
+      const local = this.#attachments.get(link);
+      if (local !== undefined) claimants.set(local, this.#claimants(local));
+    }
+    const { came, went } = this.#attachments.change(change);
+    for (const local of went) this.#linkChanged(local, claimants.get(local) ?? new Set());
     for (const local of came) {
       this.#linkChanged(local, new Set());
       this.#resolve(local);
@@ -308,26 +314,15 @@ export class PolicyCompiler {
     for (const link of this.#stale) this.#compileLink(link);
     this.#stale.clear();
     this.#isLayoutStale = false;
-    const chains = new Set<Chain>();
-    const sets = new Set<LiveSet>();
-    const policies = new Set<CompiledPolicy>();
-    const chainsByLink = new Map<string, LinkChains>();
-    const nameOf = (profile: Profile | undefined): LinkChains['egress'] =>
-      profile && { straight: profile.chains.straight.name, turned: profile.chains.turned.name };
-    for (const [link, profiles] of this.#profilesByLink) {
-      chainsByLink.set(link, { egress: nameOf(profiles.egress), ingress: nameOf(profiles.ingress) });
-      for (const direction of DIRECTIONS) {
-        const profile = profiles[direction];
-        if (profile === undefined) continue;
-        for (const policy of profile.policies) policies.add(policy);
-        reach(profile.chains.straight, chains, sets);
-        reach(profile.chains.turned, chains, sets);
-      }
-    }
+    const { chainsByLink } = this.#links;
+    this.#rules = { ...this.#rules, chainsByLink };
+    const reached = this.#links.reached();
+    if (reached === undefined) return;
+    const { chains, sets, policies } = reached;
     this.#forget(chains, sets, policies);
     this.#setsInUse = [...sets];
     const rulesByChain = new Map([...chains].map(({ name, rules }) => [name, rules]));
-    this.#rules = { ...this.#rules, chainsByLink, chains: rulesByChain, drops: this.#drops };
+    this.#rules = { ...this.#rules, chains: rulesByChain };
   }
 
   #forget(
@@ -355,8 +350,8 @@ export class PolicyCompiler {
       pod &&
       this.#profiles.profileOf(pod, direction, this.#policies.selecting(this.#cluster, pod, direction));
     const profiles = { egress: profileOf('egress'), ingress: profileOf('ingress') };
-    if (profiles.egress === undefined && profiles.ingress === undefined) this.#profilesByLink.delete(link);
-    else this.#profilesByLink.set(link, profiles);
+    const isJudged = profiles.egress !== undefined || profiles.ingress !== undefined;
+    this.#links.put(link, isJudged ? profiles : undefined);
   }
 
   /** The same set as before, where it holds the same. */
