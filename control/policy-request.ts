@@ -8,8 +8,14 @@ export type PolicyRequest =
    * that pods may be left to it; false where it has none.
    * A weft-npc that serves sends the next one at once. {@link POLICY_GAP_MS} without one, or a connection that it
    * closed, and it counts as not connected. Several may ask at once, for one takes the place of another.
+   * `differences`: what differs from `revision` is enough, where weftd still knows that. Absent: false.
    */
-  | { readonly op: 'policyWait'; readonly revision: string; readonly complete: boolean }
+  | {
+      readonly op: 'policyWait';
+      readonly revision: string;
+      readonly complete: boolean;
+      readonly differences?: boolean;
+    }
   /**
    * weft-npc has spoken for pods: 1 to {@link MAX_POLICY_LINKS} in all three lists together. `links`: their rules and
    * their elements of the set `decided` are loaded. `unknown`: it does not know whose they are, or can load nothing for
@@ -51,10 +57,17 @@ export interface PolicyResults {
 export interface PolicyWaitResult {
   /** To be given with the next request. No two weftds give the same. */
   readonly revision: string;
+  /**
+   * The answer is what differs from this revision, which is that of the request: `attachments` are those that came or are
+   * others since, and peers and ranges are left out where they are as they were. Absent: it is the whole.
+   */
+  readonly since?: string;
+  /** Links that are gone since. */
+  readonly gone?: readonly string[];
   /** Each as npc/gate/attachment-file.ts reads it, sorted by link. */
   readonly attachments: readonly object[];
   /** This node and its peers by name, with their overlay addresses; only those that have some. */
-  readonly peers: readonly { readonly name: string; readonly addresses: readonly string[] }[];
+  readonly peers?: readonly { readonly name: string; readonly addresses: readonly string[] }[];
   /** The ranges out of which the pods of all nodes get their addresses, as CIDRs. Earlier versions do not say. */
   readonly podRanges?: readonly string[];
 }
@@ -84,10 +97,11 @@ export function decodePolicyRequest(
 ): Result<PolicyRequest, 'request-bad-policy'> | undefined {
   const { op } = request;
   if (op === 'policyWait') {
-    const { revision, complete } = request;
+    const { revision, complete, differences = false } = request;
     if (!isText(revision, MAX_REVISION_LENGTH) || typeof complete !== 'boolean')
       return fail('request-bad-policy');
-    return ok({ op, revision, complete });
+    if (typeof differences !== 'boolean') return fail('request-bad-policy');
+    return ok({ op, revision, complete, ...(differences ? { differences } : {}) });
   }
   if (op !== 'policyDecided') return undefined;
   const { links, unknown, pods } = request;

@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WeftError } from '../base/weft-error.ts';
 import { askDaemon } from '../control/control-client.io.ts';
+import type { PolicyWaitResult } from '../control/policy-request.ts';
 import { AttachmentFiles } from './attachment-files.io.ts';
+import type { AttachmentChange } from './compiler/attachments.ts';
 import { GATE_MARK, type GateAttachment, parseAttachment } from './gate/attachment-file.ts';
 import { type NetworkAddresses, networkAddresses } from './network-addresses.ts';
 
@@ -18,8 +20,9 @@ export function hasGate(runDir: string): boolean {
 
 /** Who hangs on this node, and what weftd knows of the whole network. */
 export interface NodeAttachments {
-  readonly attachments: readonly GateAttachment[];
-  /** Undefined where weftd could not be asked, so that what was known before counts. */
+  /** All of them, or what became of those that were told before. */
+  readonly attachments: readonly GateAttachment[] | AttachmentChange<GateAttachment>;
+  /** Undefined where it is as it was, or weftd could not be asked, so that what was known before counts. */
   readonly network: NetworkAddresses | undefined;
 }
 
@@ -72,15 +75,15 @@ export class AttachmentFollower {
     const isOver = (): boolean => signal.aborted || loop !== this.#loop;
     while (!isOver()) {
       try {
-        const request = { op: 'policyWait', revision, complete: isCurrent() } as const;
+        const request = { op: 'policyWait', revision, complete: isCurrent(), differences: true } as const;
         const answer = await askDaemon(runDir, request);
         if (isOver()) return;
         onFault(undefined);
         if (answer.revision === revision) continue;
-        revision = answer.revision;
+        const now = this.#read(answer, revision);
+        revision = now === undefined ? '' : answer.revision;
         files.forget();
-        const attachments = answer.attachments.map((each) => parseAttachment(each));
-        onAttachments({ attachments: this.#readable(attachments), network: networkAddresses(answer) });
+        if (now !== undefined) onAttachments(now);
       } catch (error) {
         if (!(error instanceof WeftError)) throw error;
         if (isOver()) return;
@@ -99,6 +102,18 @@ export class AttachmentFollower {
         await delay(AWAY_LOOK_MS, undefined, { signal }).catch(() => {});
       }
     }
+  }
+
+  /** What weftd answered to who knew `revision`; undefined where it must be asked for the whole. */
+  #read(answer: PolicyWaitResult, revision: string): NodeAttachments | undefined {
+    const { since, gone = [], peers } = answer;
+    const found = answer.attachments.map((each) => parseAttachment(each));
+    const network = peers === undefined ? undefined : networkAddresses(answer);
+    if (since === undefined) return { attachments: this.#readable(found), network };
+    const put = found.filter((each) => each !== undefined);
+    // What cannot be read is to be counted, among all there are.
+    if (since !== revision || put.length < found.length) return undefined;
+    return { attachments: { put, gone }, network };
   }
 
   #readable(found: readonly (GateAttachment | undefined)[]): GateAttachment[] {

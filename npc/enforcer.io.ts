@@ -3,8 +3,6 @@ import type { Histograms } from '../base/histograms.ts';
 import type { Instant } from '../base/instant.ts';
 import { type Warning, warningOf, warningOfError } from '../base/warning.ts';
 import { WeftError } from '../base/weft-error.ts';
-import { askDaemon } from '../control/control-client.io.ts';
-import { MAX_POLICY_LINKS, type PolicyPod } from '../control/policy-request.ts';
 import { DelayWindow } from '../host/delay-window.ts';
 import type { Log } from '../host/log.ts';
 import type { PolicyRuleSet } from '../linux/policy-table.ts';
@@ -16,16 +14,17 @@ import type { NpcCounter } from './metrics/npc-counters.ts';
 import type { NpcHistogram } from './metrics/npc-histograms.ts';
 import { NPC_WARNINGS } from './npc-warnings.ts';
 import { TableWriter } from './table-writer.io.ts';
+import { ToldDecisions } from './told-decisions.io.ts';
 
 /** After a failed load the next one waits so long, and longer each time. */
 const RETRY = { firstMs: 250, mostMs: 10_000 } as const;
 /** Where somebody else changes the table again and again, it is put right this often. */
 const REPAIR_GAP_MS = 300;
-/** A pod that the API shows later than the runtime is waited for so long, while the copy is kept up to date. */
-const LATE_POD_MS = 1_000;
 /** Repairs within this time are told as a contest, from the third on. */
 const CONTEST_MS = 60_000;
 const CONTEST_REPAIRS = 3;
+/** What is due, and could not be done, is tried again after this. */
+const LEAST_WAKE_MS = 100;
 /** So many applies are looked at for how long they take. */
 const RECENT_APPLIES = 200;
 
@@ -65,12 +64,15 @@ export class Enforcer {
   readonly #writer: TableWriter;
   readonly #follower: AttachmentFollower;
   readonly #governed: GovernedStore;
-  #attachments: readonly GateAttachment[] | undefined;
+  /** By link; another map with each change. */
+  #attachments: ReadonlyMap<string, GateAttachment> | undefined;
   /** weftd keeps no gate, so there must be no table. */
   #mustClear = false;
   #loaded: LoadedState | undefined;
   /** When the oldest change came that is not loaded yet. */
   #dirtySince: Instant | undefined;
+  /** Nothing changed, but it is time to look. */
+  #isWoken = false;
   #isRunning = false;
   #running: Promise<void> = Promise.resolve();
   #isClosed = false;
@@ -78,10 +80,7 @@ export class Enforcer {
   #failures = 0;
   #fault: WeftError | undefined;
   #weftdFault: WeftError | undefined;
-  /** When links of pods that are not known were first seen. */
-  readonly #unknownSince = new Map<string, Instant>();
-  /** What weftd was told, by link and serial. */
-  #told = new Map<string, 'decided' | 'unknown'>();
+  readonly #told: ToldDecisions;
   readonly #applies = new DelayWindow(RECENT_APPLIES);
   readonly #repairs: Instant[] = [];
   #repairedBy: string | undefined;
@@ -90,6 +89,7 @@ export class Enforcer {
     this.#options = options;
     const { runDir, stateDir, version, log, onFault, isCurrent } = options;
     this.#governed = new GovernedStore(stateDir);
+    this.#told = new ToldDecisions(options);
     this.#writer = new TableWriter({
       version,
       onStirred: (by) => this.#tableStirred(by),
@@ -132,7 +132,7 @@ export class Enforcer {
   }
 
   get attachments(): readonly GateAttachment[] {
-    return this.#attachments ?? [];
+    return [...(this.#attachments?.values() ?? [])];
   }
 
   /** The copy of the API is complete, or up to date again, or not any more. */
@@ -172,12 +172,25 @@ export class Enforcer {
   // -- what comes in --------------------------------------------------------------------------------------------
 
   #attached({ attachments, network }: NodeAttachments): void {
-    this.#attachments = attachments;
-    this.#mustClear = false;
-    // weftd may be another one that was told nothing.
-    this.#told.clear();
     const { compiler } = this.#options;
-    compiler.setAttachments(attachments);
+    this.#mustClear = false;
+    if (isWhole(attachments)) {
+      this.#attachments = new Map(attachments.map((each) => [each.link, each]));
+      // weftd may be another one that was told nothing.
+      this.#told.forgetAll();
+      compiler.setAttachments(attachments);
+    } else if (this.#attachments !== undefined) {
+      const { put, gone } = attachments;
+      const now = new Map(this.#attachments);
+      for (const link of [...gone, ...put.map((each) => each.link)]) {
+        const known = now.get(link);
+        if (known !== undefined) this.#told.forget(known);
+        now.delete(link);
+      }
+      for (const each of put) now.set(each.link, each);
+      this.#attachments = now;
+      compiler.changeAttachments(attachments);
+    }
     if (network !== undefined) {
       compiler.setOverlay(network.overlayByNode);
       compiler.setPodRanges(network.podRanges);
@@ -228,9 +241,10 @@ export class Enforcer {
     this.#isRunning = true;
     let waitMs = 0;
     try {
-      while (this.#dirtySince !== undefined && waitMs === 0 && !this.#isClosed) {
-        const since = this.#dirtySince;
+      while ((this.#dirtySince !== undefined || this.#isWoken) && waitMs === 0 && !this.#isClosed) {
+        const since = this.#dirtySince ?? now();
         this.#dirtySince = undefined;
+        this.#isWoken = false;
         try {
           await this.#apply(since);
           this.#failures = 0;
@@ -242,7 +256,7 @@ export class Enforcer {
           this.#fault = error;
           this.#dirtySince ??= since;
           waitMs = Math.min(RETRY.firstMs * 2 ** this.#failures++, RETRY.mostMs);
-          await this.#tellUnknown(this.#attachments ?? []);
+          await this.#told.tellUnknown(this.#attachments ?? new Map());
         }
       }
     } catch (error) {
@@ -250,20 +264,20 @@ export class Enforcer {
     }
     this.#isRunning = false;
     if (this.#dirtySince !== undefined) this.#schedule(waitMs);
-    else this.#wakeForLatePods(now());
+    else this.#wake(now());
   }
 
   async #apply(since: Instant): Promise<void> {
     const { compiler, isComplete, now, counters, histograms } = this.#options;
-    const attachments = this.#attachments;
-    if (this.#mustClear && attachments === undefined) {
+    if (this.#mustClear && this.#attachments === undefined) {
       await this.#writer.clear();
       this.#mustClear = false;
     }
+    const attachments = this.#attachments;
     if (attachments === undefined) return;
     if (!isComplete()) {
       // Nobody is kept waiting for what may take long.
-      await this.#tellUnknown(attachments);
+      await this.#told.tellUnknown(attachments);
       return;
     }
     if (this.#writer.loaded === undefined && !hasGate(this.#options.runDir)) return;
@@ -281,85 +295,17 @@ export class Enforcer {
       this.#loaded = { lastApplyMs, applyP99Ms: this.#applies.quantileMs(0.99) };
       counters.add('npc.loaded');
     }
-    await this.#tell(attachments, rules.decided);
+    await this.#told.tell(attachments, rules.decided);
     if (unkept !== undefined) throw unkept;
   }
 
-  // -- what weftd is told ---------------------------------------------------------------------------------------
-
-  async #tell(attachments: readonly GateAttachment[], decided: ReadonlySet<string>): Promise<void> {
-    const { compiler, isCurrent, now } = this.#options;
-    const governed = attachments.filter(({ ungoverned }) => !ungoverned);
-    const fresh = governed.filter(
-      (each) => decided.has(each.link) && this.#told.get(keyOf(each)) !== 'decided',
-    );
-    const pods = foundPods(governed, compiler);
-    const waiting = governed.filter(({ link }) => !decided.has(link));
-    const keys = new Set(waiting.map(keyOf));
-    for (const key of this.#unknownSince.keys()) if (!keys.has(key)) this.#unknownSince.delete(key);
-    const late = waiting.filter((each) => {
-      const since = this.#unknownSince.get(keyOf(each)) ?? now();
-      this.#unknownSince.set(keyOf(each), since);
-      return !isCurrent() || now() - since >= LATE_POD_MS;
-    });
-    await this.#send(
-      fresh,
-      late.filter((each) => this.#told.get(keyOf(each)) !== 'unknown'),
-      pods,
-    );
-  }
-
-  async #tellUnknown(attachments: readonly GateAttachment[]): Promise<void> {
-    const unknown = attachments.filter(
-      (attachment) => !attachment.ungoverned && this.#told.get(keyOf(attachment)) === undefined,
-    );
-    await this.#send([], unknown, []);
-  }
-
-  async #send(
-    decided: readonly GateAttachment[],
-    unknown: readonly GateAttachment[],
-    pods: readonly PolicyPod[],
-  ): Promise<void> {
-    const { runDir } = this.#options;
-    const most = Math.floor(MAX_POLICY_LINKS / 3);
-    for (let at = 0; at < Math.max(decided.length, unknown.length, pods.length); at += most) {
-      const part = <T>(all: readonly T[]): T[] => all.slice(at, at + most);
-      try {
-        await askDaemon(runDir, {
-          op: 'policyDecided',
-          links: part(decided).map(({ link }) => link),
-          unknown: part(unknown).map(({ link }) => link),
-          pods: part(pods),
-        });
-      } catch (error) {
-        // weftd is away; it is told when it is there again.
-        if (!(error instanceof WeftError)) throw error;
-        return;
-      }
-      for (const attachment of part(decided)) this.#told.set(keyOf(attachment), 'decided');
-      for (const attachment of part(unknown)) this.#told.set(keyOf(attachment), 'unknown');
-    }
-  }
-
   /** Pods that the API may still show are told as unknown later. */
-  #wakeForLatePods(now: Instant): void {
-    const waits = [...this.#unknownSince]
-      .filter(([key]) => this.#told.get(key) === undefined)
-      .map(([, since]) => since + LATE_POD_MS - now);
-    if (waits.length === 0) return;
-    this.#dirtySince ??= now;
-    this.#schedule(Math.max(1, Math.min(...waits)));
+  #wake(now: Instant): void {
+    const at = this.#told.nextLateAt;
+    if (at === undefined) return;
+    this.#isWoken = true;
+    this.#schedule(Math.max(LEAST_WAKE_MS, at - now));
   }
-}
-
-/** Whose links are that no runtime named a pod for, where weftd does not know that yet. */
-function foundPods(attachments: readonly GateAttachment[], compiler: PolicyCompiler): PolicyPod[] {
-  return attachments.flatMap(({ link, pod, byAddress }) => {
-    const found = pod === null || byAddress ? compiler.podAt(link) : undefined;
-    if (found === undefined || found.uid === pod?.uid) return [];
-    return [{ link, namespace: found.namespace, name: found.name, uid: found.uid }];
-  });
 }
 
 /** The WeftError that `act` throws. */
@@ -373,6 +319,6 @@ function failure(act: () => void): WeftError | undefined {
   return undefined;
 }
 
-function keyOf({ link, serial }: GateAttachment): string {
-  return `${link} ${serial}`;
+function isWhole(attachments: NodeAttachments['attachments']): attachments is readonly GateAttachment[] {
+  return Array.isArray(attachments);
 }

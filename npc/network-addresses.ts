@@ -15,7 +15,7 @@ const MAX_POD_RANGES = 16;
 
 /** Reads what weftd says of them. What is no address or no CIDR is passed over. */
 export function networkAddresses({
-  peers,
+  peers = [],
   podRanges = [],
 }: Pick<PolicyWaitResult, 'peers' | 'podRanges'>): NetworkAddresses {
   const overlayByNode = new Map<string, readonly string[]>();

@@ -110,7 +110,7 @@ export function openPolicy(options: {
 function peersOf(
   node: Pick<WeftNode, 'peer' | 'ownAddresses' | 'gossip' | 'infoOf'>,
   ownName: string,
-): PolicyWaitResult['peers'] {
+): NonNullable<PolicyWaitResult['peers']> {
   const others = node.gossip
     .members()
     .filter(({ peer, state }) => peer !== node.peer && state !== 'left')

@@ -38,6 +38,15 @@ export type GateSituation = Pick<GateKnowledge, 'governed'> & {
   readonly npcMayWrite: boolean;
 };
 
+/** Attachments that came or are others, and links that are gone. */
+export interface GateDelta {
+  readonly put: readonly GateAttachment[];
+  readonly gone: readonly string[];
+}
+
+/** So many links that are gone are told of later; who asks after more is told all. */
+const MAX_GONE = 1024;
+
 /**
  * Who hangs on this node, and for whom somebody has spoken. The set in the kernel is what counts: this is compared with it
  * ({@link compare}), and holds beside it what the kernel does not know: whose the links are.
@@ -46,11 +55,38 @@ export class GateBook {
   readonly #entryByLink = new Map<string, GateEntry>();
   /** Links whose pods are gone, and whose elements may still be in the set, with the time of that. */
   readonly #goneAtByLink = new Map<string, Instant>();
+  /** What {@link changes} was at the last change of each link, in this order; those that are gone among them. */
+  readonly #changeByLink = new Map<string, number>();
+  /** Of changes up to this one some are forgotten. */
+  #forgottenTo = 0;
   #changes = 0;
 
   /** Grows with each change of an attachment. */
   get changes(): number {
     return this.#changes;
+  }
+
+  /** What changed since {@link changes} was `count`; undefined where not all of that is known any more. */
+  changedSince(count: number): GateDelta | undefined {
+    if (count < this.#forgottenTo || count > this.#changes) return undefined;
+    const links = [...this.#changeByLink].filter(([, at]) => at > count).map(([link]) => link);
+    const entries = links.sort().map((link) => [link, this.#entryByLink.get(link)] as const);
+    return {
+      put: entries.flatMap(([, entry]) => entry?.attachment ?? []),
+      gone: entries.filter(([, entry]) => entry === undefined).map(([link]) => link),
+    };
+  }
+
+  #changed(link: string): void {
+    this.#changeByLink.delete(link);
+    this.#changeByLink.set(link, ++this.#changes);
+    if (this.#changeByLink.size <= this.#entryByLink.size + MAX_GONE) return;
+    for (const [other, at] of this.#changeByLink) {
+      if (this.#entryByLink.has(other)) continue;
+      this.#changeByLink.delete(other);
+      this.#forgottenTo = at;
+      return;
+    }
   }
 
   entries(): GateEntry[] {
@@ -82,7 +118,7 @@ export class GateBook {
   put(attachment: GateAttachment, now: Instant): void {
     const standing = { is: 'closed', reason: 'unknown' } as const;
     this.#entryByLink.set(attachment.link, { attachment, standing, since: now, unanswered: false });
-    this.#changes++;
+    this.#changed(attachment.link);
   }
 
   /**
@@ -108,7 +144,7 @@ export class GateBook {
     if (entry === undefined || entry.attachment.containerId !== containerId) return false;
     this.#entryByLink.delete(link);
     this.#goneAtByLink.set(link, now);
-    this.#changes++;
+    this.#changed(link);
     return true;
   }
 
@@ -123,7 +159,7 @@ export class GateBook {
     if (known !== null && (!byAddress || samePod(known, pod))) return undefined;
     const attachment = { ...entry.attachment, pod, byAddress: true };
     this.#entryByLink.set(link, { ...entry, attachment });
-    this.#changes++;
+    this.#changed(link);
     return attachment;
   }
 
@@ -133,7 +169,7 @@ export class GateBook {
     if (entry === undefined) return undefined;
     const attachment = { ...entry.attachment, serial };
     this.#entryByLink.set(link, { ...entry, attachment, unanswered: false });
-    this.#changes++;
+    this.#changed(link);
     return attachment;
   }
 

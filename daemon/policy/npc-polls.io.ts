@@ -4,10 +4,13 @@ import { WeftError } from '../../base/weft-error.ts';
 import { POLICY_WAIT_MS, type PolicyRequest, type PolicyWaitResult } from '../../control/policy-request.ts';
 import { attachmentJson, type GateAttachment } from '../../npc/gate/attachment-file.ts';
 import type { AdmissionCounter } from './admission-counters.ts';
+import type { GateDelta } from './gate-book.ts';
 import type { NpcPresence } from './npc-presence.ts';
 
 /** Requests that wait at once: one of each weft-npc, of which a rollout has two, and some that died unnoticed. */
 const MAX_WAITERS = 16;
+
+type Peers = NonNullable<PolicyWaitResult['peers']>;
 
 /** Whose requests these are about. */
 interface Attached {
@@ -15,12 +18,14 @@ interface Attached {
   readonly known: Promise<void>;
   readonly revision: string;
   attachments(): readonly GateAttachment[];
+  /** What changed since that revision; undefined where that is not known. */
+  changedSince(revision: string): GateDelta | undefined;
 }
 
 interface NpcPollsOptions {
   readonly presence: NpcPresence;
   readonly attached: Attached;
-  readonly peers: () => PolicyWaitResult['peers'];
+  readonly peers: () => Peers;
   /** Of this weftd, as CIDRs; one with others is another weftd, and gives other revisions. */
   readonly podRanges: readonly string[];
   /** weft-npc has come or gone. */
@@ -33,7 +38,7 @@ interface NpcPollsOptions {
 export class NpcPolls {
   readonly #options: NpcPollsOptions;
   readonly #wakers = new Set<() => void>();
-  #peers: PolicyWaitResult['peers'] = [];
+  #peers: Peers = [];
   #peersText = '';
   #peerChanges = 0;
   #isClosed = false;
@@ -44,7 +49,7 @@ export class NpcPolls {
 
   /** Resolves with the answer; `whenGone` is called at once. */
   async wait(
-    { revision, complete }: Extract<PolicyRequest, { op: 'policyWait' }>,
+    { revision, complete, differences = false }: Extract<PolicyRequest, { op: 'policyWait' }>,
     whenGone: (act: () => void) => void,
   ): Promise<PolicyWaitResult> {
     const { presence, attached, onPresence, counters, now } = this.#options;
@@ -65,11 +70,32 @@ export class NpcPolls {
     this.peersStirred();
     if (revision === this.#revision) await this.#change(gone.promise);
     presence.answered(poll, now());
+    return (differences ? this.#difference(revision) : undefined) ?? this.#whole;
+  }
+
+  get #whole(): PolicyWaitResult {
     return {
       revision: this.#revision,
-      attachments: attached.attachments().map(attachmentJson),
-      peers: this.#peers,
-      podRanges: this.#options.podRanges,
+      attachments: this.#options.attached.attachments().map(attachmentJson),
+      ...this.#network,
+    };
+  }
+
+  get #network(): Pick<PolicyWaitResult, 'peers' | 'podRanges'> {
+    return { peers: this.#peers, podRanges: this.#options.podRanges };
+  }
+
+  /** What differs from `revision`; undefined where that is not known. */
+  #difference(revision: string): PolicyWaitResult | undefined {
+    const at = revision.lastIndexOf('-');
+    const delta = this.#options.attached.changedSince(revision.slice(0, at));
+    if (delta === undefined) return undefined;
+    return {
+      revision: this.#revision,
+      since: revision,
+      gone: delta.gone,
+      attachments: delta.put.map(attachmentJson),
+      ...(revision.slice(at + 1) === String(this.#peerChanges) ? {} : this.#network),
     };
   }
 

@@ -16,7 +16,7 @@ import type { Log } from '../../host/log.ts';
 import { type GateAttachment, podIdentity } from '../../npc/gate/attachment-file.ts';
 import type { AdmissionCounter } from './admission-counters.ts';
 import { Admissions } from './admissions.io.ts';
-import { GateBook, type GateSituation, strange } from './gate-book.ts';
+import { GateBook, type GateDelta, type GateSituation, strange } from './gate-book.ts';
 import { GateFolder } from './gate-folder.io.ts';
 import { GateKeeper } from './gate-keeper.io.ts';
 import { gateWarnings, type WaitingPod, waitingPods } from './gate-warnings.ts';
@@ -185,6 +185,12 @@ export class PolicyGate implements PodGate {
   /** Another one with each change, and in each weftd. */
   get revision(): string {
     return `${this.#nonce}-${this.#book.changes}`;
+  }
+
+  /** What changed since that revision; undefined where that is not known. */
+  changedSince(revision: string): GateDelta | undefined {
+    const count = revision.startsWith(`${this.#nonce}-`) ? revision.slice(this.#nonce.length + 1) : '';
+    return /^\d{1,15}$/.test(count) ? this.#book.changedSince(Number(count)) : undefined;
   }
 
   attachments(): GateAttachment[] {

@@ -41,6 +41,7 @@ describe('decodeRequest', () => {
     { op: 'cni', env: { CNI_COMMAND: 'ADD', CNI_ARGS: '' }, config: '{}' },
     { op: 'probe', source: '10.32.0.2', target: '10.40.0.2', protocol: 'UDP', port: 53, bytes: 0 },
     { op: 'policyWait', revision: '', complete: false },
+    { op: 'policyWait', revision: 'r', complete: true, differences: true },
     {
       op: 'policyDecided',
       links: ['wv0123456789a'],
@@ -83,6 +84,11 @@ describe('decodeRequest', () => {
     [
       'a revision too long',
       { op: 'policyWait', revision: 'a'.repeat(65), complete: true },
+      'request-bad-policy',
+    ],
+    [
+      'differences that are no truth',
+      { op: 'policyWait', revision: '', complete: true, differences: 1 },
       'request-bad-policy',
     ],
     ['not whether it is complete', { op: 'policyWait', revision: '' }, 'request-bad-policy'],

@@ -43,6 +43,26 @@ describe('the book of the gate', () => {
     deepEqual(book.adopt({ ...other, link: C }, LATER)?.pod, null);
   });
 
+  it('tells what changed since, as long as that is known', () => {
+    const { changes } = book;
+    deepEqual(book.changedSince(changes), { put: [], gone: [] });
+    book.remove(A, `of-${A}`, NOW);
+    book.put(attachment(C, 'free'), NOW);
+    book.renew(B, 't');
+    deepEqual(book.changedSince(changes), {
+      put: [{ ...attachment(B, 'policed'), serial: 't' }, attachment(C, 'free')],
+      gone: [A],
+    });
+    book.put(attachment(A, 'free'), LATER);
+    deepEqual(book.changedSince(book.changes - 1), { put: [attachment(A, 'free')], gone: [] });
+    equal(book.changedSince(book.changes + 1), undefined);
+    const links = Array.from({ length: 1025 }, (_, i) => `wv1${i.toString(16).padStart(10, '0')}`);
+    for (const link of links) book.put(attachment(link, 'free'), NOW);
+    for (const link of links) book.remove(link, `of-${link}`, NOW);
+    equal(book.changedSince(changes), undefined, 'some that are gone are forgotten');
+    equal(book.changedSince(book.changes - 1)?.gone.length, 1);
+  });
+
   it('asks weft-npc where it speaks, opens or closes where it does not', () => {
     deepEqual([book.consult(A, THERE, NOW), standing(A)], [false, 'asked']);
     deepEqual([book.consult(A, AWAY, NOW), book.consult(B, AWAY, NOW), standing(B)], [true, false, 'closed']);

@@ -4,6 +4,7 @@ import { Counters } from '../../../../base/counters.ts';
 import { instant } from '../../../../base/instant.ts';
 import type { PolicyWaitResult } from '../../../../control/policy-request.ts';
 import { ADMISSION_COUNTERS } from '../../../../daemon/policy/admission-counters.ts';
+import type { GateDelta } from '../../../../daemon/policy/gate-book.ts';
 import { NpcPolls } from '../../../../daemon/policy/npc-polls.io.ts';
 import { NpcPresence } from '../../../../daemon/policy/npc-presence.ts';
 
@@ -12,7 +13,12 @@ const NOW = instant(0);
 function world() {
   const presence = new NpcPresence(NOW);
   const known = Promise.withResolvers<void>();
-  const state = { revision: 'r0', peers: [] as PolicyWaitResult['peers'], presenceChanges: 0 };
+  const state = {
+    revision: 'r0',
+    peers: [] as NonNullable<PolicyWaitResult['peers']>,
+    presenceChanges: 0,
+    deltas: {} as Record<string, GateDelta>,
+  };
   const polls = new NpcPolls({
     presence,
     attached: {
@@ -21,6 +27,7 @@ function world() {
         return state.revision;
       },
       attachments: () => [],
+      changedSince: (revision) => state.deltas[revision],
     },
     peers: () => state.peers,
     podRanges: ['10.32.0.0/12'],
@@ -29,8 +36,8 @@ function world() {
     now: () => NOW,
   });
   const hangUps: (() => void)[] = [];
-  const wait = (revision: string, complete = true): Promise<PolicyWaitResult> =>
-    polls.wait({ op: 'policyWait', revision, complete }, (act) => hangUps.push(act));
+  const wait = (revision: string, complete = true, differences = false): Promise<PolicyWaitResult> =>
+    polls.wait({ op: 'policyWait', revision, complete, differences }, (act) => hangUps.push(act));
   return { presence, known, state, polls, wait, hangUps };
 }
 
@@ -63,6 +70,24 @@ describe('requests of weft-npc', () => {
       [(await second).revision, (await second).revision],
     );
     notEqual((await second).revision, revision);
+  });
+
+  it('are answered with what differs, where that is asked for and known, and with the network where it is another', async () => {
+    const { wait, known, state, polls } = world();
+    known.resolve();
+    const { revision } = await wait('', true, true);
+    equal((await wait('', true, true)).since, undefined);
+    state.revision = 'r1';
+    equal((await wait(revision, true, true)).since, undefined, 'what changed since r0 is forgotten');
+    state.deltas.r0 = { put: [], gone: ['wv00000000001'] };
+    const { gone, since, attachments, ...second } = await wait(revision, true, true);
+    deepEqual([gone, since, attachments], [['wv00000000001'], revision, []]);
+    deepEqual(second, { revision: 'r1-1' });
+    equal((await wait(revision)).since, undefined, 'who does not ask for it is told all');
+    state.peers = [{ name: 'b', addresses: ['10.32.0.9'] }];
+    polls.peersStirred();
+    const third = await wait(revision, true, true);
+    deepEqual([third.peers, third.podRanges], [state.peers, ['10.32.0.0/12']]);
   });
 
   it('are answered where another node came, and not where the news are none', async () => {

@@ -1,0 +1,131 @@
+import type { Instant } from '../base/instant.ts';
+import { WeftError } from '../base/weft-error.ts';
+import { askDaemon } from '../control/control-client.io.ts';
+import { MAX_POLICY_LINKS, type PolicyPod } from '../control/policy-request.ts';
+import type { PolicyCompiler } from './compiler/policy-compiler.ts';
+import type { GateAttachment } from './gate/attachment-file.ts';
+
+/** A pod that the API shows later than the runtime is waited for so long, while the copy is kept up to date. */
+const LATE_POD_MS = 1_000;
+
+interface ToldDecisionsOptions {
+  readonly runDir: string;
+  readonly compiler: Pick<PolicyCompiler, 'podAt'>;
+  /** The copy of the API is kept up to date. */
+  readonly isCurrent: () => boolean;
+  readonly now: () => Instant;
+}
+
+/** What weftd is told of the pods here: for whom weft-npc has spoken, and whom it does not know. */
+export class ToldDecisions {
+  readonly #options: ToldDecisionsOptions;
+  /** When links of pods that are not known were first seen. */
+  readonly #unknownSince = new Map<string, Instant>();
+  /** What weftd was told, by link and serial. */
+  readonly #told = new Map<string, 'decided' | 'unknown'>();
+
+  constructor(options: ToldDecisionsOptions) {
+    this.#options = options;
+  }
+
+  /** weftd may be another one that was told nothing. */
+  forgetAll(): void {
+    this.#told.clear();
+  }
+
+  /** The attachment is gone, or is another one by now. */
+  forget(attachment: GateAttachment): void {
+    this.#told.delete(keyOf(attachment));
+  }
+
+  /** The rules for those in `decided` are loaded. */
+  async tell(
+    attachmentByLink: ReadonlyMap<string, GateAttachment>,
+    decided: ReadonlySet<string>,
+  ): Promise<void> {
+    const { compiler, isCurrent, now } = this.#options;
+    const governed = [...attachmentByLink.values()].filter(({ ungoverned }) => !ungoverned);
+    const fresh = governed.filter(
+      (each) => decided.has(each.link) && this.#told.get(keyOf(each)) !== 'decided',
+    );
+    // One that went while weftd was told of it.
+    if (this.#told.size > attachmentByLink.size) this.#prune(governed);
+    const pods = foundPods(governed, compiler);
+    const waiting = governed.filter(({ link }) => !decided.has(link));
+    const keys = new Set(waiting.map(keyOf));
+    for (const key of this.#unknownSince.keys()) if (!keys.has(key)) this.#unknownSince.delete(key);
+    const late = waiting.filter((each) => {
+      const since = this.#unknownSince.get(keyOf(each)) ?? now();
+      this.#unknownSince.set(keyOf(each), since);
+      return !isCurrent() || now() - since >= LATE_POD_MS;
+    });
+    await this.#send(
+      fresh,
+      late.filter((each) => this.#told.get(keyOf(each)) !== 'unknown'),
+      pods,
+    );
+  }
+
+  /** Nothing can be loaded now, so weftd is to wait for nobody of whom it was told nothing yet. */
+  async tellUnknown(attachmentByLink: ReadonlyMap<string, GateAttachment>): Promise<void> {
+    const unknown = [...attachmentByLink.values()].filter(
+      (attachment) => !attachment.ungoverned && this.#told.get(keyOf(attachment)) === undefined,
+    );
+    await this.#send([], unknown, []);
+  }
+
+  /** When the next pod has been waited for long enough; undefined where none is waited for. */
+  get nextLateAt(): number | undefined {
+    const times = [...this.#unknownSince]
+      .filter(([key]) => this.#told.get(key) === undefined)
+      .map(([, since]) => since + LATE_POD_MS);
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  #prune(governed: readonly GateAttachment[]): void {
+    const keys = new Set(governed.map(keyOf));
+    for (const key of this.#told.keys()) if (!keys.has(key)) this.#told.delete(key);
+  }
+
+  async #send(
+    decided: readonly GateAttachment[],
+    unknown: readonly GateAttachment[],
+    pods: readonly PolicyPod[],
+  ): Promise<void> {
+    const { runDir } = this.#options;
+    const most = Math.floor(MAX_POLICY_LINKS / 3);
+    for (let at = 0; at < Math.max(decided.length, unknown.length, pods.length); at += most) {
+      const part = <T>(all: readonly T[]): T[] => all.slice(at, at + most);
+      try {
+        await askDaemon(runDir, {
+          op: 'policyDecided',
+          links: part(decided).map(({ link }) => link),
+          unknown: part(unknown).map(({ link }) => link),
+          pods: part(pods),
+        });
+      } catch (error) {
+        // weftd is away; it is told when it is there again.
+        if (!(error instanceof WeftError)) throw error;
+        return;
+      }
+      for (const attachment of part(decided)) this.#told.set(keyOf(attachment), 'decided');
+      for (const attachment of part(unknown)) this.#told.set(keyOf(attachment), 'unknown');
+    }
+  }
+}
+
+/** Whose links are that no runtime named a pod for, where weftd does not know that yet. */
+function foundPods(
+  attachments: readonly GateAttachment[],
+  compiler: Pick<PolicyCompiler, 'podAt'>,
+): PolicyPod[] {
+  return attachments.flatMap(({ link, pod, byAddress }) => {
+    const found = pod === null || byAddress ? compiler.podAt(link) : undefined;
+    if (found === undefined || found.uid === pod?.uid) return [];
+    return [{ link, namespace: found.namespace, name: found.name, uid: found.uid }];
+  });
+}
+
+function keyOf({ link, serial }: GateAttachment): string {
+  return `${link} ${serial}`;
+}
