@@ -15,6 +15,8 @@ export interface NetlinkMessage {
   readonly type: number;
   readonly flags: number;
   readonly sequence: number;
+  /** Of the socket that asked for what this answers, or did what this tells. 0 for what the kernel does by itself. */
+  readonly port: number;
   /** A view into the parsed bytes. */
   readonly payload: Uint8Array;
 }
@@ -68,6 +70,7 @@ export function parseMessages(bytes: Uint8Array): Result<NetlinkMessage[], 'malf
       type: readU16LE(bytes, at + 4),
       flags: readU16LE(bytes, at + 6),
       sequence: readU32LE(bytes, at + 8),
+      port: readU32LE(bytes, at + 12),
       payload: bytes.subarray(at + NLMSG_HEADER_LENGTH, at + length),
     });
     at += align(length);

@@ -24,6 +24,8 @@ export interface RulesetChange {
   readonly program: string | undefined;
   /** That program's process id, as the first PID namespace of the machine counts: a container sees another number. */
   readonly pid: number | undefined;
+  /** The port of the netlink socket by which it was made. While that is open, no other socket has it. */
+  readonly port: number;
   readonly tables: readonly TouchedTable[];
   /** False where part of the change is not known, because events were lost: then any table may have been touched. */
   readonly whole: boolean;
@@ -142,14 +144,14 @@ export class RulesetChanges {
     this.#whole = false;
   }
 
-  #take({ type, payload }: NetlinkMessage): RulesetChange | undefined {
+  #take({ type, port, payload }: NetlinkMessage): RulesetChange | undefined {
     if (type >> 8 !== NFNL_SUBSYS_NFTABLES) return undefined;
     const attributes = parseAttributes(payload.subarray(HEADER_LENGTH));
     if (payload.length < HEADER_LENGTH || !attributes.ok) {
       this.lost();
       return undefined;
     }
-    if ((type & 0xff) === NFT_MSG_NEWGEN) return this.#complete(attributes.value);
+    if ((type & 0xff) === NFT_MSG_NEWGEN) return this.#complete(attributes.value, port);
     this.#touch(type & 0xff, FAMILY_BY_NUMBER[payload[0]!] ?? 'other', attributes.value);
     return undefined;
   }
@@ -179,11 +181,12 @@ export class RulesetChanges {
     else table.deleted = true;
   }
 
-  #complete(attributes: Attributes): RulesetChange {
+  #complete(attributes: Attributes, port: number): RulesetChange {
     const change: RulesetChange = {
       generation: attributeU32BE(attributes, NFTA_GEN_ID) ?? 0,
       program: attributeText(attributes, NFTA_GEN_PROC_NAME),
       pid: attributeU32BE(attributes, NFTA_GEN_PROC_PID),
+      port,
       tables: [...this.#tableByKey.values()],
       whole: this.#whole,
     };

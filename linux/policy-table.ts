@@ -1,6 +1,7 @@
 import type { Family } from '../base/address.ts';
 import type { ElementSet } from './element-set.ts';
-import { POLICY_TABLE, renderDecided, renderGateBlock, renderPolicyRemoval } from './policy-gate.ts';
+import { elementText, type TableElement } from './elements/nftables-batch.ts';
+import { POLICY_TABLE, renderGateBlock, renderPolicyRemoval } from './policy-gate.ts';
 import { DROP_COUNTERS, DROP_LOG_LIMIT, type DropSettings } from './policy-rules.ts';
 
 /**
@@ -107,31 +108,42 @@ const BASE_CHAINS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The maps from link to chain, and how each is filled. */
-const MAPS = [
+export const LINK_MAPS = [
   ['egress', 'egress', 'straight'],
   ['ingress', 'ingress', 'straight'],
   ['egressTurned', 'egress', 'turned'],
   ['ingressTurned', 'ingress', 'turned'],
 ] as const;
 
+/** The sets of links that policies select: in any direction, or in one. */
+export const LINK_SETS = [
+  ['judged', undefined],
+  ['judgedEgress', 'egress'],
+  ['judgedIngress', 'ingress'],
+] as const;
+
 /** The sets of links, each with an address of its pod. */
-const OWN_SETS = [
+export const OWN_SETS = [
   ['own4', 'ipv4_addr', 4],
   ['own6', 'ipv6_addr', 6],
 ] as const;
 
 /** The batch that puts the whole table in place of what was there, the gate with it; the gate never opens meanwhile. */
 export function renderPolicyTable(rules: PolicyRuleSet): string {
-  const maps = MAPS.map(([name, way, view]) => {
+  const maps = LINK_MAPS.map(([name, way, view]) => {
     const elements = [...rules.chainsByLink]
       .map(([link, chains]) => [link, chains[way]?.[view]] as const)
       .filter(([, chain]) => chain !== undefined)
       .map(([link, chain]) => `"${link}" : goto ${chain}`);
     return `  map ${name} { type ifname : verdict;${elementsOf(elements)} }\n`;
   });
+  const linkSets = LINK_SETS.map(
+    ([name, way]) =>
+      `  set ${name} { type ifname;${elementsOf(judgedLinks(rules.chainsByLink, way).map(quoted))} }\n`,
+  );
   const ownSets = OWN_SETS.map(
     ([name, type, family]) =>
-      `  set ${name} { type ifname . ${type};${elementsOf(ownElements(rules, family))} }\n`,
+      `  set ${name} { type ifname . ${type};${elementsOf(ownElements(rules.addressesByLink, family).map(elementText))} }\n`,
   );
   const { log } = rules.drops;
   return `${renderPolicyRemoval()}table ${POLICY_TABLE} {
@@ -141,10 +153,7 @@ ${Object.values(DROP_COUNTERS)
   .join(
     '',
   )}${log ? `  limit ${DROP_LOG_LIMIT} { rate ${log.packetsPerSecond}/second burst ${log.packetsPerSecond} packets }\n` : ''}
-  set judged { type ifname;${elementsOf(judgedLinks(rules).map(quoted))} }
-  set judgedEgress { type ifname;${elementsOf(judgedLinks(rules, 'egress').map(quoted))} }
-  set judgedIngress { type ifname;${elementsOf(judgedLinks(rules, 'ingress').map(quoted))} }
-  set attached { type ifname;${elementsOf([...rules.addressesByLink.keys()].map(quoted))} }
+${linkSets.join('')}  set attached { type ifname;${elementsOf([...rules.addressesByLink.keys()].map(quoted))} }
 ${ownSets.join('')}${maps.join('')}
 ${renderSets(rules.sets)}
 ${renderChains(rules.chains)}
@@ -152,104 +161,23 @@ ${renderChains(new Map(Object.entries(BASE_CHAINS)))}}
 `;
 }
 
-/**
- * The batch that makes `after` of a table that holds `before`, and leaves alone what is in both; empty where both are
- * the same. It fails, and changes nothing, where the table does not hold `before`.
- *
- * Order matters, since the kernel refuses to remove what is in use: first comes what is new, then elements, then goes
- * what nothing points to any more. Chains that go are emptied first, so that none of them holds another one.
- */
-export function renderPolicyChange(before: PolicyRuleSet, after: PolicyRuleSet): string {
-  if (!sameDrops(before.drops, after.drops)) return renderPolicyTable(after);
-  const out: string[] = [];
-  const newSets = [...after.sets].filter(([name, set]) => !isSameSet(before.sets.get(name), set));
-  const newChains = [...after.chains].filter(([name, rules]) => !isSameChain(before.chains.get(name), rules));
-  for (const [name] of newChains)
-    if (before.chains.has(name)) out.push(`flush chain ${POLICY_TABLE} ${name}\n`);
-  if (newSets.length + newChains.length > 0) {
-    const sets = renderSets(new Map(newSets));
-    out.push(`table ${POLICY_TABLE} {\n${sets}${renderChains(new Map(newChains))}}\n`);
-  }
-  for (const [name, set] of after.sets) {
-    const old = before.sets.get(name);
-    if (old === undefined || old === set || !isSameSet(old, set)) continue;
-    const { added, removed } = set.elements.since(old.elements);
-    out.push(...elementLines(name, removed, added));
-  }
-  out.push(...mapLines(before, after));
-  const goneChains = [...before.chains.keys()].filter((name) => !after.chains.has(name));
-  for (const name of goneChains) out.push(`flush chain ${POLICY_TABLE} ${name}\n`);
-  for (const name of goneChains) out.push(`delete chain ${POLICY_TABLE} ${name}\n`);
-  for (const name of before.sets.keys())
-    if (!after.sets.has(name)) out.push(`delete set ${POLICY_TABLE} ${name}\n`);
-  return out.join('');
-}
-
-/** What changes in the sets and maps of links. A changed element of a map is taken out and put in again. */
-function mapLines(before: PolicyRuleSet, after: PolicyRuleSet): string[] {
-  const out: string[] = [];
-  if (before.chainsByLink !== after.chainsByLink) {
-    for (const [name, way, view] of MAPS) {
-      const chainOf = (rules: PolicyRuleSet, link: string): string | undefined =>
-        rules.chainsByLink.get(link)?.[way]?.[view];
-      const changed = [...new Set([...before.chainsByLink.keys(), ...after.chainsByLink.keys()])].filter(
-        (link) => chainOf(before, link) !== chainOf(after, link),
-      );
-      out.push(
-        ...elementLines(
-          name,
-          changed.filter((link) => chainOf(before, link) !== undefined).map(quoted),
-          changed
-            .filter((link) => chainOf(after, link) !== undefined)
-            .map((link) => `"${link}" : goto ${chainOf(after, link)}`),
-        ),
-      );
-    }
-    for (const [name, way] of [
-      ['judged', undefined],
-      ['judgedEgress', 'egress'],
-      ['judgedIngress', 'ingress'],
-    ] as const) {
-      const [then, now] = [new Set(judgedLinks(before, way)), new Set(judgedLinks(after, way))];
-      out.push(...elementLines(name, missing(then, now).map(quoted), missing(now, then).map(quoted)));
-    }
-  }
-  out.push(...ownLines(before.addressesByLink, after.addressesByLink));
-  if (before.decided === after.decided) return out;
-  const add = missing(after.decided, before.decided);
-  const remove = missing(before.decided, after.decided);
-  return [...out, renderDecided({ add, remove })];
-}
-
-type AddressesByLink = PolicyRuleSet['addressesByLink'];
-
-/** What changes in the sets of who is attached and has which addresses; only links that differ are looked at. */
-function ownLines(before: AddressesByLink, after: AddressesByLink): string[] {
-  if (before === after) return [];
-  const then = new Map([...before].filter(([link, addresses]) => after.get(link) !== addresses));
-  const now = new Map([...after].filter(([link, addresses]) => before.get(link) !== addresses));
-  const lines = (name: string, elements: (of: AddressesByLink) => string[]): string[] => {
-    const [old, fresh] = [new Set(elements(then)), new Set(elements(now))];
-    return elementLines(name, missing(old, fresh), missing(fresh, old));
-  };
-  return [
-    ...lines('attached', (links) => [...links.keys()].map(quoted)),
-    ...OWN_SETS.flatMap(([name, , family]) =>
-      lines(name, (addressesByLink) => ownElements({ addressesByLink }, family)),
-    ),
-  ];
-}
-
-function ownElements({ addressesByLink }: Pick<PolicyRuleSet, 'addressesByLink'>, family: Family): string[] {
+/** The elements of {@link OWN_SETS} of a family. */
+export function ownElements(
+  addressesByLink: PolicyRuleSet['addressesByLink'],
+  family: Family,
+): TableElement[] {
   return [...addressesByLink].flatMap(([link, addresses]) =>
     addresses
       .filter((address) => address.includes(':') === (family === 6))
-      .map((address) => `"${link}" . ${address}`),
+      .map((address) => ({ link, address })),
   );
 }
 
 /** Links with a chain in direction `way`, or in any. */
-function judgedLinks({ chainsByLink }: PolicyRuleSet, way?: 'egress' | 'ingress'): string[] {
+export function judgedLinks(
+  chainsByLink: PolicyRuleSet['chainsByLink'],
+  way?: 'egress' | 'ingress',
+): string[] {
   return [...chainsByLink]
     .filter(([, chains]) =>
       way === undefined
@@ -259,13 +187,8 @@ function judgedLinks({ chainsByLink }: PolicyRuleSet, way?: 'egress' | 'ingress'
     .map(([link]) => link);
 }
 
-function elementLines(name: string, removed: readonly string[], added: readonly string[]): string[] {
-  const line = (verb: string, elements: readonly string[]): string[] =>
-    elements.length === 0 ? [] : [`${verb} element ${POLICY_TABLE} ${name} { ${elements.join(', ')} }\n`];
-  return [...line('delete', removed), ...line('add', added)];
-}
-
-function renderSets(sets: ReadonlyMap<string, PolicySet>): string {
+/** Sets with their elements, for within a block of the table. */
+export function renderSets(sets: ReadonlyMap<string, PolicySet>): string {
   return [...sets]
     .map(([name, { type, interval, elements }]) => {
       const flags = interval ? ' flags interval;' : '';
@@ -274,7 +197,8 @@ function renderSets(sets: ReadonlyMap<string, PolicySet>): string {
     .join('');
 }
 
-function renderChains(chains: ReadonlyMap<string, readonly string[]>): string {
+/** Chains with their rules, for within a block of the table. */
+export function renderChains(chains: ReadonlyMap<string, readonly string[]>): string {
   return [...chains]
     .map(([name, rules]) => `  chain ${name} {\n${rules.map((rule) => `    ${rule}\n`).join('')}  }\n`)
     .join('');
@@ -286,26 +210,4 @@ function elementsOf(elements: readonly string[]): string {
 
 function quoted(link: string): string {
   return `"${link}"`;
-}
-
-function missing(all: ReadonlySet<string>, from: ReadonlySet<string>): string[] {
-  return [...all].filter((element) => !from.has(element));
-}
-
-/** Whether one may become the other by its elements alone. */
-function isSameSet(before: PolicySet | undefined, after: PolicySet): boolean {
-  return before !== undefined && before.type === after.type && before.interval === after.interval;
-}
-
-function isSameChain(before: readonly string[] | undefined, after: readonly string[]): boolean {
-  if (before === after) return true;
-  return before?.length === after.length && before.every((rule, i) => rule === after[i]);
-}
-
-function sameDrops(a: DropSettings, b: DropSettings): boolean {
-  return (
-    a.reject === b.reject &&
-    a.log?.group === b.log?.group &&
-    a.log?.packetsPerSecond === b.log?.packetsPerSecond
-  );
 }

@@ -122,10 +122,11 @@ interface Addon {
   fastStop(handle: Handle): void;
   fastClose(handle: Handle): void;
 
-  netlinkOpen(): Handle;
+  netlinkOpen(protocol: number): Handle;
   netlinkAdopt(fd: number): Handle;
   netlinkJoin(fd: number, group: number): void;
   netlinkNumber(handle: Handle): number;
+  netlinkPort(handle: Handle): number;
   netlinkTransact(
     handle: Handle,
     request: Uint8Array,

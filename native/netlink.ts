@@ -1,4 +1,5 @@
 import { addon, type Handle } from './addon.ts';
+import { NETLINK_NETFILTER, NETLINK_ROUTE } from './netlink-events.ts';
 
 /**
  * A routing netlink socket (AF_NETLINK, NETLINK_ROUTE). It speaks for the network namespace it was opened in,
@@ -13,7 +14,7 @@ export class RouteSocket {
 
   /** A socket of this process's own network namespace. Throws SystemError. */
   static open(): RouteSocket {
-    return new RouteSocket(addon().netlinkOpen());
+    return new RouteSocket(addon().netlinkOpen(NETLINK_ROUTE));
   }
 
   /**
@@ -57,6 +58,38 @@ export class RouteSocket {
   }
 
   /** Closes the socket, at once or when the transaction under way has ended. Harmless when repeated. */
+  close(): void {
+    addon().netlinkClose(this.#handle);
+  }
+}
+
+/** A netlink socket for requests to nftables, of this process's own network namespace. */
+export class NetfilterSocket {
+  readonly #handle: Handle;
+
+  private constructor(handle: Handle) {
+    this.#handle = handle;
+  }
+
+  /** Throws SystemError. */
+  static open(): NetfilterSocket {
+    return new NetfilterSocket(addon().netlinkOpen(NETLINK_NETFILTER));
+  }
+
+  /** The port by which the kernel knows it, and tells who listens whose a change was. No other open socket has it. */
+  get port(): number {
+    return addon().netlinkPort(this.#handle);
+  }
+
+  /**
+   * Sends `batch`, all messages of which have the number `sequence`, and resolves to what the kernel answers up to the
+   * first error or acknowledgement. Else as {@link RouteSocket.transact}.
+   */
+  async transact(batch: Uint8Array, sequence: number, timeoutMs: number): Promise<Uint8Array> {
+    return addon().netlinkTransact(this.#handle, batch, sequence, 1, timeoutMs);
+  }
+
+  /** As {@link RouteSocket.close}. */
   close(): void {
     addon().netlinkClose(this.#handle);
   }

@@ -23,6 +23,8 @@ const REPAIR_GAP_MS = 300;
 /** Repairs within this time are told as a contest, from the third on. */
 const CONTEST_MS = 60_000;
 const CONTEST_REPAIRS = 3;
+/** Chains and sets to which nothing leads any more go when nothing changed for so long, or after so long at the latest. */
+const SWEEP = { restMs: 1_000, mostMs: 10_000 } as const;
 /** What is due, and could not be done, is tried again after this. */
 const LEAST_WAKE_MS = 100;
 /** So many applies are looked at for how long they take. */
@@ -82,6 +84,9 @@ export class Enforcer {
   #weftdFault: WeftError | undefined;
   readonly #told: ToldDecisions;
   readonly #applies = new DelayWindow(RECENT_APPLIES);
+  /** When something was loaded last, and since when there are leftovers of earlier loads. */
+  #changedAt: Instant | undefined;
+  #leftSince: Instant | undefined;
   readonly #repairs: Instant[] = [];
   #repairedBy: string | undefined;
 
@@ -286,9 +291,11 @@ export class Enforcer {
     // A disk that takes nothing keeps nothing from being denied; it is told, and tried again.
     let unkept = failure(() => this.#governed.widen(governed));
     const isNew = this.#writer.loaded !== rules;
-    await this.#writer.load(rules);
+    await this.#writer.load(rules, { sweep: this.#isSweepDue(isNew, now()) });
+    this.#leftSince = this.#writer.hasLeftovers ? (this.#leftSince ?? now()) : undefined;
     unkept ??= failure(() => this.#governed.settle(governed));
     if (isNew) {
+      this.#changedAt = now();
       const lastApplyMs = now() - since;
       this.#applies.add(lastApplyMs);
       histograms.observe('npc.applyTime', lastApplyMs / 1000);
@@ -299,12 +306,23 @@ export class Enforcer {
     if (unkept !== undefined) throw unkept;
   }
 
-  /** Pods that the API may still show are told as unknown later. */
+  /** Nobody waits for it, so it waits for a pause; but not for ever. */
+  #isSweepDue(isNew: boolean, now: Instant): boolean {
+    if (!this.#writer.hasLeftovers) return false;
+    return (!isNew && now >= this.#restAt) || now - (this.#leftSince ?? now) >= SWEEP.mostMs;
+  }
+
+  get #restAt(): number {
+    return (this.#changedAt ?? 0) + SWEEP.restMs;
+  }
+
+  /** Pods that the API may still show are told as unknown later, and leftovers of earlier loads go when nothing changes. */
   #wake(now: Instant): void {
-    const at = this.#told.nextLateAt;
-    if (at === undefined) return;
+    const times = [this.#told.nextLateAt, this.#leftSince === undefined ? undefined : this.#restAt];
+    const due = times.filter((at) => at !== undefined);
+    if (due.length === 0) return;
     this.#isWoken = true;
-    this.#schedule(Math.max(LEAST_WAKE_MS, at - now));
+    this.#schedule(Math.max(LEAST_WAKE_MS, Math.min(...due) - now));
   }
 }
 

@@ -2,7 +2,8 @@ import type { RulesetChange, TouchedTable } from '../linux/nftables-event.ts';
 import { DECIDED_SET, POLICY_TABLE } from '../linux/policy-gate.ts';
 
 /**
- * A chain that nothing jumps to. Every transaction of weft-npc touches it, so that its event is known as one of ours.
+ * A chain that nothing jumps to. Every transaction that nft carries out for weft-npc touches it, so that its event is known
+ * as one of ours.
  */
 export const MARKER = 'loaded';
 
@@ -10,14 +11,21 @@ export const MARKER = 'loaded';
 type Author = 'nobody' | 'ours' | 'decided' | 'another';
 
 /**
- * Tells the events of our own transactions from those of others. Each of ours has one event, in the order in which the
- * kernel carried them out; so where another's is taken for ours, ours is taken for another's, and the table is loaded anew.
+ * Tells the events of our own transactions from those of others. Those that change elements alone come by our own socket,
+ * and the kernel says so. Each that nft carries out for us has one event, in the order in which the kernel carried them
+ * out; so where another's is taken for ours, ours is taken for another's, and the table is loaded anew.
  */
 export class TableChanges {
+  readonly #ownPort: number;
   /** Transactions of ours whose events have not come yet. */
   #awaited = 0;
 
-  /** A transaction of ours begins. */
+  /** `ownPort` is that of the socket by which we change elements. */
+  constructor(ownPort: number) {
+    this.#ownPort = ownPort;
+  }
+
+  /** nft begins a transaction of ours. */
   begun(): void {
     this.#awaited++;
   }
@@ -32,10 +40,11 @@ export class TableChanges {
     this.#awaited = 0;
   }
 
-  authorOf({ tables, whole }: RulesetChange): Author {
+  authorOf({ tables, whole, port }: RulesetChange): Author {
     const table = tables.find(({ family, name }) => `${family} ${name}` === POLICY_TABLE);
     if (table === undefined) return whole ? 'nobody' : 'another';
     if (!whole) return 'another';
+    if (port === this.#ownPort) return 'ours';
     // Our own transactions never leave the node without the table.
     const isGone = table.deleted && !table.set;
     if (this.#awaited > 0 && table.names.has(MARKER) && !isGone) {

@@ -1,7 +1,10 @@
+import { ElementWriter } from '../linux/elements/element-writer.io.ts';
+import type { ElementStep } from '../linux/elements/nftables-batch.ts';
 import { nft, unlessMissing } from '../linux/nft.io.ts';
 import { NFNLGRP_NFTABLES, type RulesetChange, RulesetChanges } from '../linux/nftables-event.ts';
+import { elementSteps, renderPolicyChange, withLeftovers } from '../linux/policy-change.ts';
 import { DECIDED_SET, decidedIn, POLICY_TABLE, renderPolicyRemoval } from '../linux/policy-gate.ts';
-import { type PolicyRuleSet, renderPolicyChange, renderPolicyTable } from '../linux/policy-table.ts';
+import { type PolicyRuleSet, renderPolicyTable } from '../linux/policy-table.ts';
 import { NETLINK_NETFILTER, NetlinkEvents } from '../native/netlink-events.ts';
 import { MARKER, TableChanges } from './table-changes.ts';
 
@@ -22,14 +25,18 @@ interface TableWriterOptions {
 /**
  * Keeps the table `inet weft-npc` in the kernel as it is told. Each load is one transaction: the difference to what was
  * loaded last, or all of it, at the start, after a fault and where somebody else changed the table. So there is no moment
- * in which less is denied than before or after.
+ * in which less is denied than before or after. Where no more than elements of sets differ, as with most pods and labels,
+ * the kernel is told directly; else nft is run.
  */
 export class TableWriter {
   readonly #options: TableWriterOptions;
   readonly #changes = new RulesetChanges([MARKER, DECIDED_SET]);
   readonly #events: NetlinkEvents;
-  readonly #own = new TableChanges();
+  readonly #elements: ElementWriter;
+  readonly #own: TableChanges;
   #loaded: PolicyRuleSet | undefined;
+  /** The same, and chains and sets to which nothing leads any more. */
+  #held: PolicyRuleSet | undefined;
   #serial = 0;
   /** How often somebody else changed the table. */
   #stirs = 0;
@@ -39,6 +46,8 @@ export class TableWriter {
   /** Listens to the kernel from now on. Throws as {@link NetlinkEvents.open} does. */
   constructor(options: TableWriterOptions) {
     this.#options = options;
+    this.#elements = ElementWriter.open(POLICY_TABLE.split(' ')[1]!);
+    this.#own = new TableChanges(this.#elements.port);
     this.#events = NetlinkEvents.open(
       NETLINK_NETFILTER,
       [NFNLGRP_NFTABLES],
@@ -64,18 +73,55 @@ export class TableWriter {
 
   close(): void {
     this.#events.close();
+    this.#elements.close();
   }
 
-  /** Brings the kernel to `rules`. Rejects as {@link nft} does; the kernel is as it was then, and the next load a whole one. */
-  async load(rules: PolicyRuleSet): Promise<void> {
+  /** Chains or sets are left to which nothing leads any more. */
+  get hasLeftovers(): boolean {
+    return this.#loaded !== undefined && this.#held !== this.#loaded;
+  }
+
+  /**
+   * Brings the kernel to `rules`. Where nft need not be run for it, chains and sets are left to which nothing leads any more,
+   * unless `sweep` says that they are to go now. Rejects as {@link nft} does; the kernel is as it was then, and the next load a
+   * whole one.
+   */
+  async load(rules: PolicyRuleSet, { sweep = false }: { readonly sweep?: boolean } = {}): Promise<void> {
     const stirs = this.#stirs;
-    let before = this.#loaded;
+    let before = this.#loaded === undefined ? undefined : this.#held;
     if (before !== undefined && this.#decidedStirred) before = { ...before, decided: await readPresent() };
     this.#decidedStirred = false;
-    const batch = before === undefined ? renderPolicyTable(rules) : renderPolicyChange(before, rules);
-    if (batch !== '') await this.#transact(batch);
+    const held = await this.#write(before, rules, sweep);
     // What somebody changed meanwhile is put right by the next load, which was asked for.
-    if (stirs === this.#stirs) this.#loaded = rules;
+    if (stirs !== this.#stirs) return;
+    this.#loaded = rules;
+    this.#held = held;
+  }
+
+  /** Answers what the kernel holds then. */
+  async #write(
+    before: PolicyRuleSet | undefined,
+    rules: PolicyRuleSet,
+    sweep: boolean,
+  ): Promise<PolicyRuleSet> {
+    if (before === undefined) {
+      await this.#transact(renderPolicyTable(rules));
+      return rules;
+    }
+    const steps = sweep ? undefined : elementSteps(before, rules);
+    if (steps !== undefined && (await this.#change(steps))) return withLeftovers(before, rules);
+    const batch = renderPolicyChange(before, rules);
+    if (batch !== '') await this.#transact(batch);
+    return rules;
+  }
+
+  async #change(steps: readonly ElementStep[]): Promise<boolean> {
+    try {
+      return await this.#elements.carryOut(steps);
+    } catch (error) {
+      this.#loaded = undefined;
+      throw error;
+    }
   }
 
   /** Removes the table, where there is one. Rejects as {@link nft} does. */

@@ -1,5 +1,6 @@
 import { parseAddress } from '../../base/address.ts';
-import { type PolicyRuleSet, renderPolicyChange, renderPolicyTable } from '../../linux/policy-table.ts';
+import { renderPolicyChange } from '../../linux/policy-change.ts';
+import { type PolicyRuleSet, renderPolicyTable } from '../../linux/policy-table.ts';
 import { type Changes, PolicyCompiler } from '../../npc/compiler/policy-compiler.ts';
 import { readNamespace } from '../../npc/model/cluster-objects.ts';
 import { LabelSets } from '../../npc/model/labels.ts';

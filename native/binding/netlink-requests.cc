@@ -1,5 +1,5 @@
-// Binds routing netlink sockets for requests: opened here, or adopted from another process that opened them in its own
-// namespace. A transaction runs in libuv's thread pool.
+// Binds netlink sockets for requests: opened here, or, of routing, adopted from another process that opened them in its
+// own namespace. A transaction runs in libuv's thread pool.
 #include <linux/netlink.h>
 
 #include <cerrno>
@@ -18,11 +18,11 @@ namespace {
 
 constexpr int kReceiveBufferBytes = 1024 * 1024;
 
-class RouteSocket final : public Held {
+class RequestSocket final : public Held {
  public:
   static const napi_type_tag kTag;
 
-  explicit RouteSocket(NetlinkSocket socket) : socket_(std::move(socket)) {
+  explicit RequestSocket(NetlinkSocket socket) : socket_(std::move(socket)) {
     socket_.setReceiveBuffer(kReceiveBufferBytes);
   }
 
@@ -46,20 +46,20 @@ class RouteSocket final : public Held {
   void collected() { close(); }
 
  private:
-  ~RouteSocket() override = default;
+  ~RequestSocket() override = default;
 
   NetlinkSocket socket_;
   bool busy_ = false;
   bool closed_ = false;
 };
 
-const napi_type_tag RouteSocket::kTag = {0x576566744e6c6b31, 0x1f0ad7c25c7e4b11};
+const napi_type_tag RequestSocket::kTag = {0x576566744e6c6b31, 0x1f0ad7c25c7e4b11};
 
 // A transaction on its way through the thread pool.
 struct Work {
   napi_async_work work;
   napi_deferred deferred;
-  RouteSocket* socket;
+  RequestSocket* socket;
   NetlinkTransaction transaction;
   Failure failure;
 };
@@ -88,11 +88,16 @@ void complete(napi_env env, napi_status status, void* data) {
   delete work;
 }
 
-// netlinkOpen() → handle of a socket in the process's own network namespace
-napi_value netlinkOpen(napi_env env, napi_callback_info) {
+// netlinkOpen(protocol) → handle of a socket in the process's own network namespace
+napi_value netlinkOpen(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int64_t protocol = 0;
+  if (!arguments.integer(0, 0, 31, &protocol)) return nullptr;
   NetlinkSocket socket;
-  if (Failure failure = NetlinkSocket::open(NETLINK_ROUTE, &socket)) return throwSystemError(env, failure);
-  return makeHandle(env, new RouteSocket(std::move(socket)));
+  if (Failure failure = NetlinkSocket::open(static_cast<int>(protocol), &socket)) {
+    return throwSystemError(env, failure);
+  }
+  return makeHandle(env, new RequestSocket(std::move(socket)));
 }
 
 // netlinkAdopt(fd) → handle of a duplicate of `fd`, which must be a routing netlink socket
@@ -104,7 +109,7 @@ napi_value netlinkAdopt(napi_env env, napi_callback_info info) {
   if (Failure failure = NetlinkSocket::adopt(static_cast<int>(fd), NETLINK_ROUTE, &socket)) {
     return throwSystemError(env, failure);
   }
-  return makeHandle(env, new RouteSocket(std::move(socket)));
+  return makeHandle(env, new RequestSocket(std::move(socket)));
 }
 
 // netlinkJoin(fd, group): `fd`, a routing netlink socket, hears of a group from now on, whoever holds it
@@ -123,15 +128,22 @@ napi_value netlinkJoin(napi_env env, napi_callback_info info) {
 // netlinkNumber(handle) → the descriptor, −1 once it is closed
 napi_value netlinkNumber(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
-  RouteSocket* socket = readHandle<RouteSocket>(env, arguments.raw(0));
+  RequestSocket* socket = readHandle<RequestSocket>(env, arguments.raw(0));
   return socket == nullptr ? nullptr : number(env, socket->socket()->fd());
+}
+
+// netlinkPort(handle) → the port by which the kernel knows the socket, 0 once it is closed
+napi_value netlinkPort(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  RequestSocket* socket = readHandle<RequestSocket>(env, arguments.raw(0));
+  return socket == nullptr ? nullptr : number(env, socket->socket()->port());
 }
 
 // netlinkTransact(handle, request, firstSequence, count, timeoutMs) → Promise<Uint8Array>
 napi_value netlinkTransact(napi_env env, napi_callback_info info) {
   constexpr const char* kCall = "netlink transaction";
   Arguments arguments(env, info);
-  RouteSocket* socket = readHandle<RouteSocket>(env, arguments.raw(0));
+  RequestSocket* socket = readHandle<RequestSocket>(env, arguments.raw(0));
   const uint8_t* data = nullptr;
   size_t length = 0;
   int64_t sequence = 0;
@@ -169,7 +181,7 @@ napi_value netlinkTransact(napi_env env, napi_callback_info info) {
 // netlinkClose(handle): at once, or when the transaction under way ends
 napi_value netlinkClose(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
-  RouteSocket* socket = readHandle<RouteSocket>(env, arguments.raw(0));
+  RequestSocket* socket = readHandle<RequestSocket>(env, arguments.raw(0));
   if (socket == nullptr) return nullptr;
   socket->close();
   return undefined(env);
@@ -182,6 +194,7 @@ void bindNetlinkRequests(napi_env env, napi_value exports) {
                               {"netlinkAdopt", netlinkAdopt},
                               {"netlinkJoin", netlinkJoin},
                               {"netlinkNumber", netlinkNumber},
+                              {"netlinkPort", netlinkPort},
                               {"netlinkTransact", netlinkTransact},
                               {"netlinkClose", netlinkClose}};
   bindAll(env, exports, bindings);

@@ -48,6 +48,12 @@ Failure NetlinkSocket::takePort() {
   return {};
 }
 
+uint32_t NetlinkSocket::port() const {
+  sockaddr_nl own = {};
+  socklen_t length = sizeof own;
+  return ::getsockname(fd(), reinterpret_cast<sockaddr*>(&own), &length) == 0 ? own.nl_pid : 0;
+}
+
 // Errors in words (EXT_ACK) without an echo of the request (CAP_ACK), and dumps that honour their filters. Best effort:
 // each only makes answers better, and kernels before 4.20 lack the last.
 void NetlinkSocket::setOptions() {

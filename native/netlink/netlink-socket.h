@@ -26,6 +26,9 @@ class NetlinkSocket {
   // out port 0.
   Failure takePort();
 
+  // The port by which the kernel knows it, also in what it tells others of what was done through it. 0 without one.
+  uint32_t port() const;
+
   // How many bytes may wait to be read, the kernel's own accounting included. Past net.core.rmem_max only with
   // CAP_NET_ADMIN; without it the socket gets what that sysctl allows.
   void setReceiveBuffer(int bytes);

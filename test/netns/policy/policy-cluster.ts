@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { parseAddress } from '../../../base/address.ts';
 import { parseCidr } from '../../../base/range.ts';
+import { renderPolicyChange } from '../../../linux/policy-change.ts';
 import type { DropSettings } from '../../../linux/policy-rules.ts';
-import { type PolicyRuleSet, renderPolicyChange, renderPolicyTable } from '../../../linux/policy-table.ts';
+import { type PolicyRuleSet, renderPolicyTable } from '../../../linux/policy-table.ts';
 import type { PodAttachment } from '../../../npc/compiler/attachments.ts';
 import { decide, type Flow, type FlowEnd } from '../../../npc/compiler/decide.ts';
 import { type Changes, PolicyCompiler } from '../../../npc/compiler/policy-compiler.ts';

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
+import { renderPolicyChange } from '../../../linux/policy-change.ts';
 import type { DropSettings } from '../../../linux/policy-rules.ts';
-import { renderPolicyChange, renderPolicyTable } from '../../../linux/policy-table.ts';
+import { renderPolicyTable } from '../../../linux/policy-table.ts';
 import { seededRandom } from '../../seeded-random.ts';
 import { RandomWorld } from '../../unit/npc/random-world.ts';
 import { Namespace } from '../namespaces.ts';
 
+const CHANGING_TABLE = fileURLToPath(new URL('./inside/changing-table.ts', import.meta.url));
 const LARGE_TABLE = fileURLToPath(new URL('./inside/large-table.ts', import.meta.url));
 
 /** A table by what counts: no handles, no counts, elements and objects in one order, rules in theirs. */
@@ -74,6 +76,25 @@ describe('the table of policies in the kernel', () => {
       }
     });
   }
+
+  it('is the same by what weft-npc tells the kernel itself as by nft, and known as its own', async function () {
+    this.timeout(120_000);
+    const { drops, steps } = { drops: settings[0]![1], steps: 80 };
+    for (let seed = 1; seed <= 3; seed++) {
+      const said = await changed.program(CHANGING_TABLE, String(seed), String(steps), JSON.stringify(drops));
+      const { stirs, loads } = said as { stirs: number; loads: number };
+      assert.equal(stirs, 0);
+      const marker = await changed.run('nft', 'list', 'chain', 'inet', 'weft-npc', 'loaded');
+      const byNft = Number(/change (\d+)/.exec(marker)![1]);
+      assert.ok(loads > steps / 2 && byNft < loads * 0.75, `${byNft} of ${loads} by nft`);
+      const world = new RandomWorld(seededRandom(seed), drops);
+      for (let i = 0; i < steps; i++) world.step();
+      await load(whole, renderPolicyTable(world.compiler.ruleSet()));
+      await changed.run('nft', 'flush', 'chain', 'inet', 'weft-npc', 'loaded');
+      await changed.run('nft', 'delete', 'chain', 'inet', 'weft-npc', 'loaded');
+      assert.deepEqual(await list(changed), await list(whole), `seed ${seed}`);
+    }
+  });
 
   it('is loaded where no file names the protocols, as in the image', async () => {
     const hidden = 'mount --bind /dev/null /etc/protocols && exec nft -f -';

@@ -2,6 +2,7 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { askNpc } from '../../../control/ask-npc.io.ts';
 import { run, until } from '../../cluster/command.ts';
 import { parseExposition, valueIn } from '../metrics/exposition.ts';
@@ -232,6 +233,26 @@ describe('weft-npc', function () {
     ok(problems.every(({ code }) => code !== 'E_NFT'));
   });
 
+  const listing = () => node.node.namespace.run('nft', '--stateless', 'list', 'table', 'inet', 'weft-npc');
+  // Loaded at once, the same objects come in another order than loaded one after the other.
+  const whole = (text: string): string =>
+    text
+      .replace(/, change \d+/, '')
+      .split('\n')
+      .sort()
+      .join('\n');
+
+  it('takes away what nothing leads to any more, once nothing changes', async () => {
+    // What earlier changes left goes first.
+    await delay(3_000);
+    const before = whole(await listing());
+    await api.apply({ ...denyTo('client'), metadata: { name: 'more', namespace: 'default' } });
+    await until_('the denial', async () => !(await reaches(web, client)));
+    await api.kubectl(['delete', 'networkpolicy', 'more']);
+    await until_('its end', () => reaches(web, client));
+    await until_('the table to be as it was', async () => whole(await listing()) === before);
+  });
+
   for (const [what, damage] of [
     ['flushed', ['flush', 'table', 'inet', 'weft-npc']],
     ['deleted', ['delete', 'table', 'inet', 'weft-npc']],
@@ -239,17 +260,8 @@ describe('weft-npc', function () {
     ['given a hole', ['insert', 'rule', 'inet', 'weft-npc', 'forwardIngress', 'oifname', `"wv*"`, 'accept']],
   ] as const) {
     it(`puts the table right when it is ${what}`, async () => {
-      const { namespace } = node.node;
-      const listing = () => namespace.run('nft', '--stateless', 'list', 'table', 'inet', 'weft-npc');
-      // Loaded at once, the same objects come in another order than loaded one after the other.
-      const whole = (text: string): string =>
-        text
-          .replace(/, change \d+/, '')
-          .split('\n')
-          .sort()
-          .join('\n');
       const before = whole(await listing());
-      await namespace.run('nft', ...damage);
+      await node.node.namespace.run('nft', ...damage);
       await until_('the table to be whole', async () => whole(await listing().catch(() => '')) === before);
       equal(await reaches(other, web), false);
       ok(await reaches(client, web));

@@ -105,19 +105,20 @@ describe('answers of the kernel', () => {
       .map((c) => c.charCodeAt(0).toString(16).padStart(2, '0'))
       .join('');
     const payload = fromHex(`9bffffff${'00'.repeat(16)}20000100${text}`)!;
-    const error = outcomeOf('add route', { type: NLMSG_ERROR, flags: 0x300, sequence: 1, payload })!;
+    const error = outcomeOf('add route', { type: NLMSG_ERROR, flags: 0x300, sequence: 1, port: 0, payload })!;
     assert.equal(error.message, 'add route: ENETUNREACH: Nexthop has invalid gateway');
     const cut = outcomeOf('add route', {
       type: NLMSG_ERROR,
       flags: 0x300,
       sequence: 1,
+      port: 0,
       payload: payload.subarray(0, 30),
     });
     assert.equal(cut?.message, 'add route: ENETUNREACH', 'cut short, the words are lost and not the error');
   });
 
   it('are no success when they are too short to say so', () => {
-    const short = { type: NLMSG_DONE, flags: 0, sequence: 1, payload: new Uint8Array(3) };
+    const short = { type: NLMSG_DONE, flags: 0, sequence: 1, port: 0, payload: new Uint8Array(3) };
     assert.equal(outcomeOf('list links', short)?.code, 'EPROTO');
     assert.equal(outcomeOf('list links', { ...short, payload: new Uint8Array(4) }), undefined);
   });

@@ -164,16 +164,23 @@ describe('events of nftables', () => {
     const changes = new RulesetChanges();
     const author = { program: 'nft', whole: true };
     assert.deepEqual(changesOf(changes, ...TABLE_MADE, CHAIN_MADE), [
-      { ...author, generation: 2, pid: 0x3874, tables: [{ ...table, set: true }] },
+      { ...author, generation: 2, pid: 0x3874, port: 0x3874, tables: [{ ...table, set: true }] },
     ]);
     assert.deepEqual(changesOf(changes, GENERATION_3), [
-      { ...author, generation: 3, pid: 0x3876, tables: [{ ...table, objects: new Set(['chain']) }] },
+      {
+        ...author,
+        generation: 3,
+        pid: 0x3876,
+        port: 0x3876,
+        tables: [{ ...table, objects: new Set(['chain']) }],
+      },
     ]);
     assert.deepEqual(changesOf(changes, ...FLUSHED), [
       {
         ...author,
         generation: 5,
         pid: 0x387e,
+        port: 0x387e,
         tables: [{ ...table, deleted: true, objects: new Set(['rule', 'chain']) }],
       },
     ]);

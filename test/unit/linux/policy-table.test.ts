@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { ElementSet } from '../../../linux/element-set.ts';
+import { elementSteps, renderPolicyChange, withLeftovers } from '../../../linux/policy-change.ts';
 import {
   dropPrefix,
   dropRules,
@@ -7,7 +8,7 @@ import {
   peerIn,
   portConditions,
 } from '../../../linux/policy-rules.ts';
-import { type PolicyRuleSet, renderPolicyChange, renderPolicyTable } from '../../../linux/policy-table.ts';
+import { type PolicyRuleSet, renderPolicyTable } from '../../../linux/policy-table.ts';
 
 const A = 'wv0000000000a';
 const B = 'wv0000000000b';
@@ -156,6 +157,64 @@ delete set inet weft-npc a4-1
   it('is the whole table where packets are dropped in another way', () => {
     const after = ruleSet({ drops: { reject: true, log: undefined } });
     equal(renderPolicyChange(ruleSet(), after), renderPolicyTable(after));
+  });
+});
+
+describe('a change of elements alone', () => {
+  it('is told as steps, in which what may be gone is put there before it is taken out', () => {
+    const before = ruleSet();
+    const chains = { egress: undefined, ingress: { straight: 'p-1', turned: 'p-2' } };
+    const set = before.sets.get('a4-1')!;
+    const after = {
+      ...before,
+      decided: new Set([B]),
+      chainsByLink: new Map([...before.chainsByLink, [B, chains]]),
+      sets: new Map([['a4-1', { ...set, elements: set.elements.with(['10.0.0.2'], []) }]]),
+    };
+    deepEqual(elementSteps(before, after), [
+      { verb: 'add', set: 'a4-1', elements: [{ address: '10.0.0.2' }] },
+      { verb: 'add', set: 'ingress', elements: [{ link: B, goto: 'p-1' }] },
+      { verb: 'add', set: 'ingressTurned', elements: [{ link: B, goto: 'p-2' }] },
+      { verb: 'add', set: 'judged', elements: [{ link: B }] },
+      { verb: 'add', set: 'judgedIngress', elements: [{ link: B }] },
+      { verb: 'add', set: 'decided', elements: [{ link: A }] },
+      { verb: 'delete', set: 'decided', elements: [{ link: A }] },
+      { verb: 'add', set: 'decided', elements: [{ link: B }] },
+    ]);
+    deepEqual(elementSteps(before, ruleSet()), []);
+  });
+
+  it('leaves what nothing leads to, which a batch takes away later, or a change needs again', () => {
+    const before = ruleSet();
+    const after = ruleSet({ chainsByLink: new Map(), chains: new Map([['p-2', ['drop']]]), sets: new Map() });
+    equal(
+      elementSteps(before, after)?.some(({ verb }) => verb === 'add'),
+      false,
+    );
+    const held = withLeftovers(before, after);
+    equal(held.sets.get('a4-1'), before.sets.get('a4-1'));
+    equal(
+      renderPolicyChange(held, after),
+      'flush chain inet weft-npc p-1\ndelete chain inet weft-npc p-1\ndelete set inet weft-npc a4-1\n',
+    );
+    deepEqual(
+      elementSteps(held, before)?.map(({ verb, set }) => `${verb} ${set}`),
+      ['add ingress', 'add ingressTurned', 'add judged', 'add judgedIngress'],
+    );
+    equal(withLeftovers(after, before), before);
+  });
+
+  it('is none where chains, sets or ranges are new, or packets are dropped in another way', () => {
+    const before = ruleSet();
+    const set = before.sets.get('a4-1')!;
+    const ranges = { ...set, interval: true };
+    const of = (one: typeof set) => ruleSet({ sets: new Map([['a4-1', one]]) });
+    const elements = set.elements.with(['10.0.0.0/30'], []);
+    equal(elementSteps(of(ranges), of({ ...ranges, elements })), undefined);
+    equal(elementSteps(before, of(ranges)), undefined);
+    equal(elementSteps(before, ruleSet({ sets: new Map([...before.sets, ['a4-2', set]]) })), undefined);
+    equal(elementSteps(before, ruleSet({ chains: new Map([...before.chains, ['p-3', []]]) })), undefined);
+    equal(elementSteps(before, ruleSet({ drops: { reject: true, log: undefined } })), undefined);
   });
 });
 

@@ -80,7 +80,7 @@ describe('a routing socket', () => {
 
 describe('the addon', () => {
   it('takes nothing for a handle that is none of that kind', () => {
-    const socket = addon().netlinkOpen();
+    const socket = addon().netlinkOpen(0);
     for (const wrong of [{}, 1, undefined, null, socket]) {
       assert.throws(() => addon().tunWrite(wrong as Handle, new Uint8Array(1)), TypeError);
       assert.throws(() => addon().socketClose(wrong as Handle), TypeError);

@@ -11,17 +11,18 @@ const TABLE: TouchedTable = {
   names: new Set(),
 };
 const change = (table: Partial<TouchedTable>, whole = true): RulesetChange => ({
-  ...{ generation: 1, program: 'nft', pid: 1, whole },
+  ...{ generation: 1, program: 'nft', pid: 1, port: 1, whole },
   tables: [{ ...TABLE, ...table }],
 });
 const MARKED = { names: new Set([MARKER]) };
+const OWN_PORT = 4711;
 /** What `nft delete table` and `flush ruleset` do: each chain goes, and the table. */
 const GONE = { ...MARKED, deleted: true };
 
 describe('TableChanges', () => {
   let changes: TableChanges;
   beforeEach(() => {
-    changes = new TableChanges();
+    changes = new TableChanges(OWN_PORT);
   });
 
   it('knows one event of each transaction of ours by its mark', () => {
@@ -49,6 +50,15 @@ describe('TableChanges', () => {
     equal(changes.authorOf(change(MARKED)), 'another');
     changes.failed();
     changes.begun();
+    equal(changes.authorOf(change(MARKED)), 'ours');
+  });
+
+  it('knows what came by our own socket, and awaits nothing for it', () => {
+    const elements = { objects: new Set(['element'] as const), names: new Set(['decided']) };
+    equal(changes.authorOf({ ...change(elements), port: OWN_PORT }), 'ours');
+    equal(changes.authorOf({ ...change(elements, false), port: OWN_PORT }), 'another');
+    changes.begun();
+    equal(changes.authorOf({ ...change(elements), port: OWN_PORT }), 'ours');
     equal(changes.authorOf(change(MARKED)), 'ours');
   });
 

@@ -7,9 +7,9 @@ export interface Disturbance {
   readonly name: string;
   /**
    * For whom weft-npc can speak meanwhile: all; none; those that it knew before. The others are closed where a policy may
-   * select them.
+   * select them. Without nft it speaks for those whose rules are there already, so it may for some.
    */
-  readonly speaks: 'for all' | 'for none' | 'for known';
+  readonly speaks: 'for all' | 'for none' | 'for known' | 'for some';
   /** Whether pods that no policy may select are open meanwhile. */
   readonly opens: boolean;
   /** Whether rules are gone for a moment when it begins. */
@@ -65,14 +65,14 @@ export const DISTURBANCES: readonly Disturbance[] = [
   },
   {
     name: 'unable to run nft',
-    speaks: 'for none',
+    speaks: 'for some',
     opens: true,
     begin: async (node) => node.breakNft('weft-npc'),
     end: async (node) => node.mendNft('weft-npc'),
   },
   {
     name: 'unable to run nft, and weftd too',
-    speaks: 'for none',
+    speaks: 'for some',
     opens: false,
     begin: async (node) => {
       for (const program of ['weft-npc', 'weftd'] as const) node.breakNft(program);

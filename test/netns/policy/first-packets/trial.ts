@@ -123,6 +123,7 @@ export class Trial {
         if (pod.added.ms > ADD_BOUND_MS) faults.push(`${name}: ADD took ${Math.round(pod.added.ms)} ms`);
         const speaks =
           disturbance.speaks === 'for all' ||
+          disturbance.speaks === 'for some' ||
           (disturbance.speaks === 'for known' && isKnown) ||
           !isGoverned(kind);
         const closedUntil = speaks ? 0 : Number.POSITIVE_INFINITY;
@@ -138,8 +139,10 @@ export class Trial {
       // Rules may still take their addresses for others', for those went while weft-npc did not look.
       const left = disturbance.speaks === 'for all' ? [] : this.#leaving.flatMap(({ pod }) => pod.addresses);
       const open = added.filter(
-        ({ closedUntil, pod }) =>
-          closedUntil === 0 && !pod.addresses.some((address) => left.includes(address)),
+        ({ closedUntil, kind, pod }) =>
+          closedUntil === 0 &&
+          (disturbance.speaks !== 'for some' || !isGoverned(kind)) &&
+          !pod.addresses.some((address) => left.includes(address)),
       );
       const missing = await this.#waitForWays(open, disturbance.flushes ? ['friend', 'stranger'] : undefined);
       faults.push(...missing.map((way) => `not open while weft-npc was ${disturbance.name}: ${way}`));

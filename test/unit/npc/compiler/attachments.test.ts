@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { parseAddress } from '../../../../base/address.ts';
-import { renderPolicyChange } from '../../../../linux/policy-table.ts';
+import { renderPolicyChange } from '../../../../linux/policy-change.ts';
 import type { PodAttachment } from '../../../../npc/compiler/attachments.ts';
 import { type Changes, PolicyCompiler } from '../../../../npc/compiler/policy-compiler.ts';
 import { readClusterNetworkPolicy } from '../../../../npc/model/cluster-network-policy.ts';
