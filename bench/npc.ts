@@ -1,7 +1,7 @@
 /**
  * What a running weft-npc takes, with a real API server (`tools/lab-build`), a real weftd and the real nft in namespaces:
  *
- *   bench/npc.ts [PODS [SECONDS [ROUNDS]]]
+ *   bench/npc.ts [PODS [SECONDS [ROUNDS [PARTS]]]]
  *
  * weft-npc runs as its DaemonSet runs it, with the environment of weave-daemonset.yaml. A cluster of PODS pods (10,000) and
  * 1,000 policies, of which 250 pods hang here. Each of ROUNDS (5) starts weft-npc anew. Prints two lines of JSON.
@@ -9,7 +9,8 @@
  * minute come and go for twice as long; what comes from the API for each of those; p99 from the event of a watch to the
  * kernel, of labels and policies that change, and while those pods come and go; how long ADD takes here, and how much more
  * than on a node without policies, p50 one after the other and p99 of 50 at once. `npc-drop-log`: CPU while a pod here sends
- * as fast as it can to one that may not be reached, for half of SECONDS.
+ * as fast as it can to one that may not be reached, for half of SECONDS. PARTS, with commas between them, are those that are
+ * wanted of rest, changes, churn, adds and flood.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -51,7 +52,10 @@ const TARGETS = {
 
 type Figures = Record<string, number>;
 
-const [pods = 10_000, seconds = 30, rounds = 5] = process.argv.slice(2).map(Number);
+const [pods = 10_000, seconds = 30, rounds = 5] = process.argv.slice(2, 5).map(Number);
+const parts = process.argv[5]?.split(',');
+const isWanted = (part: 'rest' | 'changes' | 'churn' | 'adds' | 'flood'): boolean =>
+  parts === undefined || parts.includes(part);
 if (!RealApi.isBuilt) throw new Error("there is no kube-apiserver: run 'tools/lab-build' before");
 
 const corePercent = (from: ProcessFigures, to: ProcessFigures): number =>
@@ -86,27 +90,29 @@ try {
   const figures = Object.fromEntries(
     Object.keys(results[0]!).map((name) => [name, spread(results.map((result) => result[name]!))]),
   );
-  const ratio = (name: string, target: number): number => rounded(figures[name]!.median / target);
   const { dropLogCorePercent, packetsDroppedASecond, ...others } = figures;
-  report('npc', {
-    ...{ rounds, pods, policies: POLICIES, local: local.length },
-    ...others,
-    ratio: {
-      megabytes: ratio('churnMegabytesMost', TARGETS.megabytes),
-      idleCorePercent: ratio('idleCorePercent', TARGETS.idleCorePercent),
-      podP99Ms: ratio('podP99Ms', TARGETS.labelP99Ms),
-      labelP99Ms: ratio('labelP99Ms', TARGETS.labelP99Ms),
-      policyP99Ms: ratio('policyP99Ms', TARGETS.policyP99Ms),
-      addMoreP50Ms: ratio('addMoreP50Ms', TARGETS.addMoreP50Ms),
-      togetherMoreP99Ms: ratio('togetherMoreP99Ms', TARGETS.togetherMoreP99Ms),
-    },
-    targets: TARGETS,
-  });
-  report('npc-drop-log', {
-    ...{ rounds, dropLogCorePercent, packetsDroppedASecond },
-    ratio: { dropLogCorePercent: ratio('dropLogCorePercent', TARGETS.dropLogCorePercent) },
-    targets: TARGETS,
-  });
+  const ratiosOf = (wanted: readonly (readonly [string, number])[]): Figures =>
+    Object.fromEntries(
+      wanted
+        .filter(([name]) => figures[name] !== undefined)
+        .map(([name, target]) => [name, rounded(figures[name]!.median / target)]),
+    );
+  const ratio = ratiosOf([
+    ['churnMegabytesMost', TARGETS.megabytes],
+    ['idleCorePercent', TARGETS.idleCorePercent],
+    ['podP99Ms', TARGETS.labelP99Ms],
+    ['labelP99Ms', TARGETS.labelP99Ms],
+    ['policyP99Ms', TARGETS.policyP99Ms],
+    ['addMoreP50Ms', TARGETS.addMoreP50Ms],
+    ['togetherMoreP99Ms', TARGETS.togetherMoreP99Ms],
+  ]);
+  const size = { rounds, pods, policies: POLICIES, local: local.length };
+  report('npc', { ...size, ...others, ratio, targets: TARGETS });
+  if (isWanted('flood')) {
+    const flood = { rounds, dropLogCorePercent, packetsDroppedASecond };
+    const floodRatio = ratiosOf([['dropLogCorePercent', TARGETS.dropLogCorePercent]]);
+    report('npc-drop-log', { ...flood, ratio: floodRatio, targets: TARGETS });
+  }
 } finally {
   await api?.stop();
   await machine.delete();
@@ -169,33 +175,31 @@ async function measure(npcHost: NpcHost, maker: PodMaker, round: number): Promis
   // As the kubelet does.
   const probing = setInterval(() => void npcHost.readiness(), PROBE_EVERY_MS);
   await delay(10_000);
-  const rest = processFigures(pid);
-  await delay(seconds * 1000);
-  const rested = processFigures(pid);
-
-  const p99Of = async (what: 'labels' | 'policies'): Promise<number> => {
-    await maker.carryOut({ change: { what, ...CHANGES, round, pods } });
-    return (await npcHost.status()).loaded!.applyP99Ms;
-  };
-  const labelP99Ms = await p99Of('labels');
-  const policyP99Ms = await p99Of('policies');
-  const churn = await underChurn(pid, maker, round);
-  const podP99Ms = (await npcHost.status()).loaded!.applyP99Ms;
-  const adds = await ofAdds(maker, round);
-  const flood = await dropFlood(npcHost, pid, round);
+  const figures: Figures = { readySeconds };
+  if (isWanted('rest')) Object.assign(figures, await atRest(pid));
+  if (isWanted('changes')) {
+    for (const what of ['labels', 'policies'] as const) {
+      await maker.carryOut({ change: { what, ...CHANGES, round, pods } });
+      const { applyP99Ms } = (await npcHost.status()).loaded!;
+      figures[what === 'labels' ? 'labelP99Ms' : 'policyP99Ms'] = applyP99Ms;
+    }
+  }
+  if (isWanted('churn')) {
+    Object.assign(figures, await underChurn(pid, maker, round));
+    figures.podP99Ms = (await npcHost.status()).loaded!.applyP99Ms;
+  }
+  if (isWanted('adds')) Object.assign(figures, await ofAdds(maker, round));
+  if (isWanted('flood')) Object.assign(figures, await dropFlood(npcHost, pid, round));
   clearInterval(probing);
   await npc.stop();
-  return {
-    readySeconds,
-    restMegabytes: rested.residentMegabytes,
-    idleCorePercent: corePercent(rest, rested),
-    labelP99Ms,
-    policyP99Ms,
-    ...churn,
-    podP99Ms,
-    ...adds,
-    ...flood,
-  };
+  return figures;
+}
+
+async function atRest(pid: number): Promise<Figures> {
+  const before = processFigures(pid);
+  await delay(seconds * 1000);
+  const after = processFigures(pid);
+  return { restMegabytes: after.residentMegabytes, idleCorePercent: corePercent(before, after) };
 }
 
 /** While pods come and go. */
