@@ -123,6 +123,7 @@ export class Enforcer {
     clearTimeout(this.#timer);
     this.#follower.close();
     await this.#running;
+    await this.#told.settled();
     this.#writer.close();
   }
 
@@ -261,7 +262,7 @@ export class Enforcer {
           this.#fault = error;
           this.#dirtySince ??= since;
           waitMs = Math.min(RETRY.firstMs * 2 ** this.#failures++, RETRY.mostMs);
-          await this.#told.tellUnknown(this.#attachments ?? new Map());
+          this.#told.tellUnknown(this.#attachments ?? new Map());
         }
       }
     } catch (error) {
@@ -282,7 +283,7 @@ export class Enforcer {
     if (attachments === undefined) return;
     if (!isComplete()) {
       // Nobody is kept waiting for what may take long.
-      await this.#told.tellUnknown(attachments);
+      this.#told.tellUnknown(attachments);
       return;
     }
     if (this.#writer.loaded === undefined && !hasGate(this.#options.runDir)) return;
@@ -302,7 +303,7 @@ export class Enforcer {
       this.#loaded = { lastApplyMs, applyP99Ms: this.#applies.quantileMs(0.99) };
       counters.add('npc.loaded');
     }
-    await this.#told.tell(attachments, rules.decided);
+    this.#told.tell(attachments, rules.decided);
     if (unkept !== undefined) throw unkept;
   }
 

@@ -14,15 +14,21 @@ interface ToldDecisionsOptions {
   /** The copy of the API is kept up to date. */
   readonly isCurrent: () => boolean;
   readonly now: () => Instant;
+  /** What was to be told could not be, for a reason that is none of weftd's. */
+  readonly onFault: (error: unknown) => void;
 }
 
-/** What weftd is told of the pods here: for whom weft-npc has spoken, and whom it does not know. */
+/**
+ * What weftd is told of the pods here: for whom weft-npc has spoken, and whom it does not know. It is told one after the
+ * other, and nobody waits for its answers: it may be busy with many pods.
+ */
 export class ToldDecisions {
   readonly #options: ToldDecisionsOptions;
   /** When links of pods that are not known were first seen. */
   readonly #unknownSince = new Map<string, Instant>();
-  /** What weftd was told, by link and serial. */
+  /** What weftd was told, or is being told, by link and serial. */
   readonly #told = new Map<string, 'decided' | 'unknown'>();
+  #sending: Promise<void> = Promise.resolve();
 
   constructor(options: ToldDecisionsOptions) {
     this.#options = options;
@@ -39,10 +45,7 @@ export class ToldDecisions {
   }
 
   /** The rules for those in `decided` are loaded. */
-  async tell(
-    attachmentByLink: ReadonlyMap<string, GateAttachment>,
-    decided: ReadonlySet<string>,
-  ): Promise<void> {
+  tell(attachmentByLink: ReadonlyMap<string, GateAttachment>, decided: ReadonlySet<string>): void {
     const { compiler, isCurrent, now } = this.#options;
     const governed = [...attachmentByLink.values()].filter(({ ungoverned }) => !ungoverned);
     const fresh = governed.filter(
@@ -59,7 +62,7 @@ export class ToldDecisions {
       this.#unknownSince.set(keyOf(each), since);
       return !isCurrent() || now() - since >= LATE_POD_MS;
     });
-    await this.#send(
+    this.#send(
       fresh,
       late.filter((each) => this.#told.get(keyOf(each)) !== 'unknown'),
       pods,
@@ -67,11 +70,16 @@ export class ToldDecisions {
   }
 
   /** Nothing can be loaded now, so weftd is to wait for nobody of whom it was told nothing yet. */
-  async tellUnknown(attachmentByLink: ReadonlyMap<string, GateAttachment>): Promise<void> {
+  tellUnknown(attachmentByLink: ReadonlyMap<string, GateAttachment>): void {
     const unknown = [...attachmentByLink.values()].filter(
       (attachment) => !attachment.ungoverned && this.#told.get(keyOf(attachment)) === undefined,
     );
-    await this.#send([], unknown, []);
+    this.#send([], unknown, []);
+  }
+
+  /** Resolves when all is told that was to be. */
+  async settled(): Promise<void> {
+    await this.#sending;
   }
 
   /** When the next pod has been waited for long enough; undefined where none is waited for. */
@@ -87,29 +95,42 @@ export class ToldDecisions {
     for (const key of this.#told.keys()) if (!keys.has(key)) this.#told.delete(key);
   }
 
-  async #send(
+  #send(
     decided: readonly GateAttachment[],
     unknown: readonly GateAttachment[],
     pods: readonly PolicyPod[],
-  ): Promise<void> {
-    const { runDir } = this.#options;
+  ): void {
+    if (decided.length + unknown.length + pods.length === 0) return;
+    for (const attachment of decided) this.#told.set(keyOf(attachment), 'decided');
+    for (const attachment of unknown) this.#told.set(keyOf(attachment), 'unknown');
+    this.#sending = this.#sending.then(async () => {
+      if (await this.#ask(decided, unknown, pods)) return;
+      for (const attachment of [...decided, ...unknown]) this.#told.delete(keyOf(attachment));
+    });
+  }
+
+  /** False where weftd cannot be asked; it is told when it is there again. */
+  async #ask(
+    decided: readonly GateAttachment[],
+    unknown: readonly GateAttachment[],
+    pods: readonly PolicyPod[],
+  ): Promise<boolean> {
+    const { runDir, onFault } = this.#options;
     const most = Math.floor(MAX_POLICY_LINKS / 3);
-    for (let at = 0; at < Math.max(decided.length, unknown.length, pods.length); at += most) {
-      const part = <T>(all: readonly T[]): T[] => all.slice(at, at + most);
-      try {
+    try {
+      for (let at = 0; at < Math.max(decided.length, unknown.length, pods.length); at += most) {
+        const part = <T>(all: readonly T[]): T[] => all.slice(at, at + most);
         await askDaemon(runDir, {
           op: 'policyDecided',
           links: part(decided).map(({ link }) => link),
           unknown: part(unknown).map(({ link }) => link),
           pods: part(pods),
         });
-      } catch (error) {
-        // weftd is away; it is told when it is there again.
-        if (!(error instanceof WeftError)) throw error;
-        return;
       }
-      for (const attachment of part(decided)) this.#told.set(keyOf(attachment), 'decided');
-      for (const attachment of part(unknown)) this.#told.set(keyOf(attachment), 'unknown');
+      return true;
+    } catch (error) {
+      if (!(error instanceof WeftError)) onFault(error);
+      return false;
     }
   }
 }
