@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Address, formatAddress } from '../../base/address.ts';
 import { rangeSize, sameRange } from '../../base/range.ts';
 import { NetlinkError } from '../../linux/netlink-request.ts';
@@ -17,6 +18,10 @@ import { hostRequests, pairRequest, podRequests } from './attach-requests.ts';
 import { LinkReaper } from './link-reaper.io.ts';
 import { observePodEnd } from './pod-end.io.ts';
 import { podEndFaults } from './pod-end.ts';
+
+/** Between two looks at whether the kernel sends by the host's end, and how many there are: 200 ms. */
+const RUNNING_LOOK_MS = 2;
+const RUNNING_LOOKS = 100;
 
 /**
  * Attachments in the kernel. All work goes over two netlink sockets: the host's, and a socket that the shim opened inside
@@ -97,8 +102,21 @@ export class KernelPodNetwork implements PodNetwork {
       setHostEndSysctls(this.#sysctl, attachment);
       await this.#host.execute(...hostRequests(attachment, far.index, 'new'));
       await inside.execute(...podRequests(attachment, near.index));
+      await this.#untilRunning(attachment.hostName);
       return { link: near.index, carrierLosses: near.carrierLosses ?? 0 };
     });
+  }
+
+  /**
+   * The host's end has its carrier from when the pod's end is up, but the kernel sends by it only after a work of its own,
+   * which waits while others change links: until then what is for the pod is dropped. The pod may set its end down at once, so
+   * this ends in any case.
+   */
+  async #untilRunning(hostName: string): Promise<void> {
+    for (let look = 0; look < RUNNING_LOOKS; look++) {
+      if ((await this.#host.link(hostName))?.running !== false) return;
+      await delay(RUNNING_LOOK_MS);
+    }
   }
 
   async inspect(pod: Pod, attachment: Attachment): Promise<readonly string[]> {

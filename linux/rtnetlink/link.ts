@@ -21,6 +21,8 @@ export interface Link {
   readonly index: number;
   readonly name: string;
   readonly up: boolean;
+  /** It is up, has its carrier, and the kernel has begun to send by it. */
+  readonly running?: boolean;
   readonly mtu: number;
   readonly txQueueLength: number;
   /** Hardware address; empty for interfaces without one. */
@@ -84,6 +86,7 @@ const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
 const HEADER_LENGTH = 16;
 const IFF_UP = 1;
+const IFF_RUNNING = 0x40;
 const IFF_LOOPBACK = 8;
 const IFF_NOARP = 0x80;
 const AF_INET = 2;
@@ -192,6 +195,7 @@ export function parseLink(message: NetlinkMessage): Link | undefined {
     index: readU32LE(payload, 4),
     name,
     up: (flags & IFF_UP) !== 0,
+    running: (flags & IFF_RUNNING) !== 0,
     loopback: (flags & IFF_LOOPBACK) !== 0,
     arp: (flags & IFF_NOARP) === 0,
     masterIndex: attributeU32(attributes.value, IFLA_MASTER),

@@ -76,6 +76,7 @@ describe('answers of the kernel', () => {
       {
         index: 3,
         name: 'wv0',
+        running: true,
         up: true,
         loopback: false,
         arp: true,
