@@ -20,7 +20,7 @@ export const FLOW_COUNTERS = {
   'flow.recordsLost': counts('Records that a reader was too slow for. It was told how many.'),
   'flow.badAnswers': drops(
     'message',
-    'Answers of other nodes about their flows that could not be read. The node is named as one that did not tell.',
+    'Answers of other nodes about their flows and tunnels that could not be read, or held more than was asked for. The node is named as one that did not tell.',
   ),
 } as const satisfies CounterTable;
 

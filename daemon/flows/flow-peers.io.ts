@@ -91,8 +91,10 @@ export class FlowPeers {
     const silent: SilentNode[] = [];
     const asking = this.#members().map(async ({ peer, state }) => {
       const node = nodeName(peer);
-      const question = questionOf(requestTo(peer));
-      const answer = state === 'dead' ? { error: 'it is down' } : await this.#ask(peer, question);
+      const request = requestTo(peer);
+      const question = questionOf(request);
+      const answer =
+        state === 'dead' ? { error: 'it is down' } : await this.#ask(peer, question, request.limit);
       if ('error' in answer) silent.push({ node, reason: answer.error });
       else answers.push({ peer, node, answer });
     });
@@ -106,7 +108,7 @@ export class FlowPeers {
     return node.gossip.members().filter(({ peer, state }) => peer !== node.peer && state !== 'left');
   }
 
-  async #ask(peer: PeerId, question: Uint8Array): Promise<PeerAnswer> {
+  async #ask(peer: PeerId, question: Uint8Array, limit: number): Promise<PeerAnswer> {
     const { node, loop, counters, now } = this.#options;
     const id = node.questions.ask(peer, question, PATIENCE_MS, now());
     loop.wake();
@@ -114,7 +116,7 @@ export class FlowPeers {
     const bytes = await new Promise<Uint8Array | undefined>((resolve) => this.#waiting.set(id, resolve));
     if (bytes === undefined) return { error: 'it did not answer within 2 s' };
     const text = unpack(bytes);
-    const answer = text === undefined ? undefined : readPeerAnswer(text);
+    const answer = text === undefined ? undefined : readPeerAnswer(text, limit);
     if (answer === undefined) counters.add('flow.badAnswers');
     return answer ?? { error: 'its answer cannot be read' };
   }

@@ -1,12 +1,5 @@
 import { parseAddress } from '../../base/address.ts';
-import {
-  type FlowAmounts,
-  type FlowEnd,
-  type FlowRow,
-  type FlowTotalRow,
-  MAX_FLOW_ROWS,
-  MAX_TOTAL_ROWS,
-} from '../../control/flow-request.ts';
+import type { FlowAmounts, FlowEnd, FlowRow, FlowTotalRow } from '../../control/flow-request.ts';
 import type { ToldTunnel } from '../../control/tunnels-request.ts';
 import { isCursor } from './cluster-cursor.ts';
 
@@ -37,6 +30,8 @@ export const MAX_TOLD_TUNNELS = 1_000;
 const MAX_NOTES = 16;
 const MAX_POLICIES = 100;
 const MAX_TEXT_LENGTH = 400;
+/** Milliseconds since 1970 that a `Date` can hold (ECMA-262, "Time Values and Time Range"). */
+const MAX_TIME_MS = 8.64e15;
 const CONNECTION_KINDS: readonly unknown[] = ['start', 'live', 'update', 'end', 'gone'];
 const DIRECTIONS: readonly unknown[] = ['out', 'in', 'local', 'through'];
 const GAP_REASONS: readonly unknown[] = ['overrun', 'flood', 'drops'];
@@ -44,8 +39,11 @@ const TUNNEL_STATES: readonly unknown[] = [
   ...['connected', 'connecting', 'idle', 'unreachable', 'suspect', 'dead', 'left'],
 ];
 
-/** Reads the text of an answer, which is not trusted: any node of the cluster may have been taken over. */
-export function readPeerAnswer(text: string): PeerAnswer | undefined {
+/**
+ * Reads the text of an answer to a question for `limit` rows or tunnels, which is not trusted: any node of the cluster may
+ * have been taken over. Undefined also where there are more than that.
+ */
+export function readPeerAnswer(text: string, limit: number): PeerAnswer | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -55,20 +53,20 @@ export function readPeerAnswer(text: string): PeerAnswer | undefined {
   if (!isRecord(value)) return undefined;
   if (isText(value.error)) return { error: value.error };
   const { rows, cursor, lost, more, notes, others, seconds, tunnels } = value;
-  if (isList(tunnels, MAX_TOLD_TUNNELS, isTunnel)) return isCount(more) ? { tunnels, more } : undefined;
+  if (isList(tunnels, limit, isTunnel)) return isCount(more) ? { tunnels, more } : undefined;
   if (!isList(notes, MAX_NOTES, isText)) return undefined;
-  if (isList(rows, MAX_FLOW_ROWS, isFlowRow) && isCount(more) && isCount(lost) && isCursor(cursor))
+  if (isList(rows, limit, isFlowRow) && isCount(more) && isCount(lost) && isCursor(cursor))
     return { rows, cursor, lost, more, notes };
-  const isTotals = isList(rows, MAX_TOTAL_ROWS, isTotalRow) && isCount(seconds);
+  const isTotals = isList(rows, limit, isTotalRow) && isCount(seconds);
   if (!isTotals || (others !== null && !isAmounts(others))) return undefined;
   return { totals: rows, others, seconds, notes };
 }
 
 function isFlowRow(value: unknown): value is FlowRow {
-  if (!isRecord(value) || !isCount(value.at)) return false;
+  if (!isRecord(value) || !isTime(value.at)) return false;
   const { kind, from, reason, count, found, gone } = value;
   if (kind === 'gap')
-    return isCount(from) && GAP_REASONS.includes(reason) && (count === null || isCount(count));
+    return isTime(from) && GAP_REASONS.includes(reason) && (count === null || isCount(count));
   if (kind === 'repaired') return isCount(found) && isCount(gone);
   if (!isText(value.protocol) || !isEnd(value.source) || !isEnd(value.target)) return false;
   return kind === 'drop' ? isDrop(value) : isConnection(value);
@@ -95,7 +93,7 @@ function isConnection({
     (service === null || (isRecord(service) && isAddress(service.address) && isPort(service.port))) &&
     DIRECTIONS.includes(direction) &&
     typeof replied === 'boolean' &&
-    (startedAt === null || isCount(startedAt)) &&
+    (startedAt === null || isTime(startedAt)) &&
     [sent, received].every(
       (each) => each === null || (isRecord(each) && isCount(each.packets) && isCount(each.bytes)),
     )
@@ -159,7 +157,11 @@ function isPort(value: unknown): boolean {
 }
 
 function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+  return typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER;
+}
+
+function isTime(value: unknown): value is number {
+  return isCount(value) && value <= MAX_TIME_MS;
 }
 
 function isText(value: unknown): value is string {

@@ -125,6 +125,18 @@ describe('questions to all nodes about flows', () => {
     equal(cluster.counters.get('flow.badAnswers'), 3);
   });
 
+  it('bring no more than was asked for', async () => {
+    const cluster = new Cluster();
+    const a = cluster.add('a', answering(0));
+    cluster.add('b', () => answering(3)(TOTALS));
+    equal((await a.askAll(() => ({ ...TOTALS, limit: 3 }))).answers.length, 1);
+    deepEqual(await a.askAll(() => ({ ...TOTALS, limit: 2 })), {
+      answers: [],
+      silent: [{ node: 'node b', reason: 'its answer cannot be read' }],
+    });
+    equal(cluster.counters.get('flow.badAnswers'), 1);
+  });
+
   it('are answered with as many rows as fit', async () => {
     const cluster = new Cluster();
     const a = cluster.add('a', answering(0));

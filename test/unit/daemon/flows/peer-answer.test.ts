@@ -1,5 +1,5 @@
 import { deepEqual, equal } from 'node:assert/strict';
-import { readPeerAnswer } from '../../../../daemon/flows/peer-answer.ts';
+import { readPeerAnswer as readAnswer } from '../../../../daemon/flows/peer-answer.ts';
 
 const END = { address: '10.1.0.5', port: 80, pod: 'shop/web', node: 'n1', isNode: false };
 const ROW = {
@@ -18,8 +18,14 @@ const ROW = {
 };
 const AMOUNTS = { open: 1, began: 2, drops: 0, sentBytes: 3, receivedBytes: 4 };
 const TOTAL = { source: null, target: END, service: null, port: 80, protocol: 'TCP', ...AMOUNTS };
+const TUNNEL = {
+  ...{ peerId: 'c', state: 'connected', endpoint: null, via: null, datapath: null, suite: null, rttMs: null },
+  ...{ mtu: 1420, mtuConfirmed: true, loss: null, link: null, sentBytes: 1, receivedBytes: 2 },
+};
 const OPEN = { rows: [ROW], cursor: 'x.1-7', lost: 0, more: 0, notes: ['a'] };
 const TOTALS = { rows: [TOTAL], others: AMOUNTS, seconds: 9, notes: [] };
+
+const readPeerAnswer = (text: string, limit = 10) => readAnswer(text, limit);
 
 describe('the answer of another node about its flows', () => {
   it('is read', () => {
@@ -30,6 +36,8 @@ describe('the answer of another node about its flows', () => {
       seconds: 9,
       notes: [],
     });
+    const tunnels = { tunnels: new Array(10).fill(TUNNEL), more: 1 };
+    deepEqual(readPeerAnswer(JSON.stringify(tunnels)), tunnels);
     deepEqual(readPeerAnswer('{"error":"busy"}'), { error: 'busy' });
   });
 
@@ -37,6 +45,10 @@ describe('the answer of another node about its flows', () => {
     const wrongRows = [
       { ...ROW, kind: 'gap' },
       { ...ROW, at: '1' },
+      { ...ROW, at: 8.64e15 + 1 },
+      { ...ROW, startedAt: 1e16 },
+      { kind: 'gap', at: 1, from: 1e308, reason: 'flood', count: null },
+      { ...ROW, sent: { packets: 1, bytes: 1e300 } },
       { ...ROW, verdict: 'dropped' },
       { ...ROW, protocol: 'x'.repeat(401) },
       { ...ROW, source: null },
@@ -62,7 +74,9 @@ describe('the answer of another node about its flows', () => {
       { ...OPEN, more: 'some' },
       { ...OPEN, cursor: undefined },
       { ...OPEN, lost: -1 },
-      { ...OPEN, rows: new Array(2_001).fill(ROW) },
+      { ...OPEN, rows: new Array(11).fill(ROW) },
+      { ...TOTALS, rows: new Array(11).fill(TOTAL) },
+      { tunnels: new Array(11).fill(TUNNEL), more: 0 },
       { ...TOTALS, others: {} },
       { ...TOTALS, seconds: undefined },
       [],
