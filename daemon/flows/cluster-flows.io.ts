@@ -20,6 +20,8 @@ const LEAST_ROWS = 50;
 /** Who follows asks all nodes so often; of more nodes more rarely. */
 const FOLLOW_PAUSE_MS = 1_000;
 const FOLLOW_NODE_MS = 10;
+/** So much ahead the clock of a node may be; what it tells of a later time is told as of now. */
+const AHEAD_MS = 60_000;
 
 type FlowQuestion = Extract<FlowRequest, { op: 'flows' }>;
 
@@ -128,9 +130,10 @@ function joined(here: FlowsResult, there: PeerAnswers, { want, limit }: FlowQues
   const rows: FlowRow[] = here.rows.map((row) => toldBy(here.node, row));
   const notes = new Set(here.notes);
   let { more, lost } = here;
+  const now = Date.now();
   for (const { node, answer } of there.answers) {
     if (!('rows' in answer)) continue;
-    rows.push(...answer.rows.map((row) => toldBy(node, row)));
+    rows.push(...answer.rows.map((row) => toldBy(node, notAhead(row, now))));
     more += answer.more;
     lost += answer.lost;
     addNotes(notes, node, answer.notes);
@@ -151,6 +154,12 @@ function joined(here: FlowsResult, there: PeerAnswers, { want, limit }: FlowQues
 /** What is missing is missing of one node. */
 function toldBy(node: string, row: FlowRow): FlowRow {
   return row.kind === 'gap' || row.kind === 'repaired' ? { ...row, node } : row;
+}
+
+/** A clock that is wrong, or a node that lies, puts nothing at the end of all for ever. */
+function notAhead(row: FlowRow, now: number): FlowRow {
+  const at = row.at <= now + AHEAD_MS ? row.at : now;
+  return row.kind === 'gap' ? { ...row, at, from: Math.min(row.from, at) } : { ...row, at };
 }
 
 /** What this node says of itself as well is said once. */

@@ -27,8 +27,6 @@ interface Counted {
   readonly counters: Readonly<Record<string, number>>;
 }
 
-type Gap = Extract<FlowRow, { kind: 'gap' }>;
-
 /** A gap is told for so long. */
 const GAP_TOLD_MS = 60_000;
 
@@ -44,7 +42,8 @@ export class PictureMaker {
   #policy: PolicyStatusResult | undefined;
   #flowNotes: readonly string[] = [];
   #flowFault: string | undefined;
-  #gap: Gap | undefined;
+  /** When it was last heard that events are missing; the clocks of other nodes may be wrong. */
+  #gapAt = -Infinity;
   #denied: DeniedRow[] = [];
   #deniedCount = 0;
   #away: string | null = null;
@@ -90,9 +89,9 @@ export class PictureMaker {
   /** What came since the last time; of it only what was denied, or is missing, is kept. */
   takeFlows({ rows, lost, notes }: FlowsResult, at: number): void {
     this.#flowNotes = notes;
-    if (lost > 0) this.#gap = { kind: 'gap', at, from: at, reason: 'drops', count: lost };
+    if (lost > 0) this.#gapAt = at;
     for (const row of rows) {
-      if (row.kind === 'gap') this.#gap = row;
+      if (row.kind === 'gap') this.#gapAt = at;
       if (row.kind === 'drop') this.#deny(row, at);
     }
   }
@@ -239,7 +238,7 @@ export class PictureMaker {
     if (this.#tunnels.moreOfOthers > 0)
       notes.add(`tunnels of other nodes that are too many to be shown: ${this.#tunnels.moreOfOthers}`);
     if (this.#flowFault !== undefined) notes.add(`flows are not known: ${this.#flowFault}`);
-    if (this.#gap !== undefined && at - this.#gap.at < GAP_TOLD_MS)
+    if (at - this.#gapAt < GAP_TOLD_MS)
       notes.add('events of connections were lost within the last minute: what is denied may be missing');
     return [...notes];
   }

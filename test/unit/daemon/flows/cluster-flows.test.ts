@@ -87,6 +87,28 @@ describe('flows of a whole cluster', () => {
     equal(more, 1);
   });
 
+  it('have the time of now where a node tells of a later one', async () => {
+    const nodes = new Nodes();
+    const early = Date.now();
+    nodes.rows = {
+      n1: [gap(1)],
+      n2: [gap(8.64e15), { ...gap(2), from: 8.64e15 } as FlowRow, gap(early + 30_000)],
+    };
+    const { rows } = await nodes.flows.flows({ ...FOLLOW, want: 'open' }, NEVER);
+    const late = Date.now();
+    deepEqual(
+      rows
+        .map((row) => [row.at, row.kind === 'gap' && row.from])
+        .map((times) => times.map((at) => (Number(at) >= early && Number(at) <= late ? 'now' : at))),
+      [
+        [1, 1],
+        [2, 2],
+        ['now', 'now'],
+        [early + 30_000, early + 30_000],
+      ],
+    );
+  });
+
   it('begin anew where the cursor is none', async () => {
     for (const text of ['', 'x', ':', 'aaaaaaaaaaaaaaaa:a b', `${'a'.repeat(16)}:${'1'.repeat(65)}`])
       equal(ClusterCursor.read(text).of(SELF), '', text);
