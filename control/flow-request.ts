@@ -199,9 +199,9 @@ export const MAX_TOTAL_SECONDS = 600;
 export const MAX_TOTAL_ROWS = 1_000;
 /** The longest that `flowTotals` watches before it answers, seconds. */
 export const TOTAL_WAIT_S = 10;
-/** Of one node. */
-export const MAX_CURSOR_LENGTH = 64;
-/** Of the nodes of a cluster: 2,000 of them, and more. */
+/** Of one node: what weftd makes has some 40 characters. */
+export const MAX_CURSOR_LENGTH = 48;
+/** Of the nodes of a cluster: 3,000 of them, and more. */
 const MAX_CLUSTER_CURSOR_LENGTH = 200_000;
 /** A pod as namespace/name, and a label as key=value, are no longer. */
 const MAX_TEXT_LENGTH = 400;

@@ -29,6 +29,12 @@ export class ClusterCursor {
     return this.#cursorById.get(peer.slice(0, ID_DIGITS)) ?? '';
   }
 
+  /** Forgets all nodes but `members`. */
+  keep(members: readonly PeerId[]): void {
+    const ids = new Set(members.map((peer) => peer.slice(0, ID_DIGITS)));
+    for (const id of this.#cursorById.keys()) if (!ids.has(id)) this.#cursorById.delete(id);
+  }
+
   set(peer: PeerId, cursor: string): void {
     this.#cursorById.set(peer.slice(0, ID_DIGITS), cursor);
   }

@@ -14,31 +14,46 @@ import { ClusterCursor } from './cluster-cursor.ts';
 import type { FlowAnswers } from './flow-answers.io.ts';
 import type { FlowPeers, PeerAnswers, PeerFlowRequest } from './flow-peers.io.ts';
 
-/** Rows of all other nodes together, about; each is asked for its share. */
+/** Rows of all other nodes together, about; each is asked for its share, and for so many at least where the rest is cut. */
 const PEER_ROWS = 4_000;
 const LEAST_ROWS = 50;
-/** Who follows asks all nodes so often; of more nodes more rarely. */
+/**
+ * Who follows asks all nodes so often; of more nodes more rarely. Pause and answers together end well before a reader gives
+ * weftd up, and before a node that is not asked ceases to watch.
+ */
 const FOLLOW_PAUSE_MS = 1_000;
 const FOLLOW_NODE_MS = 10;
+const MAX_FOLLOW_PAUSE_MS = FLOW_WAIT_MS;
 /** So much ahead the clock of a node may be; what it tells of a later time is told as of now. */
 const AHEAD_MS = 60_000;
 
 type FlowQuestion = Extract<FlowRequest, { op: 'flows' }>;
 
+/** How the time goes, in milliseconds. */
+interface Time {
+  /** From some beginning. */
+  now(): number;
+  pause(ms: number): Promise<void>;
+}
+
+const REAL_TIME: Time = { now: () => performance.now(), pause: (ms) => delay(ms) };
+
 /** Flows of the whole cluster: this node's, and what the others answer. */
 export class ClusterFlows {
   readonly #answers: FlowAnswers;
   readonly #peers: FlowPeers;
+  readonly #time: Time;
 
-  constructor(answers: FlowAnswers, peers: FlowPeers) {
+  constructor(answers: FlowAnswers, peers: FlowPeers, time = REAL_TIME) {
     this.#answers = answers;
     this.#peers = peers;
+    this.#time = time;
   }
 
   /** Rows of all nodes, in the order of their times. Rejects as {@link FlowAnswers.flows} does. */
   async flows({ cluster: _, ...request }: FlowQuestion, gone: Promise<void>): Promise<FlowsResult> {
     if (request.want === 'follow') return this.#follow(request, gone);
-    const limit = this.#shareOf(request.limit);
+    const limit = this.#shareOf(request.limit, LEAST_ROWS);
     const [here, there] = await Promise.all([
       this.#answers.flows(request, gone),
       this.#peers.askAll(() => ({ ...request, limit })),
@@ -51,24 +66,32 @@ export class ClusterFlows {
     const isFirst = request.cursor === '';
     const cursor = ClusterCursor.read(request.cursor);
     const { self } = this.#peers;
-    const limit = this.#shareOf(request.limit);
+    const time = this.#time;
+    // All that comes is given out, so no node may say more than its share.
+    const limit = this.#shareOf(request.limit, 1);
     let isGone = false;
     void gone.then(() => {
       isGone = true;
     });
-    for (const until = performance.now() + FLOW_WAIT_MS; ; ) {
+    for (const until = time.now() + FLOW_WAIT_MS; ; ) {
       // A reader that asks at once again asks no node more often for it.
-      if (!isFirst) await Promise.race([delay(this.#pauseMs), gone]);
+      if (!isFirst) await Promise.race([time.pause(this.#pauseMs), gone]);
+      const members = [self];
       const [here, there] = await Promise.all([
         this.#answers.flows({ ...request, cursor: cursor.of(self) }, gone, { waits: false }),
-        this.#peers.askAll((peer) => ({ ...request, cursor: cursor.of(peer), limit })),
+        this.#peers.askAll((peer) => {
+          members.push(peer);
+          return { ...request, cursor: cursor.of(peer), limit };
+        }),
       ]);
+      cursor.keep(members);
       cursor.set(self, here.cursor);
       for (const { peer, answer } of there.answers) if ('cursor' in answer) cursor.set(peer, answer.cursor);
       const result = { ...joined(here, there, { ...request, limit: Infinity }), cursor: cursor.text() };
       // Who is silent is told at once: whether the reader knows it already is not held here.
       const hasNews = result.rows.length > 0 || result.lost > 0 || there.silent.length > 0;
-      if (isFirst || hasNews || isGone || performance.now() >= until) return result;
+      const isOver = time.now() + this.#pauseMs > until;
+      if (isFirst || hasNews || isGone || isOver) return result;
     }
   }
 
@@ -77,7 +100,7 @@ export class ClusterFlows {
     const { cluster: _, ...own } = request;
     const question = { ...own, wait: false } as const;
     if (request.wait) await this.#watchAll(question);
-    const limit = this.#shareOf(request.limit);
+    const limit = this.#shareOf(request.limit, LEAST_ROWS);
     const [here, there] = await Promise.all([
       this.#answers.totals(question),
       this.#peers.askAll(() => ({ ...question, limit })),
@@ -112,16 +135,17 @@ export class ClusterFlows {
     ]);
     const watched = there.answers.map(({ answer }) => ('seconds' in answer ? answer.seconds : 0));
     const leftS = Math.min(question.seconds, TOTAL_WAIT_S) - Math.min(here.seconds, ...watched);
-    if (leftS > 0) await delay(leftS * 1000);
+    if (leftS > 0) await this.#time.pause(leftS * 1000);
   }
 
   get #pauseMs(): number {
-    return Math.max(FOLLOW_PAUSE_MS, this.#peers.count * FOLLOW_NODE_MS);
+    const pauseMs = Math.max(FOLLOW_PAUSE_MS, this.#peers.count * FOLLOW_NODE_MS);
+    return Math.min(pauseMs, MAX_FOLLOW_PAUSE_MS);
   }
 
-  #shareOf(limit: number): number {
+  #shareOf(limit: number, least: number): number {
     const share = Math.floor(PEER_ROWS / Math.max(1, this.#peers.count));
-    return Math.min(limit, Math.max(LEAST_ROWS, share));
+    return Math.min(limit, Math.max(least, share));
   }
 }
 

@@ -1,6 +1,13 @@
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { PeerId } from '../../../../base/peer-id.ts';
-import type { FlowRequest, FlowRow, FlowsResult } from '../../../../control/flow-request.ts';
+import {
+  decodeFlowRequest,
+  type FlowRequest,
+  type FlowRow,
+  type FlowsResult,
+  MAX_CURSOR_LENGTH,
+  MAX_FLOW_ROWS,
+} from '../../../../control/flow-request.ts';
 import { ClusterCursor } from '../../../../daemon/flows/cluster-cursor.ts';
 import { ClusterFlows } from '../../../../daemon/flows/cluster-flows.io.ts';
 import type { FlowAnswers } from '../../../../daemon/flows/flow-answers.io.ts';
@@ -21,6 +28,37 @@ const FOLLOW: FlowQuestion = {
 
 function gap(at: number): FlowRow {
   return { kind: 'gap', at, from: at, reason: 'overrun', count: null };
+}
+
+/** Asks so many nodes, of which none has news, and whose answers take `answerMs`. Says what it did. */
+async function followed(
+  count: number,
+  answerMs = 0,
+): Promise<{ pauses: number[]; ms: number; limit: number }> {
+  let ms = 0;
+  let limit = 0;
+  const pauses: number[] = [];
+  const head = { node: 'n1', rows: [], lost: 0, more: 0, counted: true, recording: false, notes: [] };
+  const answers = { flows: async (): Promise<FlowsResult> => ({ ...head, cursor: 'n1-1' }) };
+  const peers = {
+    self: SELF,
+    count,
+    askAll: async (requestTo: (peer: PeerId) => PeerFlowRequest) => {
+      limit = requestTo(OTHER).limit;
+      ms += answerMs;
+      return { answers: [], silent: [] };
+    },
+  };
+  const time = {
+    now: () => ms,
+    pause: async (forMs: number) => {
+      pauses.push(forMs);
+      ms += forMs;
+    },
+  };
+  const flows = new ClusterFlows(answers as unknown as FlowAnswers, peers as unknown as FlowPeers, time);
+  await flows.flows({ ...FOLLOW, cursor: `${SELF.slice(0, 16)}:n1-1`, limit: MAX_FLOW_ROWS }, NEVER);
+  return { pauses, ms, limit };
 }
 
 /** Two nodes that answer, the third does not; each hands out cursors `NAME-1`, `NAME-2` … */
@@ -76,6 +114,40 @@ describe('flows of a whole cluster', () => {
     deepEqual([cursor.of(SELF), cursor.of(OTHER), cursor.of(SLOW)], ['n1-3', 'n2-4', '']);
   });
 
+  it('are asked of many nodes more rarely, and a reader has its answer in time', async () => {
+    deepEqual((await followed(10)).pauses, [1_000, 1_000, 1_000, 1_000, 1_000]);
+    deepEqual((await followed(250)).pauses, [2_500, 2_500]);
+    deepEqual((await followed(3_000)).pauses, [5_000]);
+    for (const count of [1, 150, 250, 310, 499, 1_000, 3_000]) {
+      const { ms } = await followed(count, 1_800);
+      ok(ms < 7_000, `${count} nodes: ${ms} ms`);
+    }
+  });
+
+  it('are of many nodes few rows of each', async () => {
+    const limits = await Promise.all(
+      [1, 80, 1_000, 4_001].map(async (count) => (await followed(count)).limit),
+    );
+    deepEqual(limits, [2_000, 50, 4, 1]);
+  });
+
+  it('have a cursor that holds the nodes that are there, and that 3,000 of them have room in', () => {
+    const peerOf = (i: number): PeerId => i.toString(16).padStart(16, '0').padEnd(64, 'f') as PeerId;
+    const members = Array.from({ length: 3_000 }, (_, i) => peerOf(i));
+    const cursor = ClusterCursor.read('');
+    for (let i = 0; i < 5_000; i++) cursor.set(peerOf(i), 'x'.repeat(MAX_CURSOR_LENGTH));
+    cursor.keep(members);
+    const kept = ClusterCursor.read(cursor.text());
+    deepEqual([kept.of(peerOf(2_999)).length, kept.of(peerOf(3_000))], [MAX_CURSOR_LENGTH, '']);
+    equal(decodeFlowRequest({ ...FOLLOW, cursor: cursor.text() })?.ok, true);
+  });
+
+  it('forget where they were on a node that is gone', async () => {
+    const nodes = new Nodes();
+    const { cursor } = await nodes.flows.flows({ ...FOLLOW, cursor: `${'d'.repeat(16)}:n4-1` }, NEVER);
+    equal(ClusterCursor.read(cursor).of('d'.repeat(64) as PeerId), '');
+  });
+
   it('are the last of all nodes, in the order of their times', async () => {
     const nodes = new Nodes();
     nodes.rows = { n1: [gap(1), gap(4)], n2: [gap(2), gap(3)] };
@@ -110,7 +182,7 @@ describe('flows of a whole cluster', () => {
   });
 
   it('begin anew where the cursor is none', async () => {
-    for (const text of ['', 'x', ':', 'aaaaaaaaaaaaaaaa:a b', `${'a'.repeat(16)}:${'1'.repeat(65)}`])
+    for (const text of ['', 'x', ':', 'aaaaaaaaaaaaaaaa:a b', `${'a'.repeat(16)}:${'1'.repeat(49)}`])
       equal(ClusterCursor.read(text).of(SELF), '', text);
   });
 });
