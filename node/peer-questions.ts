@@ -19,9 +19,10 @@ const WINDOW = 16;
 const RETRY_MS = 200;
 /** How long an answer is held for pages that get lost. */
 const HOLD_MS = 5_000;
-/** Answers that are held, and questions that wait, at once. */
+/** Answers that are held at once. */
 const MAX_HELD = 64;
-const MAX_ASKED = 2_048;
+/** Questions of ours that wait at once. */
+export const MAX_ASKED = 2_048;
 
 const KIND_ASK = 1;
 const KIND_PAGE = 2;

@@ -116,7 +116,9 @@ export class PictureSource {
         this.#nodeCount = 1 + report.peers.peers.length;
       } else maker.takePeers(await asked.weftd({ op: 'peers' }), Date.now());
       maker.takeAway(null);
-      if (withFlows) await Promise.all([this.#askTotals(), this.#askTunnels()]);
+      // One after the other: each is a question to all nodes.
+      if (withFlows) await this.#askTotals();
+      if (withFlows) await this.#askTunnels();
     } catch (error) {
       if (!(error instanceof WeftError)) throw error;
       maker.takeAway(error.message);

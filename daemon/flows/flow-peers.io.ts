@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { plainBytes, utf8, utf8Text } from '../../base/bytes.ts';
 import type { Counters } from '../../base/counters.ts';
@@ -7,13 +8,20 @@ import { TokenBucket } from '../../base/token-bucket.ts';
 import { WeftError } from '../../base/weft-error.ts';
 import { decodeFlowRequest, type FlowRequest, type SilentNode } from '../../control/flow-request.ts';
 import type { FlowCounter } from '../../flows/flow-counters.ts';
-import { MAX_ANSWER_BYTES, MAX_QUESTION_BYTES, type QuestionOutput } from '../../node/peer-questions.ts';
+import {
+  MAX_ANSWER_BYTES,
+  MAX_ASKED,
+  MAX_QUESTION_BYTES,
+  type QuestionOutput,
+} from '../../node/peer-questions.ts';
 import type { WeftNode } from '../../node/weft-node.ts';
 import type { NodeLoop } from '../node-loop.io.ts';
 import { MAX_TOLD_TUNNELS, type PeerAnswer, readPeerAnswer } from './peer-answer.ts';
 
 /** A node that has not answered by then is named as silent: within 2 s of the question, with what is done after. */
 const PATIENCE_MS = 1_800;
+/** Whether there is room for more questions is looked at so often. */
+const ROOM_LOOK_MS = 20;
 /** Text of an answer, unpacked. */
 const MAX_TEXT_BYTES = 4 * 1024 * 1024;
 /** Answers that this node makes for others: so many at once, and a second. */
@@ -89,6 +97,9 @@ export class FlowPeers {
     const { nodeName } = this.#options;
     const answers: PeerAnswers['answers'][number][] = [];
     const silent: SilentNode[] = [];
+    // Where two questions to all are more than may wait, the second begins after the first, but not much later.
+    for (let leftMs = PATIENCE_MS; leftMs > 0 && this.#isFull; leftMs -= ROOM_LOOK_MS)
+      await delay(ROOM_LOOK_MS);
     const asking = this.#members().map(async ({ peer, state }) => {
       const node = nodeName(peer);
       const request = requestTo(peer);
@@ -101,6 +112,11 @@ export class FlowPeers {
     await Promise.all(asking);
     silent.sort((a, b) => (a.node < b.node ? -1 : 1));
     return { answers, silent };
+  }
+
+  /** Whether questions to all others are more than may wait, beside those that do. */
+  get #isFull(): boolean {
+    return this.#waiting.size > 0 && this.#waiting.size + this.count > MAX_ASKED;
   }
 
   #members(): readonly { readonly peer: PeerId; readonly state: string }[] {

@@ -1,6 +1,12 @@
 import type { Warning } from '../../base/warning.ts';
 import type { ReportResult } from '../../control/control-protocol.ts';
-import type { FlowEnd, FlowRow, FlowsResult, FlowTotalsResult } from '../../control/flow-request.ts';
+import type {
+  FlowEnd,
+  FlowRow,
+  FlowsResult,
+  FlowTotalsResult,
+  SilentNode,
+} from '../../control/flow-request.ts';
 import type { PolicyStatusResult } from '../../control/npc-request.ts';
 import type { PeersResult } from '../../control/peer-status.ts';
 import type { ClusterTunnelsResult } from '../../control/tunnels-request.ts';
@@ -29,6 +35,8 @@ interface Counted {
 
 /** A gap is told for so long. */
 const GAP_TOLD_MS = 60_000;
+/** Nodes that a note names; of more it says how many. */
+const NAMED_NODES = 3;
 
 /** Makes pictures of what weftd and weft-npc answer. Each `at` is in milliseconds since 1970. */
 export class PictureMaker {
@@ -42,6 +50,8 @@ export class PictureMaker {
   #policy: PolicyStatusResult | undefined;
   #flowNotes: readonly string[] = [];
   #flowFault: string | undefined;
+  /** Nodes that did not tell of their tunnels. */
+  #silentOnTunnels: readonly SilentNode[] = [];
   /** When it was last heard that events are missing; the clocks of other nodes may be wrong. */
   #gapAt = -Infinity;
   #denied: DeniedRow[] = [];
@@ -61,6 +71,7 @@ export class PictureMaker {
 
   /** What other nodes said of their tunnels. */
   takeTunnels(tunnels: ClusterTunnelsResult, at: number): void {
+    this.#silentOnTunnels = tunnels.silent;
     if (this.#report !== undefined) this.#tunnels.takeOthers(tunnels, this.#report.status.peerId, at);
   }
 
@@ -229,6 +240,8 @@ export class PictureMaker {
   #notes(at: number): string[] {
     const notes = new Set([...(this.#totals?.notes ?? []), ...this.#flowNotes]);
     const others = this.#totals?.others ?? null;
+    // Who told of no flows either is named already.
+    const silent = new Set(this.#totals?.silent?.map(({ node }) => node));
     if (others !== null) {
       const { open, began, drops } = others;
       notes.add(
@@ -237,11 +250,19 @@ export class PictureMaker {
     }
     if (this.#tunnels.moreOfOthers > 0)
       notes.add(`tunnels of other nodes that are too many to be shown: ${this.#tunnels.moreOfOthers}`);
+    const untold = this.#silentOnTunnels.filter(({ node }) => !silent.has(node));
+    if (untold.length > 0) notes.add(untoldText(untold));
     if (this.#flowFault !== undefined) notes.add(`flows are not known: ${this.#flowFault}`);
     if (at - this.#gapAt < GAP_TOLD_MS)
       notes.add('events of connections were lost within the last minute: what is denied may be missing');
     return [...notes];
   }
+}
+
+function untoldText(nodes: readonly SilentNode[]): string {
+  const named = nodes.slice(0, NAMED_NODES).map(({ node, reason }) => `${node} (${reason})`);
+  const rest = nodes.length > named.length ? ` and ${nodes.length - named.length} more` : '';
+  return `tunnels of some nodes are not known: ${named.join(', ')}${rest}`;
 }
 
 /** The sum over all; null where none is known. */

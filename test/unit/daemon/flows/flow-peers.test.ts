@@ -8,7 +8,7 @@ import { WeftError } from '../../../../base/weft-error.ts';
 import type { FlowTotalRow } from '../../../../control/flow-request.ts';
 import { FlowPeers, type PeerFlowRequest } from '../../../../daemon/flows/flow-peers.io.ts';
 import { FLOW_COUNTERS } from '../../../../flows/flow-counters.ts';
-import { MAX_ANSWER_BYTES } from '../../../../node/peer-questions.ts';
+import { MAX_ANSWER_BYTES, MAX_ASKED } from '../../../../node/peer-questions.ts';
 import { seededRandom } from '../../../seeded-random.ts';
 
 const TOTALS: PeerFlowRequest = { op: 'flowTotals', seconds: 60, wait: false, by: 'bytes', limit: 1_000 };
@@ -135,6 +135,40 @@ describe('questions to all nodes about flows', () => {
       silent: [{ node: 'node b', reason: 'its answer cannot be read' }],
     });
     equal(cluster.counters.get('flow.badAnswers'), 1);
+  });
+
+  it('begin after those before, where all together are more than may wait', async () => {
+    const waiting: number[] = [];
+    let most = 0;
+    let ids = 0;
+    const asker: FlowPeers = new FlowPeers({
+      node: {
+        peer: 'a' as PeerId,
+        gossip: {
+          members: () => Array.from({ length: 1_100 }, (_, i) => ({ peer: `n${i}`, state: 'alive' })),
+        } as never,
+        questions: {
+          ask: () => {
+            if (waiting.length >= MAX_ASKED) return undefined;
+            most = Math.max(most, waiting.push(++ids));
+            setImmediate(() =>
+              asker.answered({ type: 'answer', from: 'b' as PeerId, id: waiting.shift()!, bytes }),
+            );
+            return ids;
+          },
+        } as never,
+      },
+      loop: { wake: () => undefined },
+      nodeName: (peer) => peer,
+      answer: async () => ({}),
+      counters: new Counters(FLOW_COUNTERS),
+      now: () => instant(0),
+    });
+    const bytes = new Uint8Array(deflateRawSync(utf8('{"tunnels":[],"more":0}')));
+    const rounds = [1, 2, 3].map(() => asker.askAll(() => ({ op: 'tunnels', limit: 2 })));
+    for (const { answers, silent } of await Promise.all(rounds))
+      deepEqual([answers.length, silent], [1_100, []]);
+    equal(most, 1_100);
   });
 
   it('are answered with as many rows as fit', async () => {
