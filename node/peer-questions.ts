@@ -19,8 +19,9 @@ const WINDOW = 16;
 const RETRY_MS = 200;
 /** How long an answer is held for pages that get lost. */
 const HOLD_MS = 5_000;
-/** Answers that are held at once. */
-const MAX_HELD = 64;
+/** Answers that are held at once: for one peer, and for all. */
+const MAX_HELD_OF_ONE = 64;
+const MAX_HELD = 128;
 /** Questions of ours that wait at once. */
 export const MAX_ASKED = 2_048;
 
@@ -60,6 +61,7 @@ interface Asked {
 }
 
 interface Held {
+  readonly peer: PeerId;
   /** Undefined while it is being made. */
   answer: Uint8Array | undefined;
   until: Instant;
@@ -165,12 +167,19 @@ export class PeerQuestions {
       if (held.answer !== undefined) this.#sendPages(from, id, held, now);
       return;
     }
-    if (question.length > MAX_QUESTION_BYTES || this.#heldByKey.size >= MAX_HELD) {
+    if (question.length > MAX_QUESTION_BYTES || !this.#hasRoom(from)) {
       this.#options.counters.add('question.refused');
       return;
     }
-    this.#heldByKey.set(key, { answer: undefined, until: after(now, HOLD_MS), ...window });
+    this.#heldByKey.set(key, { peer: from, answer: undefined, until: after(now, HOLD_MS), ...window });
     this.#outputs.push({ type: 'question', from, id, bytes: question });
+  }
+
+  #hasRoom(peer: PeerId): boolean {
+    if (this.#heldByKey.size >= MAX_HELD) return false;
+    let count = 0;
+    for (const held of this.#heldByKey.values()) if (held.peer === peer) count++;
+    return count < MAX_HELD_OF_ONE;
   }
 
   #sendPages(to: PeerId, id: number, { answer, from, count }: Held, now: Instant): void {

@@ -8,6 +8,7 @@ import { TokenBucket } from '../../base/token-bucket.ts';
 import { WeftError } from '../../base/weft-error.ts';
 import { decodeFlowRequest, type FlowRequest, type SilentNode } from '../../control/flow-request.ts';
 import type { FlowCounter } from '../../flows/flow-counters.ts';
+import { SourceRate } from '../../host/http/source-rate.ts';
 import {
   MAX_ANSWER_BYTES,
   MAX_ASKED,
@@ -24,8 +25,9 @@ const PATIENCE_MS = 1_800;
 const ROOM_LOOK_MS = 20;
 /** Text of an answer, unpacked. */
 const MAX_TEXT_BYTES = 4 * 1024 * 1024;
-/** Answers that this node makes for others: so many at once, and a second. */
+/** Answers that this node makes for each other one, and for all together: so many at once, and a second. */
 const ANSWERS = { burst: 16, perSecond: 8 } as const;
+const ALL_ANSWERS = { burst: 32, perSecond: 16 } as const;
 
 /** A request as it is put to another node, which answers what it knows now. */
 export type PeerFlowRequest =
@@ -61,7 +63,8 @@ interface FlowPeersOptions {
 export class FlowPeers {
   readonly #options: FlowPeersOptions;
   readonly #waiting = new Map<number, (bytes: Uint8Array | undefined) => void>();
-  readonly #rate = new TokenBucket(ANSWERS.burst, ANSWERS.perSecond);
+  readonly #rateOfEach = new SourceRate(ANSWERS.burst, ANSWERS.perSecond);
+  readonly #rate = new TokenBucket(ALL_ANSWERS.burst, ALL_ANSWERS.perSecond);
 
   constructor(options: FlowPeersOptions) {
     this.#options = options;
@@ -77,7 +80,7 @@ export class FlowPeers {
   /** Another node asks. */
   async question({ from, id, bytes }: Extract<QuestionOutput, { type: 'question' }>): Promise<void> {
     const { node, loop, now } = this.#options;
-    const answer = await this.#answerOf(bytes);
+    const answer = await this.#answerOf(from, bytes);
     node.questions.answer(from, id, answer, now());
     loop.wake();
   }
@@ -137,11 +140,13 @@ export class FlowPeers {
     return answer ?? { error: 'its answer cannot be read' };
   }
 
-  async #answerOf(bytes: Uint8Array): Promise<Uint8Array> {
+  async #answerOf(from: PeerId, bytes: Uint8Array): Promise<Uint8Array> {
     const { answer, now } = this.#options;
     const request = readRequest(bytes);
     if (request === undefined) return pack({ error: 'it does not understand the question' })!;
-    if (!this.#rate.take(now())) return pack({ error: 'it is asked too often' })!;
+    // Who asks too often uses up nothing of what others may ask.
+    if (!this.#rateOfEach.allow(from, now()) || !this.#rate.take(now()))
+      return pack({ error: 'it is asked too often' })!;
     try {
       // Fewer rows, until they fit.
       for (let limit = request.limit; ; limit = Math.floor(limit / 2)) {

@@ -123,6 +123,12 @@ describe('questions between nodes', () => {
     for (let i = 0; i < 200; i++) pair.nodes[A]!.ask(B, utf8('what?'), 2_000, pair.now);
     pair.run(100);
     equal(heard, 64);
+    // One that asks too much leaves room for others.
+    const ask = (from: number, id: number) =>
+      pair.nodes[B]!.handle(`n${from}` as PeerId, new Uint8Array([1, id, 0, 0, 0, 0, 0, 4, 0]), pair.now);
+    for (let from = 0; from < 3; from++) for (let id = 0; id < 30; id++) ask(from, id);
+    pair.run(10);
+    equal(heard, 128);
     ok(pair.counters.get('question.refused') > 0);
   });
 

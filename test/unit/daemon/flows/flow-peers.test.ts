@@ -231,6 +231,23 @@ describe('questions to all nodes about flows', () => {
     equal((await a.askAll(() => TOTALS)).silent.length, 0);
   });
 
+  it('are answered also where another node asks too often', async () => {
+    const cluster = new Cluster();
+    const [a, , c, d, e] = ['a', 'b', 'c', 'd', 'e'].map((name) => cluster.add(name, answering(1)));
+    const answersOfB = async (asker: FlowPeers, times: number): Promise<number> => {
+      let answers = 0;
+      for (let i = 0; i < times; i++)
+        answers += (await asker.askAll(() => TOTALS)).answers.filter(({ peer }) => peer === 'b').length;
+      return answers;
+    };
+    equal(await answersOfB(a!, 100), 16);
+    equal(await answersOfB(c!, 10), 10);
+    // All together have a bound as well.
+    deepEqual([await answersOfB(d!, 10), await answersOfB(e!, 10)], [6, 0]);
+    cluster.now = instant(1_000);
+    equal(await answersOfB(e!, 10), 10);
+  });
+
   it('may ask for nothing but what is known now', async () => {
     const cluster = new Cluster();
     const a = cluster.add('a', answering(0));
