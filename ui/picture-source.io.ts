@@ -172,7 +172,7 @@ export class PictureSource {
   async #followUntil(signal: AbortSignal): Promise<void> {
     const { asked, cluster } = this.#options;
     const filter = { verdict: 'dropped' } as const;
-    const all = cluster ? { cluster } : {};
+    let isOfAll = cluster;
     for (let cursor = ''; !signal.aborted; ) {
       try {
         const question = {
@@ -181,7 +181,7 @@ export class PictureSource {
           cursor,
           limit: MAX_FLOW_ROWS,
           filter,
-          ...all,
+          ...(isOfAll ? { cluster: true } : {}),
         } as const;
         const answer = await asked.weftd(question, signal);
         if (signal.aborted) return;
@@ -191,6 +191,8 @@ export class PictureSource {
         if (!(error instanceof WeftError)) throw error;
         if (signal.aborted) return;
         cursor = '';
+        // A weftd of before follows its own node alone. One that comes in its place may follow all.
+        isOfAll = cluster && error.code !== 'E_BAD_REQUEST';
         await delay(SERIES_STEP_MS, undefined, { signal, ref: false }).catch(() => {});
       }
     }

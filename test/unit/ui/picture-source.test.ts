@@ -1,4 +1,5 @@
 import { deepEqual, equal } from 'node:assert/strict';
+import { WeftError } from '../../../base/weft-error.ts';
 import { PictureSource } from '../../../ui/picture-source.io.ts';
 import { FakePrograms } from './ui-fixtures.ts';
 
@@ -21,5 +22,31 @@ describe('who asks for what the page shows', () => {
     await source.picture();
     deepEqual(programs.asked.slice(-3), ['flowTotals', 'flowTotals', 'clusterTunnels']);
     equal(most, 1);
+  });
+
+  it('hears what is denied on this node from a weftd that cannot follow all', async () => {
+    const programs = new FakePrograms();
+    const clusters: unknown[] = [];
+    let isOver = () => {};
+    const over = new Promise<void>((resolve) => {
+      isOver = resolve;
+    });
+    const outcomes = ['E_BAD_REQUEST', 'E_NO_ANSWER', undefined];
+    const weftd: FakePrograms['weftd'] = async (request, signal) => {
+      if (request.op !== 'flows') return programs.weftd(request, signal);
+      clusters.push('cluster' in request && request.cluster);
+      const outcome = outcomes.shift();
+      if (outcome !== undefined) throw new WeftError(outcome as 'E_NO_ANSWER', 'it is another one', 'wait');
+      isOver();
+      return programs.weftd(request, signal);
+    };
+    const source = new PictureSource({
+      asked: { weftd, npc: programs.npc.bind(programs) },
+      ...{ cluster: true, reasons: {}, onPicture: () => {} },
+    });
+    source.watch();
+    await over;
+    source.rest();
+    deepEqual(clusters, [true, false, true]);
   });
 });
