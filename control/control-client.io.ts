@@ -10,6 +10,7 @@ import {
   framedLength,
   MAX_ANSWER_BYTES,
 } from './control-protocol.ts';
+import { TOTAL_WAIT_S } from './flow-request.ts';
 import { POLICY_WAIT_MS } from './policy-request.ts';
 
 /** How long an answer may take. Removing a peer waits until its sessions everywhere have ended (180 s). */
@@ -17,6 +18,7 @@ const TIMEOUT_MS = 10_000;
 const TIMEOUT_MS_BY_OP: Partial<Record<keyof ControlResults, number>> = {
   rmpeer: 235_000,
   policyWait: POLICY_WAIT_MS + TIMEOUT_MS,
+  flowTotals: TOTAL_WAIT_S * 1000 + TIMEOUT_MS,
 };
 
 /**

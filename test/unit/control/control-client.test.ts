@@ -3,11 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { mock } from 'node:test';
 import { concat, writeU32LE } from '../../../base/bytes.ts';
 import { WeftError } from '../../../base/weft-error.ts';
 import { askDaemon } from '../../../control/control-client.io.ts';
 import { decodeRequest, encodeMessage, frame } from '../../../control/control-protocol.ts';
 import { errorAnswer } from '../../../control/error-answer.ts';
+import { TOTAL_WAIT_S } from '../../../control/flow-request.ts';
 
 describe('askDaemon', () => {
   let folder: string;
@@ -73,6 +75,20 @@ describe('askDaemon', () => {
     rmSync(folder, { recursive: true });
     equal(await codeOf(), 'E_NO_DAEMON');
     folder = mkdtempSync(join(tmpdir(), 'weft-run-'));
+  });
+
+  it('waits for totals longer than weftd watches before it tells them', async () => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+    try {
+      await serve((socket) => {
+        mock.timers.tick(TOTAL_WAIT_S * 1000 + 5_000);
+        socket.end(frame(encodeMessage({ ok: true, result: {} })));
+      });
+      const asked = { op: 'flowTotals', seconds: 10, wait: true, by: 'bytes', limit: 1 } as const;
+      deepEqual(await askDaemon(folder, asked), {});
+    } finally {
+      mock.timers.reset();
+    }
   });
 
   const broken: readonly [string, (socket: Socket) => void][] = [
