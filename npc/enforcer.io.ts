@@ -293,6 +293,11 @@ export class Enforcer {
     let unkept = failure(() => this.#governed.widen(governed));
     const isNew = this.#writer.loaded !== rules;
     await this.#writer.load(rules, { sweep: this.#isSweepDue(isNew, now()) });
+    if (this.#writer.loaded === undefined) {
+      // Somebody changed the table meanwhile: it is not what was loaded, so nothing is said of it.
+      this.#dirtySince ??= since;
+      return;
+    }
     this.#leftSince = this.#writer.hasLeftovers ? (this.#leftSince ?? now()) : undefined;
     unkept ??= failure(() => this.#governed.settle(governed));
     if (isNew) {

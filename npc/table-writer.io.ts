@@ -89,13 +89,24 @@ export class TableWriter {
   async load(rules: PolicyRuleSet, { sweep = false }: { readonly sweep?: boolean } = {}): Promise<void> {
     const stirs = this.#stirs;
     let before = this.#loaded === undefined ? undefined : this.#held;
-    if (before !== undefined && this.#decidedStirred) before = { ...before, decided: await readPresent() };
+    const mustLook = this.#decidedStirred;
+    // Before the look: what changes during it is looked at by the next load.
     this.#decidedStirred = false;
+    if (before !== undefined && mustLook) before = { ...before, decided: await this.#present() };
     const held = await this.#write(before, rules, sweep);
     // What somebody changed meanwhile is put right by the next load, which was asked for.
     if (stirs !== this.#stirs) return;
     this.#loaded = rules;
     this.#held = held;
+  }
+
+  async #present(): Promise<ReadonlySet<string>> {
+    try {
+      return await readPresent();
+    } catch (error) {
+      this.#decidedStirred = true;
+      throw error;
+    }
   }
 
   /** Answers what the kernel holds then. */
