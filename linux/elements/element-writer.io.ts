@@ -40,13 +40,15 @@ export class ElementWriter {
    * @throws WeftError E_NFT, E_NOT_ROOT: nothing was done, but after E_NFT for a kernel that did not answer.
    */
   async carryOut(steps: readonly ElementStep[]): Promise<boolean> {
-    if (steps.length === 0) return true;
+    if (steps.every(({ elements }) => elements.length === 0)) return true;
     this.#sequence = (this.#sequence + 1) % 2 ** 31 || 1;
     const sequence = this.#sequence;
     const batch = encodeElements(this.#table, steps, sequence);
     if (batch.length > MOST_BYTES) return false;
     const failure = await this.#transact(batch, sequence);
     if (failure === undefined) return true;
+    // Sockets have less room here than by default.
+    if (isSystemError(failure) && failure.code === 'EMSGSIZE') return false;
     const isForbidden = failure instanceof NetlinkError && failure.code === 'EPERM';
     throw isForbidden
       ? new WeftError('E_NOT_ROOT', 'packet rules may not be set', 'run as root or with CAP_NET_ADMIN', {
