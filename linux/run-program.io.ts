@@ -29,15 +29,24 @@ interface RunEnd {
 export function runProgram(program: string, args: readonly string[], options: RunOptions): Promise<RunEnd> {
   const { input = '', env = process.env, timeoutMs, maxOutput, signal } = options;
   return new Promise((resolve) => {
-    const child = spawn(program, args, {
-      env: { ...env, PATH: `${process.env.PATH ?? ''}:${SBIN_PATH}` },
-      timeout: timeoutMs,
-      killSignal: 'SIGKILL',
-      ...(signal === undefined ? {} : { signal }),
-    });
+    let child: ReturnType<typeof spawn>;
+    try {
+      child = spawn(program, args, {
+        env: { ...env, PATH: `${process.env.PATH ?? ''}:${SBIN_PATH}` },
+        timeout: timeoutMs,
+        killSignal: 'SIGKILL',
+        ...(signal === undefined ? {} : { signal }),
+      });
+    } catch (error) {
+      // What Node does where there is no memory for another process.
+      const fault = error as NodeJS.ErrnoException;
+      resolve({ code: -1, signal: null, stdout: '', stderr: fault.message, fault });
+      return;
+    }
     const text = { stdout: '', stderr: '' };
+    // Without descriptors for them there are no streams.
     for (const stream of ['stdout', 'stderr'] as const)
-      child[stream].setEncoding('utf8').on('data', (part: string) => {
+      child[stream]?.setEncoding('utf8').on('data', (part: string) => {
         if (text[stream].length < maxOutput) text[stream] += part;
       });
     child.on('error', (fault: NodeJS.ErrnoException) => {
@@ -46,7 +55,7 @@ export function runProgram(program: string, args: readonly string[], options: Ru
       if (child.pid === undefined) resolve({ code: -1, signal: null, ...text, fault });
     });
     child.on('close', (code, by) => resolve({ code: code ?? -1, signal: by, ...text }));
-    child.stdin.on('error', () => {}); // its end is told by 'close'
-    child.stdin.end(input);
+    child.stdin?.on('error', () => {}); // its end is told by 'close'
+    child.stdin?.end(input);
   });
 }
