@@ -2,6 +2,7 @@ import { closeSync, openSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Address, formatAddress } from '../../base/address.ts';
 import { rangeSize, sameRange } from '../../base/range.ts';
+import { WeftError } from '../../base/weft-error.ts';
 import { NetlinkError } from '../../linux/netlink-request.ts';
 import { type Link, setLink } from '../../linux/rtnetlink/link.ts';
 import type { Neighbour } from '../../linux/rtnetlink/neighbour.ts';
@@ -19,9 +20,9 @@ import { LinkReaper } from './link-reaper.io.ts';
 import { observePodEnd } from './pod-end.io.ts';
 import { podEndFaults } from './pod-end.ts';
 
-/** Between two looks at whether the kernel sends by the host's end, and how many there are: 200 ms. */
+/** Between two looks at whether the kernel sends by the host's end, and until when there are any. */
 const RUNNING_LOOK_MS = 2;
-const RUNNING_LOOKS = 100;
+const RUNNING_MS = 200;
 
 /**
  * Attachments in the kernel. All work goes over two netlink sockets: the host's, and a socket that the shim opened inside
@@ -110,12 +111,15 @@ export class KernelPodNetwork implements PodNetwork {
   /**
    * The host's end has its carrier from when the pod's end is up, but the kernel sends by it only after a work of its own,
    * which waits while others change links: until then what is for the pod is dropped. The pod may set its end down at once, so
-   * this ends in any case.
+   * this ends in any case; and no pod is refused for want of it.
    */
   async #untilRunning(hostName: string): Promise<void> {
-    for (let look = 0; look < RUNNING_LOOKS; look++) {
-      if ((await this.#host.link(hostName))?.running !== false) return;
-      await delay(RUNNING_LOOK_MS);
+    const until = performance.now() + RUNNING_MS;
+    try {
+      while (performance.now() < until && (await this.#host.link(hostName))?.running === false)
+        await delay(RUNNING_LOOK_MS);
+    } catch (error) {
+      if (!(error instanceof WeftError) && !(error instanceof NetlinkError)) throw error;
     }
   }
 

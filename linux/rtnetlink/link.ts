@@ -21,8 +21,8 @@ export interface Link {
   readonly index: number;
   readonly name: string;
   readonly up: boolean;
-  /** It is up, has its carrier, and the kernel has begun to send by it. */
-  readonly running?: boolean;
+  /** It is up, has its carrier, and the kernel has begun to send by it (RFC 2863, ifOperStatus up). */
+  readonly running?: boolean | undefined;
   readonly mtu: number;
   readonly txQueueLength: number;
   /** Hardware address; empty for interfaces without one. */
@@ -86,7 +86,8 @@ const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
 const HEADER_LENGTH = 16;
 const IFF_UP = 1;
-const IFF_RUNNING = 0x40;
+/** Of `linux/if.h`. */
+const IF_OPER_UP = 6;
 const IFF_LOOPBACK = 8;
 const IFF_NOARP = 0x80;
 const AF_INET = 2;
@@ -99,6 +100,7 @@ const IFLA_CARRIER_DOWN_COUNT = 48;
 const IFLA_LINK = 5;
 const IFLA_MASTER = 10;
 const IFLA_TXQLEN = 13;
+const IFLA_OPERSTATE = 16;
 const IFLA_LINKINFO = 18;
 const IFLA_NET_NS_PID = 19;
 const IFLA_IFALIAS = 20;
@@ -195,7 +197,8 @@ export function parseLink(message: NetlinkMessage): Link | undefined {
     index: readU32LE(payload, 4),
     name,
     up: (flags & IFF_UP) !== 0,
-    running: (flags & IFF_RUNNING) !== 0,
+    // IFF_RUNNING is set for an unknown state too, which a new veth has until the kernel's work on links has run.
+    running: isOperUp(attributes.value.get(IFLA_OPERSTATE)?.[0]),
     loopback: (flags & IFF_LOOPBACK) !== 0,
     arp: (flags & IFF_NOARP) === 0,
     masterIndex: attributeU32(attributes.value, IFLA_MASTER),
@@ -208,6 +211,10 @@ export function parseLink(message: NetlinkMessage): Link | undefined {
     carrierLosses: attributeU32(attributes.value, IFLA_CARRIER_DOWN_COUNT) ?? 0,
     forwards4: forwardsIpv4(attributes.value),
   };
+}
+
+function isOperUp(state: number | undefined): boolean | undefined {
+  return state === undefined ? undefined : state === IF_OPER_UP;
 }
 
 /** Of the array of IPv4 settings, whose numbers begin with 1. */

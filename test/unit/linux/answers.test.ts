@@ -28,8 +28,8 @@ const ROUTES_4 =
 const NO_SUCH_LINK = '2400000002000001010000001a680000edffffff2c000000120005000100000000000000';
 /** Shortened to the attributes that matter. */
 const LINK =
-  '6800000010000000010000003f0b0000000001000300000043100100000000000800030077763000080004005405000008000d00' +
-  'e80300000c001400706f64206f6e65000a0001000200000000020000100012000900010076657468000000000800050002000000';
+  '7000000010000000010000003f0b0000000001000300000043100100000000000800030077763000080004005405000008000d00' +
+  'e803000005001000060000000c001400706f64206f6e65000a0001000200000000020000100012000900010076657468000000000800050002000000';
 
 function messages(recorded: string): readonly NetlinkMessage[] {
   const parsed = parseMessages(fromHex(recorded)!);
@@ -66,6 +66,12 @@ describe('answers of the kernel', () => {
     assert.equal(formatAddress(found[0]!.gateway!), '192.0.2.2');
     assert.equal(formatAddress(found[2]!.preferredSource!), '192.0.2.1');
     assert.equal(found[1]!.link, undefined);
+  });
+
+  it('tell that a link is not sent by yet, whatever its flags say', () => {
+    const unknown = LINK.replace('0500100006000000', '0500100000000000');
+    assert.notEqual(unknown, LINK);
+    assert.equal(parseLink(messages(unknown)[0]!)!.running, false);
   });
 
   it('tell links', () => {
