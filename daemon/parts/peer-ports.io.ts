@@ -12,6 +12,8 @@ const BURST_MS = 1_000;
  */
 export class PeerPorts {
   readonly #endpointByPeer = new Map<PeerId, Endpoint>();
+  /** Of peers that are taken for dead: one that was only slow to answer is there again, and its tunnel never went. */
+  readonly #deadByPeer = new Map<PeerId, Endpoint>();
   readonly #tell: (endpoints: readonly Endpoint[]) => void;
   #timer: NodeJS.Timeout | undefined;
 
@@ -25,8 +27,17 @@ export class PeerPorts {
       this.#changed();
     });
     loop.on('member', ({ peer, state }) => {
-      const gone = state === 'dead' || state === 'left';
-      if (gone && this.#endpointByPeer.delete(peer)) this.#changed();
+      const endpoint = this.#endpointByPeer.get(peer);
+      const dead = this.#deadByPeer.get(peer);
+      this.#deadByPeer.delete(peer);
+      if (state === 'alive' && dead !== undefined && endpoint === undefined) {
+        this.#endpointByPeer.set(peer, dead);
+        this.#changed();
+      } else if (state === 'dead' || state === 'left') {
+        const last = endpoint ?? dead;
+        if (state === 'dead' && last !== undefined) this.#deadByPeer.set(peer, last);
+        if (this.#endpointByPeer.delete(peer)) this.#changed();
+      }
     });
   }
 
