@@ -35,7 +35,12 @@ export class KeptRules {
     const listing = await readRules();
     if (listing !== undefined) {
       const { rules, peers } = splitListing(listing);
-      if (rules === this.#text && sameEndpoints(peers, this.#peers)) return false;
+      if (rules === this.#text) {
+        if (sameEndpoints(peers, this.#peers)) return false;
+        // The table is not made anew for it, which would cost packets.
+        await applyPeerPorts(this.#peers);
+        return true;
+      }
     }
     await this.#set();
     return true;
