@@ -27,18 +27,11 @@ void Forwarding::forgetPeer(uint32_t number) {
 }
 
 void Forwarding::place(Peer* peer, bool direct, const Origin& origin) {
-  const auto before = hosts_.find(hostOf(peer->origin));
+  const auto before = hosts_.find(peer->origin.hostHash());
   if (peer->direct && before != hosts_.end() && --before->second == 0) hosts_.erase(before);
   peer->direct = direct;
   peer->origin = origin;
-  if (direct) hosts_[hostOf(origin)]++;
-}
-
-uint64_t Forwarding::hostOf(const Origin& origin) {
-  constexpr uint64_t kOdd = 0x9e3779b97f4a7c15;
-  uint64_t hash = 0;
-  for (size_t word = 1; word < std::size(origin.words); word++) hash = (hash ^ origin.words[word]) * kOdd, hash ^= hash >> 29;
-  return hash;
+  if (direct) hosts_[origin.hostHash()]++;
 }
 
 void Forwarding::add(std::unique_ptr<Session> session) {

@@ -21,8 +21,8 @@ class Forwarding {
   void forgetPeer(uint32_t number);
   // Says where packets of the peer come from; not `direct`: from nowhere by itself.
   void place(Peer* peer, bool direct, const Origin& origin);
-  // Whether a peer may be at the address of `from`: of two addresses in many billions with one hash, both.
-  bool mayBeAPeer(const Origin& from) const { return hosts_.contains(hostOf(from)); }
+  // Whether a peer is at the address of `from`, or, once in many billions, at another one with the same hash.
+  bool mayBeAPeer(const Origin& from) const { return hosts_.contains(from.hostHash()); }
 
   Session* session(uint32_t localIndex) const {
     auto found = sessions_.find(localIndex);
@@ -41,8 +41,6 @@ class Forwarding {
   const Peer* self() const { return &self_; }
 
  private:
-  static uint64_t hostOf(const Origin& origin);
-
   Peer self_;
   RouteTable routes_;
   std::unordered_map<uint32_t, std::unique_ptr<Peer>> peers_;

@@ -30,7 +30,7 @@ void Inbound::handleStranger(const Datagram& packet) {
   const bool data = isDataPacket(packet.bytes, packet.length);
   if (!data && !isForeignPacket(packet.bytes, packet.length)) return drops_->add(Drop::kInMalformed);
   if (data && !unknown_.take(packet.now)) return drops_->add(Drop::kInUnknownIndex);
-  if (!data && !forwarding_->mayBeAPeer(packet.from) && !handshakes_.take(packet.now))
+  if (!data && !forwarding_->mayBeAPeer(packet.from) && !handshakes_.take(packet.from.hostHash(), packet.now))
     return drops_->add(Drop::kUpwardFull);
   pushUp(UpwardRecord::kDatagram, packet, 0, 0);
 }

@@ -28,8 +28,8 @@ class Inbound {
   void flush() { coalescer_.flush(); }
   // From now on no more of strangers goes up than the event loop can do with.
   void limitStrangers() {
-    unknown_.set(kUnknownPerMs);
-    handshakes_.set(kHandshakesPerMs);
+    unknown_.set(kUnknownAtOnce, kUnknownPerSecond);
+    handshakes_.set(kHandshakesAtOnce, kHandshakesPerSecond);
   }
   // From now on packets of that kind are delivered one by one. May be called from within the sink.
   void stopCoalescing(bool udp) { coalescer_.stop(udp); }
@@ -49,10 +49,14 @@ class Inbound {
   // several, but one whose known port is silent may have been given another (router/datapath/sleeve/sleeve-peer.ts).
   static constexpr uint64_t kHeardForMs = 3000;
 
-  // Of data for sessions that are not here the sleeve tells 10 a second. Handshakes are as many as a thousand peers begin at once. One
-  // from where a peer is known to be is always seen to, so that no flood keeps sessions from being renewed.
-  static constexpr uint64_t kUnknownPerMs = 1;
-  static constexpr uint64_t kHandshakesPerMs = 1;
+  // Of data for sessions that are not here the sleeve tells 10 a second.
+  static constexpr uint64_t kUnknownAtOnce = 1000;
+  static constexpr uint64_t kUnknownPerSecond = 1000;
+  // Handshakes of one host, or of all behind its NAT, and of the few that share with it: some peers that begin at once. Where
+  // all hosts flood, or one that forges addresses, 4,000 a second. One from where a peer is known to be is always seen to, so
+  // that no flood keeps sessions from being renewed.
+  static constexpr uint64_t kHandshakesAtOnce = 64;
+  static constexpr uint64_t kHandshakesPerSecond = 62;
 
   void handlePacket(Session* session, const Datagram& packet);
   // Whether a packet that opened comes from where its peer is known to be.
@@ -69,7 +73,7 @@ class Inbound {
   Drops* drops_;
   Coalescer coalescer_;
   StrangerLimit unknown_;
-  StrangerLimit handshakes_;
+  StrangerLimits handshakes_;
 };
 
 }  // namespace weft

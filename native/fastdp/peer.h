@@ -1,8 +1,11 @@
 #pragma once
 
+#include <sys/random.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <iterator>
 
 #include "device/socket-address.h"
 
@@ -40,6 +43,22 @@ struct Origin {
   uint32_t words[5] = {};
   bool operator==(const Origin&) const = default;
   bool sameHost(const Origin& other) const { return std::equal(words + 1, words + 5, other.words + 1); }
+  // Of the address without the port. Nobody outside can tell which addresses have the same.
+  uint64_t hostHash() const {
+    static const uint64_t seed = [] {
+      uint64_t random = 0;
+      // Where there is no randomness yet, an attacker may find out; it is no key.
+      (void)!::getrandom(&random, sizeof random, GRND_NONBLOCK);
+      return random;
+    }();
+    constexpr uint64_t kOdd = 0x9e3779b97f4a7c15;
+    uint64_t hash = seed;
+    for (size_t word = 1; word < std::size(words); word++) {
+      hash = (hash ^ words[word]) * kOdd;
+      hash ^= hash >> 29;
+    }
+    return hash;
+  }
 };
 
 // Source ports that packets to a peer leave from: number 0 is the port that the peer knows us by, the others are there so

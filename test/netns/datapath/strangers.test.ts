@@ -14,8 +14,8 @@ const ARRIVES = 0.9;
 /** What the queue towards the event loop, and Node's heap around it, may grow by; the sleeve has each datagram in its heap. */
 const MORE_MEGABYTES = { fast: 96, sleeve: 256 };
 
-/** Handshakes a second that lanes leave to the event loop (kHandshakesPerMs of native/fastdp/inbound.h), and as many at once. */
-const JUDGED_AT_MOST = 1_000;
+/** Handshakes of one host a second that lanes leave to the event loop, and as many at once (native/fastdp/inbound.h). */
+const JUDGED_AT_MOST = 64;
 
 /** What strangers' datagrams are counted as; the last are those that found no room, in Weft's queue and in the kernel's. */
 const COUNTED = [
