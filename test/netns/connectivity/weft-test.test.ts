@@ -5,10 +5,13 @@ import { existsSync } from 'node:fs';
 import type { Finding } from '../../../doctor/finding.ts';
 import { Cluster } from '../../cluster/cluster.ts';
 import type { ClusterNode } from '../../cluster/cluster-node.ts';
-import { inNamespace, run, until } from '../../cluster/command.ts';
+import { endProcess, inNamespace, run, until } from '../../cluster/command.ts';
 
 const WEFT = new URL('../../../bin/weft', import.meta.url).pathname;
 const WORKLOADS = ['weft-test-a', 'weft-test-b'];
+/** On a host, as what pods want of the world; the port of Weft itself is shut to them. */
+const SERVER =
+  "require('node:net').createServer((socket) => socket.end()).listen(8443, () => console.log('there'))";
 
 interface Answer {
   readonly status: number;
@@ -111,7 +114,11 @@ describe('weft test on plain hosts', function () {
   });
 
   it('finds what lies outside, and what does not', async () => {
-    const result = await test(near, '--outside', `${far.host.v4}:6783`, '--outside', '192.0.2.200:443');
+    const [program, ...args] = inNamespace(far.namespace, [process.execPath, '-e', SERVER]);
+    const server = spawn(program!, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(server.stdout, 'data');
+    const outside = ['--outside', `${far.host.v4}:8443`, '--outside', '192.0.2.200:443'];
+    const result = await test(near, ...outside).finally(() => endProcess(server, 'SIGKILL'));
     match(seen(result, new RegExp(`^outside, IPv4, ${far.host.v4}$`)), /^ok/);
     match(seen(result, /^outside, IPv4, 192.0.2.200$/), /^fault (no way leads to|.* does not answer)/);
     equal(result.status, 1);

@@ -167,6 +167,7 @@ describe('weft why', function () {
       cause: () => contest(near),
       undo: () => yieldTo(near),
       expected: /^forwarding: IPv4 forwarding is off/,
+      fleeting: true,
     },
     {
       what: 'a rule that leads packets elsewhere',
@@ -205,7 +206,6 @@ describe('weft why', function () {
         ]);
       },
       expected: /^route: packets to .* go nowhere \(EINVAL\): .*/,
-      // weftd goes on to put the route back, each time for a moment.
       fleeting: true,
     },
     {
@@ -283,6 +283,7 @@ describe('weft why', function () {
       cause: () => contest(far),
       undo: () => yieldTo(far),
       expected: /^forwarding: forwarding is off on n2/,
+      fleeting: true,
     },
     {
       what: 'large packets that are lost',
