@@ -53,10 +53,10 @@ class Inbound {
   static constexpr uint64_t kUnknownAtOnce = 1000;
   static constexpr uint64_t kUnknownPerSecond = 1000;
   // Handshakes of one host, or of all behind its NAT, and of the few that share with it: some peers that begin at once. Where
-  // all hosts flood, or one that forges addresses, 4,000 a second. One from where a peer is known to be is always seen to, so
+  // all hosts flood, or one that forges addresses, 1,024 a second. One from where a peer is known to be is always seen to, so
   // that no flood keeps sessions from being renewed.
   static constexpr uint64_t kHandshakesAtOnce = 64;
-  static constexpr uint64_t kHandshakesPerSecond = 62;
+  static constexpr uint64_t kHandshakesPerSecond = 16;
 
   void handlePacket(Session* session, const Datagram& packet);
   // Whether a packet that opened comes from where its peer is known to be.
