@@ -123,7 +123,7 @@ export class Enforcer {
     clearTimeout(this.#timer);
     this.#follower.close();
     await this.#running;
-    await this.#told.settled();
+    await this.#told.close();
     this.#writer.close();
   }
 

@@ -18,9 +18,17 @@ interface ToldDecisionsOptions {
   readonly onFault: (error: unknown) => void;
 }
 
+/** What weftd is to be told next, by link and serial, and by link. */
+interface Untold {
+  readonly decided: Map<string, GateAttachment>;
+  readonly unknown: Map<string, GateAttachment>;
+  readonly pods: Map<string, PolicyPod>;
+}
+
 /**
- * What weftd is told of the pods here: for whom weft-npc has spoken, and whom it does not know. It is told one after the
- * other, and nobody waits for its answers: it may be busy with many pods.
+ * What weftd is told of the pods here: for whom weft-npc has spoken, and whom it does not know. Nobody waits for its
+ * answers: it may be busy with many pods. One question is under way at a time, and what comes meanwhile is the next one
+ * together, so that a weftd that hangs has no more than one answered late.
  */
 export class ToldDecisions {
   readonly #options: ToldDecisionsOptions;
@@ -28,7 +36,9 @@ export class ToldDecisions {
   readonly #unknownSince = new Map<string, Instant>();
   /** What weftd was told, or is being told, by link and serial. */
   readonly #told = new Map<string, 'decided' | 'unknown'>();
-  #sending: Promise<void> = Promise.resolve();
+  #untold: Untold = nothing();
+  #sending: Promise<void> | undefined;
+  readonly #closing = new AbortController();
 
   constructor(options: ToldDecisionsOptions) {
     this.#options = options;
@@ -51,7 +61,7 @@ export class ToldDecisions {
     const fresh = governed.filter(
       (each) => decided.has(each.link) && this.#told.get(keyOf(each)) !== 'decided',
     );
-    // One that went while weftd was told of it.
+    // A pod that goes while weftd is told of it is forgotten before it is known as told.
     if (this.#told.size > attachmentByLink.size) this.#prune(governed);
     const pods = foundPods(governed, compiler);
     const waiting = governed.filter(({ link }) => !decided.has(link));
@@ -77,8 +87,9 @@ export class ToldDecisions {
     this.#send([], unknown, []);
   }
 
-  /** Resolves when all is told that was to be. */
-  async settled(): Promise<void> {
+  /** Tells nothing more: whoever comes next tells all of it. Resolves when no question is under way. */
+  async close(): Promise<void> {
+    this.#closing.abort();
     await this.#sending;
   }
 
@@ -100,13 +111,29 @@ export class ToldDecisions {
     unknown: readonly GateAttachment[],
     pods: readonly PolicyPod[],
   ): void {
-    if (decided.length + unknown.length + pods.length === 0) return;
-    for (const attachment of decided) this.#told.set(keyOf(attachment), 'decided');
-    for (const attachment of unknown) this.#told.set(keyOf(attachment), 'unknown');
-    this.#sending = this.#sending.then(async () => {
-      if (await this.#ask(decided, unknown, pods)) return;
-      for (const attachment of [...decided, ...unknown]) this.#told.delete(keyOf(attachment));
-    });
+    if (decided.length + unknown.length + pods.length === 0 || this.#closing.signal.aborted) return;
+    for (const attachment of decided) {
+      const key = keyOf(attachment);
+      this.#told.set(key, 'decided');
+      this.#untold.decided.set(key, attachment);
+      this.#untold.unknown.delete(key);
+    }
+    for (const attachment of unknown) {
+      this.#told.set(keyOf(attachment), 'unknown');
+      this.#untold.unknown.set(keyOf(attachment), attachment);
+    }
+    for (const pod of pods) this.#untold.pods.set(pod.link, pod);
+    this.#sending ??= this.#drain();
+  }
+
+  async #drain(): Promise<void> {
+    while (!isEmpty(this.#untold) && !this.#closing.signal.aborted) {
+      const { decided, unknown, pods } = this.#untold;
+      this.#untold = nothing();
+      if (await this.#ask([...decided.values()], [...unknown.values()], [...pods.values()])) continue;
+      for (const key of [...decided.keys(), ...unknown.keys()]) this.#told.delete(key);
+    }
+    this.#sending = undefined;
   }
 
   /** False where weftd cannot be asked; it is told when it is there again. */
@@ -120,12 +147,16 @@ export class ToldDecisions {
     try {
       for (let at = 0; at < Math.max(decided.length, unknown.length, pods.length); at += most) {
         const part = <T>(all: readonly T[]): T[] => all.slice(at, at + most);
-        await askDaemon(runDir, {
-          op: 'policyDecided',
-          links: part(decided).map(({ link }) => link),
-          unknown: part(unknown).map(({ link }) => link),
-          pods: part(pods),
-        });
+        await askDaemon(
+          runDir,
+          {
+            op: 'policyDecided',
+            links: part(decided).map(({ link }) => link),
+            unknown: part(unknown).map(({ link }) => link),
+            pods: part(pods),
+          },
+          { signal: this.#closing.signal },
+        );
       }
       return true;
     } catch (error) {
@@ -149,4 +180,12 @@ function foundPods(
 
 function keyOf({ link, serial }: GateAttachment): string {
   return `${link} ${serial}`;
+}
+
+function nothing(): Untold {
+  return { decided: new Map(), unknown: new Map(), pods: new Map() };
+}
+
+function isEmpty({ decided, unknown, pods }: Untold): boolean {
+  return decided.size + unknown.size + pods.size === 0;
 }
