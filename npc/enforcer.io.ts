@@ -208,6 +208,8 @@ export class Enforcer {
   #ungated(): void {
     this.#attachments = undefined;
     this.#loaded = undefined;
+    this.#leftSince = undefined;
+    this.#told.forgetAll();
     this.#mustClear = true;
     this.stir();
   }
@@ -312,7 +314,7 @@ export class Enforcer {
     if (unkept !== undefined) throw unkept;
   }
 
-  /** Nobody waits for it, so it waits for a pause; but not for ever. */
+  /** No pod waits until leftovers are gone, so they are taken away once nothing has changed for a while, or after a longer time. */
   #isSweepDue(isNew: boolean, now: Instant): boolean {
     if (!this.#writer.hasLeftovers) return false;
     return (!isNew && now >= this.#restAt) || now - (this.#leftSince ?? now) >= SWEEP.mostMs;
@@ -324,7 +326,7 @@ export class Enforcer {
 
   /** Pods that the API may still show are told as unknown later, and leftovers of earlier loads go when nothing changes. */
   #wake(now: Instant): void {
-    const times = [this.#told.nextLateAt, this.#leftSince === undefined ? undefined : this.#restAt];
+    const times = [this.#told.nextLateAt, this.#writer.hasLeftovers ? this.#restAt : undefined];
     const due = times.filter((at) => at !== undefined);
     if (due.length === 0) return;
     this.#isWoken = true;

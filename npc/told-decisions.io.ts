@@ -44,9 +44,10 @@ export class ToldDecisions {
     this.#options = options;
   }
 
-  /** weftd may be another one that was told nothing. */
+  /** weftd may be another one that was told nothing, or there is nobody to speak for any more. */
   forgetAll(): void {
     this.#told.clear();
+    this.#unknownSince.clear();
   }
 
   /** The attachment is gone, or is another one by now. */
