@@ -8,16 +8,16 @@
 
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { randomBelow } from '../../base/random.ts';
-import { seededRandom } from '../seeded-random.ts';
-import { PodWatch } from './chaos/pod-watch.ts';
-import { PolicyChurn } from './chaos/policy-churn.ts';
-import { PolicyFaults } from './chaos/policy-faults.ts';
-import { AGENT_PORTS, type Breach, PolicyProber } from './chaos/policy-prober.ts';
-import { History, PolicyTruth } from './chaos/policy-truth.ts';
-import { installClusterPolicyKind } from './harness/cluster-policy-kind.ts';
-import { LOG_FOLDER } from './harness/paths.ts';
-import { WeftLab } from './weft-lab.ts';
+import { randomBelow } from '../../../base/random.ts';
+import { seededRandom } from '../../seeded-random.ts';
+import { installClusterPolicyKind } from '../harness/cluster-policy-kind.ts';
+import { LOG_FOLDER } from '../harness/paths.ts';
+import { WeftLab } from '../weft-lab.ts';
+import { PodWatch } from './pod-watch.ts';
+import { PolicyChurn } from './policy-churn.ts';
+import { PolicyFaults } from './policy-faults.ts';
+import { AGENT_PORTS, type Breach, PolicyProber } from './policy-prober.ts';
+import { History, PolicyTruth } from './policy-truth.ts';
 
 /** 30 addresses, of which three are the nodes' and two those of DNS. */
 const RANGE = '10.32.0.0/27';
