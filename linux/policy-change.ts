@@ -1,5 +1,5 @@
 import { type ElementStep, elementText, type TableElement } from './elements/nftables-batch.ts';
-import { DECIDED_SET, POLICY_TABLE } from './policy-gate.ts';
+import { decidedSteps, POLICY_TABLE, renderElements, renderStep } from './policy-gate.ts';
 import type { DropSettings } from './policy-rules.ts';
 import {
   judgedLinks,
@@ -33,9 +33,8 @@ export function renderPolicyChange(before: PolicyRuleSet, after: PolicyRuleSet):
     out.push(`table ${POLICY_TABLE} {\n${sets}${renderChains(new Map(newChains))}}\n`);
   }
   for (const [name, added, removed] of setChanges(before, after))
-    out.push(elementLine('delete', name, removed), elementLine('add', name, added));
-  for (const { verb, set, elements } of linkSteps(before, after))
-    out.push(elementLine(verb, set, elements.map(elementText)));
+    out.push(renderElements('delete', name, removed), renderElements('add', name, added));
+  out.push(...linkSteps(before, after).map(renderStep));
   const goneChains = goneChainsOf(before, after);
   for (const name of goneChains) out.push(`flush chain ${POLICY_TABLE} ${name}\n`);
   for (const name of goneChains) out.push(`delete chain ${POLICY_TABLE} ${name}\n`);
@@ -108,7 +107,11 @@ function setChanges(
 
 /** What changes in the sets and maps of links. A changed element of a map is taken out and put in again. */
 function linkSteps(before: PolicyRuleSet, after: PolicyRuleSet): ElementStep[] {
-  return [...chainSteps(before, after), ...ownSteps(before, after), ...decidedSteps(before, after)];
+  const steps = [...chainSteps(before, after), ...ownSteps(before, after)];
+  if (before.decided === after.decided) return steps;
+  // weftd may have taken out what is to go.
+  const [add, remove] = [missing(after.decided, before.decided), missing(before.decided, after.decided)];
+  return [...steps, ...decidedSteps({ add, remove })];
 }
 
 function chainSteps(before: PolicyRuleSet, after: PolicyRuleSet): ElementStep[] {
@@ -165,23 +168,8 @@ function ownSteps(
   ].filter(({ elements }) => elements.length > 0);
 }
 
-/** weftd may have taken out what is to go; so that its deletion does not fail, it is put there first. */
-function decidedSteps({ decided: before }: PolicyRuleSet, { decided: after }: PolicyRuleSet): ElementStep[] {
-  if (before === after) return [];
-  const [add, remove] = [missing(after, before).map(ofLink), missing(before, after).map(ofLink)];
-  return [
-    step('add', DECIDED_SET, remove),
-    step('delete', DECIDED_SET, remove),
-    step('add', DECIDED_SET, add),
-  ].filter(({ elements }) => elements.length > 0);
-}
-
 function step(verb: ElementStep['verb'], set: string, elements: readonly TableElement[]): ElementStep {
   return { verb, set, elements };
-}
-
-function elementLine(verb: string, name: string, elements: readonly string[]): string {
-  return elements.length === 0 ? '' : `${verb} element ${POLICY_TABLE} ${name} { ${elements.join(', ')} }\n`;
 }
 
 function byText(elements: readonly TableElement[]): Map<string, TableElement> {

@@ -1,4 +1,5 @@
 import { type CounterTable, drops } from '../base/counters.ts';
+import { type ElementStep, elementText } from './elements/nftables-batch.ts';
 
 /**
  * The gate: the part of the table `inet weft-npc` that keeps pods apart from everything until somebody has spoken for
@@ -97,15 +98,31 @@ export interface GateChange {
 }
 
 /** The batch that changes the set alone. It fails where there is no gate; to remove what is not there does not. */
-export function renderDecided({ add = [], remove = [] }: GateChange): string {
-  const out: string[] = [];
-  // A deletion of what is not there fails, and with it the batch; so it is put there first.
-  if (remove.length > 0) {
-    const elements = `${POLICY_TABLE} ${DECIDED_SET} { ${elementsOf(remove)} }`;
-    out.push(`add element ${elements}\n`, `delete element ${elements}\n`);
-  }
-  if (add.length > 0) out.push(`add element ${POLICY_TABLE} ${DECIDED_SET} { ${elementsOf(add)} }\n`);
-  return out.join('');
+export function renderDecided(change: GateChange): string {
+  return decidedSteps(change).map(renderStep).join('');
+}
+
+/** The same change as steps. */
+export function decidedSteps({ add = [], remove = [] }: GateChange): ElementStep[] {
+  // A deletion of the same element twice fails.
+  const [comes, goes] = [add, remove].map((links) => [...new Set(links)].map((link) => ({ link })));
+  // A deletion of what is not there fails, and with it all; so it is put there first.
+  const steps: ElementStep[] = [
+    { verb: 'add', set: DECIDED_SET, elements: goes! },
+    { verb: 'delete', set: DECIDED_SET, elements: goes! },
+    { verb: 'add', set: DECIDED_SET, elements: comes! },
+  ];
+  return steps.filter(({ elements }) => elements.length > 0);
+}
+
+/** A step as nft reads it. */
+export function renderStep({ verb, set, elements }: ElementStep): string {
+  return renderElements(verb, set, elements.map(elementText));
+}
+
+/** The same with `elements` as nft reads them; empty where there are none. */
+export function renderElements(verb: ElementStep['verb'], set: string, elements: readonly string[]): string {
+  return elements.length === 0 ? '' : `${verb} element ${POLICY_TABLE} ${set} { ${elements.join(', ')} }\n`;
 }
 
 /** The batch that removes the table; it succeeds where there is none. */
