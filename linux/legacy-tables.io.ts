@@ -45,7 +45,9 @@ function hasFilter(path: string): boolean {
 /** Undefined where the program is missing, or may not look. */
 async function save(program: string): Promise<string | undefined> {
   const { code, stdout } = await runProgram(program, ['-t', 'filter'], {
-    ...{ env: { LC_ALL: 'C' }, timeoutMs: SAVE_TIMEOUT_MS, maxOutput: MAX_OUTPUT_BYTES },
+    env: { LC_ALL: 'C' },
+    timeoutMs: SAVE_TIMEOUT_MS,
+    maxOutput: MAX_OUTPUT_BYTES,
   });
   return code === 0 ? stdout : undefined;
 }

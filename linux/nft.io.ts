@@ -12,7 +12,10 @@ const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
  */
 export async function nft(args: readonly string[], input: string): Promise<string> {
   const { code, signal, stdout, stderr, fault } = await runProgram('nft', args, {
-    ...{ input, env: { LC_ALL: 'C' }, timeoutMs: NFT_TIMEOUT_MS, maxOutput: MAX_OUTPUT_BYTES },
+    input,
+    env: { LC_ALL: 'C' },
+    timeoutMs: NFT_TIMEOUT_MS,
+    maxOutput: MAX_OUTPUT_BYTES,
   });
   if (code === 0) return stdout;
   if (fault?.code === 'ENOENT') {
