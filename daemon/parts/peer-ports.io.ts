@@ -11,9 +11,8 @@ const BURST_MS = 1_000;
  * it down, and for as long as the peer is there.
  */
 export class PeerPorts {
-  readonly #endpointByPeer = new Map<PeerId, Endpoint>();
-  /** Of peers that are taken for dead: one that was only slow to answer is there again, and its tunnel never went. */
-  readonly #deadByPeer = new Map<PeerId, Endpoint>();
+  /** A peer that is taken for dead may only be slow to answer: it is there again then, and its tunnel never went. */
+  readonly #endByPeer = new Map<PeerId, { readonly endpoint: Endpoint; readonly isDead: boolean }>();
   readonly #tell: (endpoints: readonly Endpoint[]) => void;
   #timer: NodeJS.Timeout | undefined;
 
@@ -22,22 +21,17 @@ export class PeerPorts {
     this.#tell = tell;
     loop.on('tunnel', ({ peer, state, path }) => {
       if (state !== 'established' || path?.kind !== 'direct') return;
-      if (this.#endpointByPeer.get(peer) === path.endpoint) return;
-      this.#endpointByPeer.set(peer, path.endpoint);
-      this.#changed();
+      const known = this.#endByPeer.get(peer);
+      this.#endByPeer.set(peer, { endpoint: path.endpoint, isDead: false });
+      if (known === undefined || known.isDead || known.endpoint !== path.endpoint) this.#changed();
     });
     loop.on('member', ({ peer, state }) => {
-      const endpoint = this.#endpointByPeer.get(peer);
-      const dead = this.#deadByPeer.get(peer);
-      this.#deadByPeer.delete(peer);
-      if (state === 'alive' && dead !== undefined && endpoint === undefined) {
-        this.#endpointByPeer.set(peer, dead);
-        this.#changed();
-      } else if (state === 'dead' || state === 'left') {
-        const last = endpoint ?? dead;
-        if (state === 'dead' && last !== undefined) this.#deadByPeer.set(peer, last);
-        if (this.#endpointByPeer.delete(peer)) this.#changed();
-      }
+      const known = this.#endByPeer.get(peer);
+      if (known === undefined) return;
+      const isDead = state === 'dead';
+      if (state === 'left') this.#endByPeer.delete(peer);
+      else this.#endByPeer.set(peer, { ...known, isDead });
+      if (state === 'left' ? !known.isDead : known.isDead !== isDead) this.#changed();
     });
   }
 
@@ -48,7 +42,8 @@ export class PeerPorts {
   #changed(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.#tell([...new Set(this.#endpointByPeer.values())]);
+      const ends = [...this.#endByPeer.values()].filter(({ isDead }) => !isDead);
+      this.#tell([...new Set(ends.map(({ endpoint }) => endpoint))]);
     }, BURST_MS);
   }
 }
