@@ -3,7 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ElementSet } from '../../../../linux/element-set.ts';
 import type { PolicyRuleSet } from '../../../../linux/policy-table.ts';
-import { TableWriter } from '../../../../npc/table-writer.io.ts';
+import { watchedWriter } from './watched-writer.ts';
 
 const addresses = (count: number): string[] =>
   Array.from({ length: count }, (_, i) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`);
@@ -19,19 +19,12 @@ const rules = (count: number, packetsPerSecond: number): PolicyRuleSet => ({
 });
 
 const count = Number(process.argv[2]);
-let stirs = 0;
-const writer = new TableWriter({
-  version: 'test',
-  onStirred: () => {
-    stirs++;
-  },
-  onError: (error) => {
-    throw error;
-  },
-});
+const { writer, stirs } = watchedWriter();
 // Other settings of the log mean another table.
 for (const rate of [10, 11, 12]) await writer.load(rules(count, rate));
 await writer.load(rules(count + 1, 12));
 await delay(500);
-console.log(JSON.stringify({ stirs, loaded: writer.loaded?.sets.get('many')?.elements.size ?? null }));
+console.log(
+  JSON.stringify({ stirs: stirs(), loaded: writer.loaded?.sets.get('many')?.elements.size ?? null }),
+);
 writer.close();

@@ -12,6 +12,18 @@ function nonces(net: Net, node: Node): string[] {
     .map(({ bytes }) => `${readU32LE(bytes, 4)} ${readU64LE(bytes, 8)}`);
 }
 
+/** Two nodes: a has a tunnel to b, which has its session unconfirmed, and nothing else, for what a says on it is lost. */
+function unconfirmed(seed: number): { readonly net: Net; readonly a: Node; readonly b: Node } {
+  const net = new Net(seed);
+  const [a, b] = [new Node(net, 1), new Node(net, 2)];
+  a.learn(b);
+  b.learn(a);
+  net.tamper = (flight) => (a.endpoints.includes(flight.from) && !isHandshake(flight) ? [] : [flight]);
+  a.tunnels.want(b.peer, net.now);
+  net.runUntil(() => a.state(b) === 'established', 1_000);
+  return { net, a, b };
+}
+
 describe('tunnels that another weftd of the node goes on with', () => {
   it('carry packets both ways at once, without a handshake, and no nonce is used twice', () => {
     const { net, a, b } = pair(1);
@@ -159,14 +171,7 @@ describe('tunnels that another weftd of the node goes on with', () => {
   });
 
   it('go on though nobody has said a word on their only session yet', () => {
-    const net = new Net(11);
-    const [a, b] = [new Node(net, 1), new Node(net, 2)];
-    a.learn(b);
-    b.learn(a);
-    // What a says on the session that b answered is lost, so b has it unconfirmed, and nothing else.
-    net.tamper = (flight) => (a.endpoints.includes(flight.from) && !isHandshake(flight) ? [] : [flight]);
-    a.tunnels.want(b.peer, net.now);
-    net.runUntil(() => a.state(b) === 'established', 1_000);
+    const { net, a, b } = unconfirmed(11);
     equal(b.state(a), 'idle');
     ok(b.succeed(2, b.handOver(), a));
     equal(b.counters.get('tunnel.resumed'), 1);
@@ -185,13 +190,7 @@ describe('tunnels that another weftd of the node goes on with', () => {
   });
 
   it('end where a session that was handed over is not confirmed in time', () => {
-    const net = new Net(12);
-    const [a, b] = [new Node(net, 1), new Node(net, 2)];
-    a.learn(b);
-    b.learn(a);
-    net.tamper = (flight) => (a.endpoints.includes(flight.from) && !isHandshake(flight) ? [] : [flight]);
-    a.tunnels.want(b.peer, net.now);
-    net.runUntil(() => a.state(b) === 'established', 1_000);
+    const { net, a, b } = unconfirmed(12);
     ok(b.succeed(2, b.handOver(), a));
     net.tamper = () => [];
     const [only] = b.tunnels.handOver(b.kept).tunnels;
