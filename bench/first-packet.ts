@@ -17,15 +17,15 @@ import { parseCidr } from '../base/range.ts';
 import { parseClusterSecret } from '../crypto/cluster-secret.ts';
 import { generateIdentity } from '../crypto/identity.ts';
 import { cryptoReady } from '../crypto/ready.ts';
-import { PORTABLE_SUITES } from '../crypto/suite.ts';
 import { DAEMON_COUNTERS } from '../daemon/daemon-counters.ts';
 import { clock } from '../host/clock.io.ts';
 import { osRandom } from '../host/os-random.io.ts';
 import { openUdp } from '../native/udp.ts';
 import { SleeveIo } from '../router/datapath/sleeve/sleeve.io.ts';
-import { Sleeve } from '../router/datapath/sleeve/sleeve.ts';
+import type { Sleeve } from '../router/datapath/sleeve/sleeve.ts';
 import { writeIpv4Checksum } from '../router/packet/checksum.ts';
-import { Tunnels } from '../router/tunnel/tunnels.ts';
+import type { Tunnels } from '../router/tunnel/tunnels.ts';
+import { tunnelsOver } from './load/tunnels-over.ts';
 import { percentile, report, rounded, spread } from './report.ts';
 
 const OVERLAY_MTU = 1364;
@@ -104,23 +104,11 @@ async function end(onDelivered: () => void): Promise<End> {
       close: () => {},
     },
   });
-  const sleeve = new Sleeve({ self: identity.peer, counters, sink: io, overlayMtu: OVERLAY_MTU });
-  const tunnels = new Tunnels({
+  const { sleeve, tunnels } = tunnelsOver(io, {
     identity,
     clusterKeys: keys,
-    bootEpoch: 1,
-    suites: PORTABLE_SUITES,
-    takesMarks: true,
-    random: osRandom,
     counters,
-    datapath: sleeve,
-    config: { mtu: OVERLAY_MTU },
-  });
-  sleeve.setEvents(tunnels);
-  io.start({
-    onDatagrams: (sender, bytes, segment) => sleeve.handleDatagrams(sender, bytes, clock(), segment),
-    onFrame: (frame) => sleeve.handleTunPacket(frame, clock()),
-    onBatchEnd: () => sleeve.endBatch(clock()),
+    overlayMtu: OVERLAY_MTU,
   });
   // The daemon arms one timer for the next deadline; looking every 5 ms is later than that, never earlier.
   const ticking = setInterval(() => tunnels.tick(clock()), 5);

@@ -12,16 +12,14 @@ import { parseEndpoint } from '../../base/endpoint.ts';
 import { parseClusterSecret } from '../../crypto/cluster-secret.ts';
 import { decodeIdentity } from '../../crypto/identity.ts';
 import { cryptoReady } from '../../crypto/ready.ts';
-import { PORTABLE_SUITES } from '../../crypto/suite.ts';
 import { DAEMON_COUNTERS } from '../../daemon/daemon-counters.ts';
 import { decodeSwimPacket, encodeSwimPacket } from '../../gossip/swim/swim-packet.ts';
 import { clock } from '../../host/clock.io.ts';
-import { osRandom } from '../../host/os-random.io.ts';
 import { CHANNELS } from '../../node/node-messages.ts';
 import { SleeveIo } from '../../router/datapath/sleeve/sleeve.io.ts';
-import { Sleeve } from '../../router/datapath/sleeve/sleeve.ts';
-import { Tunnels } from '../../router/tunnel/tunnels.ts';
+import type { Tunnels } from '../../router/tunnel/tunnels.ts';
 import { crowdIdentity, crowdPort } from './crowd-identity.ts';
+import { tunnelsOver } from './tunnels-over.ts';
 
 const OVERLAY_MTU = 1364;
 const TICK_MS = 20;
@@ -56,24 +54,7 @@ async function member(i: number): Promise<Tunnels> {
   const identity = crowdIdentity(i);
   const counters = new Counters(DAEMON_COUNTERS);
   const io = await SleeveIo.open({ port: crowdPort(i), listen: [address], counters });
-  const sleeve = new Sleeve({ self: identity.peer, counters, sink: io, overlayMtu: OVERLAY_MTU });
-  const tunnels = new Tunnels({
-    identity,
-    clusterKeys,
-    bootEpoch: 1,
-    suites: PORTABLE_SUITES,
-    takesMarks: true,
-    random: osRandom,
-    counters,
-    datapath: sleeve,
-    config: { mtu: OVERLAY_MTU },
-  });
-  sleeve.setEvents(tunnels);
-  io.start({
-    onDatagrams: (sender, bytes, segment) => sleeve.handleDatagrams(sender, bytes, clock(), segment),
-    onFrame: () => undefined,
-    onBatchEnd: () => sleeve.endBatch(clock()),
-  });
+  const { tunnels } = tunnelsOver(io, { identity, clusterKeys, counters, overlayMtu: OVERLAY_MTU });
   const info = { noiseKey: target.noise.publicKey, endpoints: [parseEndpoint(endpoint)!], epoch: 1 };
   tunnels.setPeer(target.peer, info, clock());
   return tunnels;
